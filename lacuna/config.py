@@ -1,0 +1,221 @@
+"""The parameters: one frozen model per block of params.yaml.
+
+Types and ranges stand here, the values (all of them, there are no defaults) in params.yaml. A mistyped
+key, a wrong type or an impossible value raises LacunaError with one line that names the key.
+"""
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from lacuna.errors import LacunaError
+from lacuna.targets import Kind
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+OpenFraction = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Words = Annotated[tuple[str, ...], Field(strict=False)]
+Rule = Literal["expected_f1", "pr_argmax", "min_recall", "min_precision", "cost", "fixed"]
+
+
+class Block(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Sample(Block):
+    images: Annotated[int, Field(ge=50)]
+    withhold: Annotated[float, Field(ge=0, lt=1)]
+    seed: Seed
+
+
+class Data(Block):
+    source: Literal["labels_txt", "table"]
+    path: Annotated[str, Field(min_length=1)]
+    labels: Annotated[str, Field(min_length=1)]
+    targets: dict[str, Kind]
+    image_column: str
+    group_column: str
+    split_column: str
+    unknown: Words
+    positive: Words
+    negative: Words
+    min_class_count: Count
+    image_size: Annotated[int, Field(ge=32, le=1024)]
+    resize: Literal["stretch", "pad"]
+    max_pixels: Count
+    max_rejected: Fraction
+    duplicate_rms: Fraction
+
+    @model_validator(mode="after")
+    def _words_are_disjoint(self) -> Self:
+        for one, other in (("unknown", "positive"), ("unknown", "negative"), ("positive", "negative")):
+            both = set(getattr(self, one)) & set(getattr(self, other))
+            if both:
+                raise ValueError(f"{', '.join(map(repr, sorted(both)))} must not stand in both {one} and {other}")
+        if self.source == "table" and not self.targets:
+            raise ValueError("targets must name at least one column of the table")
+        return self
+
+
+class Split(Block):
+    val: OpenFraction
+    test: OpenFraction
+    seed: Seed
+    min_positives: Count
+
+    @model_validator(mode="after")
+    def _leaves_training_images(self) -> Self:
+        if self.val + self.test >= 1:
+            raise ValueError(f"val + test must stay below 1, received {self.val + self.test:g}")
+        return self
+
+
+class ClassWeights(Block):
+    scheme: Literal["balanced", "none"]
+    max: Annotated[float, Field(ge=1)]
+
+
+class Backbone(Block):
+    name: Literal["efficientnet_lite0", "efficientnet_b0"]
+    weights: Annotated[str, Field(min_length=1)]
+
+
+class Augment(Block):
+    views: Annotated[int, Field(ge=0, le=64)]
+    horizontal_flip: bool
+    vertical_flip: bool
+    rotation: Annotated[float, Field(ge=0, le=0.5)]
+    zoom: Annotated[float, Field(ge=0, lt=1)]
+    brightness: Fraction
+    contrast: Fraction
+    saturation: Fraction
+    cutout: Annotated[float, Field(ge=0, lt=1)]
+    seed: Seed
+
+
+class Features(Block):
+    max_gb: Positive
+    batch_size: Count
+
+
+class Train(Block):
+    loss: Literal["focal", "cross_entropy"]
+    gamma: Annotated[float, Field(ge=0)]
+    alpha: OpenFraction
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    batch_size: Count
+    seed: Seed
+
+
+class Warmup(Block):
+    epochs: Count
+    learning_rate: Positive
+
+
+class Finetune(Block):
+    epochs: Count
+    learning_rate: Positive
+    unfreeze_layers: Annotated[int, Field(ge=0)]
+    patience: Count
+
+
+class Calibrate(Block):
+    rule: Rule
+    rules: dict[str, Rule]
+    min_recall: OpenFraction
+    min_precision: OpenFraction
+    cost_false_positive: Positive
+    cost_false_negative: Positive
+    threshold: OpenFraction
+    min_positives: Count
+    folds: Annotated[int, Field(ge=2)]
+    seed: Seed
+
+
+class Evaluate(Block):
+    bootstrap: Annotated[int, Field(ge=50)]
+    confidence: OpenFraction
+    seed: Seed
+
+
+class Track(Block):
+    experiment: Annotated[str, Field(min_length=1)]
+
+
+class Params(Block):
+    """The whole of params.yaml."""
+
+    sample: Sample
+    data: Data
+    split: Split
+    class_weights: ClassWeights
+    backbone: Backbone
+    augment: Augment
+    features: Features
+    train: Train
+    warmup: Warmup
+    finetune: Finetune
+    calibrate: Calibrate
+    evaluate: Evaluate
+    track: Track
+
+    @model_validator(mode="after")
+    def _rules_name_targets(self) -> Self:
+        if self.data.targets:
+            for name in self.calibrate.rules:
+                if name not in self.data.targets:
+                    raise ValueError(f"calibrate.rules names {name!r}, which is none of data.targets")
+        return self
+
+
+def parse_params(content: object, *, source: str = "params.yaml") -> Params:
+    """Validate the content of a params file.
+
+    Raises LacunaError with one line: for each mistake the key, what was expected and what was received.
+    """
+    if not isinstance(content, dict):
+        raise LacunaError(f"{source}: expected blocks of parameters, received {type(content).__name__}")
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        mistakes = "; ".join(_describe(mistake) for mistake in error.errors(include_url=False))
+        raise LacunaError(f"{source}: {mistakes}") from None
+
+
+def load_params(path: Path) -> Params:
+    """Read and validate a params file. YAML 1.2, so that `1e-5` is a number as DVC writes it."""
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise LacunaError(f"{path}: no such file; run from the project's root folder") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise LacunaError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    return parse_params(content, source=path.name)
+
+
+def _describe(mistake: Any) -> str:
+    location = mistake["loc"]
+    key = ".".join(str(part) for part in location) or "(whole file)"
+    kind, received = mistake["type"], mistake["input"]
+    if kind == "extra_forbidden":
+        return f"{key}: unknown key{_suggestion(location)}"
+    if kind == "missing":
+        return f"{key}: missing, expected a value"
+    if kind == "value_error":
+        return f"{key}: {mistake['ctx']['error']}"
+    expected = mistake["msg"].removeprefix("Input should be ")
+    return f"{key}: expected {expected}, received {received!r}"
+
+
+def _suggestion(location: tuple[int | str, ...]) -> str:
+    model: Any = Params
+    for part in location[:-1]:
+        model = model.model_fields[part].annotation
+    close = difflib.get_close_matches(str(location[-1]), model.model_fields, n=1)
+    return f", did you mean {close[0]}?" if close else f", expected one of {', '.join(model.model_fields)}"

@@ -1,0 +1,70 @@
+"""Outputs that are either whole or absent: write beside, then rename."""
+
+import contextlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `path` that takes its place when the block ends without an error.
+
+    Whatever stood at `path` is replaced. After an error nothing is left at `path` or beside it.
+    """
+    partial = path.with_name(path.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        shutil.rmtree(path, ignore_errors=True)
+        partial.rename(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write to; it takes `path`'s place when the block ends without an error.
+
+    The suffix is kept (`weights.partial.h5`), because many writers choose the format by it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stem, *suffixes = path.name.split(".", 1)
+    partial = path.with_name(".".join([stem, "partial", *suffixes]))
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write `content` as indented JSON. NaN and infinity raise ValueError: no reader agrees on them."""
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def create_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> np.memmap[Any, Any]:
+    """Return a writable memory map of a new `.npy` file, its space on disk reserved.
+
+    Without the reservation the file would be sparse, and a full disk would kill the process with SIGBUS
+    in the middle of a write instead of raising OSError here.
+    """
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape)
+    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+    if hasattr(os, "posix_fallocate") and n_bytes:  # not on macOS, where files on APFS are sparse anyway
+        with open(path, "r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, array.offset + n_bytes)
+    return array

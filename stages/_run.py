@@ -1,0 +1,40 @@
+"""What every stage does around its work: read params.yaml, say a user's mistake in one line, note the time."""
+
+import errno
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from lacuna.config import Params, load_params
+from lacuna.errors import LacunaError
+from lacuna.files import write_json
+
+Facts = Mapping[str, object]
+"""What a stage says of its run beyond its outs: counts, parameters, notes. `track` hands them to MLflow."""
+
+HINTS = {
+    errno.ENOSPC: "the disk is full: free some space and run the stage again",
+    errno.EFBIG: "the file grew past a limit of this system",
+    errno.EDQUOT: "the disk quota is used up: free some space and run the stage again",
+    errno.EACCES: "no permission: check the owner and mode of this path",
+    errno.EROFS: "the file system is read-only",
+}
+
+
+def run(name: str, stage: Callable[[Params], Facts | None]) -> None:
+    """Run `stage` with the parameters in `params.yaml`; write its facts and seconds to `runs/NAME.json`.
+
+    Exits with code 1 and one line on stderr after a LacunaError or an error of the operating system.
+    """
+    start = time.perf_counter()
+    record = Path("runs") / f"{name}.json"
+    try:
+        record.unlink(missing_ok=True)
+        facts = stage(load_params(Path("params.yaml"))) or {}
+        write_json(record, {"stage": name, "seconds": round(time.perf_counter() - start, 2), **facts})
+    except LacunaError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        sys.exit(f"error: {where}{HINTS.get(error.errno or 0, error.strerror or error)} ({name})")
