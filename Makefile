@@ -1,0 +1,60 @@
+# `make` runs the pipeline, `make test` the checks and tests. Both set up .venv first. `make help` lists the rest.
+
+# Not /bin/sh: with that, older makes start simple commands without the PATH exported below.
+SHELL := bash
+PYTHON ?= python3
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := repro
+.PHONY: repro test test-fast lint lock bench clean help
+
+repro: $(VENV)/requirements.installed  ## Set up .venv and run the pipeline (the default)
+	dvc repro
+
+test: lint  ## Set up .venv, run every check and every test, report coverage
+	pytest --cov --cov-report=term
+
+test-fast: $(VENV)/requirements-dev.installed  ## The tests without the slow end-to-end ones
+	pytest -m "not slow"
+
+lint: $(VENV)/requirements-dev.installed  ## Style, types and import rules
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+
+lock: $(VENV)/requirements-dev.installed  ## Renew requirements.txt and requirements-dev.txt from the .in files
+	$(call compile,requirements)
+	$(call compile,requirements-dev)
+
+bench: $(VENV)/requirements-dev.installed  ## Measure speed and quality against the plain Keras recipe
+	python -m benchmarks
+
+clean:  ## Remove .venv and the tools' caches; data, models and DVC's cache stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+
+help:  ## List these targets
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*##[[:space:]]*/\1\t/' | expand -t 12
+
+# Universal: one lock for every platform and Python 3.11 to 3.13.
+define compile
+uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
+	--custom-compile-command "make lock" $(1).in --output-file $(1).txt
+endef
+
+# Installed again only when the lock is newer than the last complete installation.
+$(VENV)/%.installed: %.txt | $(VENV)/bin/pip
+	python -m pip install --require-hashes -r $<
+	@touch $@
+
+# pip is the last thing `venv` puts in place, so an interrupted set-up starts over.
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "error: Lacuna needs Python 3.11, 3.12 or 3.13, $(PYTHON) is $$($(PYTHON) --version 2>&1);" \
+		"name another one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+		{ echo "error: $(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo "Setting up $(VENV), once: about 3 minutes"
+	$(PYTHON) -m venv --clear $(VENV)
