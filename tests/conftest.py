@@ -1,0 +1,48 @@
+"""What many tests share: a quiet TensorFlow and a project in a temporary folder."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from lacuna.config import Params, load_params
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # before any test imports TensorFlow
+
+REPOSITORY = Path(__file__).parents[1]
+
+TinyProject = Callable[[Mapping[str, Any]], Params]
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root folder of the code under test."""
+    return REPOSITORY
+
+
+@pytest.fixture
+def tiny_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinyProject:
+    """Make `tmp_path` the working folder; return a function that writes the repository's params.yaml there.
+
+    The function takes the changes by their dotted keys and returns the validated parameters:
+    `params = tiny_project({"train.batch_size": 4, "data.targets": {"red": "binary"}})`.
+    """
+    monkeypatch.chdir(tmp_path)
+
+    def write(changes: Mapping[str, Any]) -> Params:
+        yaml = YAML()
+        content = yaml.load(REPOSITORY / "params.yaml")
+        for key, value in changes.items():
+            *blocks, name = key.split(".")
+            block = content
+            for part in blocks:
+                block = block[part]
+            assert name in block, f"params.yaml has no {key}"
+            block[name] = value
+        yaml.dump(content, tmp_path / "params.yaml")
+        return load_params(tmp_path / "params.yaml")
+
+    return write
