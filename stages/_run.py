@@ -1,6 +1,7 @@
 """What every stage does around its work: read params.yaml, say a user's mistake in one line, note the time."""
 
 import errno
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -38,3 +39,11 @@ def run(name: str, stage: Callable[[Params], Facts | None]) -> None:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         sys.exit(f"error: {where}{HINTS.get(error.errno or 0, error.strerror or error)} ({name})")
+
+
+def checkpoint_folder() -> Path:
+    """Where interrupted trainings leave their state: in the real root, which also serves `dvc exp run --temp`.
+
+    It lies outside the stages' outs, because DVC deletes those before a stage runs.
+    """
+    return Path(os.environ.get("DVC_ROOT", ".")) / "runs" / "checkpoints"

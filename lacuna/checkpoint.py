@@ -1,0 +1,86 @@
+"""What a killed training needs to go on as if it had not been killed: one file, replaced after each epoch."""
+
+import contextlib
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from lacuna.files import whole_file
+
+Arrays = list[NDArray[Any]]
+
+
+@dataclass
+class TrainingState:
+    """A phase after an epoch: everything that does not derive from (seed, epoch)."""
+
+    weights: Arrays
+    optimizer: Arrays
+    best_weights: Arrays
+    best_log_loss: float
+    best_epoch: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    path: Path
+
+    def save(self, state: TrainingState) -> None:
+        arrays = {
+            f"{name}_{i:04d}": array
+            for name in ("weights", "optimizer", "best_weights")
+            for i, array in enumerate(getattr(state, name))
+        }
+        numbers = {"best_log_loss": state.best_log_loss, "best_epoch": state.best_epoch, "history": state.history}
+        with whole_file(self.path) as partial:
+            np.savez(partial, allow_pickle=False, numbers=np.array(json.dumps(numbers)), **arrays)
+
+    def load(self) -> TrainingState | None:
+        """The state after the last finished epoch, or None when there is none."""
+        if not self.path.exists():
+            return None
+        with np.load(self.path, allow_pickle=False) as file:
+            parts: dict[str, Arrays] = {"weights": [], "optimizer": [], "best_weights": []}
+            for key in sorted(file.files):
+                if key != "numbers":
+                    parts[key.rpartition("_")[0]].append(file[key])
+            return TrainingState(**parts, **json.loads(str(file["numbers"])))
+
+
+def fingerprint(*inputs: NDArray[Any] | str) -> str:
+    """Name a training by what goes into it, so that only the very same training resumes from its checkpoint."""
+    digest = hashlib.sha256()
+    for part in inputs:
+        digest.update(part.encode() if isinstance(part, str) else np.ascontiguousarray(part).tobytes())
+        digest.update(b"\0")
+    return digest.hexdigest()[:32]
+
+
+@contextlib.contextmanager
+def open_checkpoint(folder: Path, key: str) -> Iterator[Checkpoint]:
+    """Yield the checkpoint `key` below `folder`, locked; remove it when the block ends without an error.
+
+    The lock is needed because a stage lives on when the `dvc` that started it is killed: a second one waits for it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / f"{key}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print("waiting: the same training is running in another process", flush=True)
+        lock.acquire()
+    try:
+        yield Checkpoint(folder / key / "state.npz")
+        shutil.rmtree(folder / key, ignore_errors=True)
+        Path(lock.lock_file).unlink(missing_ok=True)
+    finally:
+        lock.release()

@@ -1,0 +1,45 @@
+"""What the training curves and the validation logits show, in words."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacuna.metrics import activate
+from lacuna.targets import Targets
+
+OVERFIT_RISE = 0.02
+"""A final validation log loss this share above its best says overfitting, if training still falls."""
+
+STILL_FALLING = 0.01
+"""A last epoch that lowers the validation log loss by more than this share says underfitting."""
+
+
+def diagnose_history(history: list[dict[str, float]]) -> list[str]:
+    """Say when a phase overfitted, stopped too early, or did not improve on what it started from."""
+    if len(history) < 2:
+        return []
+    training = [row["log_loss"] for row in history]
+    validation = [row["val_log_loss"] for row in history]
+    best = int(np.argmin(validation))
+    notes = []
+    if validation[-1] > validation[best] * (1 + OVERFIT_RISE) and training[-1] < training[best]:
+        notes.append(
+            f"overfitting after epoch {best + 1}: validation log loss rose from {validation[best]:.3f} to "
+            f"{validation[-1]:.3f} while training fell to {training[-1]:.3f}; the weights of epoch {best + 1} are kept"
+        )
+    if validation[-1] < validation[-2] * (1 - STILL_FALLING):
+        notes.append("underfitting: validation log loss was still falling at the last epoch; more epochs may help")
+    return notes
+
+
+def diagnose_collapse(targets: Targets, labels: NDArray[np.int16], logits: NDArray[np.float32]) -> list[str]:
+    """Say which targets are predicted as one and the same class for every image although their labels vary."""
+    notes = []
+    for index, (target, columns) in enumerate(zip(targets, targets.slices, strict=True)):
+        known = labels[:, index] >= 0
+        if len(np.unique(labels[known, index])) < 2:
+            continue
+        predicted = np.unique(activate(target, logits[known][:, columns]).argmax(axis=1))
+        if len(predicted) == 1:
+            only = target.classes[predicted[0]]
+            notes.append(f"collapse: every validation image gets {target.name} = {only}")
+    return notes

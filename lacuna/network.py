@@ -1,0 +1,57 @@
+"""From a backbone to a model of the targets: pooling, dropout, one dense layer of logits."""
+
+from pathlib import Path
+
+from lacuna import backend  # noqa: F401, must come before keras
+
+import keras  # isort: skip
+import numpy as np
+from keras import layers
+
+from lacuna.augment import CHANGES, Augmentation
+from lacuna.backbones import build_backbone
+from lacuna.losses import TargetStatistics
+from lacuna.targets import Targets
+
+
+def build_head(n_channels: int, targets: Targets, dropout: float) -> keras.Model:
+    """Pooled features (n, n_channels) → logits (n, targets.n_logits)."""
+    pooled = keras.Input((n_channels,), name="pooled")
+    x = layers.Dropout(dropout, name="dropout")(pooled)
+    return keras.Model(pooled, layers.Dense(targets.n_logits, name="logits")(x), name="head")
+
+
+def start_at_prior(head: keras.Model, targets: Targets, statistics: list[TargetStatistics]) -> None:
+    """Set the output biases to the log prior of the known training labels, one observation added to each class.
+
+    The first steps are then spent on the images instead of on the class frequencies (Lin et al. 2017, section 4.1).
+    """
+    bias = np.zeros(targets.n_logits, np.float32)
+    for target, columns, statistic in zip(targets, targets.slices, statistics, strict=True):
+        log_prior = np.log(np.array(statistic.counts) + 1.0) - np.log(sum(statistic.counts) + len(statistic.counts))
+        bias[columns] = log_prior[1] - log_prior[0] if target.kind == "binary" else log_prior
+    dense = head.get_layer("logits")
+    dense.set_weights([dense.get_weights()[0], bias])
+
+
+def join(body: keras.Model, head: keras.Model) -> keras.Model:
+    """Put a head on a tail or a whole backbone. Both share their layers with the result."""
+    return keras.Model(body.input, head(layers.GlobalAveragePooling2D(name="pool")(body.output)))
+
+
+def augment_in_graph(trunk: keras.Model, top: keras.Model, cutout: float) -> keras.Model:
+    """Run the network from images that are changed anew each time: (images, changes) → the output of `top`.
+
+    The trunk stays in inference mode: dropout between its blocks belongs to layers that learn.
+    """
+    changes = keras.Input((CHANGES,), name="changes")
+    images = trunk.input
+    return keras.Model([images, changes], top(trunk(Augmentation(cutout)([images, changes]), training=False)))
+
+
+def load_trained(backbone: str, image_size: int, targets: Targets, weights: Path) -> keras.Model:
+    """Build the whole network, images uint8 (n, size, size, 3) → logits float32 (n, n_logits), with trained weights."""
+    body = build_backbone(backbone, "none", image_size)
+    model = join(body, build_head(body.output_shape[-1], targets, dropout=0.0))
+    model.load_weights(weights)
+    return model

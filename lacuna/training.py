@@ -1,0 +1,144 @@
+"""One training phase: epochs of batches, early stopping, and going on after a kill as if nothing had happened."""
+
+import csv
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from lacuna import backend
+
+import keras  # isort: skip
+import numpy as np
+from numpy.typing import NDArray
+
+from lacuna.checkpoint import Checkpoint, TrainingState
+from lacuna.config import Train
+from lacuna.files import whole_file
+from lacuna.losses import MaskedLoss, TargetStatistics
+from lacuna.metrics import activate, average_precision, log_loss
+from lacuna.targets import Targets
+from lacuna.training_data import Part
+
+Row = dict[str, float]
+
+SHOWN = ("log_loss", "val_log_loss", "val_average_precision")
+
+
+@dataclass(frozen=True)
+class Phase:
+    """How one phase trains. `patience` counts epochs without a better validation log loss; None never stops early."""
+
+    name: str
+    targets: Targets
+    statistics: list[TargetStatistics]
+    train: Train
+    learning_rate: float
+    epochs: int
+    patience: int | None
+
+
+def train_phase(
+    phase: Phase, model: keras.Model, training: Part, validation: Part, checkpoint: Checkpoint
+) -> list[Row]:
+    """Train `model` in place, leave it with the weights of its best epoch, and return the history, a row per epoch.
+
+    Best is the lowest validation log loss: unweighted, masked, averaged over targets, so that runs with different
+    losses and class weights compare. Epoch 0, the model as it came, takes part: a phase never makes the model worse.
+    """
+    options = phase.train
+    objective = MaskedLoss(phase.targets, phase.statistics, options.loss, options.gamma, options.alpha, weighted=True)
+    plain = MaskedLoss(phase.targets, phase.statistics)
+    model.compile(
+        optimizer=keras.optimizers.Adam(phase.learning_rate),
+        loss=objective,
+        metrics=[keras.metrics.MeanMetricWrapper(plain.call, name="log_loss")],
+        jit_compile=backend.jit_compile(),
+    )
+    model.optimizer.build(model.trainable_variables)
+    state = checkpoint.load() or TrainingState(
+        weights=model.get_weights(),
+        optimizer=_values(model.optimizer),
+        best_weights=model.get_weights(),
+        best_log_loss=validate(phase, model, objective, validation)["val_log_loss"],
+    )
+    model.set_weights(state.weights)
+    _assign(model.optimizer, state.optimizer)
+    for epoch in range(len(state.history) + 1, phase.epochs + 1):
+        if phase.patience is not None and len(state.history) - state.best_epoch >= phase.patience:
+            break
+        _reseed_dropout(model, options.seed, epoch)
+        model.reset_metrics()
+        for chosen, inputs in training.batches.epoch(epoch):
+            logs = model.train_on_batch(inputs, training.labels[chosen], return_dict=True)
+        row = {"epoch": epoch, "loss": float(logs["loss"]), "log_loss": float(logs["log_loss"])}
+        row |= validate(phase, model, objective, validation)
+        state.history.append(row)
+        state.weights, state.optimizer = model.get_weights(), _values(model.optimizer)
+        if row["val_log_loss"] < state.best_log_loss:
+            state.best_weights, state.best_log_loss, state.best_epoch = state.weights, row["val_log_loss"], epoch
+        checkpoint.save(state)
+        print(
+            f"{phase.name} epoch {epoch}/{phase.epochs}  " + "  ".join(f"{k} {row[k]:.4f}" for k in SHOWN), flush=True
+        )
+    model.set_weights(state.best_weights)
+    return state.history
+
+
+def predict_logits(model: keras.Model, part: Part) -> NDArray[np.float32]:
+    """The logits (n, n_logits) of a part's clean images."""
+    return np.concatenate([model.predict_on_batch(inputs) for inputs in part.batches.clean()])
+
+
+def validate(phase: Phase, model: keras.Model, objective: MaskedLoss, part: Part) -> Row:
+    """The objective, the log loss and the average precision on a part; the last two also per target.
+
+    A figure that the known labels do not define is left out.
+    """
+    logits = predict_logits(model, part)
+    row = {"val_loss": float(keras.ops.mean(objective.call(part.labels, keras.ops.convert_to_tensor(logits))))}
+    for index, (target, columns) in enumerate(zip(phase.targets, phase.targets.slices, strict=True)):
+        labels, probabilities = part.labels[:, index], activate(target, logits[:, columns])
+        if (labels >= 0).any():
+            row[f"val_log_loss_{target.name}"] = log_loss(labels, probabilities)
+        precision = average_precision(labels, probabilities)
+        if precision is not None:
+            row[f"val_average_precision_{target.name}"] = precision
+    for figure in ("val_log_loss", "val_average_precision"):
+        values = [value for name, value in row.items() if name.startswith(f"{figure}_")]
+        row[figure] = float(np.mean(values)) if values else 0.0
+    return row
+
+
+def write_history(path: Path, phase: str, history: list[Row], targets: Targets) -> None:
+    """Write the history as CSV, a row per epoch, for `dvc plots`."""
+    figures = ["loss", "val_loss", "log_loss", "val_log_loss", "val_average_precision"]
+    figures += [f"val_{figure}_{name}" for name in targets.names for figure in ("log_loss", "average_precision")]
+    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ["phase", "epoch", *figures], lineterminator="\n")
+        writer.writeheader()
+        for row in history:
+            known = {name: f"{row[name]:.6f}" for name in figures if name in row}
+            writer.writerow({"phase": phase, "epoch": int(row["epoch"]), **known})
+
+
+def count_parameters(model: keras.Model) -> dict[str, int]:
+    """How many parameters a phase trains, of how many it runs."""
+    trained = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    return {"parameters_trained": trained, "parameters": int(model.count_params())}
+
+
+def _reseed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
+    """Have dropout draw the same masks in an epoch whether or not the training was interrupted before it."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Dropout) and getattr(layer, "seed_generator", None) is not None:
+            state = np.random.SeedSequence([seed, epoch, zlib.crc32(layer.name.encode())]).generate_state(2)
+            layer.seed_generator.state.assign(state.astype(layer.seed_generator.state.dtype))
+
+
+def _values(optimizer: keras.Optimizer) -> list[NDArray[np.generic]]:
+    return [keras.ops.convert_to_numpy(variable) for variable in optimizer.variables]
+
+
+def _assign(optimizer: keras.Optimizer, values: list[NDArray[np.generic]]) -> None:
+    for variable, value in zip(optimizer.variables, values, strict=True):
+        variable.assign(value)

@@ -1,0 +1,65 @@
+"""Phase 2: the last layers and the head, from the best epoch of phase 1, with early stopping.
+
+python -m stages.train_finetune
+"""
+
+from pathlib import Path
+
+from lacuna.predictions import Predictions
+
+from lacuna import backend
+from lacuna.backbones import build_backbone, cut
+from lacuna.checkpoint import fingerprint, open_checkpoint
+from lacuna.config import Params
+from lacuna.diagnosis import diagnose_collapse, diagnose_history
+from lacuna.files import whole_file, whole_folder
+from lacuna.network import augment_in_graph, build_head, join
+from lacuna.training import Phase, count_parameters, predict_logits, train_phase, write_history
+from lacuna.training_data import TrainingData
+from stages._run import Facts, checkpoint_folder, run
+
+
+def train_finetune(params: Params) -> Facts:
+    backend.make_reproducible(params.train.seed)
+    data = TrainingData.open(Path("data"))
+    backbone = build_backbone(params.backbone.name, params.backbone.weights, data.images.shape[1])
+    head = build_head(backbone.output_shape[-1], data.targets, params.train.dropout)
+    head.load_weights("models/warmup.weights.h5")
+    parts = cut(backbone, params.finetune.unfreeze_layers)
+    model, inputs = join(parts.tail, head), data.store.boundary
+    if inputs is None:
+        model, inputs = augment_in_graph(parts.trunk, model, params.augment.cutout), params.augment
+
+    parameters = count_parameters(model)
+    print(
+        f"fine-tuning trains {parameters['parameters_trained']:,} of {parameters['parameters']:,} parameters "
+        f"from {parts.boundary} up"
+        + (f"; reads images: {data.store.info.streamed}" if data.store.info.streamed else "")
+    )
+    tune = params.finetune
+    phase = Phase(
+        "finetune", data.targets, data.statistics, params.train, tune.learning_rate, tune.epochs, tune.patience
+    )
+    training, validation, test = (data.part(name, inputs, params.train) for name in ("train", "val", "test"))
+    key = fingerprint(
+        "finetune", str(params.train), str(tune), str(params.augment), *data.identity(), *head.get_weights()
+    )
+    with open_checkpoint(checkpoint_folder(), key) as checkpoint:
+        history = train_phase(phase, model, training, validation, checkpoint)
+        with whole_folder(Path("data/predictions")) as folder:
+            for name, part in (("val", validation), ("test", test)):
+                logits = predict_logits(model, part)
+                known = part.manifest
+                Predictions(logits, known.labels, known.image, known.group).save(folder / f"{name}.npz")
+        write_history(Path("plots/history_finetune.csv"), phase.name, history, data.targets)
+        with whole_file(Path("models/finetuned.weights.h5")) as partial:
+            join(backbone, head).save_weights(partial)
+    notes = diagnose_history(history) + diagnose_collapse(
+        data.targets, validation.labels, predict_logits(model, validation)
+    )
+    print(*notes, sep="\n")
+    return {**parameters, "epochs": len(history), "notes": notes}
+
+
+if __name__ == "__main__":
+    run("train_finetune", train_finetune)

@@ -1,0 +1,50 @@
+"""Phase 1: the head on the pooled features of the frozen backbone.
+
+python -m stages.train_warmup
+"""
+
+from pathlib import Path
+
+from lacuna import backend
+from lacuna.backbones import build_backbone, cut
+from lacuna.checkpoint import fingerprint, open_checkpoint
+from lacuna.config import Params
+from lacuna.diagnosis import diagnose_history
+from lacuna.files import whole_file
+from lacuna.network import augment_in_graph, build_head, join, start_at_prior
+from lacuna.training import Phase, count_parameters, train_phase, write_history
+from lacuna.training_data import TrainingData
+from stages._run import Facts, checkpoint_folder, run
+
+
+def train_warmup(params: Params) -> Facts:
+    backend.make_reproducible(params.train.seed)
+    data = TrainingData.open(Path("data"))
+    head = build_head(data.store.pooled.shape[-1], data.targets, params.train.dropout)
+    start_at_prior(head, data.targets, data.statistics)
+    if data.store.info.views:
+        model, inputs = head, data.store.pooled
+    else:
+        backbone = build_backbone(params.backbone.name, params.backbone.weights, data.images.shape[1])
+        parts = cut(backbone, unfreeze_layers=0)
+        model, inputs = augment_in_graph(parts.trunk, join(parts.tail, head), params.augment.cutout), params.augment
+
+    parameters = count_parameters(model)
+    print(f"warm-up trains {parameters['parameters_trained']:,} of {parameters['parameters']:,} parameters")
+    phase = Phase(
+        "warmup", data.targets, data.statistics, params.train, params.warmup.learning_rate, params.warmup.epochs, None
+    )
+    training, validation = (data.part(name, inputs, params.train) for name in ("train", "val"))
+    key = fingerprint("warmup", str(params.train), str(params.warmup), str(params.augment), *data.identity())
+    with open_checkpoint(checkpoint_folder(), key) as checkpoint:
+        history = train_phase(phase, model, training, validation, checkpoint)
+        write_history(Path("plots/history_warmup.csv"), phase.name, history, data.targets)
+        with whole_file(Path("models/warmup.weights.h5")) as partial:
+            head.save_weights(partial)
+    notes = diagnose_history(history)
+    print(*notes, sep="\n")
+    return {**parameters, "epochs": len(history), "notes": notes}
+
+
+if __name__ == "__main__":
+    run("train_warmup", train_warmup)
