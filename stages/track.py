@@ -1,0 +1,73 @@
+"""Mirror the finished run into MLflow: one run with a child per training phase, read from DVC's own files.
+
+See the result with `mlflow ui`. Another server or database: set MLFLOW_TRACKING_URI.
+
+    python -m stages.track
+"""
+
+import csv
+import hashlib
+import os
+from pathlib import Path
+
+from lacuna.config import Params
+from lacuna.files import read_json
+from lacuna.machine import describe_machine
+from lacuna.tracking import Run, flatten, log_run, numbers
+from stages._run import Facts, run
+
+PHASES = {"warm-up": "warmup", "fine-tune": "finetune"}
+
+METRICS = {"validation": Path("metrics/validation.json"), "test": Path("metrics/test.json")}
+
+ARTIFACTS = [
+    Path("metrics/prepare.json"),
+    *METRICS.values(),
+    Path("models/bundle/bundle.json"),
+    Path("models/calibration.json"),
+    Path("plots/attributes.png"),
+    Path("plots/confusion"),
+    Path("plots/history_finetune.csv"),
+    Path("plots/history_warmup.csv"),
+    Path("plots/loss_curve.png"),
+    Path("plots/pr_curves.png"),
+    Path("plots/reliability.png"),
+]
+
+
+def track(params: Params) -> Facts:
+    records = {path.stem: path for path in sorted(Path("runs").glob("*.json"))}
+    lock = Path("dvc.lock")
+    metrics = {name: numbers(flatten(read_json(path))) for name, path in METRICS.items()}
+    mirrored = Run(
+        name=os.environ.get("DVC_EXP_NAME") or "workspace",
+        params=flatten(params.model_dump(mode="json")),
+        metrics={f"{part}/{key}": value for part, figures in metrics.items() for key, value in figures.items()},
+        artifacts=ARTIFACTS,
+        facts={f"seconds/{stage}": read_json(path)["seconds"] for stage, path in records.items()},
+        tags=describe_machine()
+        | ({"dvc_lock": hashlib.sha256(lock.read_bytes()).hexdigest()} if lock.exists() else {}),
+        children=[_phase(name, suffix) for name, suffix in PHASES.items()],
+    )
+    run_id, is_new = log_run(mirrored, root=Path(os.environ.get("DVC_ROOT", ".")), experiment=params.track.experiment)
+    print(f"MLflow run {run_id}" if is_new else f"MLflow has this run already: {run_id}")
+    return {"mlflow_run": run_id}
+
+
+def _phase(name: str, suffix: str) -> Run:
+    history = Path(f"plots/history_{suffix}.csv")
+    with open(history, encoding="utf-8", newline="") as file:
+        rows = [
+            {key: float(value) for key, value in row.items() if key != "phase" and value}
+            for row in csv.DictReader(file)
+        ]
+    record = Path(f"runs/train_{suffix}.json")
+    # An older record is that of another run: DVC has since restored the history from its run cache.
+    is_of_this_run = record.exists() and record.stat().st_mtime >= history.stat().st_mtime
+    facts = read_json(record) if is_of_this_run else {}
+    notes = {"mlflow.note.content": "\n".join(facts["notes"])} if facts.get("notes") else {}
+    return Run(name=name, history=rows, facts=numbers(facts), tags=notes)
+
+
+if __name__ == "__main__":
+    run("track", track)
