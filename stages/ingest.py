@@ -1,0 +1,78 @@
+"""Decode every image once to the working size, reject what cannot be read, find duplicates.
+
+python -m stages.ingest
+"""
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from lacuna.config import Params
+from lacuna.duplicates import find_duplicates
+from lacuna.errors import LacunaError
+from lacuna.files import whole_folder
+from lacuna.image_store import find_images, write_images
+from stages._run import Facts, run
+
+LARGE_GROUP = 0.02
+SMALLEST_LARGE_GROUP = 10
+
+
+def ingest(params: Params) -> Facts:
+    data = params.data
+    folder = Path(data.path)
+    names, n_other = find_images(folder)
+    with whole_folder(Path("data/images")) as out:
+        accepted, rejected = write_images(
+            folder, names, out / "images.npy", size=data.image_size, resize=data.resize, max_pixels=data.max_pixels
+        )
+        for name, reason in rejected:
+            print(f"rejected: {name}: {reason}")
+        if not accepted or len(rejected) > data.max_rejected * len(names):
+            raise LacunaError(
+                f"{folder}: {len(rejected)} of {len(names)} images are rejected, more than data.max_rejected = "
+                f"{data.max_rejected:g} allows; the first: {'; '.join(map(': '.join, rejected[:3]))}"
+            )
+        images = np.load(out / "images.npy", mmap_mode="r")
+        duplicates = find_duplicates(images, rms=data.duplicate_rms, workspace=out)
+        _write_table(
+            out / "files.csv",
+            ("image", "row", "group"),
+            zip(accepted, range(len(accepted)), duplicates.group, strict=True),
+        )
+        _write_table(out / "rejected.csv", ("image", "reason"), rejected)
+
+    notes = []
+    if duplicates.largest > max(LARGE_GROUP * len(accepted), SMALLEST_LARGE_GROUP - 1):
+        notes.append(
+            f"{duplicates.largest} of {len(accepted)} images form one group of duplicates, which stays in one split; "
+            "if they are not duplicates, lower data.duplicate_rms"
+        )
+    print(
+        f"{len(accepted)} images, {len(rejected)} rejected, {n_other} other files ignored; "
+        f"{duplicates.n_exact} exact and {duplicates.n_near} near duplicates"
+    )
+    for note in notes:
+        print(f"warning: {note}")
+    return {
+        "images": len(accepted),
+        "rejected": len(rejected),
+        "ignored_files": n_other,
+        "exact_duplicates": duplicates.n_exact,
+        "near_duplicates": duplicates.n_near,
+        "largest_group": duplicates.largest,
+        "notes": notes,
+    }
+
+
+def _write_table(path: Path, header: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> None:
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    run("ingest", ingest)

@@ -1,0 +1,26 @@
+"""Write the embedded default data set: emoji pictures, labels with gaps, and the truth the pipeline never reads.
+
+python -m stages.sample
+"""
+
+from pathlib import Path
+
+from lacuna.config import Params
+from lacuna.files import whole_folder
+from lacuna.sample import write_sample
+from stages._run import Facts, run
+
+
+def sample(params: Params) -> Facts:
+    settings = params.sample
+    with whole_folder(Path("data/sample")) as out:
+        counts = write_sample(out, images=settings.images, withhold=settings.withhold, seed=settings.seed)
+    print(
+        f"{counts['images']} emoji of {counts['concepts']} concepts, {counts['cells_withheld']} label cells withheld; "
+        "Twemoji pictures, CC-BY 4.0, see data/sample/ATTRIBUTION.txt"
+    )
+    return counts
+
+
+if __name__ == "__main__":
+    run("sample", sample)
