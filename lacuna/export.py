@@ -1,0 +1,141 @@
+"""The trained Keras network as OpenVINO and as ONNX, checked against Keras.
+
+Both come from one frozen TensorFlow graph. Keras' own `Model.export` would do for most networks, but it leaves the
+normalization constants of EfficientNet-B0 as inputs of the ONNX graph, and the gradient of every swish as an output of
+the OpenVINO one.
+"""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, softmax
+
+from lacuna import backend
+from lacuna.errors import LacunaError
+from lacuna.runtimes import MODEL_FILES, RUNTIMES, Runtime, load_network
+from lacuna.targets import Targets
+
+MAX_DIFFERENCE = 1e-4
+"""The largest difference in probability between Keras and an exported network that counts as rounding."""
+
+ONNX_OPSET = 17
+"""Of 2022: new enough for all layers used here, old enough for every maintained runtime."""
+
+INPUT_NAME, OUTPUT_NAME = "images", "logits"
+
+
+def export_network(model: Any, folder: Path) -> None:
+    """Write a Keras network, uint8 images (n, size, size, 3) → logits, to `folder` in both formats.
+
+    The batch size stays open. The files depend on the network alone: equal weights give equal bytes.
+    """
+    frozen = backend.freeze(model)
+    with _quiet_converters():
+        _write_openvino(frozen, folder / MODEL_FILES["openvino"][0])
+        _write_onnx(frozen, folder / MODEL_FILES["onnx"][0])
+
+
+def check_export(model: Any, targets: Targets, images: NDArray[np.uint8], folder: Path) -> dict[Runtime, float]:
+    """Return for each runtime the largest difference in uncalibrated probability from Keras over `images`.
+
+    Raises LacunaError when one exceeds MAX_DIFFERENCE.
+    """
+    expected = _probabilities(targets, np.asarray(model(images, training=False)))
+    differences: dict[Runtime, float] = {}
+    for runtime in RUNTIMES:
+        received = _probabilities(targets, load_network(folder, runtime)(images))
+        difference = float(np.abs(received - expected).max())
+        if not difference <= MAX_DIFFERENCE:  # NaN too
+            raise LacunaError(
+                f"export: {runtime} differs from Keras by {difference:.2g} in probability on {len(images)} images, "
+                f"expected at most {MAX_DIFFERENCE:g}; nothing was written. This is a fault of the conversion, not of "
+                "the model: please report it with the versions of tensorflow, openvino, tf2onnx and onnxruntime"
+            )
+        differences[runtime] = difference
+    return differences
+
+
+def _write_openvino(frozen: Any, path: Path) -> None:
+    import openvino
+
+    model = openvino.convert_model(frozen.graph)
+    for index, node in enumerate(model.get_ordered_ops()):
+        node.set_friendly_name(f"node_{index}")  # Keras numbers its layers by what the process built before
+        for output in node.outputs():
+            output.set_names(set())
+    model.inputs[0].set_names({INPUT_NAME})
+    model.outputs[0].set_names({OUTPUT_NAME})
+    openvino.save_model(model, path, compress_to_fp16=False)
+
+
+def _write_onnx(frozen: Any, path: Path) -> None:
+    import onnx
+    from tf2onnx.convert import from_graph_def
+
+    source, result = frozen.inputs[0].name, frozen.outputs[0].name
+    model, _ = from_graph_def(
+        frozen.graph.as_graph_def(),
+        name="lacuna",
+        input_names=[source],
+        output_names=[result],
+        tensors_to_rename={source: INPUT_NAME, result: OUTPUT_NAME},
+        opset=ONNX_OPSET,
+    )
+    name_in_node_order(model.graph)
+    onnx.checker.check_model(model, full_check=True)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def name_in_node_order(graph: Any) -> None:
+    """Name the nodes, tensors and open dimensions of an ONNX graph by their place in it, and order its constants so.
+
+    The names tf2onnx gives depend on hash seeds, and so would the file's bytes.
+    """
+    names = {tensor.name: tensor.name for tensor in [*graph.input, *graph.output]}
+    for index, node in enumerate(graph.node):
+        node.name = f"node_{index}"
+        for tensors in (node.input, node.output):
+            for position, name in enumerate(tensors):
+                if name:  # an optional input that is left out has none
+                    tensors[position] = names.setdefault(name, f"tensor_{len(names)}")
+    constants = [constant for constant in graph.initializer if constant.name in names]
+    order = {name: place for place, name in enumerate(names)}
+    constants.sort(key=lambda constant: order[constant.name])
+    for constant in constants:
+        constant.name = names[constant.name]
+    del graph.initializer[:]
+    graph.initializer.extend(constants)
+    del graph.value_info[:]
+    for tensor in [*graph.input, *graph.output]:
+        tensor.type.tensor_type.shape.dim[0].dim_param = "n"
+
+
+def _probabilities(targets: Targets, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The uncalibrated probabilities (n, n_logits): "present" of a binary target, each class of a categorical one."""
+    logits = logits.astype(np.float64)
+    return np.concatenate(
+        [
+            expit(logits[:, columns]) if target.kind == "binary" else softmax(logits[:, columns], axis=1)
+            for target, columns in zip(targets, targets.slices, strict=True)
+        ],
+        axis=1,
+    )
+
+
+@contextlib.contextmanager
+def _quiet_converters() -> Iterator[None]:
+    """Silence notes on TensorFlow functions that tf2onnx calls and that a user can do nothing about."""
+    loggers = [logging.getLogger(name) for name in ("tensorflow", "tf2onnx")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,37 @@
+"""Write the trained network as OpenVINO and ONNX, after checking both against Keras on images of the store.
+
+python -m stages.export
+"""
+
+import os
+from pathlib import Path
+
+os.environ["KERAS_BACKEND"] = "tensorflow"  # the converters read its graphs; weights files suit every backend
+
+import numpy as np
+
+from lacuna.config import Params
+from lacuna.export import check_export, export_network
+from lacuna.files import whole_folder
+from lacuna.network import load_trained
+from lacuna.targets import Targets
+from stages._run import Facts, run
+
+N_CHECKED = 32
+
+
+def export(params: Params) -> Facts:
+    targets = Targets.load(Path("data/prepared/targets.json"))
+    images = np.load("data/images/images.npy", mmap_mode="r")
+    spread = np.linspace(0, len(images) - 1, min(N_CHECKED, len(images))).astype(int)
+    model = load_trained(params.backbone.name, images.shape[1], targets, Path("models/finetuned.weights.h5"))
+    with whole_folder(Path("models/export")) as folder:
+        export_network(model, folder)
+        differences = check_export(model, targets, images[spread], folder)
+    for runtime, difference in differences.items():
+        print(f"{runtime}: within {difference:.1e} of Keras in probability on {len(spread)} images")
+    return {"export_difference": differences}
+
+
+if __name__ == "__main__":
+    run("export", export)

@@ -1,0 +1,68 @@
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lacuna.errors import LacunaError
+from lacuna.runtimes import RUNTIMES
+from lacuna.targets import Target, Targets
+
+SIZE = 32
+TARGETS = Targets((Target("kind", "categorical", ("bag", "shoe", "hat")), Target("red", "binary", ("0", "1"))))
+
+
+@pytest.fixture
+def trained(tiny_project):
+    """Return a function that makes a project at the point where `export` runs, its network with random weights."""
+
+    def make(backbone):
+        from lacuna.backbones import build_backbone
+        from lacuna.network import build_head, join
+
+        params = tiny_project({"backbone.name": backbone})
+        for folder in ("data/images", "data/prepared", "models"):
+            Path(folder).mkdir(parents=True)
+        images = np.random.default_rng(0).integers(0, 256, (40, SIZE, SIZE, 3), dtype=np.uint8)
+        np.save("data/images/images.npy", images)
+        TARGETS.save(Path("data/prepared/targets.json"))
+        body = build_backbone(backbone, "none", SIZE)
+        join(body, build_head(body.output_shape[-1], TARGETS, 0.3)).save_weights("models/finetuned.weights.h5")
+        return params
+
+    return make
+
+
+def export_and_hash(params):
+    from stages.export import export
+
+    assert set(export(params)["export_difference"]) == set(RUNTIMES)
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in Path("models/export").iterdir()}
+
+
+def test_both_formats_are_written_with_the_same_bytes_in_every_run(trained, capfd):
+    params = trained("efficientnet_lite0")
+    hashes = export_and_hash(params)
+    assert set(hashes) == {"model.bin", "model.onnx", "model.xml"}
+    assert ["on 32 images" in line for line in capfd.readouterr().out.splitlines()] == [True, True]
+    assert export_and_hash(params) == hashes
+
+
+def test_the_normalization_and_swish_of_b0_are_exported_too(trained):
+    assert export_and_hash(trained("efficientnet_b0"))
+
+
+def test_nothing_is_written_when_a_runtime_disagrees_with_keras(trained, monkeypatch):
+    import stages.export
+
+    def export_another(model, folder):
+        head = model.get_layer("head")
+        head.set_weights([weights + 0.5 for weights in head.get_weights()])
+        write(model, folder)
+        model.load_weights("models/finetuned.weights.h5")
+
+    write = stages.export.export_network
+    monkeypatch.setattr(stages.export, "export_network", export_another)
+    with pytest.raises(LacunaError, match="differs from Keras"):
+        stages.export.export(trained("efficientnet_lite0"))
+    assert not list(Path("models").glob("export*"))
