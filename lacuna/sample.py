@@ -18,7 +18,6 @@ those of people, as when annotators skip what seems obvious. Given its category,
 The rates are scaled so that the share `withhold` of all cells is expected to be missing.
 """
 
-import csv
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable
@@ -30,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from lacuna.csv_files import write_csv
 from lacuna.errors import LacunaError
 from lacuna.progress import progress
 
@@ -226,12 +226,12 @@ def _withholding_rates(pictures: list[Picture], withhold: float) -> NDArray[np.f
 
 
 def _write_labels(path: Path, pictures: list[Picture], hidden: NDArray[np.bool_]) -> None:
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("image", "concept", *TARGETS))
-        for picture, gaps in zip(pictures, hidden.tolist(), strict=True):
-            cells = ("NA" if gap else picture.labels[target] for target, gap in zip(TARGETS, gaps, strict=True))
-            writer.writerow(itertools.chain((picture.path.name, picture.concept), cells))
+    def cells(picture: Picture, gaps: list[bool]) -> list[str]:
+        return ["NA" if gap else picture.labels[target] for target, gap in zip(TARGETS, gaps, strict=True)]
+
+    rows = zip(pictures, hidden.tolist(), strict=True)
+    header = ("image", "concept", *TARGETS)
+    write_csv(path, header, ((picture.path.name, picture.concept, *cells(picture, gaps)) for picture, gaps in rows))
 
 
 ATTRIBUTION = """\

@@ -3,13 +3,12 @@
 python -m stages.ingest
 """
 
-import csv
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from lacuna.config import Params
+from lacuna.csv_files import write_csv
 from lacuna.duplicates import find_duplicates
 from lacuna.errors import LacunaError
 from lacuna.files import whole_folder
@@ -37,12 +36,12 @@ def ingest(params: Params) -> Facts:
             )
         images = np.load(out / "images.npy", mmap_mode="r")
         duplicates = find_duplicates(images, rms=data.duplicate_rms, workspace=out)
-        _write_table(
+        write_csv(
             out / "files.csv",
             ("image", "row", "group"),
             zip(accepted, range(len(accepted)), duplicates.group, strict=True),
         )
-        _write_table(out / "rejected.csv", ("image", "reason"), rejected)
+        write_csv(out / "rejected.csv", ("image", "reason"), rejected)
 
     notes = []
     if duplicates.largest > max(LARGE_GROUP * len(accepted), SMALLEST_LARGE_GROUP - 1):
@@ -65,13 +64,6 @@ def ingest(params: Params) -> Facts:
         "largest_group": duplicates.largest,
         "notes": notes,
     }
-
-
-def _write_table(path: Path, header: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> None:
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,113 @@
+"""What the labels can support, in counts, in a table for a person, and in warnings."""
+
+from collections.abc import Mapping
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacuna.errors import LacunaError
+from lacuna.manifest import PARTS, Manifest
+from lacuna.targets import Target, Targets
+
+
+class TargetCounts(TypedDict):
+    """Known and unknown labels of one target; `train`, `val` and `test` have the known images of each class."""
+
+    known: int
+    unknown: int
+    known_share: float
+    train: dict[str, int]
+    val: dict[str, int]
+    test: dict[str, int]
+
+
+def count_labels(manifest: Manifest, targets: Targets) -> dict[str, TargetCounts]:
+    counts: dict[str, TargetCounts] = {}
+    for column, target in enumerate(targets):
+        known = int((manifest.labels[:, column] >= 0).sum())
+        per_part = {
+            part: dict(zip(target.classes, class_counts(manifest.part(part), target, column).tolist(), strict=True))
+            for part in PARTS
+        }
+        counts[target.name] = TargetCounts(
+            known=known,
+            unknown=len(manifest) - known,
+            known_share=round(known / len(manifest), 4),
+            train=per_part["train"],
+            val=per_part["val"],
+            test=per_part["test"],
+        )
+    return counts
+
+
+def class_counts(manifest: Manifest, target: Target, column: int) -> NDArray[np.int64]:
+    """Known images of each class, int64 `(n_classes,)`."""
+    labels = manifest.labels[:, column]
+    return np.bincount(labels[labels >= 0], minlength=target.n_classes).astype(np.int64)
+
+
+def count_conflicts(labels: NDArray[np.int16], duplicate_group: NDArray[np.int64], targets: Targets) -> dict[str, int]:
+    """Per target, the groups of duplicates whose known labels disagree."""
+    conflicts = {}
+    for column, target in enumerate(targets):
+        known = labels[:, column] >= 0
+        pairs = np.unique(np.stack([duplicate_group[known], labels[known, column]]), axis=1)
+        conflicts[target.name] = int((np.unique(pairs[0], return_counts=True)[1] > 1).sum())
+    return conflicts
+
+
+def count_crossing(group: NDArray[np.int64], part: NDArray[np.int8]) -> int:
+    """Groups that stand in more than one part."""
+    pairs = np.unique(np.stack([group, part]), axis=1)
+    return int((np.unique(pairs[0], return_counts=True)[1] > 1).sum())
+
+
+def check_trainable(manifest: Manifest, counts: Mapping[str, TargetCounts]) -> None:
+    """Raise LacunaError when a part is empty, or a target has fewer than two classes known in training."""
+    for part in PARTS:
+        if not (manifest.split == part).any():
+            raise LacunaError(
+                f"none of the {len(manifest)} images ({len(np.unique(manifest.group))} groups) is in the {part} part; "
+                "more images, smaller groups or another split are needed"
+            )
+    for name, count in counts.items():
+        seen = {word: n for word, n in count["train"].items() if n}
+        if len(seen) < 2:
+            what = f"only {next(iter(seen))}: {sum(seen.values())}" if seen else "no known label"
+            raise LacunaError(
+                f"target {name}: {what} in the training part, expected at least two classes; "
+                f"{count['known']} of {count['known'] + count['unknown']} images have a known label"
+            )
+
+
+def find_shortages(counts: Mapping[str, TargetCounts], min_positives: int) -> list[str]:
+    """A warning for each target and part with classes of fewer than `min_positives` known images."""
+    warnings = []
+    for name, count in counts.items():
+        for part in PARTS:
+            few = sorted((n, word) for word, n in count[part].items() if n < min_positives)
+            if few:
+                shown = ", ".join(f"{word} {n}" for n, word in few[:3])
+                more = f" and {len(few) - 3} more classes" if len(few) > 3 else ""
+                warnings.append(f"{name}: fewer than {min_positives} known images in {part}: {shown}{more}")
+    return warnings
+
+
+def label_table(counts: Mapping[str, TargetCounts], targets: Targets) -> str:
+    """A line per target: the share of known labels and how many are known in each part, "present of known" if binary.
+
+    The last column is the smallest class of the training part.
+    """
+    lines = [("target", "known", *PARTS, "smallest class in train")]
+    for target in targets:
+        count = counts[target.name]
+        cells = []
+        for part in PARTS:
+            known = sum(count[part].values())
+            cells.append(f"{count[part]['present']} of {known}" if target.kind == "binary" else str(known))
+        word, n = min(count["train"].items(), key=lambda item: item[1])
+        lines.append((target.name, f"{count['known_share']:.0%}", *cells, f"{word} {n}"))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    aligned = ([cell.rjust(width) for cell, width in zip(line, widths, strict=True)] for line in lines)
+    return "\n".join("  ".join([line[0].strip().ljust(widths[0]), *line[1:]]) for line in aligned)

@@ -1,0 +1,88 @@
+"""Read the labels, split by group, compute class weights from the known training labels.
+
+python -m stages.prepare
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from lacuna.class_weights import weigh_targets
+from lacuna.config import Params
+from lacuna.csv_files import read_csv, write_csv
+from lacuna.files import whole_folder, write_json
+from lacuna.label_report import (
+    check_trainable,
+    count_conflicts,
+    count_crossing,
+    count_labels,
+    find_shortages,
+    label_table,
+)
+from lacuna.labels import encode, given_parts, image_groups, join
+from lacuna.manifest import PARTS, Manifest
+from lacuna.sources import read_labels
+from lacuna.split import completed_split
+from stages._run import Facts, run
+
+
+def prepare(params: Params) -> Facts:
+    data, split, weights = params.data, params.split, params.class_weights
+    files = read_csv(Path("data/images/files.csv"))
+    names = {line["image"]: int(line["row"]) for line in files}
+    rejected = {line["image"]: line["reason"] for line in read_csv(Path("data/images/rejected.csv"))}
+    duplicates = np.array([line["group"] for line in files], dtype=np.int64)
+
+    label_file = read_labels(data)
+    joined = join(label_file, names, rejected, data.max_rejected)
+    encoded = encode(label_file, joined, data)
+    row = np.array(list(joined.rows), dtype=np.int64)
+    group = image_groups(joined, duplicates, data)
+    given = given_parts(label_file, joined, data)
+    part = completed_split(given, encoded.labels, group, val=split.val, test=split.test, seed=split.seed)
+    image = np.array(list(names), dtype=np.str_)[row]
+    manifest = Manifest(image, row, np.array(PARTS)[part], group, encoded.labels)
+
+    targets, counts = encoded.targets, count_labels(manifest, encoded.targets)
+    check_trainable(manifest, counts)
+    conflicts = count_conflicts(encoded.labels, duplicates[row], targets)
+    metrics = {
+        "images": len(manifest),
+        "groups": len(np.unique(group)),
+        "images_without_labels": len(files) - len(manifest),
+        "rows_without_image": len(joined.dropped),
+        "rows_malformed": label_file.n_skipped,
+        "rows_repeated": len(label_file.rows) - len(joined.dropped) - len(manifest),
+        "groups_across_splits": count_crossing(group, part),
+        "targets": {
+            name: {
+                **counts[name],
+                "contradicting_images": encoded.contradictions[name],
+                "conflicting_duplicates": conflicts[name],
+                "rare_classes": len(encoded.rare[name]),
+                "rare_images": sum(encoded.rare[name].values()),
+            }
+            for name in targets.names
+        },
+    }
+    train_labels = manifest.part("train").labels
+    with whole_folder(Path("data/prepared")) as out:
+        manifest.save(out / "manifest.csv", targets)
+        targets.save(out / "targets.json")
+        write_csv(out / "dropped.csv", ("image", "reason"), joined.dropped)
+        balanced = weights.scheme == "balanced"
+        write_json(
+            out / "class_weights.json",
+            weigh_targets(train_labels, targets, balanced=balanced, ceiling=weights.max),
+        )
+        write_json(Path("metrics/prepare.json"), metrics)
+
+    print(label_table(counts, targets))
+    notes = find_shortages(counts, split.min_positives)
+    for note in notes:
+        print(f"warning: {note}")
+    return {**metrics, "notes": notes}
+
+
+if __name__ == "__main__":
+    run("prepare", prepare)
