@@ -46,7 +46,7 @@ def no_changes(n: int) -> NDArray[np.float32]:
     return np.tile(np.array(NO_CHANGE, np.float32), (n, 1))
 
 
-class Augmentation(keras.layers.Layer):
+class Augmentation(keras.layers.Layer):  # type: ignore[misc]
     """Applies drawn changes: (uint8 images (n, size, size, 3), changes (n, CHANGES)) → uint8 images.
 
     Pixels that a rotation or a zoom brings in from outside repeat the nearest edge. Cutout fills with mid grey

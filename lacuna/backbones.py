@@ -4,6 +4,7 @@ Every backbone takes uint8 RGB images (n, size, size, 3), preprocesses them itse
 (n, h, w, channels). Adding one takes a function that builds it, one that fills it, and a row in BACKBONES.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,12 +46,22 @@ def build_backbone(name: str, weights: str, image_size: int) -> keras.Model:
     if weights == "imagenet":
         backbone.load_imagenet(model)
     elif weights != "none":
-        try:
-            model.load_weights(weights)
-        except (OSError, ValueError, KeyError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise LacunaError(f"backbone.weights: {weights} cannot be loaded into {name}: {reason}") from None
+        load_weights(model, Path(weights), "backbone.weights")
     return model
+
+
+def load_weights(model: keras.Model, path: Path, what: str) -> None:
+    """Load a Keras weights file. Raises LacunaError, `what` naming the cause, when it is missing or does not fit.
+
+    Keras only warns when a file lacks a layer's weights, and leaves that layer random; here that is an error.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(path)
+    except (OSError, ValueError, KeyError, UserWarning) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise LacunaError(f"{what}: {path} cannot be loaded into {model.name}: {reason}") from None
 
 
 def build_lite0(image_size: int) -> keras.Model:
@@ -128,7 +139,8 @@ def build_b0(image_size: int) -> keras.Model:
     the exported network the same as the trained one.
     """
     images = keras.Input((image_size, image_size, 3), dtype="uint8", name="image")
-    model = keras.applications.EfficientNetB0(include_top=False, weights=None, input_tensor=images)
+    source = keras.applications.EfficientNetB0(include_top=False, weights=None, input_tensor=images)
+    model = keras.Model(images, source.output, name="efficientnet_b0")  # the source asks for a list of one input
     _normalize_as_imagenet(model)
     return model
 
@@ -150,9 +162,10 @@ def load_b0(model: keras.Model) -> None:
 
 def _normalize_as_imagenet(model: keras.Model) -> None:
     normalization = next(layer for layer in model.layers if isinstance(layer, layers.Normalization))
-    mean, variance = (np.reshape(np.float32(v), (1, 1, 1, 3)) for v in (IMAGENET_MEAN, np.square(IMAGENET_STD)))
-    weights = normalization.get_weights()
-    normalization.set_weights([mean.reshape(weights[0].shape), variance.reshape(weights[1].shape), *weights[2:]])
+    mean, variance, *count = normalization.get_weights()
+    normalization.set_weights(
+        [np.reshape(IMAGENET_MEAN, mean.shape), np.reshape(np.square(IMAGENET_STD), variance.shape), *count]
+    )
     normalization.finalize_state()
 
 

@@ -49,11 +49,14 @@ class Checkpoint:
         if not self.path.exists():
             return None
         with np.load(self.path, allow_pickle=False) as file:
-            parts: dict[str, Arrays] = {"weights": [], "optimizer": [], "best_weights": []}
+            arrays: dict[str, Arrays] = {"weights": [], "optimizer": [], "best_weights": []}
             for key in sorted(file.files):
                 if key != "numbers":
-                    parts[key.rpartition("_")[0]].append(file[key])
-            return TrainingState(**parts, **json.loads(str(file["numbers"])))
+                    arrays[key.rpartition("_")[0]].append(file[key])
+            numbers = json.loads(str(file["numbers"]))
+        state = TrainingState(**arrays, best_log_loss=numbers["best_log_loss"])
+        state.best_epoch, state.history = numbers["best_epoch"], numbers["history"]
+        return state
 
 
 def fingerprint(*inputs: NDArray[Any] | str) -> str:

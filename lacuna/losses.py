@@ -31,7 +31,7 @@ def load_statistics(path: Path, targets: Targets) -> list[TargetStatistics]:
     ]
 
 
-class MaskedLoss(keras.losses.Loss):
+class MaskedLoss(keras.losses.Loss):  # type: ignore[misc]
     """Focal loss or cross-entropy, averaged over targets; each target over its known cells.
 
     For a target with known share s in training, a batch of n images adds the sum over its known cells divided by n·s,

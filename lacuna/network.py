@@ -9,7 +9,7 @@ import numpy as np
 from keras import layers
 
 from lacuna.augment import CHANGES, Augmentation
-from lacuna.backbones import build_backbone
+from lacuna.backbones import build_backbone, load_weights
 from lacuna.losses import TargetStatistics
 from lacuna.targets import Targets
 
@@ -53,5 +53,5 @@ def load_trained(backbone: str, image_size: int, targets: Targets, weights: Path
     """Build the whole network, images uint8 (n, size, size, 3) → logits float32 (n, n_logits), with trained weights."""
     body = build_backbone(backbone, "none", image_size)
     model = join(body, build_head(body.output_shape[-1], targets, dropout=0.0))
-    model.load_weights(weights)
+    load_weights(model, weights, "trained weights")
     return model

@@ -18,7 +18,7 @@ from lacuna.errors import LacunaError
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 MAX_BYTES = 500_000_000
-DTYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+DTYPES: dict[str, np.dtype[Any]] = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 
 class _Tensor:

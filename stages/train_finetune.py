@@ -8,7 +8,7 @@ from pathlib import Path
 from lacuna.predictions import Predictions
 
 from lacuna import backend
-from lacuna.backbones import build_backbone, cut
+from lacuna.backbones import build_backbone, cut, load_weights
 from lacuna.checkpoint import fingerprint, open_checkpoint
 from lacuna.config import Params
 from lacuna.diagnosis import diagnose_collapse, diagnose_history
@@ -24,11 +24,12 @@ def train_finetune(params: Params) -> Facts:
     data = TrainingData.open(Path("data"))
     backbone = build_backbone(params.backbone.name, params.backbone.weights, data.images.shape[1])
     head = build_head(backbone.output_shape[-1], data.targets, params.train.dropout)
-    head.load_weights("models/warmup.weights.h5")
+    load_weights(head, Path("models/warmup.weights.h5"), "warm-up's head")
     parts = cut(backbone, params.finetune.unfreeze_layers)
-    model, inputs = join(parts.tail, head), data.store.boundary
-    if inputs is None:
-        model, inputs = augment_in_graph(parts.trunk, model, params.augment.cutout), params.augment
+    model = join(parts.tail, head)
+    if data.store.boundary is None:
+        model = augment_in_graph(parts.trunk, model, params.augment.cutout)
+    inputs = params.augment if data.store.boundary is None else data.store.boundary
 
     parameters = count_parameters(model)
     print(

@@ -4,11 +4,14 @@ python -m stages.train_warmup
 """
 
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from lacuna import backend
 from lacuna.backbones import build_backbone, cut
 from lacuna.checkpoint import fingerprint, open_checkpoint
-from lacuna.config import Params
+from lacuna.config import Augment, Params
 from lacuna.diagnosis import diagnose_history
 from lacuna.files import whole_file
 from lacuna.network import augment_in_graph, build_head, join, start_at_prior
@@ -22,12 +25,13 @@ def train_warmup(params: Params) -> Facts:
     data = TrainingData.open(Path("data"))
     head = build_head(data.store.pooled.shape[-1], data.targets, params.train.dropout)
     start_at_prior(head, data.targets, data.statistics)
-    if data.store.info.views:
-        model, inputs = head, data.store.pooled
-    else:
+    inputs: NDArray[Any] | Augment = data.store.pooled
+    model = head
+    if not data.store.info.views:
         backbone = build_backbone(params.backbone.name, params.backbone.weights, data.images.shape[1])
         parts = cut(backbone, unfreeze_layers=0)
-        model, inputs = augment_in_graph(parts.trunk, join(parts.tail, head), params.augment.cutout), params.augment
+        inputs = params.augment
+        model = augment_in_graph(parts.trunk, join(parts.tail, head), params.augment.cutout)
 
     parameters = count_parameters(model)
     print(f"warm-up trains {parameters['parameters_trained']:,} of {parameters['parameters']:,} parameters")

@@ -1,0 +1,168 @@
+import numpy as np
+import pytest
+
+from lacuna.batches import FeatureBatches
+from lacuna.checkpoint import Checkpoint, fingerprint, open_checkpoint
+from lacuna.diagnosis import diagnose_collapse, diagnose_history
+from lacuna.losses import TargetStatistics
+from lacuna.network import build_head, start_at_prior
+from lacuna.targets import Target, Targets
+from lacuna.training import Phase, predict_logits, train_phase, write_history
+from lacuna.training_data import Part
+
+TARGETS = Targets((Target("kind", "categorical", ("bag", "shoe", "hat")), Target("red", "binary", ("no", "yes"))))
+STATISTICS = [TargetStatistics(0.7, (5, 3, 2), (0.8, 1.0, 1.4)), TargetStatistics(0.7, (12, 4), (0.75, 1.75))]
+
+
+class Killed(Exception):
+    pass
+
+
+class KilledAfter(Checkpoint):
+    """A checkpoint whose process dies right after an epoch was saved."""
+
+    def __init__(self, path, epoch):
+        super().__init__(path)
+        object.__setattr__(self, "epoch", epoch)
+
+    def save(self, state):
+        super().save(state)
+        if len(state.history) == self.epoch:
+            raise Killed
+
+
+@pytest.fixture
+def phase(tiny_project):
+    train = tiny_project({"train.batch_size": 8}).train
+    return Phase("warmup", TARGETS, STATISTICS, train, learning_rate=0.01, epochs=5, patience=None)
+
+
+class _Manifest:
+    def __init__(self, labels):
+        self.labels = labels
+
+
+def part(seed=0, n=40, learnable=True):
+    random = np.random.default_rng(seed)
+    labels = np.stack([random.integers(0, 3, n), random.integers(0, 2, n)], axis=1).astype(np.int16)
+    features = random.normal(size=(n, 2, 6)).astype(np.float32)
+    if learnable:
+        features[..., :3] += 3 * np.eye(3, dtype=np.float32)[labels[:, 0]][:, None]
+        features[..., 3] += 3 * labels[:, 1:2]
+    labels[random.random(labels.shape) < 0.3] = -1
+    return Part(FeatureBatches(features, np.arange(n), 8, seed=0), _Manifest(labels))
+
+
+def new_head():
+    import keras
+
+    keras.utils.set_random_seed(0)
+    head = build_head(6, TARGETS, dropout=0.3)
+    start_at_prior(head, TARGETS, STATISTICS)
+    return head
+
+
+def test_output_biases_start_at_the_log_prior():
+    bias = new_head().get_layer("logits").get_weights()[1]
+    np.testing.assert_allclose(np.exp(bias[:3]), np.array([6, 4, 3]) / 13, rtol=1e-5)
+    assert bias[3] == pytest.approx(np.log(5 / 13))
+
+
+def test_a_phase_learns_and_reports_what_it_minimised(tmp_path, phase):
+    head = new_head()
+    history = train_phase(phase, head, part(), part(1), Checkpoint(tmp_path / "state.npz"))
+    assert len(history) == 5
+    assert history[-1]["val_log_loss"] < history[0]["val_log_loss"] < 1.0
+    last = history[-1]
+    assert last["val_log_loss"] == pytest.approx((last["val_log_loss_kind"] + last["val_log_loss_red"]) / 2)
+    assert last["val_average_precision_red"] > 0.8
+
+
+def test_resumed_after_a_kill_it_ends_with_the_same_weights(tmp_path, phase):
+    whole, interrupted = new_head(), new_head()
+    history = train_phase(phase, whole, part(), part(1), Checkpoint(tmp_path / "whole.npz"))
+    with pytest.raises(Killed):
+        train_phase(phase, interrupted, part(), part(1), KilledAfter(tmp_path / "state.npz", epoch=2))
+    fresh = build_head(6, TARGETS, dropout=0.3)
+    resumed_history = train_phase(phase, fresh, part(), part(1), Checkpoint(tmp_path / "state.npz"))
+    assert resumed_history == history
+    for one, other in zip(whole.get_weights(), fresh.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_early_stopping_keeps_the_best_weights_and_counts_over_a_kill(tmp_path, phase):
+    from dataclasses import replace
+
+    hopeless = replace(phase, epochs=30, patience=3, learning_rate=0.3)
+    training, validation = part(learnable=False), part(1, learnable=False)
+    head = new_head()
+    before = train_phase.__doc__ is not None and predict_logits(head, validation)
+    history = train_phase(hopeless, head, training, validation, Checkpoint(tmp_path / "state.npz"))
+    losses = [row["val_log_loss"] for row in history]
+    best = int(np.argmin(losses)) + 1
+    assert len(history) < 30
+    np.testing.assert_array_equal(predict_logits(head, validation), before)  # epoch 0 was the best
+    assert len(history) == 3
+    assert best >= 1
+
+    other = new_head()
+    with pytest.raises(Killed):
+        train_phase(hopeless, other, training, validation, KilledAfter(tmp_path / "killed.npz", epoch=2))
+    assert len(train_phase(hopeless, other, training, validation, Checkpoint(tmp_path / "killed.npz"))) == 3
+
+
+def test_a_part_without_any_known_label_trains_nothing_and_breaks_nothing(tmp_path, phase):
+    empty = part()
+    empty.labels[:] = -1
+    head = new_head()
+    before = head.get_weights()
+    history = train_phase(phase, head, empty, empty, Checkpoint(tmp_path / "state.npz"))
+    assert all(np.isfinite(row["loss"]) and row["loss"] == 0 for row in history)
+    for one, other in zip(before, head.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_history_csv_has_a_column_per_target_and_leaves_undefined_cells_empty(tmp_path):
+    row = {"epoch": 1, "loss": 0.5, "val_loss": 0.5, "log_loss": 0.5, "val_log_loss": 0.25}
+    write_history(tmp_path / "history.csv", "warmup", [row], TARGETS)
+    header, line = (tmp_path / "history.csv").read_text().splitlines()
+    assert header == (
+        "phase,epoch,loss,val_loss,log_loss,val_log_loss,val_average_precision,"
+        "val_log_loss_kind,val_log_loss_red,val_average_precision_kind,val_average_precision_red"
+    )
+    assert line == "warmup,1,0.500000,0.500000,0.500000,0.250000,,,,,"
+
+
+def test_a_checkpoint_is_removed_on_success_and_kept_on_failure(tmp_path):
+    with pytest.raises(Killed), open_checkpoint(tmp_path, "key") as checkpoint:
+        checkpoint.path.parent.mkdir(parents=True)
+        checkpoint.path.write_bytes(b"state")
+        raise Killed
+    assert (tmp_path / "key/state.npz").exists()
+    with open_checkpoint(tmp_path, "key"):
+        pass
+    assert not (tmp_path / "key").exists()
+
+
+def test_fingerprints_tell_trainings_apart():
+    one = fingerprint("finetune", np.array([1, 2]))
+    assert one == fingerprint("finetune", np.array([1, 2]))
+    assert len({one, fingerprint("finetune", np.array([1, 3])), fingerprint("warmup", np.array([1, 2]))}) == 3
+
+
+def rows(training, validation):
+    return [{"log_loss": t, "val_log_loss": v} for t, v in zip(training, validation, strict=True)]
+
+
+def test_over_and_underfitting_are_said_in_words():
+    (over,) = diagnose_history(rows([1.0, 0.8, 0.6, 0.4], [1.0, 0.9, 0.95, 1.2]))
+    assert "overfitting after epoch 2" in over
+    (under,) = diagnose_history(rows([1.0, 0.9, 0.8], [1.0, 0.9, 0.8]))
+    assert "underfitting" in under
+    assert diagnose_history(rows([1.0, 0.9, 0.85], [1.0, 0.9, 0.899])) == []
+
+
+def test_collapse_into_one_class_is_said_in_words():
+    labels = np.array([[0, 0], [1, 1], [2, -1]], np.int16)
+    logits = np.array([[9, 0, 0, -1], [9, 0, 0, 1], [9, 0, 0, 0]], np.float32)
+    assert diagnose_collapse(TARGETS, labels, logits) == ["collapse: every validation image gets kind = bag"]
