@@ -1,16 +1,34 @@
-"""What Keras has no word for: seeds, determinism, log noise. The only file that imports tensorflow.
+"""What Keras has no word for: seeds, determinism, threads, log noise. The only file that imports tensorflow.
 
 Import it before keras: it chooses the backend (TensorFlow, unless KERAS_BACKEND says otherwise).
 """
 
+import contextlib
 import os
-from typing import Any
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
 
-import keras
+
+@contextlib.contextmanager
+def silence_native_stderr() -> Iterator[None]:
+    """Drop what native code writes to stderr. TensorFlow 2.21 greets with six lines there that no setting turns off."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    try:
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+with silence_native_stderr():
+    import keras
 
 
 def make_reproducible(seed: int) -> None:
@@ -25,16 +43,3 @@ def make_reproducible(seed: int) -> None:
 def jit_compile() -> bool | str:
     """What to pass to `Model.compile`: XLA on the CPU makes TensorFlow's convolutions ten times slower."""
     return False if keras.backend.backend() == "tensorflow" else "auto"
-
-
-def freeze(model: keras.Model) -> Any:
-    """Return the inference of a network with one input as a TensorFlow function whose weights are constants.
-
-    Its graph has no input but the images, as converters want it. Needs the TensorFlow backend.
-    """
-    import tensorflow
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-    images = tensorflow.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype)
-    infer = tensorflow.function(lambda images: model(images, training=False), input_signature=[images])
-    return convert_variables_to_constants_v2(infer.get_concrete_function())

@@ -96,14 +96,10 @@ def test_early_stopping_keeps_the_best_weights_and_counts_over_a_kill(tmp_path, 
     hopeless = replace(phase, epochs=30, patience=3, learning_rate=0.3)
     training, validation = part(learnable=False), part(1, learnable=False)
     head = new_head()
-    before = train_phase.__doc__ is not None and predict_logits(head, validation)
+    before = predict_logits(head, validation)
     history = train_phase(hopeless, head, training, validation, Checkpoint(tmp_path / "state.npz"))
-    losses = [row["val_log_loss"] for row in history]
-    best = int(np.argmin(losses)) + 1
-    assert len(history) < 30
-    np.testing.assert_array_equal(predict_logits(head, validation), before)  # epoch 0 was the best
     assert len(history) == 3
-    assert best >= 1
+    np.testing.assert_array_equal(predict_logits(head, validation), before)  # epoch 0 was the best
 
     other = new_head()
     with pytest.raises(Killed):
@@ -128,7 +124,7 @@ def test_history_csv_has_a_column_per_target_and_leaves_undefined_cells_empty(tm
     header, line = (tmp_path / "history.csv").read_text().splitlines()
     assert header == (
         "phase,epoch,loss,val_loss,log_loss,val_log_loss,val_average_precision,"
-        "val_log_loss_kind,val_log_loss_red,val_average_precision_kind,val_average_precision_red"
+        "val_log_loss_kind,val_average_precision_kind,val_log_loss_red,val_average_precision_red"
     )
     assert line == "warmup,1,0.500000,0.500000,0.500000,0.250000,,,,,"
 
