@@ -124,7 +124,7 @@ def _log(run: Run, experiment_id: str, tags: Mapping[str, str], *, nested: bool)
             figures = {_key(key): value for key, value in row.items() if key != "epoch"}
             mlflow.log_metrics(figures, step=int(row["epoch"]))
         for path in _files(run.artifacts):
-            mlflow.log_artifact(str(path), path.parent.as_posix())
+            mlflow.log_artifact(str(path), path.parent.as_posix() if path.parent.name else None)
         for child in run.children:
             _log(child, experiment_id, {}, nested=True)
     return str(active.info.run_id)

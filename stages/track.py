@@ -5,12 +5,12 @@ See the result with `mlflow ui`. Another server or database: set MLFLOW_TRACKING
     python -m stages.track
 """
 
-import csv
 import hashlib
 import os
 from pathlib import Path
 
 from lacuna.config import Params
+from lacuna.csv_files import read_csv
 from lacuna.files import read_json
 from lacuna.machine import describe_machine
 from lacuna.tracking import Run, flatten, log_run, numbers
@@ -37,7 +37,9 @@ ARTIFACTS = [
 
 def track(params: Params) -> Facts:
     records = {path.stem: path for path in sorted(Path("runs").glob("*.json"))}
-    lock = Path("dvc.lock")
+    tags = describe_machine()
+    if Path("dvc.lock").exists():
+        tags["dvc_lock"] = hashlib.sha256(Path("dvc.lock").read_bytes()).hexdigest()
     metrics = {name: numbers(flatten(read_json(path))) for name, path in METRICS.items()}
     mirrored = Run(
         name=os.environ.get("DVC_EXP_NAME") or "workspace",
@@ -45,8 +47,7 @@ def track(params: Params) -> Facts:
         metrics={f"{part}/{key}": value for part, figures in metrics.items() for key, value in figures.items()},
         artifacts=ARTIFACTS,
         facts={f"seconds/{stage}": read_json(path)["seconds"] for stage, path in records.items()},
-        tags=describe_machine()
-        | ({"dvc_lock": hashlib.sha256(lock.read_bytes()).hexdigest()} if lock.exists() else {}),
+        tags=tags,
         children=[_phase(name, suffix) for name, suffix in PHASES.items()],
     )
     run_id, is_new = log_run(mirrored, root=Path(os.environ.get("DVC_ROOT", ".")), experiment=params.track.experiment)
@@ -55,18 +56,14 @@ def track(params: Params) -> Facts:
 
 
 def _phase(name: str, suffix: str) -> Run:
-    history = Path(f"plots/history_{suffix}.csv")
-    with open(history, encoding="utf-8", newline="") as file:
-        rows = [
-            {key: float(value) for key, value in row.items() if key != "phase" and value}
-            for row in csv.DictReader(file)
-        ]
+    history = [
+        {key: float(value) for key, value in row.items() if key != "phase" and value}
+        for row in read_csv(Path(f"plots/history_{suffix}.csv"))
+    ]
     record = Path(f"runs/train_{suffix}.json")
-    # An older record is that of another run: DVC has since restored the history from its run cache.
-    is_of_this_run = record.exists() and record.stat().st_mtime >= history.stat().st_mtime
-    facts = read_json(record) if is_of_this_run else {}
+    facts = read_json(record) if record.exists() else {}
     notes = {"mlflow.note.content": "\n".join(facts["notes"])} if facts.get("notes") else {}
-    return Run(name=name, history=rows, facts=numbers(facts), tags=notes)
+    return Run(name=name, history=history, facts=numbers(facts), tags=notes)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What many tests share: a quiet TensorFlow and a project in a temporary folder."""
+"""What many tests share: a quiet TensorFlow, one way for Hypothesis, and a project in a temporary folder."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -6,11 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from ruamel.yaml import YAML
 
 from lacuna.config import Params, load_params
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # before any test imports TensorFlow
+
+# The same examples in every run, on a busy machine too.
+settings.register_profile(
+    "lacuna", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("lacuna")
 
 REPOSITORY = Path(__file__).parents[1]
 

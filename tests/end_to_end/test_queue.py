@@ -1,0 +1,115 @@
+"""Parallel DVC experiments into an MLflow store that does not exist yet."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from textwrap import dedent
+
+import mlflow
+import pytest
+from mlflow.entities import Run
+from ruamel.yaml import YAML
+
+pytestmark = pytest.mark.slow
+
+UPSTREAM = """
+    import json
+    from pathlib import Path
+    from lacuna.config import load_params
+
+    gamma = load_params(Path("params.yaml")).train.gamma
+    content = {
+        ".json": json.dumps({"macro": {"f1": gamma / 10}}),
+        ".csv": f"epoch,phase,loss\\n1,one,{gamma}\\n2,one,{gamma / 2}\\n",
+        ".png": "a picture",
+    }
+    for out in OUTS:
+        path = Path(out)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix:
+            path.write_text(content[path.suffix])
+        else:
+            path.mkdir()
+            (path / "one.png").write_text("a picture")
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A git and DVC project: the repository's own stage `track` behind one cheap stage that writes all it reads."""
+    for name, value in {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.org",
+        "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@example.org",
+        "DVC_SITE_CACHE_DIR": str(tmp_path / "site"),
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME", "PYTHONPATH"):
+        monkeypatch.delenv(name, raising=False)
+
+    root = tmp_path / "project"
+    no_caches = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(repository / "lacuna", root / "lacuna", ignore=no_caches)
+    shutil.copytree(repository / "stages", root / "stages", ignore=no_caches)
+    for name in ("params.yaml", ".gitignore", ".dvcignore"):
+        shutil.copy(repository / name, root / name)
+
+    track = YAML(typ="safe").load(repository / "dvc.yaml")["stages"]["track"]
+    outs = [dep for dep in track["deps"] if not dep.endswith(".py")]
+    (root / "upstream.py").write_text(f"OUTS = {outs}\n" + dedent(UPSTREAM))
+    upstream = {"cmd": "python upstream.py", "deps": ["upstream.py"], "params": ["train.gamma"], "outs": outs}
+    YAML().dump({"stages": {"upstream": upstream, "track": track}}, root / "dvc.yaml")
+
+    run(root, "git", "init", "--quiet")
+    run(root, "dvc", "init", "--quiet")
+    shutil.copy(repository / ".dvc/config", root / ".dvc/config")
+    run(root, "git", "add", ".")
+    run(root, "git", "commit", "--quiet", "--message", "start")
+    return root
+
+
+def run(root: Path, *command: str) -> str:
+    done = subprocess.run(command, cwd=root, text=True, capture_output=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def runs(root: Path) -> list[Run]:
+    """The parent runs in the project's own store."""
+    mlflow.set_tracking_uri(f"sqlite:///{root}/mlflow.db")
+    found: list[Run] = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    return [one for one in found if "mlflow.parentRunId" not in one.data.tags]
+
+
+def test_three_jobs_at_once_leave_three_finished_runs_in_a_cold_store(project: Path) -> None:
+    for gamma in (1, 2, 3):
+        run(project, "dvc", "exp", "run", "--queue", "--name", f"gamma-{gamma}", "--set-param", f"train.gamma={gamma}")
+    try:
+        run(project, "dvc", "queue", "start", "--jobs", "3")
+        deadline = time.monotonic() + 200
+        while any(word in run(project, "dvc", "queue", "status") for word in ("Queued", "Running")):
+            assert time.monotonic() < deadline, run(project, "dvc", "queue", "status")
+            time.sleep(1)
+        status = run(project, "dvc", "queue", "status")
+    finally:
+        run(project, "dvc", "queue", "stop", "--kill")
+
+    assert status.count("Success") == 3, status
+    found = {one.info.run_name: one for one in runs(project)}
+    assert set(found) == {"gamma-1", "gamma-2", "gamma-3"}
+    assert {one.info.status for one in found.values()} == {"FINISHED"}
+    assert found["gamma-2"].data.params["train.gamma"] == "2.0"
+    assert found["gamma-2"].data.metrics["validation/macro.f1"] == 0.2
+    for one in found.values():
+        assert (project / "mlruns" / one.info.run_id / "artifacts/metrics/validation.json").exists()
+
+
+def test_an_experiment_in_a_temporary_folder_is_kept_in_the_project(project: Path) -> None:
+    run(project, "dvc", "exp", "run", "--temp", "--name", "aside", "--set-param", "train.gamma=1.5")
+    (only,) = runs(project)
+    assert (only.info.run_name, only.info.status) == ("aside", "FINISHED")
+    assert (project / "mlruns" / only.info.run_id / "artifacts/plots/confusion/one.png").exists()
+    assert not (project / "metrics").exists()

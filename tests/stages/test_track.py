@@ -1,0 +1,69 @@
+import json
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from stages.track import ARTIFACTS, track
+
+
+@pytest.fixture
+def finished(tiny_project, tmp_path, monkeypatch):
+    """The params and outs of a finished pipeline, made up, in `tmp_path`."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("DVC_EXP_NAME", raising=False)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    figures = {"macro": {"f1": 0.5}, "targets": {"person": {"kind": "binary", "f1": 0.25, "n_known": 9}}}
+    for path in ARTIFACTS:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".json":
+            path.write_text(json.dumps(figures))
+        elif path.suffix:
+            path.write_text("picture")
+        else:
+            path.mkdir()
+    for phase in ("warmup", "finetune"):
+        Path(f"plots/history_{phase}.csv").write_text(
+            f"epoch,phase,loss,val_average_precision_person\n1,{phase},0.5,\n2,{phase},0.25,0.75\n"
+        )
+    Path("runs").mkdir()
+    Path("runs/train_warmup.json").write_text(
+        '{"stage": "train_warmup", "seconds": 3.5, "trainable_parameters": 1285, "notes": ["a note", "another"]}'
+    )
+    Path("dvc.lock").write_text("schema: '2.0'\n")
+    return tiny_project({"train.gamma": 1.5})
+
+
+def children(run_id: str) -> dict[str, mlflow.entities.Run]:
+    found = mlflow.search_runs(
+        search_all_experiments=True, filter_string=f"tags.mlflow.parentRunId = '{run_id}'", output_format="list"
+    )
+    return {run.info.run_name: run for run in found}
+
+
+def test_the_mirror_shows_the_run_and_both_phases(finished, capsys):
+    facts = track(finished)
+
+    run = mlflow.get_run(facts["mlflow_run"])
+    assert run.info.run_name == "workspace"
+    assert run.data.params["train.gamma"] == "1.5"
+    assert run.data.params["data.targets.person"] == "binary"
+    assert run.data.metrics["validation/targets.person.f1"] == 0.25
+    assert run.data.metrics["test/macro.f1"] == 0.5
+    assert run.data.metrics["seconds/train_warmup"] == 3.5
+    assert {"cpu", "cpu_count", "memory_gb", "version.keras", "dvc_lock"} <= set(run.data.tags)
+    phases = children(facts["mlflow_run"])
+    assert set(phases) == {"warm-up", "fine-tune"}
+    assert phases["warm-up"].data.metrics["trainable_parameters"] == 1285
+    assert phases["warm-up"].data.metrics["val_average_precision_person"] == 0.75
+    assert phases["warm-up"].data.tags["mlflow.note.content"] == "a note\nanother"
+    assert phases["fine-tune"].data.metrics["loss"] == 0.25
+    assert facts["mlflow_run"] in capsys.readouterr().out
+
+
+def test_an_experiment_carries_its_dvc_name_and_a_repetition_adds_nothing(finished, monkeypatch, capsys):
+    monkeypatch.setenv("DVC_EXP_NAME", "gamma-1.5")
+    first = track(finished)
+    assert mlflow.get_run(first["mlflow_run"]).info.run_name == "gamma-1.5"
+    assert track(finished) == first
+    assert "has this run already" in capsys.readouterr().out
