@@ -5,15 +5,16 @@ key, a wrong type or an impossible value raises LacunaError with one line that n
 """
 
 import difflib
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from lacuna.errors import LacunaError
-from lacuna.targets import Kind
+from lacuna.targets import Kind, Target
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 OpenFraction = Annotated[float, Field(gt=0, lt=1)]
@@ -51,6 +52,13 @@ class Data(Block):
     max_pixels: Count
     max_rejected: Fraction
     duplicate_rms: Fraction
+
+    @field_validator("targets")
+    @classmethod
+    def _targets_can_be_named_so(cls, targets: dict[str, Kind]) -> dict[str, Kind]:
+        for name in targets:
+            Target(name, "binary", ("0", "1"))  # the class's own check, before any image is decoded
+        return targets
 
     @model_validator(mode="after")
     def _words_are_disjoint(self) -> Self:
@@ -180,7 +188,7 @@ def parse_params(content: object, *, source: str = "params.yaml") -> Params:
     Raises LacunaError with one line: for each mistake the key, what was expected and what was received.
     """
     if not isinstance(content, dict):
-        raise LacunaError(f"{source}: expected blocks of parameters, received {type(content).__name__}")
+        raise LacunaError(f"{source}: expected blocks of parameters, such as `train:` with lines below it")
     try:
         return Params.model_validate(content)
     except ValidationError as error:
@@ -201,15 +209,16 @@ def load_params(path: Path) -> Params:
 
 def _describe(mistake: Any) -> str:
     location = mistake["loc"]
-    key = ".".join(str(part) for part in location) or "(whole file)"
+    key = ".".join(str(part) for part in location)
     kind, received = mistake["type"], mistake["input"]
     if kind == "extra_forbidden":
         return f"{key}: unknown key{_suggestion(location)}"
     if kind == "missing":
         return f"{key}: missing, expected a value"
     if kind == "value_error":
-        return f"{key}: {mistake['ctx']['error']}"
-    expected = mistake["msg"].removeprefix("Input should be ")
+        return f"{key}: {mistake['ctx']['error']}".removeprefix(": ")
+    expected = re.sub(r"^\w+ should (be|have) ", "", mistake["msg"]).replace("a valid tuple", "a list")
+    expected = re.sub("a valid dictionary.*", "keys with values below it", expected)
     return f"{key}: expected {expected}, received {received!r}"
 
 
