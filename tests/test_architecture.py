@@ -1,0 +1,38 @@
+"""What import-linter cannot see: what is really loaded, and how long files are."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+
+HEAVY = {"dvc", "keras", "mlflow", "pandas", "sklearn", "tensorflow"}
+
+SOURCES = sorted(path for folder in ("lacuna", "stages", "tests") for path in (REPOSITORY / folder).rglob("*.py"))
+
+
+def loaded_by(module: str) -> set[str]:
+    """The top-level packages in memory after `import module` in a fresh interpreter."""
+    code = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, text=True, capture_output=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_package_is_lazy() -> None:
+    assert "numpy" not in loaded_by("lacuna")
+
+
+@pytest.mark.parametrize("module", ["targets", "split", "metrics", "calibration"])
+def test_modules_for_numpy_load_nothing_heavy(module: str) -> None:
+    assert loaded_by(f"lacuna.{module}") & HEAVY == set()
+
+
+def test_predicting_loads_nothing_that_trains_or_tracks() -> None:
+    assert loaded_by("lacuna.predictor") & HEAVY == set()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(REPOSITORY).as_posix())
+def test_a_file_stays_under_300_lines(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) < 300, "more than one idea? split it"
