@@ -8,6 +8,9 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from lacuna.errors import LacunaError
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -43,3 +46,18 @@ def make_reproducible(seed: int) -> None:
 def jit_compile() -> bool | str:
     """What to pass to `Model.compile`: XLA on the CPU makes TensorFlow's convolutions ten times slower."""
     return False if keras.backend.backend() == "tensorflow" else "auto"
+
+
+def freeze(model: keras.Model) -> Any:
+    """Return a TensorFlow function of the model's inference, its weights folded in as constants.
+
+    The converters to OpenVINO and ONNX read its graph. Raises LacunaError on another backend.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise LacunaError(f"export needs KERAS_BACKEND=tensorflow, received {keras.backend.backend()}")
+    import tensorflow
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    images = tensorflow.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype)
+    inference = tensorflow.function(lambda x: model(x, training=False)).get_concrete_function(images)
+    return convert_variables_to_constants_v2(inference)

@@ -54,9 +54,14 @@ class Checkpoint:
                 if key != "numbers":
                     arrays[key.rpartition("_")[0]].append(file[key])
             numbers = json.loads(str(file["numbers"]))
-        state = TrainingState(**arrays, best_log_loss=numbers["best_log_loss"])
-        state.best_epoch, state.history = numbers["best_epoch"], numbers["history"]
-        return state
+        return TrainingState(
+            arrays["weights"],
+            arrays["optimizer"],
+            arrays["best_weights"],
+            numbers["best_log_loss"],
+            numbers["best_epoch"],
+            numbers["history"],
+        )
 
 
 def fingerprint(*inputs: NDArray[Any] | str) -> str:

@@ -17,7 +17,7 @@ from lacuna.files import whole_file
 from lacuna.losses import MaskedLoss, TargetStatistics
 from lacuna.metrics import activate, average_precision, log_loss
 from lacuna.targets import Targets
-from lacuna.training_data import Part
+from lacuna.training_data import LabelledBatches
 
 Row = dict[str, float]
 
@@ -38,7 +38,7 @@ class Phase:
 
 
 def train_phase(
-    phase: Phase, model: keras.Model, training: Part, validation: Part, checkpoint: Checkpoint
+    phase: Phase, model: keras.Model, training: LabelledBatches, validation: LabelledBatches, checkpoint: Checkpoint
 ) -> list[Row]:
     """Train `model` in place, leave it with the weights of its best epoch, and return the history, a row per epoch.
 
@@ -67,11 +67,7 @@ def train_phase(
         if phase.patience is not None and len(state.history) - state.best_epoch >= phase.patience:
             break
         _reseed_dropout(model, options.seed, epoch)
-        model.reset_metrics()
-        for chosen, inputs in training.batches.epoch(epoch):
-            logs = model.train_on_batch(inputs, training.labels[chosen], return_dict=True)
-        row = {"epoch": epoch, "loss": float(logs["loss"]), "log_loss": float(logs["log_loss"])}
-        row |= validate(phase, model, objective, validation)
+        row = {"epoch": epoch, **_train_epoch(model, training, epoch), **validate(phase, model, objective, validation)}
         state.history.append(row)
         state.weights, state.optimizer = model.get_weights(), _values(model.optimizer)
         if row["val_log_loss"] < state.best_log_loss:
@@ -84,12 +80,22 @@ def train_phase(
     return state.history
 
 
-def predict_logits(model: keras.Model, part: Part) -> NDArray[np.float32]:
+def _train_epoch(model: keras.Model, part: LabelledBatches, epoch: int) -> Row:
+    """One pass over a part; the objective and the log loss, averaged over its images as they were trained on."""
+    totals = {"loss": 0.0, "log_loss": 0.0}
+    for chosen, inputs in part.batches.epoch(epoch):
+        logs = model.train_on_batch(inputs, part.labels[chosen], return_dict=True)
+        for figure in totals:
+            totals[figure] += float(logs[figure]) * len(chosen)
+    return {figure: total / len(part.labels) for figure, total in totals.items()}
+
+
+def predict_logits(model: keras.Model, part: LabelledBatches) -> NDArray[np.float32]:
     """The logits (n, n_logits) of a part's clean images."""
     return np.concatenate([model.predict_on_batch(inputs) for inputs in part.batches.clean()])
 
 
-def validate(phase: Phase, model: keras.Model, objective: MaskedLoss, part: Part) -> Row:
+def validate(phase: Phase, model: keras.Model, objective: MaskedLoss, part: LabelledBatches) -> Row:
     """The objective, the log loss and the average precision on a part; the last two also per target.
 
     A figure that the known labels do not define is left out.

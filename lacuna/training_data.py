@@ -11,12 +11,12 @@ from lacuna.batches import FeatureBatches, ImageBatches
 from lacuna.config import Augment, Train
 from lacuna.features import FeatureStore
 from lacuna.losses import TargetStatistics, load_statistics
-from lacuna.manifest import Manifest
+from lacuna.manifest import Manifest, Part
 from lacuna.targets import Targets
 
 
 @dataclass(frozen=True)
-class Part:
+class LabelledBatches:
     """The images of one part of the split: their inputs in batches, names, groups and labels (n, n_targets)."""
 
     batches: FeatureBatches | ImageBatches
@@ -47,12 +47,14 @@ class TrainingData:
             np.load(data / "images/images.npy", mmap_mode="r"),
         )
 
-    def part(self, name: str, inputs: NDArray[Any] | Augment, train: Train) -> Part:
+    def part(self, name: Part, inputs: NDArray[Any] | Augment, train: Train) -> LabelledBatches:
         """The part `train`, `val` or `test`, fed from an array of the feature store or, given `Augment`, the images."""
         manifest = self.manifest.part(name)
         if isinstance(inputs, Augment):
-            return Part(ImageBatches(self.images, inputs, manifest.row, train.batch_size, train.seed), manifest)
-        return Part(FeatureBatches(inputs, manifest.row, train.batch_size, train.seed), manifest)
+            return LabelledBatches(
+                ImageBatches(self.images, inputs, manifest.row, train.batch_size, train.seed), manifest
+            )
+        return LabelledBatches(FeatureBatches(inputs, manifest.row, train.batch_size, train.seed), manifest)
 
     def identity(self) -> list[NDArray[Any] | str]:
         """What tells this data from any other, for the fingerprint of a training."""

@@ -65,7 +65,9 @@ def test_weights_from_a_local_file(tmp_path, name):
 
 def test_weights_that_do_not_fit_are_a_clear_error(tmp_path):
     build_backbone("efficientnet_b0", "none", 32).save_weights(tmp_path / "b0.weights.h5")
-    with pytest.raises(LacunaError, match=r"backbone.weights: .*b0.weights.h5 cannot be loaded into efficientnet_lite0"):
+    with pytest.raises(
+        LacunaError, match=r"backbone.weights: .*b0.weights.h5 cannot be loaded into efficientnet_lite0"
+    ):
         build_backbone("efficientnet_lite0", str(tmp_path / "b0.weights.h5"), 32)
     with pytest.raises(LacunaError, match=r"backbone.weights: nowhere.weights.h5 cannot be loaded"):
         build_backbone("efficientnet_lite0", "nowhere.weights.h5", 32)

@@ -8,13 +8,13 @@ from lacuna.losses import TargetStatistics
 from lacuna.network import build_head, start_at_prior
 from lacuna.targets import Target, Targets
 from lacuna.training import Phase, predict_logits, train_phase, write_history
-from lacuna.training_data import Part
+from lacuna.training_data import LabelledBatches
 
 TARGETS = Targets((Target("kind", "categorical", ("bag", "shoe", "hat")), Target("red", "binary", ("no", "yes"))))
 STATISTICS = [TargetStatistics(0.7, (5, 3, 2), (0.8, 1.0, 1.4)), TargetStatistics(0.7, (12, 4), (0.75, 1.75))]
 
 
-class Killed(Exception):
+class Killed(KeyboardInterrupt):
     pass
 
 
@@ -50,7 +50,7 @@ def part(seed=0, n=40, learnable=True):
         features[..., :3] += 3 * np.eye(3, dtype=np.float32)[labels[:, 0]][:, None]
         features[..., 3] += 3 * labels[:, 1:2]
     labels[random.random(labels.shape) < 0.3] = -1
-    return Part(FeatureBatches(features, np.arange(n), 8, seed=0), _Manifest(labels))
+    return LabelledBatches(FeatureBatches(features, np.arange(n), 8, seed=0), _Manifest(labels))
 
 
 def new_head():
@@ -76,6 +76,20 @@ def test_a_phase_learns_and_reports_what_it_minimised(tmp_path, phase):
     last = history[-1]
     assert last["val_log_loss"] == pytest.approx((last["val_log_loss_kind"] + last["val_log_loss_red"]) / 2)
     assert last["val_average_precision_red"] > 0.8
+
+
+def test_training_log_loss_is_the_mean_over_the_whole_epoch(tmp_path, phase):
+    from dataclasses import replace
+
+    still = replace(phase, epochs=1, learning_rate=1e-12)
+    head = build_head(6, TARGETS, dropout=0.0)
+    one_view = part()
+    one_view.batches.features[:, 1] = one_view.batches.features[:, 0]
+    known = [(one_view.labels[:, i] >= 0).mean() for i in range(2)]
+    shares = [replace(s, known_share=share) for s, share in zip(STATISTICS, known, strict=True)]
+    (row,) = train_phase(replace(still, statistics=shares), head, one_view, one_view, Checkpoint(tmp_path / "s.npz"))
+    assert row["log_loss"] == pytest.approx(row["val_log_loss"], rel=1e-5)  # both: mean over each target's known cells
+    assert row["loss"] == pytest.approx(row["val_loss"], rel=1e-5)
 
 
 def test_resumed_after_a_kill_it_ends_with_the_same_weights(tmp_path, phase):
@@ -130,10 +144,14 @@ def test_history_csv_has_a_column_per_target_and_leaves_undefined_cells_empty(tm
 
 
 def test_a_checkpoint_is_removed_on_success_and_kept_on_failure(tmp_path):
-    with pytest.raises(Killed), open_checkpoint(tmp_path, "key") as checkpoint:
-        checkpoint.path.parent.mkdir(parents=True)
-        checkpoint.path.write_bytes(b"state")
-        raise Killed
+    def fail() -> None:
+        with open_checkpoint(tmp_path, "key") as checkpoint:
+            checkpoint.path.parent.mkdir(parents=True)
+            checkpoint.path.write_bytes(b"state")
+            raise Killed
+
+    with pytest.raises(Killed):
+        fail()
     assert (tmp_path / "key/state.npz").exists()
     with open_checkpoint(tmp_path, "key"):
         pass
