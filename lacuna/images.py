@@ -50,7 +50,7 @@ def decode(source: Path | bytes, *, size: int, resize: Resize, max_pixels: int) 
                 )
             # JPEG alone: the decoder itself halves large pictures, which is faster and no coarser than resizing.
             image.draft(None, (2 * size, 2 * size))
-            picture = _to_rgb(ImageOps.exif_transpose(image))
+            picture = _to_rgb(ImageOps.exif_transpose(image), image.format)
     except UnreadableImageError:
         raise
     except UnidentifiedImageError:
@@ -70,8 +70,8 @@ def _read(path: Path) -> bytes:
         raise UnreadableImageError(f"cannot be read: {error.strerror}") from None
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
+def _to_rgb(image: Image.Image, format: str | None) -> Image.Image:
+    if image.mode.startswith("I;16") or (image.mode == "I" and format in ("PNG", "PPM")):
         # Pillow clips 16-bit values at 255 when it converts them.
         return Image.fromarray(_high_byte(np.asarray(image))).convert("RGB")
     if image.mode in ("I", "F"):

@@ -1,0 +1,49 @@
+"""Stages as a user runs them, on a tiny data set with everything right, for tests to spoil."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+RunStage = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run_stage(repository: Path, tmp_path: Path) -> RunStage:
+    """Run a stage in `tmp_path` as DVC does; extra arguments go before the interpreter."""
+
+    def run(name: str, *before: str) -> subprocess.CompletedProcess[str]:
+        command = [*before, sys.executable, "-m", f"stages.{name}"]
+        environment = {**os.environ, "PYTHONPATH": str(repository)}
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    return run
+
+
+@pytest.fixture
+def tiny_images(tmp_path: Path) -> Path:
+    """A folder of 40 different pictures, `0.png` to `39.png`, each 40x40."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    for number in range(40):
+        Image.fromarray(generator.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def one_line() -> Callable[[subprocess.CompletedProcess[str]], str]:
+    """Assert that a stage stopped as a user may expect, and return the line it said."""
+
+    def check(result: subprocess.CompletedProcess[str]) -> str:
+        assert result.returncode == 1, result.stderr
+        (line,) = result.stderr.splitlines()
+        assert line.startswith("error: ")
+        return line
+
+    return check
