@@ -127,7 +127,7 @@ class Warmup(Block):
 
 
 class Finetune(Block):
-    epochs: Count
+    epochs: Annotated[int, Field(ge=0)]
     learning_rate: Positive
     unfreeze_layers: Annotated[int, Field(ge=0)]
     patience: Count
