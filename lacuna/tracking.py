@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +20,11 @@ from lacuna.errors import LacunaError
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
-import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
+from mlflow.tracking.context.registry import resolve_tags
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 CONTENT_TAG = "lacuna.content"
 """Digest of a run's name, parameters, metrics, history and files: what makes two runs the same."""
@@ -83,26 +87,22 @@ def log_run(run: Run, *, root: Path, experiment: str) -> tuple[str, bool]:
     root = root.resolve()
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}")
+    store = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
     try:
         with FileLock(root / "mlflow.db.lock"):
-            experiment_id = _experiment_id(experiment, root / "mlruns")
+            client = MlflowClient(store)
+            experiment_id = _experiment_id(client, experiment, root / "mlruns")
             content = _content(run)
-            same = mlflow.search_runs(
-                [experiment_id],
-                f"tags.`{CONTENT_TAG}` = '{content}' AND attributes.status = 'FINISHED'",
-                max_results=1,
-                output_format="list",
-            )
-            if same:
-                return same[0].info.run_id, False
-            return _log(run, experiment_id, {CONTENT_TAG: content}, nested=False), True
+            finished = f"tags.`{CONTENT_TAG}` = '{content}' AND attributes.status = 'FINISHED'"
+            for same in client.search_runs([experiment_id], finished, max_results=1):
+                return str(same.info.run_id), False
+            return _log(client, experiment_id, run, {CONTENT_TAG: content}), True
     except MlflowException as error:
-        raise LacunaError(f"MLflow at {mlflow.get_tracking_uri()}: {' '.join(str(error).split())}") from error
+        raise LacunaError(f"MLflow at {store}: {' '.join(str(error).split())}") from error
 
 
-def _experiment_id(name: str, artifacts: Path) -> str:
-    found = mlflow.get_experiment_by_name(name)
+def _experiment_id(client: MlflowClient, name: str, artifacts: Path) -> str:
+    found = client.get_experiment_by_name(name)
     if found is not None:
         if found.lifecycle_stage == "deleted":
             raise LacunaError(
@@ -110,24 +110,35 @@ def _experiment_id(name: str, artifacts: Path) -> str:
                 f"(mlflow experiments restore -x {found.experiment_id}) or choose another name"
             )
         return str(found.experiment_id)
-    on_a_server = mlflow.get_tracking_uri().startswith(("http", "databricks"))
-    return str(mlflow.create_experiment(name, artifact_location=None if on_a_server else artifacts.as_uri()))
+    on_a_server = client.tracking_uri.startswith(("http", "databricks"))
+    return str(client.create_experiment(name, artifact_location=None if on_a_server else artifacts.as_uri()))
 
 
-def _log(run: Run, experiment_id: str, tags: Mapping[str, str], *, nested: bool) -> str:
-    with mlflow.start_run(
-        experiment_id=experiment_id, run_name=run.name, nested=nested, tags={**run.tags, **tags}
-    ) as active:
-        mlflow.log_params({_key(key): value for key, value in run.params.items()})
-        mlflow.log_metrics({_key(key): value for key, value in {**run.metrics, **run.facts}.items()})
-        for row in run.history:
-            figures = {_key(key): value for key, value in row.items() if key != "epoch"}
-            mlflow.log_metrics(figures, step=int(row["epoch"]))
+def _log(client: MlflowClient, experiment_id: str, run: Run, tags: Mapping[str, str]) -> str:
+    created = client.create_run(experiment_id, tags=resolve_tags({**run.tags, **tags}), run_name=run.name)
+    run_id = str(created.info.run_id)
+    try:
+        now = int(time.time() * 1000)
+        figures = [(0, {**run.metrics, **run.facts}), *((int(row["epoch"]), row) for row in run.history)]
+        client.log_batch(
+            run_id,
+            params=[Param(_key(key), str(value)) for key, value in run.params.items()],
+            metrics=[
+                Metric(_key(key), value, now, step)
+                for step, row in figures
+                for key, value in row.items()
+                if key != "epoch"
+            ],
+        )
         for path in _files(run.artifacts):
-            mlflow.log_artifact(str(path), path.parent.as_posix() if path.parent.name else None)
+            client.log_artifact(run_id, str(path), path.parent.as_posix() if path.parent.name else None)
         for child in run.children:
-            _log(child, experiment_id, {}, nested=True)
-    return str(active.info.run_id)
+            _log(client, experiment_id, child, {MLFLOW_PARENT_RUN_ID: run_id})
+    except BaseException:
+        client.set_terminated(run_id, "FAILED")
+        raise
+    client.set_terminated(run_id)
+    return run_id
 
 
 def _key(name: str) -> str:

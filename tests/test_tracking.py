@@ -1,29 +1,28 @@
 import os
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
-import mlflow
 import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run as StoredRun
 
 from lacuna.errors import LacunaError
 from lacuna.tracking import Run, log_run, numbers
 
 
 @pytest.fixture(autouse=True)
-def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    yield
-    while mlflow.active_run():
-        mlflow.end_run()
 
 
 @pytest.fixture(scope="module")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with its tables, because creating them takes a second."""
+    """A store with its tables, because creating them takes seconds."""
     root = tmp_path_factory.mktemp("migrated")
-    log_run(Run("first"), root=root, experiment="first")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("MLFLOW_TRACKING_URI", raising=False)
+        log_run(Run("first"), root=root, experiment="first")
     return root / "mlflow.db"
 
 
@@ -33,10 +32,15 @@ def root(tmp_path: Path, migrated: Path) -> Path:
     return tmp_path
 
 
-def stored(root: Path, experiment: str) -> list[mlflow.entities.Run]:
-    mlflow.set_tracking_uri(f"sqlite:///{root}/mlflow.db")
-    found: list[mlflow.entities.Run] = mlflow.search_runs(experiment_names=[experiment], output_format="list")
-    return found
+def client(root: Path) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{root}/mlflow.db")
+
+
+def stored(root: Path) -> list[StoredRun]:
+    """The runs of experiment "lacuna", by name."""
+    experiment = client(root).get_experiment_by_name("lacuna")
+    found = client(root).search_runs([experiment.experiment_id])
+    return sorted(found, key=lambda run: run.info.run_name)
 
 
 def test_a_run_is_mirrored_with_its_children_epochs_and_files(root: Path) -> None:
@@ -54,7 +58,7 @@ def test_a_run_is_mirrored_with_its_children_epochs_and_files(root: Path) -> Non
     )
     run_id, is_new = log_run(run, root=root, experiment="lacuna")
 
-    child, parent = sorted(stored(root, "lacuna"), key=lambda one: one.info.run_name)
+    child, parent = stored(root)
     assert is_new
     assert parent.info.run_id == run_id
     assert {parent.info.status, child.info.status} == {"FINISHED"}
@@ -63,7 +67,7 @@ def test_a_run_is_mirrored_with_its_children_epochs_and_files(root: Path) -> Non
     assert child.data.tags["mlflow.parentRunId"] == run_id
     assert child.data.tags["mlflow.note.content"] == "still falling"
     assert child.data.metrics == {"loss": 0.25, "val_loss": 0.75, "seconds": 3.0}
-    epochs = mlflow.MlflowClient().get_metric_history(child.info.run_id, "loss")
+    epochs = client(root).get_metric_history(child.info.run_id, "loss")
     assert [(point.step, point.value) for point in epochs] == [(1, 0.5), (2, 0.25)]
     artifacts = root / "mlruns" / run_id / "artifacts"
     assert (artifacts / "plots/confusion/kind.png").read_text() == "picture"
@@ -83,7 +87,7 @@ def test_the_same_content_is_logged_once_per_name(root: Path) -> None:
     assert log(name="gamma-1")[1]
     Path("picture.png").write_text("two")
     assert log()[1]
-    assert len(stored(root, "lacuna")) == 4
+    assert len(stored(root)) == 4
 
 
 def test_a_run_that_cannot_be_logged_does_not_look_finished_and_is_logged_anew(root: Path) -> None:
@@ -92,7 +96,7 @@ def test_a_run_that_cannot_be_logged_does_not_look_finished_and_is_logged_anew(r
     (root / "mlruns").write_text("not a folder")
     with pytest.raises(OSError, match="mlruns"):
         log_run(run, root=root, experiment="lacuna")
-    assert [one.info.status for one in stored(root, "lacuna")] == ["FAILED"]
+    assert [one.info.status for one in stored(root)] == ["FAILED"]
 
     (root / "mlruns").unlink()
     assert log_run(run, root=root, experiment="lacuna")[1]
@@ -102,14 +106,14 @@ def test_a_failing_child_fails_its_parent(root: Path) -> None:
     broken = Run("warm-up", history=[{"epoch": 1, "loss": 0.5}, {"loss": 0.25}])
     with pytest.raises(KeyError, match="epoch"):
         log_run(Run("workspace", children=[broken]), root=root, experiment="lacuna")
-    assert [one.info.status for one in stored(root, "lacuna")] == ["FAILED", "FAILED"]
+    assert [one.info.status for one in stored(root)] == ["FAILED", "FAILED"]
 
 
 def test_names_that_mlflow_refuses_stay_distinct(root: Path) -> None:
     run_id, _ = log_run(
         Run("workspace", metrics={"a(b": 1.0, "a)b": 2.0, "größe": 3.0}), root=root, experiment="lacuna"
     )
-    assert sorted(mlflow.get_run(run_id).data.metrics.values()) == [1.0, 2.0, 3.0]
+    assert sorted(client(root).get_run(run_id).data.metrics.values()) == [1.0, 2.0, 3.0]
 
 
 def test_another_store_is_used_when_the_environment_names_one(
@@ -120,13 +124,13 @@ def test_another_store_is_used_when_the_environment_names_one(
     (other / "mlflow.db").write_bytes(migrated.read_bytes())
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{other}/mlflow.db")
     log_run(Run("workspace"), root=tmp_path, experiment="lacuna")
-    assert len(stored(other, "lacuna")) == 1
+    assert len(stored(other)) == 1
     assert not (tmp_path / "mlflow.db").exists()
 
 
 def test_a_deleted_experiment_is_named(root: Path) -> None:
     log_run(Run("workspace"), root=root, experiment="lacuna")
-    mlflow.delete_experiment(mlflow.get_experiment_by_name("lacuna").experiment_id)
+    client(root).delete_experiment(client(root).get_experiment_by_name("lacuna").experiment_id)
     with pytest.raises(LacunaError, match=r"track\.experiment: .*'lacuna' is deleted"):
         log_run(Run("workspace"), root=root, experiment="lacuna")
 

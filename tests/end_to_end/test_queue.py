@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 from textwrap import dedent
 
-import mlflow
 import pytest
+from mlflow import MlflowClient
 from mlflow.entities import Run
 from ruamel.yaml import YAML
 
@@ -79,8 +79,8 @@ def run(root: Path, *command: str) -> str:
 
 def runs(root: Path) -> list[Run]:
     """The parent runs in the project's own store."""
-    mlflow.set_tracking_uri(f"sqlite:///{root}/mlflow.db")
-    found: list[Run] = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    client = MlflowClient(f"sqlite:///{root}/mlflow.db")
+    found = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
     return [one for one in found if "mlflow.parentRunId" not in one.data.tags]
 
 

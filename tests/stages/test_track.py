@@ -1,8 +1,8 @@
 import json
 from pathlib import Path
 
-import mlflow
 import pytest
+from mlflow import MlflowClient
 
 from stages.track import ARTIFACTS, track
 
@@ -34,17 +34,15 @@ def finished(tiny_project, tmp_path, monkeypatch):
     return tiny_project({"train.gamma": 1.5})
 
 
-def children(run_id: str) -> dict[str, mlflow.entities.Run]:
-    found = mlflow.search_runs(
-        search_all_experiments=True, filter_string=f"tags.mlflow.parentRunId = '{run_id}'", output_format="list"
-    )
-    return {run.info.run_name: run for run in found}
+@pytest.fixture
+def client(tmp_path):
+    return MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
 
 
-def test_the_mirror_shows_the_run_and_both_phases(finished, capsys):
+def test_the_mirror_shows_the_run_and_both_phases(finished, client, capsys):
     facts = track(finished)
 
-    run = mlflow.get_run(facts["mlflow_run"])
+    run = client.get_run(facts["mlflow_run"])
     assert run.info.run_name == "workspace"
     assert run.data.params["train.gamma"] == "1.5"
     assert run.data.params["data.targets.person"] == "binary"
@@ -52,7 +50,10 @@ def test_the_mirror_shows_the_run_and_both_phases(finished, capsys):
     assert run.data.metrics["test/macro.f1"] == 0.5
     assert run.data.metrics["seconds/train_warmup"] == 3.5
     assert {"cpu", "cpu_count", "memory_gb", "version.keras", "dvc_lock"} <= set(run.data.tags)
-    phases = children(facts["mlflow_run"])
+    children = client.search_runs(
+        [run.info.experiment_id], f"tags.mlflow.parentRunId = '{run.info.run_id}' AND attributes.status = 'FINISHED'"
+    )
+    phases = {child.info.run_name: child for child in children}
     assert set(phases) == {"warm-up", "fine-tune"}
     assert phases["warm-up"].data.metrics["trainable_parameters"] == 1285
     assert phases["warm-up"].data.metrics["val_average_precision_person"] == 0.75
@@ -61,9 +62,9 @@ def test_the_mirror_shows_the_run_and_both_phases(finished, capsys):
     assert facts["mlflow_run"] in capsys.readouterr().out
 
 
-def test_an_experiment_carries_its_dvc_name_and_a_repetition_adds_nothing(finished, monkeypatch, capsys):
+def test_an_experiment_carries_its_dvc_name_and_a_repetition_adds_nothing(finished, client, monkeypatch, capsys):
     monkeypatch.setenv("DVC_EXP_NAME", "gamma-1.5")
     first = track(finished)
-    assert mlflow.get_run(first["mlflow_run"]).info.run_name == "gamma-1.5"
+    assert client.get_run(first["mlflow_run"]).info.run_name == "gamma-1.5"
     assert track(finished) == first
     assert "has this run already" in capsys.readouterr().out
