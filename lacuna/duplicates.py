@@ -20,6 +20,7 @@ from lacuna.progress import progress
 
 SIDE = 32
 BLOCKS = 4
+IMAGE_BATCH = 16
 BATCH = 256
 
 
@@ -75,11 +76,11 @@ def _write_thumbnails(images: NDArray[np.uint8], rows: NDArray[np.int64], folder
     thumbnails = create_array(folder / "thumbnails.npy", (len(rows), SIDE, SIDE, 3), np.float32)
     size = images.shape[1]
     average = _area_average(size) / np.float32(np.sqrt(255))
-    for start in range(0, len(rows), BATCH):
-        batch = images[rows[start : start + BATCH]].astype(np.float32)
+    for start in range(0, len(rows), IMAGE_BATCH):
+        batch = images[rows[start : start + IMAGE_BATCH]].astype(np.float32)
         lines = average @ batch.reshape(len(batch), size, size * 3)
         columns = lines.reshape(len(batch), SIDE, size, 3).swapaxes(2, 3) @ average.T
-        thumbnails[start : start + BATCH] = columns.swapaxes(2, 3)
+        thumbnails[start : start + IMAGE_BATCH] = columns.swapaxes(2, 3)
     return thumbnails
 
 

@@ -70,8 +70,8 @@ def _read(path: Path) -> bytes:
         raise UnreadableImageError(f"cannot be read: {error.strerror}") from None
 
 
-def _to_rgb(image: Image.Image, format: str | None) -> Image.Image:
-    if image.mode.startswith("I;16") or (image.mode == "I" and format in ("PNG", "PPM")):
+def _to_rgb(image: Image.Image, file_format: str | None) -> Image.Image:
+    if image.mode.startswith("I;16") or (image.mode == "I" and file_format in ("PNG", "PPM")):
         # Pillow clips 16-bit values at 255 when it converts them.
         return Image.fromarray(_high_byte(np.asarray(image))).convert("RGB")
     if image.mode in ("I", "F"):

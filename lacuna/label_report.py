@@ -1,7 +1,7 @@
 """What the labels can support, in counts, in a table for a person, and in warnings."""
 
 from collections.abc import Mapping
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,6 +92,26 @@ def find_shortages(counts: Mapping[str, TargetCounts], min_positives: int) -> li
                 more = f" and {len(few) - 3} more classes" if len(few) > 3 else ""
                 warnings.append(f"{name}: fewer than {min_positives} known images in {part}: {shown}{more}")
     return warnings
+
+
+def find_flaws(metrics: Mapping[str, Any], min_class_count: int) -> list[str]:
+    """What the labels lost on their way into the manifest, from the content of `metrics/prepare.json`."""
+    flaws = [
+        (metrics["rows_without_image"], "label rows have no usable image: data/prepared/dropped.csv"),
+        (metrics["rows_malformed"], "label rows are skipped: not as many cells as the header"),
+        (metrics["images_without_labels"], "images have no label row and are not used"),
+        (metrics["groups_across_splits"], "groups of duplicates or of the group column stand in more than one split"),
+    ]
+    for name, count in metrics["targets"].items():
+        flaws += [
+            (count["contradicting_images"], f"images have contradicting labels of {name}, now unknown"),
+            (count["conflicting_duplicates"], f"groups of duplicates have conflicting labels of {name}, kept"),
+            (
+                count["rare_classes"],
+                f"classes of {name} have fewer than {min_class_count} images, now unknown: {count['rare_images']} images",
+            ),
+        ]
+    return [f"{n} {what}" for n, what in flaws if n]
 
 
 def label_table(counts: Mapping[str, TargetCounts], targets: Targets) -> str:

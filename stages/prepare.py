@@ -4,6 +4,7 @@ python -m stages.prepare
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from lacuna.label_report import (
     count_conflicts,
     count_crossing,
     count_labels,
+    find_flaws,
     find_shortages,
     label_table,
 )
@@ -46,7 +48,7 @@ def prepare(params: Params) -> Facts:
     targets, counts = encoded.targets, count_labels(manifest, encoded.targets)
     check_trainable(manifest, counts)
     conflicts = count_conflicts(encoded.labels, duplicates[row], targets)
-    metrics = {
+    metrics: dict[str, Any] = {
         "images": len(manifest),
         "groups": len(np.unique(group)),
         "images_without_labels": len(files) - len(manifest),
@@ -77,8 +79,8 @@ def prepare(params: Params) -> Facts:
         )
         write_json(Path("metrics/prepare.json"), metrics)
 
-    print(label_table(counts, targets))
-    notes = find_shortages(counts, split.min_positives)
+    print(f"{metrics['images']} images in {metrics['groups']} groups\n{label_table(counts, targets)}")
+    notes = find_flaws(metrics, data.min_class_count) + find_shortages(counts, split.min_positives)
     for note in notes:
         print(f"warning: {note}")
     return {**metrics, "notes": notes}

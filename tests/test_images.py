@@ -12,9 +12,9 @@ from PIL import Image
 from lacuna.images import UnreadableImageError, decode
 
 
-def encoded(image: Image.Image, format: str = "PNG", **options: object) -> bytes:
+def encoded(image: Image.Image, file_format: str = "PNG", **options: object) -> bytes:
     file = io.BytesIO()
-    image.save(file, format, **options)
+    image.save(file, file_format, **options)
     return file.getvalue()
 
 
@@ -56,10 +56,10 @@ def test_a_transparent_palette_entry_is_white() -> None:
     assert decoded(encoded(image, transparency=0)).min() == 255
 
 
-@pytest.mark.parametrize("format", ["TIFF", "PPM"])
-def test_sixteen_bit_grey_in_other_formats(format: str) -> None:
+@pytest.mark.parametrize("file_format", ["TIFF", "PPM"])
+def test_sixteen_bit_grey_in_other_formats(file_format: str) -> None:
     ramp = np.linspace(0, 65535, 32).astype(np.uint16)
-    pixels = decoded(encoded(Image.fromarray(np.tile(ramp, (32, 1))), format))
+    pixels = decoded(encoded(Image.fromarray(np.tile(ramp, (32, 1))), file_format))
     assert np.abs(pixels[0, :, 0].astype(int) - ramp // 257).max() <= 1
 
 
@@ -68,14 +68,14 @@ def test_cmyk_jpeg() -> None:
     assert np.abs(decoded(content)[16, 16].astype(int) - (255, 0, 0)).max() <= 3
 
 
-@pytest.mark.parametrize(("format", "mode"), [("JPEG", "RGB"), ("PNG", "RGBA"), ("WEBP", "RGB"), ("TIFF", "L")])
+@pytest.mark.parametrize(("file_format", "mode"), [("JPEG", "RGB"), ("PNG", "RGBA"), ("WEBP", "RGB"), ("TIFF", "L")])
 @pytest.mark.parametrize(("orientation", "corner"), [(1, (4, 4)), (3, (28, 28)), (6, (4, 28)), (8, (28, 4))])
-def test_exif_orientation_is_applied(format: str, mode: str, orientation: int, corner: tuple[int, int]) -> None:
+def test_exif_orientation_is_applied(file_format: str, mode: str, orientation: int, corner: tuple[int, int]) -> None:
     image = Image.new(mode, (64, 64), "black")
     image.paste("white", (0, 0, 16, 16))
     exif = Image.Exif()
     exif[0x0112] = orientation
-    pixels = decoded(encoded(image, format, exif=exif.tobytes()))
+    pixels = decoded(encoded(image, file_format, exif=exif.tobytes()))
     bright = [(y, x) for y, x in ((4, 4), (4, 28), (28, 4), (28, 28)) if pixels[y, x].mean() > 200]
     assert bright == [corner]
 

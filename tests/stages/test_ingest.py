@@ -1,0 +1,93 @@
+"""The ingest stage: what it writes for good images, and what it says and leaves for bad ones."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lacuna.csv_files import read_csv
+from stages.ingest import ingest
+
+CHANGES = {"data.path": "pictures", "data.image_size": 32, "data.max_rejected": 0.1}
+
+
+def test_images_rejections_and_duplicates(tiny_project: Any, tiny_images: Path, capsys: Any) -> None:
+    (tiny_images / "sub").mkdir()
+    shutil.copy(tiny_images / "7.png", tiny_images / "sub" / "same.png")
+    (tiny_images / "text.jpg").write_text("not an image at all")
+    Image.new("RGB", (200, 200), "red").save(tiny_images / "cut.jpg")
+    (tiny_images / "cut.jpg").write_bytes((tiny_images / "cut.jpg").read_bytes()[:500])
+    Image.new("1", (5000, 5000)).save(tiny_images / "bomb.png")
+    facts = ingest(tiny_project(CHANGES | {"data.max_pixels": 1_000_000}))
+
+    files = read_csv(Path("data/images/files.csv"))
+    images = np.load("data/images/images.npy")
+    assert images.shape == (41, 32, 32, 3)
+    assert [int(line["row"]) for line in files] == list(range(41))
+    by_name = {line["image"]: line for line in files}
+    assert list(by_name) == sorted(by_name)
+    assert by_name["sub/same.png"]["group"] == by_name["7.png"]["row"]
+    for name, line in by_name.items():
+        with Image.open(tiny_images / name) as image:
+            assert (images[int(line["row"])] == np.asarray(image.resize((32, 32), Image.Resampling.BICUBIC))).all()
+    rejected = {line["image"]: line["reason"] for line in read_csv(Path("data/images/rejected.csv"))}
+    assert list(rejected) == ["bomb.png", "cut.jpg", "text.jpg"]
+    assert "too many pixels: 5000 x 5000" in rejected["bomb.png"]
+    assert "truncated" in rejected["cut.jpg"]
+    assert rejected["text.jpg"] == "not an image of a known format"
+    assert "rejected: text.jpg: not an image" in capsys.readouterr().out
+    assert facts is not None
+    assert (facts["images"], facts["rejected"], facts["exact_duplicates"]) == (41, 3, 1)
+
+
+def test_a_large_group_of_duplicates_is_warned_of(tiny_project: Any, tiny_images: Path, capsys: Any) -> None:
+    for number in range(12):
+        Image.new("RGB", (40, 40), (number // 4, 90, 90)).save(tiny_images / f"grey{number}.png")
+    ingest(tiny_project(CHANGES))
+    assert "warning: 12 of 52 images form one group of duplicates" in capsys.readouterr().out
+
+
+def test_twice_the_same(tiny_project: Any, tiny_images: Path) -> None:
+    params = tiny_project(CHANGES)
+    contents = []
+    for _ in range(2):
+        ingest(params)
+        contents.append({path.name: path.read_bytes() for path in Path("data/images").iterdir()})
+    assert contents[0] == contents[1]
+    assert set(contents[0]) == {"images.npy", "files.csv", "rejected.csv"}
+
+
+def spoil_all(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.write_text("text")
+
+
+def spoil_some(folder: Path) -> None:
+    for number in range(5):
+        (folder / f"{number}.png").write_bytes(b"")
+
+
+def remove_all(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (spoil_all, "pictures: 40 of 40 images are rejected"),
+        (spoil_some, "pictures: 5 of 40 images are rejected, more than data.max_rejected = 0.1"),
+        (remove_all, "pictures: no image in this folder"),
+        (shutil.rmtree, "pictures: no such folder"),
+    ],
+)
+def test_bad_folders_end_in_one_line_and_no_output(
+    tiny_project: Any, tiny_images: Path, run_stage: Any, one_line: Any, spoil: Any, message: str
+) -> None:
+    tiny_project(CHANGES)
+    spoil(tiny_images)
+    assert message in one_line(run_stage("ingest"))
+    assert list(Path("data").iterdir() if Path("data").exists() else []) == []
