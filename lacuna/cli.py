@@ -1,0 +1,160 @@
+"""The command line: predict images, set params.yaml to a preset, compare experiments.
+
+    python -m lacuna --help
+
+Each command imports what it needs when it runs, so that `predict` starts in under a second.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lacuna.errors import LacunaError
+
+if TYPE_CHECKING:
+    from lacuna.predictor import Prediction
+    from lacuna.targets import Targets
+
+PARAMS_FILE, PRESETS_FOLDER = Path("params.yaml"), Path("presets")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0 done, 1 a mistake in the input, 2 a mistake in the command line."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()
+    except LacunaError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        print(f"error: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def predict(options: argparse.Namespace) -> int:
+    """Print what a model says of images."""
+    from lacuna.predictor import Predictor
+
+    predictor = Predictor(options.bundle, options.runtime)
+    predictions = predictor.predict(_find_images(options.images))
+    unreadable = [one for one in predictions if one.error is not None]
+    if options.json:
+        print(json.dumps({"images": [one.to_json() for one in predictions]}, indent=2, allow_nan=False))
+    else:
+        print("\n\n".join(format_prediction(one) for one in predictions if one.error is None))
+    for one in unreadable:
+        print(f"error: {one.name}: {one.error}", file=sys.stderr)
+    return 1 if unreadable else 0
+
+
+def use(options: argparse.Namespace) -> int:
+    """Set params.yaml to a preset."""
+    from lacuna.presets import use_preset
+
+    changes = use_preset(options.preset, PARAMS_FILE, PRESETS_FOLDER, options.data)
+    width = max((len(key) for key, _, _ in changes), default=0)
+    for key, before, after in changes:
+        print(f"{key:{width}}  {_format_value(before)} → {_format_value(after)}")
+    print(f"{PARAMS_FILE}: {len(changes)} values changed; `dvc repro` runs what depends on them")
+    return 0
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Print how far two experiments differ on their common validation images, and which is better if that shows."""
+    from lacuna.comparison import compare as compare_predictions
+    from lacuna.comparison import comparison_table
+    from lacuna.experiments import read_experiment
+
+    a, b = (read_experiment(Path.cwd(), name) for name in (options.a, options.b))
+    if a.targets != b.targets:
+        raise LacunaError(
+            f"{a.name} predicts {_describe_targets(a.targets)}, {b.name} {_describe_targets(b.targets)}: "
+            "expected the same targets with the same classes"
+        )
+    comparison = compare_predictions(
+        a.targets, a.validation, b.validation, a.params.calibrate, b.params.calibrate, a.params.evaluate
+    )
+    print(comparison_table(comparison, a.name, b.name))
+    return 0
+
+
+def format_prediction(prediction: "Prediction") -> str:
+    """The attributes that were detected, with their probabilities, one per line; then those that were not, in one."""
+    detected = {name: target for name, target in prediction.targets.items() if target.detected is not False}
+    absent = [f"{name} {target.probability:.2f}" for name, target in prediction.targets.items() if name not in detected]
+    words = {name: "present" if target.detected else target.decision for name, target in detected.items()}
+    name_width, word_width = (max(map(len, texts), default=0) for texts in (words.keys(), words.values()))
+    lines = [
+        f"  {name:{name_width}}  {words[name]:{word_width}}  {target.probability:.2f}"
+        + (f"  (from {target.threshold:.2f})" if target.threshold is not None else "")
+        for name, target in detected.items()
+    ]
+    if absent:
+        lines.append(f"  not detected: {', '.join(absent)}")
+    return "\n".join([prediction.name, *lines])
+
+
+def _find_images(paths: list[Path]) -> list[Path]:
+    """The images at `paths`; a folder stands for those in it and below, hidden ones left out."""
+    from lacuna.images import SUFFIXES
+
+    images = []
+    for path in paths:
+        if not path.is_dir():
+            images.append(path)
+            continue
+        inside = sorted(
+            file
+            for file in path.rglob("*")
+            if file.suffix.lower() in SUFFIXES and not any(p.startswith(".") for p in file.relative_to(path).parts)
+        )
+        if not inside:
+            raise LacunaError(f"{path}: no image in this folder")
+        images += inside
+    return images
+
+
+def _describe_targets(targets: "Targets") -> str:
+    return ", ".join(f"{target.name} ({len(target.classes)} classes)" for target in targets)
+
+
+def _format_value(value: object) -> str:
+    """As YAML has it, in one line."""
+    return json.dumps(value, ensure_ascii=False) if not isinstance(value, str) or not value else value
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m lacuna", description="Image-attribute models from labels with gaps"
+    )
+    commands = parser.add_subparsers(required=True)
+
+    command = commands.add_parser("predict", help="print the attributes of images", description=predict.__doc__)
+    command.add_argument("images", metavar="IMAGE", nargs="+", type=Path, help="an image file, or a folder of them")
+    command.add_argument("--bundle", type=Path, default=Path("models/bundle"), help="the model (%(default)s)")
+    command.add_argument("--runtime", choices=("openvino", "onnx"), default="openvino", help="(%(default)s)")
+    command.add_argument("--json", action="store_true", help="one JSON document with every probability")
+    command.set_defaults(run=predict)
+
+    command = commands.add_parser("use", help="set params.yaml to a preset", description=use.__doc__)
+    command.add_argument("preset", metavar="PRESET", help=f"a name in {PRESETS_FOLDER}/ or the path of a YAML file")
+    command.add_argument("--data", metavar="DIR", help="where the preset's data lies, instead of data/raw")
+    command.set_defaults(run=use)
+
+    command = commands.add_parser("compare", help="tell whether one experiment is better", description=compare.__doc__)
+    what = "an experiment's name, a branch, tag or commit; workspace: the working tree"
+    command.add_argument("a", metavar="EXP1", help=what)
+    command.add_argument("b", metavar="EXP2", help=what)
+    command.set_defaults(run=compare)
+    return parser

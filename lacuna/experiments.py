@@ -1,0 +1,73 @@
+"""Read what an experiment, a commit or the working tree holds, for a comparison. The only file that imports dvc."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from lacuna.config import Params, load_params
+from lacuna.errors import LacunaError
+from lacuna.predictions import Predictions
+from lacuna.targets import Targets
+
+WORKSPACE = "workspace"
+"""The name of the working tree, as in `dvc exp show`."""
+
+PREDICTIONS, TARGETS, PARAMS = "data/predictions/val.npz", "data/prepared/targets.json", "params.yaml"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A run of the pipeline: its name, parameters, targets and predictions for the validation part."""
+
+    name: str
+    params: Params
+    targets: Targets
+    validation: Predictions
+
+
+def read_experiment(root: Path, revision: str) -> Experiment:
+    """Read a run from the project in `root`: `workspace`, an experiment's name, a branch, tag or commit.
+
+    Raises LacunaError when there is no such revision or its files are neither in DVC's cache nor in a remote.
+    """
+    if revision == WORKSPACE:
+        return _read_folder(root, revision)
+    with tempfile.TemporaryDirectory() as folder:
+        for path in (PREDICTIONS, TARGETS, PARAMS):
+            _fetch(root, revision, path, Path(folder, path))
+        return _read_folder(Path(folder), revision)
+
+
+def _read_folder(folder: Path, name: str) -> Experiment:
+    for path in (PREDICTIONS, TARGETS, PARAMS):
+        if not (folder / path).is_file():
+            raise LacunaError(f"{name}: {path} is missing; run `dvc repro evaluate` first")
+    return Experiment(
+        name,
+        load_params(folder / PARAMS),
+        Targets.load(folder / TARGETS),
+        Predictions.load(folder / PREDICTIONS),
+    )
+
+
+def _fetch(root: Path, revision: str, path: str, target: Path) -> None:
+    from dvc.api import DVCFileSystem
+    from dvc.exceptions import DvcException
+    from dvc.scm import RevError
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if not revision:  # DVC would read the working tree
+            raise RevError("no name")
+        DVCFileSystem(str(root), rev=revision).get_file(path, str(target))
+    except RevError:
+        raise LacunaError(
+            f"{revision!r}: no such experiment, branch, tag or commit; `dvc exp list -A` names the experiments"
+        ) from None
+    except FileNotFoundError:
+        raise LacunaError(
+            f"{revision}: {path} is neither in that revision nor in DVC's cache; "
+            f"`dvc exp apply {revision}` and `dvc repro` make it again"
+        ) from None
+    except DvcException as error:
+        raise LacunaError(f"{revision}: {path} cannot be read by DVC: {' '.join(str(error).split())}") from None

@@ -1,0 +1,50 @@
+"""Put everything a prediction needs into one folder.
+
+python -m stages.bundle
+"""
+
+import hashlib
+import json
+from importlib.metadata import version
+from pathlib import Path
+
+import lacuna
+from lacuna.bundle import Bundle, sha256, write_bundle
+from lacuna.calibration import Calibration
+from lacuna.config import Params
+from lacuna.files import read_json, whole_folder
+from lacuna.targets import Targets
+from stages._run import run
+
+LIBRARIES = ("keras", "numpy", "onnx", "onnxruntime", "openvino", "pillow", "tensorflow", "tf2onnx")
+
+WITHOUT_EFFECT = {"sample", "track"}
+"""Blocks of params.yaml that shape neither the model nor its figures, except through the data."""
+
+
+def bundle(params: Params) -> None:
+    content = Bundle(
+        targets=Targets.load(Path("data/prepared/targets.json")),
+        calibration=Calibration.load(Path("models/calibration.json")),
+        backbone=params.backbone.name,
+        image_size=params.data.image_size,
+        resize=params.data.resize,
+        max_pixels=params.data.max_pixels,
+    )
+    origin = {
+        "images_sha256": sha256(Path("data/images/images.npy")),
+        "manifest_sha256": sha256(Path("data/prepared/manifest.csv")),
+        "params_sha256": _hash(params.model_dump(mode="json", exclude=WITHOUT_EFFECT)),
+        "versions": {"lacuna": lacuna.__version__, **{library: version(library) for library in LIBRARIES}},
+    }
+    metrics = {part: read_json(Path(f"metrics/{part}.json")) for part in ("validation", "test")}
+    with whole_folder(Path("models/bundle")) as folder:
+        write_bundle(folder, content, exported=Path("models/export"), origin=origin, metrics=metrics)
+
+
+def _hash(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+if __name__ == "__main__":
+    run("bundle", bundle)
