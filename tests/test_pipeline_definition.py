@@ -1,5 +1,6 @@
 """dvc.yaml against the code: DVC does not follow imports, so this does."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ HARMLESS = {
     "lacuna": "says nothing but the version",
     "lacuna.config": "the values are params",
     "lacuna.csv_files": "how tables stand in files, not what they hold",
+    "lacuna.diagnosis": "words for the user; no out holds them",
     "lacuna.errors": "no result depends on it",
     "lacuna.files": "how outputs are put in place, not what they hold",
     "lacuna.machine": "describes the machine; no out holds it",
@@ -23,6 +25,9 @@ HARMLESS = {
     "stages._run": "reads params.yaml, reports errors, notes the time",
 }
 """Modules whose change must not run a stage again, and why."""
+
+WITHOUT_EFFECT = {("features", "batch_size")}
+"""Params that change the speed of a stage but not its outs."""
 
 PIPELINE = YAML(typ="safe").load(REPOSITORY / "dvc.yaml")
 STAGES: dict[str, dict[str, Any]] = PIPELINE["stages"]
@@ -57,8 +62,9 @@ def test_deps_are_the_stage_and_the_library_files_it_reaches(imports: grimp.Impo
     # A package may be listed as one folder.
     reached = {next((folder for folder in folders if path.startswith(f"{folder}/")), path) for path in reached}
 
-    assert sorted(reached - listed) == [], "add to deps in dvc.yaml"
-    assert sorted(listed - reached) == [], "remove from deps in dvc.yaml: the stage does not import it"
+    missing, superfluous = sorted(reached - listed), sorted(listed - reached)
+    assert not missing, f"add to {name}'s deps in dvc.yaml: {', '.join(missing)}"
+    assert not superfluous, f"{name} does not import these, remove them from its deps: {', '.join(superfluous)}"
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -102,3 +108,18 @@ def test_stages_that_do_not_learn_load_no_keras(imports: grimp.ImportGraph) -> N
     learn = {"featurize", "train_warmup", "train_finetune", "export"}
     for name in set(STAGES) - learn:
         assert "lacuna.backend" not in closure(imports, f"stages.{name}"), name
+
+
+@pytest.mark.parametrize("name", [name for name in STAGES if name != "check_params"])
+def test_a_stage_lists_the_params_it_reads(name: str) -> None:
+    """A block that is passed on whole may be listed by those of its fields that matter to the stage."""
+    listed = set(STAGES[name].get("params", []))
+    source = (REPOSITORY / f"stages/{name}.py").read_text(encoding="utf-8")
+    used = set(re.findall(r"\bparams\.(?!yaml|model_dump)(\w+)(?:\.(\w+))?", source)) - WITHOUT_EFFECT
+    missing = sorted(
+        f"{block}.{field}" if field else block
+        for block, field in used
+        if block not in listed
+        and not (f"{block}.{field}" in listed if field else any(key.startswith(f"{block}.") for key in listed))
+    )
+    assert not missing, f"add to {name}'s params in dvc.yaml: {', '.join(missing)}"
