@@ -1,0 +1,84 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from lacuna.bundle import read_bundle, sha256
+from lacuna.config import Params
+from lacuna.errors import LacunaError
+from lacuna.predictor import Predictor
+from stages.bundle import WITHOUT_EFFECT, bundle
+from tests.tiny_bundle import CALIBRATION, SIZE, TARGETS, write_tiny_network
+
+
+@pytest.fixture
+def finished(tiny_project):
+    """A project at the point where `bundle` runs."""
+    for folder in ("data/images", "data/prepared", "models/export", "metrics"):
+        Path(folder).mkdir(parents=True)
+    Path("data/images/images.npy").write_bytes(b"pixels")
+    Path("data/prepared/manifest.csv").write_text("image,row,split,group,red\n")
+    TARGETS.save(Path("data/prepared/targets.json"))
+    CALIBRATION.save(Path("models/calibration.json"))
+    write_tiny_network(Path("models/export"))
+    for part in ("validation", "test"):
+        Path(f"metrics/{part}.json").write_text(json.dumps({"macro": {"f1": len(part) / 100}}))
+    return tiny_project
+
+
+def make(finished, **changes):
+    bundle(finished({"data.image_size": SIZE, **changes}))
+    return json.loads(Path("models/bundle/bundle.json").read_text())
+
+
+def test_the_bundle_predicts_wherever_it_is_moved(finished, tmp_path, monkeypatch):
+    make(finished)
+    elsewhere = shutil.move("models/bundle", tmp_path / "elsewhere")
+    for folder in ("data", "models", "metrics", "params.yaml"):
+        path = tmp_path / folder
+        path.unlink() if path.is_file() else shutil.rmtree(path)
+    (prediction,) = Predictor(Path(elsewhere)).predict([b"P6 1 1 255\n\xff\x00\x00"])
+    assert prediction.targets["red"].detected
+
+
+def test_it_says_what_it_was_made_from(finished):
+    content = make(finished)
+    assert content["backbone"] == "efficientnet_lite0"
+    assert content["input"] == {"image_size": SIZE, "resize": "pad", "max_pixels": 50_000_000}
+    assert content["metrics"] == {"validation": {"macro": {"f1": 0.1}}, "test": {"macro": {"f1": 0.04}}}
+    assert content["origin"]["images_sha256"] == sha256(Path("data/images/images.npy"))
+    assert content["origin"]["manifest_sha256"] == sha256(Path("data/prepared/manifest.csv"))
+    assert {"lacuna", "keras", "openvino", "onnxruntime"} <= content["origin"]["versions"].keys()
+    assert read_bundle(Path("models/bundle"), "onnx").targets == TARGETS
+
+
+def test_running_twice_writes_the_same_bytes(finished):
+    make(finished)
+    first = {path.name: path.read_bytes() for path in Path("models/bundle").iterdir()}
+    make(finished)
+    assert {path.name: path.read_bytes() for path in Path("models/bundle").iterdir()} == first
+
+
+def test_the_params_hash_changes_with_what_shapes_the_model_and_with_nothing_else(finished):
+    def params_hash(**changes):
+        return make(finished, **changes)["origin"]["params_sha256"]
+
+    first = params_hash()
+    assert params_hash(**{"train.gamma": 1.0}) != first
+    assert params_hash(**{"data.unknown": ["NA"]}) != first
+    assert params_hash(**{"track.experiment": "other"}) == first
+
+
+def test_dvc_runs_it_again_for_every_block_that_the_params_hash_covers(repository):
+    stage = YAML(typ="safe").load(repository / "dvc.yaml")["stages"]["bundle"]
+    assert set(stage["params"]) == set(Params.model_fields) - WITHOUT_EFFECT
+
+
+def test_nothing_is_left_when_the_parts_do_not_belong_together(finished):
+    calibration = Path("models/calibration.json")
+    calibration.write_text(calibration.read_text().replace('"red"', '"blue"'))
+    with pytest.raises(LacunaError, match="calibration does not fit the target red"):
+        make(finished)
+    assert not list(Path("models").glob("bundle*"))

@@ -1,0 +1,120 @@
+import json
+import shutil
+
+import pytest
+
+from lacuna import bundle as bundle_module
+from lacuna.bundle import Bundle, read_bundle, sha256, write_bundle
+from lacuna.calibration import Calibration
+from lacuna.errors import LacunaError
+from lacuna.runtimes import MODEL_FILES, RUNTIMES
+from tests.tiny_bundle import CALIBRATION, TARGETS, write_tiny_bundle
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    return write_tiny_bundle(tmp_path_factory.mktemp("bundle") / "bundle")
+
+
+@pytest.fixture
+def folder(original, tmp_path):
+    return shutil.copytree(original, tmp_path / "bundle")
+
+
+def edit(folder, change):
+    path = folder / "bundle.json"
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_bundle_is_read_as_it_was_written(folder, runtime):
+    assert read_bundle(folder, runtime) == Bundle(TARGETS, CALIBRATION, "efficientnet_lite0", 32, "pad", 1_000_000)
+
+
+def test_the_same_content_gives_the_same_bytes(original, tmp_path):
+    again = tmp_path / "again"
+    again.mkdir()
+    write_bundle(again, read_bundle(original, "onnx"), exported=original, origin={"versions": {}}, metrics={"test": {}})
+    for path in original.iterdir():
+        assert path.read_bytes() == (again / path.name).read_bytes()
+
+
+def test_a_runtime_needs_only_its_own_files(folder):
+    (folder / "model.onnx").unlink()
+    read_bundle(folder, "openvino")
+    with pytest.raises(LacunaError, match=r"model\.onnx: no such file"):
+        read_bundle(folder, "onnx")
+
+
+@pytest.mark.parametrize("name", [name for names in MODEL_FILES.values() for name in names])
+def test_one_changed_byte_is_found(folder, name):
+    runtime = next(runtime for runtime, names in MODEL_FILES.items() if name in names)
+    content = bytearray((folder / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.raises(LacunaError, match=rf"{name}: not the file that bundle\.json was written for"):
+        read_bundle(folder, runtime)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.update(format_version=2), "bundle of format 2, this Lacuna reads 1"),
+        (lambda c: c.pop("format_version"), "damaged, no format_version"),
+        (lambda c: c.pop("targets"), "damaged, KeyError: 'targets'"),
+        (lambda c: c.update(targets="red"), "damaged"),
+        (lambda c: c.update(targets=[{"name": "a.b", "kind": "binary", "classes": ["0", "1"]}]), "damaged, ValueError"),
+        (lambda c: c.update(calibration=None), "damaged"),
+        (lambda c: c["calibration"]["targets"].pop("red"), "damaged, .*calibration does not fit the target red"),
+        (lambda c: c["calibration"].update(version=99), "damaged, .*calibration of format 99"),
+        (lambda c: c["input"].update(image_size=100_000), "damaged, impossible input"),
+        (lambda c: c["input"].update(image_size="32"), "damaged, impossible input"),
+        (lambda c: c["input"].update(max_pixels=0), "damaged, impossible input"),
+        (lambda c: c["input"].update(max_pixels=True), "damaged, impossible input"),
+        (lambda c: c["input"].update(resize="crop"), "damaged, impossible input"),
+        (lambda c: c["input"].update(extra=1), "damaged, TypeError"),
+        (lambda c: c["files"].pop("model.bin"), "damaged, KeyError: 'model.bin'"),
+        (lambda c: c["files"].update({"model.bin": None}), "model.bin: not the file"),
+    ],
+)
+def test_a_description_that_makes_no_sense_ends_in_one_line(folder, change, message):
+    edit(folder, change)
+    with pytest.raises(LacunaError, match=message) as caught:
+        read_bundle(folder, "openvino")
+    assert "\n" not in str(caught.value)
+    assert str(folder) in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000])
+def test_a_description_that_is_no_json_object_ends_in_one_line(folder, content):
+    (folder / "bundle.json").write_bytes(content)
+    with pytest.raises(LacunaError, match=r"bundle\.json: damaged"):
+        read_bundle(folder, "openvino")
+
+
+def test_a_missing_bundle_says_how_to_make_one(tmp_path):
+    with pytest.raises(LacunaError, match="no such file; make the bundle by `dvc repro`, or name its folder"):
+        read_bundle(tmp_path / "nowhere", "openvino")
+
+
+def test_files_larger_than_any_model_are_not_read(folder, monkeypatch):
+    monkeypatch.setattr(bundle_module, "MAX_MODEL_BYTES", 10)
+    with pytest.raises(LacunaError, match="expected at most 10 bytes"):
+        read_bundle(folder, "openvino")
+    monkeypatch.setattr(bundle_module, "MAX_DESCRIPTION_BYTES", 10)
+    with pytest.raises(LacunaError, match=r"bundle\.json: expected at most 10 bytes"):
+        read_bundle(folder, "openvino")
+
+
+def test_a_calibration_of_other_targets_is_not_bundled(original, tmp_path):
+    wrong = Bundle(TARGETS, Calibration({}), "efficientnet_lite0", 32, "pad", 1_000_000)
+    with pytest.raises(LacunaError, match="calibration does not fit the target colour"):
+        write_bundle(tmp_path, wrong, exported=original, origin={}, metrics={})
+
+
+def test_the_hash_is_the_one_that_sha256sum_prints(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"abc")
+    assert sha256(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

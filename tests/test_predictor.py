@@ -1,0 +1,173 @@
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lacuna import predictor as predictor_module
+from lacuna.errors import LacunaError
+from lacuna.predictor import Predictor
+from lacuna.runtimes import RUNTIMES
+from tests.tiny_bundle import SIZE, write_tiny_bundle
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_tiny_bundle(tmp_path_factory.mktemp("predictor") / "bundle")
+
+
+@pytest.fixture(scope="module", params=RUNTIMES)
+def predictor(request, folder):
+    return Predictor(folder, request.param)
+
+
+def picture(red: int, green: int, blue: int, height: int = SIZE, width: int = SIZE):
+    return np.full((height, width, 3), (red, green, blue), np.uint8)
+
+
+def sigmoid(logit: float) -> float:
+    return 1 / (1 + math.exp(-logit))
+
+
+def test_probabilities_are_calibrated_and_decided_by_the_targets_rule(predictor):
+    above, below = predictor.predict([picture(255, 0, 51), picture(0, 102, 51)])
+
+    red = above.targets["red"]
+    assert red.kind == "binary"
+    assert red.probabilities == pytest.approx({"absent": 1 - sigmoid(1), "present": sigmoid(1)}, abs=1e-6)
+    assert red.probability == red.probabilities["present"]
+    assert (red.decision, red.detected, red.threshold) == ("present", True, 0.6)
+
+    red = below.targets["red"]
+    assert red.probability == pytest.approx(sigmoid(-1), abs=1e-6)
+    assert (red.decision, red.detected) == ("absent", False)
+
+    colour = below.targets["colour"]
+    assert colour.probabilities == pytest.approx({"green": sigmoid(0.2), "blue": sigmoid(-0.2)}, abs=1e-6)
+    assert (colour.decision, colour.detected, colour.threshold) == ("green", None, None)
+    assert colour.probability == colour.probabilities["green"]
+    assert above.targets["colour"].decision == "blue"
+
+
+def test_the_rules_threshold_decides_and_not_one_half(predictor):
+    # 2 r - 1 is 0.3 for r = 0.65, a probability of 0.574: above one half, below the threshold of 0.6
+    (prediction,) = predictor.predict([picture(166, 0, 0)])
+    assert 0.5 < prediction.targets["red"].probability < 0.6
+    assert prediction.targets["red"].detected is False
+
+
+def test_a_path_the_content_of_a_file_and_its_pixels_are_predicted_alike(predictor, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 50, 3), dtype=np.uint8)
+    path = tmp_path / "photo.png"
+    Image.fromarray(pixels).save(path)
+    by_path, by_content, by_pixels = predictor.predict([path, path.read_bytes(), pixels])
+    assert by_path.targets == by_content.targets == by_pixels.targets
+    assert [by_path.name, by_content.name, by_pixels.name] == [str(path), "1", "2"]
+
+
+def test_images_are_resized_as_the_bundle_says(predictor):
+    # padded to a square with white, half of a black image of 2 to 1 becomes white: every mean is 0.5
+    (prediction,) = predictor.predict([picture(0, 0, 0, height=10, width=20)])
+    assert prediction.targets["red"].probability == pytest.approx(sigmoid(2 * 0.5 - 1), abs=1e-6)
+
+
+def test_an_unreadable_image_gets_a_reason_and_the_others_their_predictions(predictor, tmp_path):
+    text = tmp_path / "text.jpg"
+    text.write_text("not an image")
+    bomb = io.BytesIO()
+    Image.new("1", (2000, 2000)).save(bomb, "PNG")
+    images = [tmp_path / "missing.jpg", picture(255, 0, 0), text, b"", bomb.getvalue(), picture(0, 0, 0)]
+    predictions = predictor.predict(images)
+    assert [one.error for one in predictions] == [
+        "no such file",
+        None,
+        "not an image of a known format",
+        "empty file",
+        "too many pixels: 2000 x 2000, at most 1000000 are allowed",
+        None,
+    ]
+    assert [one.targets["red"].detected for one in predictions if one.error is None] == [True, False]
+    assert all(one.targets == {} for one in predictions if one.error is not None)
+
+
+def test_images_beyond_one_batch_keep_their_order(predictor, monkeypatch):
+    monkeypatch.setattr(predictor_module, "BATCH_SIZE", 4)
+    images = [picture(25 * step, 0, 0) if step % 3 else b"broken" for step in range(11)]
+    predictions = predictor.predict(images)
+    for step, one in enumerate(predictions):
+        if step % 3:
+            expected = sigmoid(2 * 25 * step / 255 - 1)
+            assert one.targets["red"].probability == pytest.approx(expected, abs=1e-6)
+        else:
+            assert one.error is not None
+    assert [one.name for one in predictions] == [str(step) for step in range(11)]
+
+
+def test_no_images_are_no_predictions(predictor):
+    assert predictor.predict([]) == []
+
+
+def test_pixels_of_another_kind_are_the_callers_mistake(predictor):
+    for wrong in (np.zeros((8, 8, 3), np.float32), np.zeros((8, 8), np.uint8), np.zeros((8, 8, 4), np.uint8)):
+        with pytest.raises(ValueError, match="expected uint8 pixels"):
+            predictor.predict([wrong])
+
+
+def test_both_runtimes_agree(folder):
+    images = [np.random.default_rng(seed).integers(0, 256, (40, 30, 3), dtype=np.uint8) for seed in range(5)]
+    by_openvino, by_onnx = (Predictor(folder, runtime).predict(images) for runtime in RUNTIMES)
+    for one, other in zip(by_openvino, by_onnx, strict=True):
+        for name in one.targets:
+            assert one.targets[name].probabilities == pytest.approx(other.targets[name].probabilities, abs=1e-5)
+
+
+def test_json_holds_the_reason_or_every_probability(predictor):
+    good, bad = (one.to_json() for one in predictor.predict([picture(255, 0, 51), b""]))
+    assert bad == {"image": "1", "error": "empty file"}
+    assert good["targets"]["red"] == {
+        "kind": "binary",
+        "decision": "present",
+        "detected": True,
+        "threshold": 0.6,
+        "probabilities": pytest.approx({"absent": 1 - sigmoid(1), "present": sigmoid(1)}, abs=1e-6),
+    }
+    assert set(good["targets"]["colour"]) == {"kind", "decision", "probabilities"}
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_network_that_no_runtime_reads_or_that_does_not_fit_is_refused_at_once(runtime, tmp_path):
+    import hashlib
+    import json
+
+    folder: Path = write_tiny_bundle(tmp_path / "bundle")
+    path = folder / "bundle.json"
+    content = json.loads(path.read_text())
+    whole = path.read_text()
+
+    content["input"]["image_size"] = 64
+    path.write_text(json.dumps(content))
+    with pytest.raises(LacunaError, match=f"{runtime} cannot run this network"):
+        Predictor(folder, runtime)
+
+    content = json.loads(whole)
+    file = {"openvino": "model.xml", "onnx": "model.onnx"}[runtime]
+    (folder / file).write_bytes(b"damaged")
+    content["files"][file] = hashlib.sha256(b"damaged").hexdigest()
+    path.write_text(json.dumps(content))
+    with pytest.raises(LacunaError, match=f"{runtime} cannot run this network") as caught:
+        Predictor(folder, runtime)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_network_of_other_targets_is_refused(tmp_path):
+    import json
+
+    folder = write_tiny_bundle(tmp_path / "bundle")
+    path = folder / "bundle.json"
+    content = json.loads(path.read_text())
+    content["targets"] = content["targets"][:1]
+    path.write_text(json.dumps(content))
+    with pytest.raises(LacunaError, match="expected a network of 2 logits, received shape"):
+        Predictor(folder)

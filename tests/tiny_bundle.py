@@ -1,0 +1,50 @@
+"""A bundle whose predictions can be worked out by hand: its logits are the means of the image's colours."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import openvino
+from onnx import TensorProto, helper, numpy_helper
+
+from lacuna.bundle import Bundle, write_bundle
+from lacuna.calibration import Calibration, TargetCalibration
+from lacuna.targets import Target, Targets
+
+SIZE = 32
+
+TARGETS = Targets((Target("colour", "categorical", ("green", "blue")), Target("red", "binary", ("absent", "present"))))
+
+CALIBRATION = Calibration(
+    {
+        "colour": TargetCalibration("categorical", 1.0, (0.0, 0.0), "argmax", None, None, None, 50, None, ()),
+        "red": TargetCalibration("binary", 2.0, (-1.0,), "expected_f1", 0.6, 0.5, 0.7, 50, 20, ()),
+    }
+)
+
+
+def write_tiny_bundle(folder: Path) -> Path:
+    """Of an image whose channels have the means r, g, b (0 to 1), colour has the logits g, b, and red 2 r - 1."""
+    exported = folder.with_name(folder.name + "_exported")
+    for path in (exported, folder):
+        path.mkdir(parents=True)
+    write_tiny_network(exported)
+    bundle = Bundle(TARGETS, CALIBRATION, "efficientnet_lite0", SIZE, "pad", 1_000_000)
+    write_bundle(folder, bundle, exported=exported, origin={"versions": {}}, metrics={"test": {}})
+    return folder
+
+
+def write_tiny_network(folder: Path) -> None:
+    """The logits are the means of green, blue and red, from 0 to 1."""
+    pick = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]], np.float32) / 255
+    nodes = [
+        helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["floats"], ["means"], axes=[1, 2], keepdims=0),
+        helper.make_node("MatMul", ["means", "pick"], ["logits"]),
+    ]
+    images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["n", SIZE, SIZE, 3])
+    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", 3])
+    graph = helper.make_graph(nodes, "tiny", [images], [logits], [numpy_helper.from_array(pick, "pick")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, folder / "model.onnx")
+    openvino.save_model(openvino.convert_model(folder / "model.onnx"), folder / "model.xml", compress_to_fp16=False)
