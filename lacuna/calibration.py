@@ -1,0 +1,146 @@
+"""Calibration of a network: logits in, honest probabilities and decisions out; numpy only, so that a server can use it.
+
+A target's calibration is a scaling of its logits and, if it is binary, a threshold; a categorical target decides for
+its most probable class. Module `calibration_fit` finds both.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacuna.errors import LacunaError
+from lacuna.files import read_json, write_json
+from lacuna.metrics import Floats, Labels, activate
+from lacuna.scaling import Scaling, sigmoid
+from lacuna.targets import Target, Targets
+
+FORMAT_VERSION = 1
+
+ARGMAX = "argmax"
+"""The rule of categorical targets: the most probable class."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One target's calibration in each replicate: its scaling, and thresholds (replicates,) if it is binary.
+
+    `met` (replicates,) is False where a rule's demand, such as a precision, could not be met.
+    """
+
+    target: Target
+    scaling: Scaling
+    thresholds: Floats | None
+    met: NDArray[np.bool_]
+
+    def probabilities(self, logits: NDArray[np.floating], replicate: int = 0) -> Floats:
+        """Calibrated probabilities (n, n_classes) in one replicate."""
+        return activate(self.target, _one(self.scaling, replicate)(logits)[0])
+
+    def decide(self, logits: NDArray[np.floating]) -> Labels:
+        """Decided class indices (replicates, n)."""
+        scaled = self.scaling(logits)
+        if self.thresholds is None:
+            decided: Labels = scaled.argmax(axis=2)
+        else:
+            decided = (sigmoid(scaled[..., 0]) >= self.thresholds[:, None]).astype(np.intp)
+        return decided
+
+
+@dataclass(frozen=True)
+class TargetCalibration:
+    """One target's calibration: probabilities are activate(scale * logits + bias), by `rule` come decisions.
+
+    `threshold` is on the probability of "present" and None for a categorical target. `n_positive` counts "present"
+    in validation, `warnings` say what makes this calibration weak.
+    """
+
+    kind: str
+    scale: float
+    bias: tuple[float, ...]
+    rule: str
+    threshold: float | None
+    threshold_low: float | None
+    threshold_high: float | None
+    n_known: int
+    n_positive: int | None
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The calibration of every target, by name."""
+
+    targets: dict[str, TargetCalibration]
+
+    def apply(self, targets: Targets, logits: NDArray[np.floating]) -> list[Floats]:
+        """Calibrated probabilities of logits (n, n_logits): per target (n, n_classes)."""
+        return [
+            fit.probabilities(logits[:, columns])
+            for fit, columns in zip(self.fits(targets), targets.slices, strict=True)
+        ]
+
+    def decide(self, targets: Targets, logits: NDArray[np.floating]) -> NDArray[np.int16]:
+        """Decided class indices (n, n_targets) of logits (n, n_logits)."""
+        columns = zip(self.fits(targets), targets.slices, strict=True)
+        decisions = [fit.decide(logits[:, where])[0] for fit, where in columns]
+        return np.stack(decisions, axis=1).astype(np.int16)
+
+    def fits(self, targets: Targets) -> list[Fit]:
+        """As one replicate. Raises LacunaError when a target is missing or has another form."""
+        fits = []
+        for target in targets:
+            one = self.targets.get(target.name)
+            if one is None or one.kind != target.kind or len(one.bias) != target.n_logits:
+                raise LacunaError(f"the calibration does not fit the target {target.name}: run `dvc repro calibrate`")
+            scaling = Scaling(np.array([one.scale]), np.array([one.bias]))
+            thresholds = None if one.threshold is None else np.array([one.threshold])
+            fits.append(Fit(target, scaling, thresholds, np.ones(1, dtype=bool)))
+        return fits
+
+    def to_json(self) -> dict[str, Any]:
+        return {"version": FORMAT_VERSION, "targets": {name: _to_json(one) for name, one in self.targets.items()}}
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "Calibration":
+        """What `to_json` gave. Raises LacunaError for another format version."""
+        if content["version"] != FORMAT_VERSION:
+            raise LacunaError(
+                f"calibration of format {content['version']}, this Lacuna reads {FORMAT_VERSION}; "
+                "run `dvc repro calibrate`"
+            )
+        return cls({name: _from_json(part) for name, part in content["targets"].items()})
+
+    def save(self, path: Path) -> None:
+        write_json(path, self.to_json())
+
+    @classmethod
+    def load(cls, path: Path) -> "Calibration":
+        """Read what `save` wrote. Raises LacunaError for another format version."""
+        return cls.from_json(read_json(path))
+
+
+def _one(scaling: Scaling, replicate: int) -> Scaling:
+    return Scaling(scaling.scale[[replicate]], scaling.bias[[replicate]])
+
+
+def _to_json(one: TargetCalibration) -> dict[str, Any]:
+    content = asdict(one)
+    parameters = {"scale": content.pop("scale"), "bias": list(content.pop("bias"))}
+    content = {"kind": content.pop("kind"), "parameters": parameters, **content, "warnings": list(one.warnings)}
+    return {key: value for key, value in content.items() if value is not None}
+
+
+def _from_json(content: dict[str, Any]) -> TargetCalibration:
+    optional = {key: content.get(key) for key in ("threshold", "threshold_low", "threshold_high", "n_positive")}
+    return TargetCalibration(
+        kind=content["kind"],
+        scale=content["parameters"]["scale"],
+        bias=tuple(content["parameters"]["bias"]),
+        rule=content["rule"],
+        n_known=content["n_known"],
+        warnings=tuple(content["warnings"]),
+        **optional,
+    )

@@ -1,0 +1,152 @@
+"""Is one experiment better than another? Both on the same validation images, the difference resampled by groups."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from lacuna.baselines import training_prior
+from lacuna.bootstrap import group_weights, interval
+from lacuna.calibration_fit import chunk_size
+from lacuna.config import Calibrate, Evaluate
+from lacuna.errors import LacunaError
+from lacuna.evaluation import score_validation
+from lacuna.metrics import SMALLEST_PROBABILITY, Floats
+from lacuna.predictions import Predictions
+from lacuna.targets import Targets
+
+MACRO = "macro"
+"""The name of the row of means over targets."""
+
+FIGURES = ("f1", "average_precision", "log_loss")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One figure of one target in both experiments; `low` to `high` is the interval of b - a."""
+
+    target: str
+    figure: str
+    a: float
+    b: float
+    low: float
+    high: float
+
+    @property
+    def better(self) -> str:
+        """`a` or `b`, or "" when the interval holds 0. Of log loss less is better, of the other figures more."""
+        if self.low <= 0 <= self.high:
+            return ""
+        return "b" if (self.low > 0) != (self.figure == "log_loss") else "a"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The differences, on how many common images, and how many cells their labels contradict each other in."""
+
+    differences: list[Difference]
+    n_images: int
+    n_contradictions: int
+
+
+def compare(
+    targets: Targets,
+    a: Predictions,
+    b: Predictions,
+    options_a: Calibrate,
+    options_b: Calibrate,
+    evaluate: Evaluate,
+) -> Comparison:
+    """Compare two experiments' validation predictions on the images that both validated on.
+
+    Both are calibrated by cross-fitting, each with its own rules, in the same folds and replicates. Cells known to one
+    only, or labelled differently, count as unknown. Groups are those of `a`. A figure that is undefined is left out.
+    Raises LacunaError when they have no validation image in common.
+    """
+    a, b, n_contradictions = _align(a, b)
+    folds = options_b.model_copy(update={"folds": options_a.folds, "seed": options_a.seed})
+    samples_a, samples_b = (
+        _samples(targets, predictions, options, evaluate) for predictions, options in ((a, options_a), (b, folds))
+    )
+    differences = []
+    for name in (*targets.names, MACRO):
+        for figure in FIGURES:
+            one, other = samples_a[name][figure], samples_b[name][figure]
+            ends = interval((other - one)[1:], evaluate.confidence)
+            if ends is not None and not np.isnan(one[0] + other[0]):
+                differences.append(Difference(name, figure, float(one[0]), float(other[0]), *ends))
+    return Comparison(differences, len(a), n_contradictions)
+
+
+def comparison_table(comparison: Comparison, name_a: str, name_b: str) -> str:
+    """The comparison as lines of text: a row per target and figure, and which experiment is better, if that shows."""
+    names = {"a": name_a, "b": name_b, "": "no difference shown"}
+    rows = [("target", "figure", name_a, name_b, "difference", "interval", "better")]
+    rows += [
+        (
+            d.target,
+            d.figure.replace("_", " "),
+            f"{d.a:.3f}",
+            f"{d.b:.3f}",
+            f"{d.b - d.a:+.3f}",
+            f"[{d.low:+.3f}, {d.high:+.3f}]",
+            names[d.better],
+        )
+        for d in comparison.differences
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for target, figure, *numbers, better in rows:
+        aligned = [cell.rjust(width) for cell, width in zip(numbers, widths[2:], strict=False)]
+        lines.append("  ".join([target.ljust(widths[0]), figure.ljust(widths[1]), *aligned, better]))
+    lines.append(f"{comparison.n_images} validation images in common")
+    if comparison.n_contradictions:
+        lines.append(f"{comparison.n_contradictions} cells with different labels left out")
+    return "\n".join(lines)
+
+
+def _align(a: Predictions, b: Predictions) -> tuple[Predictions, Predictions, int]:
+    names, rows_a, rows_b = np.intersect1d(a.image, b.image, return_indices=True)
+    if len(names) == 0:
+        raise LacunaError(
+            "the experiments have no validation image in common; compare experiments on the same data and split"
+        )
+    a, b = a.take(rows_a), b.take(rows_b)
+    n_contradictions = int(((a.labels != b.labels) & (a.labels >= 0) & (b.labels >= 0)).sum())
+    labels = np.where(a.labels == b.labels, a.labels, -1).astype(np.int16)
+    return (
+        Predictions(a.logits, labels, names, a.group),
+        Predictions(b.logits, labels, names, a.group),
+        n_contradictions,
+    )
+
+
+def _samples(
+    targets: Targets, predictions: Predictions, options: Calibrate, evaluate: Evaluate
+) -> dict[str, dict[str, Floats]]:
+    """Per target and for the macro mean each figure's replicates, the first being the sample itself."""
+    priors = [training_prior([1] * target.n_classes) for target in targets]  # no baseline is asked for
+    samples = {}
+    for one in score_validation(targets, predictions, priors, options, evaluate):
+        known = one.labels >= 0
+        chance = np.take_along_axis(one.probabilities[known], one.labels[known, None].astype(np.intp), axis=1)[:, 0]
+        losses = -np.log(np.maximum(chance, SMALLEST_PROBABILITY))
+        samples[one.target.name] = {name: one.figures[name] for name in ("f1", "average_precision")}
+        with np.errstate(invalid="ignore"):
+            log_loss = [
+                weights[:, known] @ losses / weights[:, known].sum(axis=1)
+                for weights in _weights(targets, predictions, evaluate)
+            ]
+        samples[one.target.name]["log_loss"] = np.concatenate(log_loss)
+    with np.errstate(invalid="ignore"):
+        samples[MACRO] = {}
+        for figure in FIGURES:
+            stacked = np.stack([samples[name][figure] for name in targets.names])
+            samples[MACRO][figure] = np.nansum(stacked, axis=0) / (~np.isnan(stacked)).sum(axis=0)
+    return samples
+
+
+def _weights(targets: Targets, predictions: Predictions, evaluate: Evaluate) -> Iterator[Floats]:
+    yield np.ones((1, len(predictions)))
+    size = chunk_size(targets, len(predictions))
+    yield from group_weights(predictions.group, evaluate.bootstrap, evaluate.seed, size)

@@ -1,0 +1,37 @@
+"""Probabilities and a decision rule per target, on the validation part only.
+
+python -m stages.calibrate
+"""
+
+from pathlib import Path
+
+from lacuna.calibration_fit import fit_calibration
+from lacuna.config import Params
+from lacuna.evaluation import cross_fitted_probabilities
+from lacuna.plots import plot_precision_recall, plot_reliability
+from lacuna.predictions import Predictions
+from lacuna.targets import Targets
+from stages._run import Facts, run
+
+
+def calibrate(params: Params) -> Facts:
+    targets = Targets.load(Path("data/prepared/targets.json"))
+    validation = Predictions.load(Path("data/predictions/val.npz"))
+    calibration = fit_calibration(targets, validation, params.calibrate, params.evaluate)
+    probabilities = cross_fitted_probabilities(targets, validation, params.calibrate)
+
+    plot_precision_recall(Path("plots/pr_curves.png"), targets, validation, calibration)
+    plot_reliability(Path("plots/reliability.png"), targets, validation, probabilities)
+    calibration.save(Path("models/calibration.json"))
+
+    notes = [f"{name}: {warning}" for name, one in calibration.targets.items() for warning in one.warnings]
+    for name, one in calibration.targets.items():
+        if one.threshold is not None:
+            reach = f"[{one.threshold_low:.2f}-{one.threshold_high:.2f}]"
+            print(f"{name}: present from {one.threshold:.2f} {reach} by {one.rule}, {one.n_known} labels known")
+    print(*(f"warning: {note}" for note in notes), sep="\n", end="\n" if notes else "")
+    return {"notes": notes}
+
+
+if __name__ == "__main__":
+    run("calibrate", calibrate)

@@ -1,0 +1,50 @@
+"""Metrics with intervals beside trivial baselines, on validation (cross-fitted) and test.
+
+python -m stages.evaluate
+"""
+
+from pathlib import Path
+
+from lacuna.calibration import Calibration
+from lacuna.config import Params
+from lacuna.confusion import write_confusions
+from lacuna.evaluation import priors_of, score_test, score_validation
+from lacuna.files import read_json, whole_folder, write_json
+from lacuna.plots import plot_attributes, plot_loss_curve
+from lacuna.predictions import Predictions
+from lacuna.targets import Targets
+from lacuna.verdicts import conclude, summarise, table
+from stages._run import Facts, run
+
+HISTORIES = (Path("plots/history_warmup.csv"), Path("plots/history_finetune.csv"))
+
+
+def evaluate(params: Params) -> Facts:
+    targets = Targets.load(Path("data/prepared/targets.json"))
+    priors = priors_of(targets, read_json(Path("data/prepared/class_weights.json")))
+    validation, test = (Predictions.load(Path(f"data/predictions/{part}.npz")) for part in ("val", "test"))
+    calibration = Calibration.load(Path("models/calibration.json"))
+    thresholds = {name: one.threshold for name, one in calibration.targets.items()}
+    options, settings = params.calibrate, params.evaluate
+
+    scored = {
+        "validation": score_validation(targets, validation, priors, options, settings),
+        "test": score_test(targets, validation, test, calibration, priors, options, settings),
+    }
+    facts: dict[str, object] = {}
+    metrics = {}
+    for part, scores in scored.items():
+        metrics[part] = summarise(scores, thresholds, settings.confidence, options.min_positives)
+        write_json(Path(f"metrics/{part}.json"), metrics[part])
+        facts[f"{part}_conclusion"] = conclude(metrics[part])
+        print(f"{part} ({settings.confidence:.0%} intervals)\n{table(metrics[part])}\n{conclude(metrics[part])}.\n")
+
+    plot_attributes(Path("plots/attributes.png"), metrics)
+    plot_loss_curve(Path("plots/loss_curve.png"), *HISTORIES)
+    with whole_folder(Path("plots/confusion")) as folder:
+        write_confusions(folder, scored["validation"])
+    return facts
+
+
+if __name__ == "__main__":
+    run("evaluate", evaluate)
