@@ -20,7 +20,6 @@ from lacuna.progress import progress
 
 SIDE = 32
 BLOCKS = 4
-IMAGE_BATCH = 16
 BATCH = 256
 
 
@@ -73,14 +72,16 @@ def _first_with_same_pixels(images: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 def _write_thumbnails(images: NDArray[np.uint8], rows: NDArray[np.int64], folder: Path) -> np.memmap[Any, Any]:
     """Area averages of the images, scaled to 0..1: float32 `(len(rows), SIDE, SIDE, 3)`."""
+    from scipy.sparse import csr_array  # slow to import
+
     thumbnails = create_array(folder / "thumbnails.npy", (len(rows), SIDE, SIDE, 3), np.float32)
     size = images.shape[1]
-    average = _area_average(size) / np.float32(np.sqrt(255))
-    for start in range(0, len(rows), IMAGE_BATCH):
-        batch = images[rows[start : start + IMAGE_BATCH]].astype(np.float32)
-        lines = average @ batch.reshape(len(batch), size, size * 3)
-        columns = lines.reshape(len(batch), SIDE, size, 3).swapaxes(2, 3) @ average.T
-        thumbnails[start : start + IMAGE_BATCH] = columns.swapaxes(2, 3)
+    average = csr_array(_area_average(size))
+    for place, row in enumerate(rows.tolist()):
+        picture = images[row].astype(np.float32)
+        lines = (average @ picture.reshape(size, size * 3)).reshape(SIDE, size, 3)
+        cells = (average @ lines.swapaxes(0, 1).reshape(size, SIDE * 3)).reshape(SIDE, SIDE, 3)
+        thumbnails[place] = cells.swapaxes(0, 1) / 255
     return thumbnails
 
 

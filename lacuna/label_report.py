@@ -108,7 +108,7 @@ def find_flaws(metrics: Mapping[str, Any], min_class_count: int) -> list[str]:
             (count["conflicting_duplicates"], f"groups of duplicates have conflicting labels of {name}, kept"),
             (
                 count["rare_classes"],
-                f"classes of {name} have fewer than {min_class_count} images, now unknown: {count['rare_images']} images",
+                f"classes of {name} have fewer than {min_class_count} images, unknown now: {count['rare_images']}",
             ),
         ]
     return [f"{n} {what}" for n, what in flaws if n]

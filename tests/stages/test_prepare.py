@@ -104,7 +104,7 @@ class TestOutputs:
         assert "warning: 2 label rows have no usable image" in printed
         assert "warning: 1 images have contradicting labels of red, now unknown" in printed
         assert "warning: 1 groups of duplicates have conflicting labels of red, kept" in printed
-        assert "warning: 1 classes of kind have fewer than 5 images, now unknown: 1 images" in printed
+        assert "warning: 1 classes of kind have fewer than 5 images, unknown now: 1" in printed
         assert read_csv(Path("data/prepared/dropped.csv")) == [
             {"image": "gone.png", "reason": "no such image"},
             {"image": "bad.png", "reason": "truncated image"},
