@@ -54,17 +54,18 @@ def _fetch(root: Path, revision: str, path: str, target: Path) -> None:
     from dvc.api import DVCFileSystem
     from dvc.exceptions import DvcException
     from dvc.scm import RevError
+    from dvc_data.index import DataIndexDirError
 
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        if not revision:  # DVC would read the working tree
-            raise RevError("no name")
+        if not revision or ":" in revision:  # DVC would read the working tree, git a file
+            raise RevError("not the name of a revision")
         DVCFileSystem(str(root), rev=revision).get_file(path, str(target))
     except RevError:
         raise LacunaError(
             f"{revision!r}: no such experiment, branch, tag or commit; `dvc exp list -A` names the experiments"
         ) from None
-    except FileNotFoundError:
+    except (FileNotFoundError, DataIndexDirError):
         raise LacunaError(
             f"{revision}: {path} is neither in that revision nor in DVC's cache; "
             f"`dvc exp apply {revision}` and `dvc repro` make it again"
