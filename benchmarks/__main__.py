@@ -1,0 +1,39 @@
+"""Run the benchmarks: `python -m benchmarks NAME`, `make bench FASHION=FOLDER` for all of them.
+
+speed        Lacuna against the plain Keras recipe, time and quality
+experiments  seconds of a changed threshold and of 20 corrected labels
+memory       peak anonymous memory with 1,000 and 10,000 images
+truth        whether the intervals on the default data cover the withheld truth (after `dvc repro`)
+"""
+
+import argparse
+from pathlib import Path
+
+from benchmarks.memory import memory
+from benchmarks.speed import experiments, speed
+from benchmarks.truth import truth
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("name", choices=["speed", "experiments", "memory", "truth", "all"])
+    parser.add_argument("--fashion", type=Path, help="folder with styles.csv and images/ of the fashion products")
+    parser.add_argument("--images", type=int, default=1500)
+    parser.add_argument("--seeds", type=int, default=3)
+    arguments = parser.parse_args()
+    if arguments.name != "truth" and not (arguments.fashion and (arguments.fashion / "styles.csv").exists()):
+        parser.error("--fashion must name the folder that holds styles.csv and images/")
+    if arguments.name in ("truth", "all"):
+        truth(Path())
+    if arguments.name in ("experiments", "all"):
+        experiments(arguments.fashion.resolve(), arguments.images)
+    if arguments.name in ("memory", "all"):
+        memory(arguments.fashion.resolve(), (1000, 10_000))
+    if arguments.name in ("speed", "all"):
+        speed(arguments.fashion.resolve(), arguments.images, arguments.seeds)
+
+
+if __name__ == "__main__":
+    main()
