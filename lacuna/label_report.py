@@ -94,6 +94,25 @@ def find_shortages(counts: Mapping[str, TargetCounts], min_positives: int) -> li
     return warnings
 
 
+def describe_targets(
+    counts: Mapping[str, TargetCounts],
+    contradictions: Mapping[str, int],
+    conflicts: Mapping[str, int],
+    rare: Mapping[str, Mapping[str, int]],
+) -> dict[str, dict[str, object]]:
+    """Each target's counts, with the flaws that `encode` and `count_conflicts` found, for `metrics/prepare.json`."""
+    return {
+        name: {
+            **count,
+            "contradicting_images": contradictions[name],
+            "conflicting_duplicates": conflicts[name],
+            "rare_classes": len(rare[name]),
+            "rare_images": sum(rare[name].values()),
+        }
+        for name, count in counts.items()
+    }
+
+
 def find_flaws(metrics: Mapping[str, Any], min_class_count: int) -> list[str]:
     """What the labels lost on their way into the manifest, from the content of `metrics/prepare.json`."""
     flaws = [

@@ -17,6 +17,7 @@ from lacuna.label_report import (
     count_conflicts,
     count_crossing,
     count_labels,
+    describe_targets,
     find_flaws,
     find_shortages,
     label_table,
@@ -56,16 +57,7 @@ def prepare(params: Params) -> Facts:
         "rows_malformed": label_file.n_skipped,
         "rows_repeated": len(label_file.rows) - len(joined.dropped) - len(manifest),
         "groups_across_splits": count_crossing(group, part),
-        "targets": {
-            name: {
-                **counts[name],
-                "contradicting_images": encoded.contradictions[name],
-                "conflicting_duplicates": conflicts[name],
-                "rare_classes": len(encoded.rare[name]),
-                "rare_images": sum(encoded.rare[name].values()),
-            }
-            for name in targets.names
-        },
+        "targets": describe_targets(counts, encoded.contradictions, conflicts, encoded.rare),
     }
     train_labels = manifest.part("train").labels
     with whole_folder(Path("data/prepared")) as out:
@@ -73,10 +65,8 @@ def prepare(params: Params) -> Facts:
         targets.save(out / "targets.json")
         write_csv(out / "dropped.csv", ("image", "reason"), joined.dropped)
         balanced = weights.scheme == "balanced"
-        write_json(
-            out / "class_weights.json",
-            weigh_targets(train_labels, targets, balanced=balanced, ceiling=weights.max),
-        )
+        weighed = weigh_targets(train_labels, targets, balanced=balanced, ceiling=weights.max)
+        write_json(out / "class_weights.json", weighed)
         write_json(Path("metrics/prepare.json"), metrics)
 
     print(f"{metrics['images']} images in {metrics['groups']} groups\n{label_table(counts, targets)}")
