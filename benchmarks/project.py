@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def make_project(folder: Path, fashion: Path, n_images: int, changes: dict[str, Any]) -> Path:
-    """Clone the repository to `folder`, lay `n_images` random products below data/raw, use the preset, change params."""
+    """Clone the repository to `folder`, lay `n_images` random products below data/raw, set the params."""
     subprocess.run(["git", "clone", "--quiet", ROOT, folder], check=True)
     with (fashion / "styles.csv").open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)

@@ -1,7 +1,7 @@
 """Do the intervals on the default data cover what the withheld labels would have shown?
 
-The sample data set hides about 40 % of its label cells and keeps the truth in a file no stage reads. Here the figures of
-metrics/*.json, computed from the known cells alone, stand beside the same figures over every cell.
+The sample data set hides about 40 % of its label cells and keeps the truth in a file no stage reads. Here the figures
+of metrics/*.json, computed from the known cells alone, stand beside the same figures over every cell.
 
     dvc repro && python -m benchmarks truth
 """

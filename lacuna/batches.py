@@ -1,5 +1,6 @@
 """What a training epoch reads: batches of cached features, or of freshly changed images."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,9 @@ class FeatureBatches:
     rows: NDArray[np.int64]
     batch_size: int
     seed: int
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.rows) / self.batch_size)
 
     def epoch(self, epoch: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Yield (indices into rows, inputs) over one epoch in random order."""
@@ -47,6 +51,9 @@ class ImageBatches:
     rows: NDArray[np.int64]
     batch_size: int
     seed: int
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.rows) / self.batch_size)
 
     def epoch(self, epoch: int) -> Iterator[tuple[NDArray[np.int64], list[NDArray[Any]]]]:
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self.rows))

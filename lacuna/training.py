@@ -16,6 +16,7 @@ from lacuna.config import Train
 from lacuna.files import whole_file
 from lacuna.losses import MaskedLoss, TargetStatistics
 from lacuna.metrics import activate, average_precision, log_loss
+from lacuna.progress import progress
 from lacuna.targets import Targets
 from lacuna.training_data import LabelledBatches
 
@@ -83,7 +84,8 @@ def train_phase(
 def _train_epoch(model: keras.Model, part: LabelledBatches, epoch: int) -> Row:
     """One pass over a part; the objective and the log loss, averaged over its images as they were trained on."""
     totals = {"loss": 0.0, "log_loss": 0.0}
-    for chosen, inputs in part.batches.epoch(epoch):
+    batches = part.batches.epoch(epoch)
+    for chosen, inputs in progress(batches, total=len(part.batches), what=f"epoch {epoch}", unit="batches"):
         logs = model.train_on_batch(inputs, part.labels[chosen], return_dict=True)
         for figure in totals:
             totals[figure] += float(logs[figure]) * len(chosen)

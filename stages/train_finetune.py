@@ -58,7 +58,8 @@ def train_finetune(params: Params) -> Facts:
     notes = diagnose_history(history) + diagnose_collapse(
         data.targets, validation.labels, predict_logits(model, validation)
     )
-    print(*notes, sep="\n")
+    for note in notes:
+        print(note)
     return {**parameters, "epochs": len(history), "notes": notes}
 
 

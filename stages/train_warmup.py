@@ -46,7 +46,8 @@ def train_warmup(params: Params) -> Facts:
         with whole_file(Path("models/warmup.weights.h5")) as partial:
             head.save_weights(partial)
     notes = diagnose_history(history)
-    print(*notes, sep="\n")
+    for note in notes:
+        print(note)
     return {**parameters, "epochs": len(history), "notes": notes}
 
 
