@@ -6,7 +6,7 @@ out otherwise.
 
 import numpy as np
 
-from lacuna.bootstrap import group_weights, interval
+from lacuna.bootstrap import assign_folds, group_weights, interval
 from lacuna.calibration import ARGMAX, Calibration, Fit, TargetCalibration
 from lacuna.config import Calibrate, Evaluate
 from lacuna.decision_rules import choose_threshold
@@ -48,6 +48,18 @@ def fit_calibration(targets: Targets, validation: Predictions, options: Calibrat
             warnings=weaknesses(target, rule, fit, labels, options),
         )
     return Calibration(calibrations)
+
+
+def cross_fitted_probabilities(targets: Targets, validation: Predictions, options: Calibrate) -> list[Floats]:
+    """Per target the probabilities (n, n_classes) of each image by a calibration fitted without its fold of groups."""
+    folds = assign_folds(validation.group, options.folds, options.seed)
+    probabilities = [np.zeros((len(validation), target.n_classes)) for target in targets]
+    for fold in range(options.folds):
+        held_out = folds == fold
+        fits = fit_replicates(targets, validation, 1.0 * ~held_out[None], options)
+        for chances, fit, columns in zip(probabilities, fits, targets.slices, strict=True):
+            chances[held_out] = fit.probabilities(validation.logits[held_out][:, columns])
+    return probabilities
 
 
 def chunk_size(targets: Targets, n_images: int) -> int:

@@ -37,7 +37,7 @@ def write_confusions(folder: Path, scored: list[Scored]) -> None:
 def _plot_matrix(path: Path, name: str, classes: tuple[str, ...], counts: NDArray[np.int_]) -> None:
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = 2.2 + 0.42 * len(classes)
-    with picture(path, side + 0.6, side) as figure:
+    with picture(path, side, side) as figure:
         axes = figure.subplots()
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         for row, column in zip(*np.nonzero(counts), strict=True):
@@ -67,6 +67,7 @@ def _plot_pairs(path: Path, name: str, classes: tuple[str, ...], counts: NDArray
             axes.text(count, row, f" {count} of {total}", va="center", fontsize=8, color="#333333")
         pairs = [f"{shorten(classes[a])} → {shorten(classes[p])}" for a, p in zip(actual, predicted, strict=True)]
         axes.set_yticks(rows, pairs, color="#333333")
+        axes.margins(y=0.01)
         axes.invert_yaxis()
         axes.set_xticks([])
         axes.spines[["bottom", "left"]].set_visible(False)

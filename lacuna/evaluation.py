@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lacuna.baselines import training_prior, trivial_figures
 from lacuna.bootstrap import assign_folds, group_weights
 from lacuna.calibration import Calibration, Fit
-from lacuna.calibration_fit import chunk_size, fit_replicates
+from lacuna.calibration_fit import chunk_size, cross_fitted_probabilities, fit_replicates
 from lacuna.config import Calibrate, Evaluate
 from lacuna.metrics import Floats, Labels, activate, decision_figures, ranking_figures
 from lacuna.predictions import Predictions
@@ -66,18 +66,6 @@ def score_validation(
 
     probabilities = cross_fitted_probabilities(targets, validation, options)
     return _score(targets, validation, probabilities, priors, decided())
-
-
-def cross_fitted_probabilities(targets: Targets, validation: Predictions, options: Calibrate) -> list[Floats]:
-    """Per target the probabilities (n, n_classes) of each image by a calibration fitted without its fold of groups."""
-    folds = assign_folds(validation.group, options.folds, options.seed)
-    probabilities = [np.zeros((len(validation), target.n_classes)) for target in targets]
-    for fold in range(options.folds):
-        held_out = folds == fold
-        fits = fit_replicates(targets, validation, 1.0 * ~held_out[None], options)
-        for chances, fit, columns in zip(probabilities, fits, targets.slices, strict=True):
-            chances[held_out] = fit.probabilities(validation.logits[held_out][:, columns])
-    return probabilities
 
 
 def score_test(

@@ -5,9 +5,8 @@ python -m stages.calibrate
 
 from pathlib import Path
 
-from lacuna.calibration_fit import fit_calibration
+from lacuna.calibration_fit import cross_fitted_probabilities, fit_calibration
 from lacuna.config import Params
-from lacuna.evaluation import cross_fitted_probabilities
 from lacuna.plots import plot_precision_recall, plot_reliability
 from lacuna.predictions import Predictions
 from lacuna.targets import Targets

@@ -9,8 +9,8 @@ from lacuna.calibration import Calibration
 from lacuna.config import Params
 from lacuna.confusion import write_confusions
 from lacuna.evaluation import priors_of, score_test, score_validation
+from lacuna.evaluation_plots import plot_attributes, plot_loss_curve
 from lacuna.files import read_json, whole_folder, write_json
-from lacuna.plots import plot_attributes, plot_loss_curve
 from lacuna.predictions import Predictions
 from lacuna.targets import Targets
 from lacuna.verdicts import conclude, summarise, table
