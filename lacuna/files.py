@@ -17,7 +17,7 @@ from numpy.typing import DTypeLike
 def whole_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder beside `path` that takes its place when the block ends without an error.
 
-    Whatever stood at `path` is replaced. After an error nothing is left at `path` or beside it.
+    Whatever stood at `path` is replaced; after an error it still stands, and nothing is left beside it.
     """
     partial = path.with_name(path.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)

@@ -5,8 +5,6 @@ python -m stages.train_finetune
 
 from pathlib import Path
 
-from lacuna.predictions import Predictions
-
 from lacuna import backend
 from lacuna.backbones import build_backbone, cut, load_weights
 from lacuna.checkpoint import fingerprint, open_checkpoint
@@ -14,6 +12,7 @@ from lacuna.config import Params
 from lacuna.diagnosis import diagnose_collapse, diagnose_history
 from lacuna.files import whole_file, whole_folder
 from lacuna.network import augment_in_graph, build_head, join
+from lacuna.predictions import Predictions
 from lacuna.training import Phase, count_parameters, predict_logits, train_phase, write_history
 from lacuna.training_data import TrainingData
 from stages._run import Facts, checkpoint_folder, run
