@@ -26,7 +26,7 @@ def diagnose_history(history: list[dict[str, float]]) -> list[str]:
             f"overfitting after epoch {best + 1}: validation log loss rose from {validation[best]:.3f} to "
             f"{validation[-1]:.3f} while training fell to {training[-1]:.3f}; the weights of epoch {best + 1} are kept"
         )
-    if validation[-1] < validation[-2] * (1 - STILL_FALLING):
+    if best == len(history) - 1 and validation[-1] < validation[-2] * (1 - STILL_FALLING):
         notes.append("underfitting: validation log loss was still falling at the last epoch; more epochs may help")
     return notes
 

@@ -174,6 +174,7 @@ def test_over_and_underfitting_are_said_in_words():
     (under,) = diagnose_history(rows([1.0, 0.9, 0.8], [1.0, 0.9, 0.8]))
     assert "underfitting" in under
     assert diagnose_history(rows([1.0, 0.9, 0.85], [1.0, 0.9, 0.899])) == []
+    assert diagnose_history(rows([1.0, 0.9, 1.0, 1.0], [1.0, 0.8, 0.9, 0.81])) == []  # fell, but not below its best
 
 
 def test_collapse_into_one_class_is_said_in_words():
