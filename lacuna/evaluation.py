@@ -143,6 +143,5 @@ def _figures(
     return {
         **figures,
         "gain": figures["f1"] - trivial["f1"],
-        "average_precision_gain": figures["average_precision"] - trivial["average_precision"],
         **{f"baseline_{name}": values for name, values in trivial.items()},
     }

@@ -16,7 +16,6 @@ NO_SIGNAL = "no signal shown"
 TOO_FEW = "too few labels"
 
 WITH_INTERVAL = ("precision", "recall", "f1", "average_precision", "roc_auc", "accuracy")
-GAINS = {"gain": "f1", "average_precision_gain": "average_precision"}
 MACRO = ("f1", "average_precision", "roc_auc")
 
 Metrics = dict[str, Any]
@@ -106,11 +105,9 @@ def _summarise(one: Scored, confidence: float, min_positives: int) -> Metrics:
     for name, values in one.figures.items():
         if name.startswith("baseline_") and not np.isnan(values[0]):
             result[name] = _rounded(values[0])
-    for gain, name in GAINS.items():
-        result |= _with_interval(gain, one.figures[gain], confidence)
-        if result.get(name) == 1 and f"{gain}_low" in result:  # the bootstrap of a perfect figure sees no error
-            low = _rounded(result[f"{name}_low"] - result[f"baseline_{name}"])
-            result[f"{gain}_low"] = min(low, result[f"{gain}_low"])
+    result |= _with_interval("gain", one.figures["gain"], confidence)
+    if result.get("f1") == 1 and "gain_low" in result:  # the bootstrap of a perfect figure sees no error
+        result["gain_low"] = min(result["gain_low"], _rounded(result["f1_low"] - result["baseline_f1"]))
     result["verdict"] = _verdict(one, result, min_positives)
     return result
 
