@@ -1,12 +1,21 @@
-"""Run an exported network without Keras: images in, logits out, on all cores of this machine."""
+"""Run an exported network without Keras: images in, logits out, on all cores of this machine.
+
+Both runtimes report their use over the network unless they are told not to, OpenVINO as soon as it is imported. So
+import this module before either of them.
+"""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+if "openvino_telemetry" not in sys.modules:
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # cannot be imported: OpenVINO does without
 
 Runtime = Literal["openvino", "onnx"]
 RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)

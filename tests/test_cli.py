@@ -120,6 +120,20 @@ def test_a_process_of_its_own_predicts_without_keras_or_traceback(runtime, bundl
     assert "present" in done.stdout
 
 
+@pytest.mark.parametrize("runtime", ["openvino", "onnx"])
+def test_predicting_reports_to_nobody_and_leaves_nothing_at_home(runtime, bundle, photos, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {key: value for key, value in os.environ.items() if key not in ("CI", "ORT_DISABLE_TELEMETRY")}
+    subprocess.run(
+        [sys.executable, "-m", "lacuna", "predict", str(photos), "--bundle", bundle, "--runtime", runtime],
+        cwd=Path(__file__).parents[1],
+        env={**environment, "HOME": str(home), "USERPROFILE": str(home)},
+        check=True,
+    )
+    assert list(home.rglob("*")) == []
+
+
 def test_predict_loads_nothing_but_what_predicting_needs(bundle, photos):
     script = (
         "import sys; from lacuna.cli import main; "

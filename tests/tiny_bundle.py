@@ -3,9 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import onnx
-import openvino
-from onnx import TensorProto, helper, numpy_helper
 
 from lacuna.bundle import Bundle, write_bundle
 from lacuna.calibration import Calibration, TargetCalibration
@@ -36,6 +33,10 @@ def write_tiny_bundle(folder: Path) -> Path:
 
 def write_tiny_network(folder: Path) -> None:
     """The logits are the means of green, blue and red, from 0 to 1."""
+    import onnx
+    import openvino
+    from onnx import TensorProto, helper, numpy_helper
+
     pick = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]], np.float32) / 255
     nodes = [
         helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT),
@@ -47,4 +48,4 @@ def write_tiny_network(folder: Path) -> None:
     graph = helper.make_graph(nodes, "tiny", [images], [logits], [numpy_helper.from_array(pick, "pick")])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, folder / "model.onnx")
-    openvino.save_model(openvino.convert_model(folder / "model.onnx"), folder / "model.xml", compress_to_fp16=False)
+    openvino.save_model(openvino.Core().read_model(folder / "model.onnx"), folder / "model.xml", compress_to_fp16=False)
