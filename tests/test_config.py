@@ -24,8 +24,7 @@ MAPPINGS = {("data", "targets"), ("calibrate", "rules")}
 NUMBERS = [
     (block, key) for block, key in KEYS if type(content()[block][key]) in (int, float) and (block, key) not in MAPPINGS
 ]
-settings.register_profile("config", derandomize=True, max_examples=60)
-settings.load_profile("config")
+searched = settings(derandomize=True, max_examples=60)
 
 
 def mistake(changed: object) -> str:
@@ -65,6 +64,7 @@ def test_every_key_is_documented_behind_its_value(block, key):
     assert re.match(r"# \w{2,}|# [\w\"]", comments[key][2].value)
 
 
+@searched
 @given(st.sampled_from(KEYS), st.data())
 def test_a_mistyped_key_is_named_and_the_right_one_suggested(place, data):
     block, key = place
@@ -95,6 +95,7 @@ def test_a_key_like_no_other_is_answered_with_all_that_exist():
     assert "features.zzz: unknown key, expected one of max_gb, batch_size" in mistake(changed)
 
 
+@searched
 @given(st.sampled_from(KEYS), st.sampled_from([None, [None], {"a": [1]}, object, b"x"]))
 def test_a_wrong_type_anywhere_is_named_with_what_was_received(place, value):
     block, key = place
@@ -104,6 +105,7 @@ def test_a_wrong_type_anywhere_is_named_with_what_was_received(place, value):
     assert re.search(rf"{block}\.{key}(\.\w+)*: expected .+, received ", message)
 
 
+@searched
 @given(st.sampled_from(NUMBERS), st.sampled_from(["abc", "1", "1,5", "", True, [1], float("nan"), float("inf"), -1]))
 def test_what_is_no_fitting_number_is_refused_where_a_number_belongs(place, value):
     block, key = place
@@ -168,6 +170,7 @@ def test_several_mistakes_are_said_at_once():
     assert "split.test" in message
 
 
+@searched
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=5),
