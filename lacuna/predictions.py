@@ -53,7 +53,7 @@ class Predictions:
     def load(cls, path: Path) -> "Predictions":
         """Read a `.npz` that `save` wrote. Raises LacunaError when it is something else or holds no finite logits."""
         try:
-            with np.load(path, allow_pickle=False) as content:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
                 predictions = cls(*(content[name] for name in ("logits", "labels", "image", "group")))
         except FileNotFoundError:
             raise LacunaError(f"{path}: no such file; run `dvc repro train_finetune` first") from None

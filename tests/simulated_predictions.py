@@ -1,0 +1,47 @@
+"""Predictions of a network that never was: labels with gaps, copies that share a group, logits with a known signal."""
+
+import numpy as np
+
+from lacuna.config import Calibrate, Evaluate
+from lacuna.predictions import Predictions
+from lacuna.targets import Target, Targets
+
+KIND = Target("kind", "categorical", ("bag", "shoe", "hat"))
+RED = Target("red", "binary", ("absent", "present"))
+OLD = Target("old", "binary", ("absent", "present"))
+TARGETS = Targets((KIND, RED, OLD))
+PREVALENCE = {"red": 0.3, "old": 0.15}
+
+CALIBRATE = Calibrate(
+    rule="expected_f1",
+    rules={},
+    min_recall=0.9,
+    min_precision=0.9,
+    cost_false_positive=1.0,
+    cost_false_negative=5.0,
+    threshold=0.5,
+    min_positives=10,
+    folds=5,
+    seed=0,
+)
+EVALUATE = Evaluate(bootstrap=100, confidence=0.95, seed=0)
+
+
+def simulate(n, *, signal, seed, targets=TARGETS, unknown=0.3, copies=0.2):
+    """Predictions of n images, of which the share `copies` repeats another's labels and nearly its logits."""
+    generator = np.random.default_rng(seed)
+    originals = n - int(n * copies)
+    group = np.concatenate([np.arange(originals), generator.integers(0, originals, n - originals)])
+    labels = np.empty((n, len(targets)), np.int16)
+    logits = np.empty((n, targets.n_logits), np.float32)
+    for index, (target, columns) in enumerate(zip(targets, targets.slices, strict=True)):
+        noise = generator.normal(size=(originals, target.n_logits))[group]
+        noise += 0.2 * generator.normal(size=noise.shape)
+        if target.kind == "binary":
+            truth = (generator.random(originals) < PREVALENCE[target.name]).astype(int)[group]
+            logits[:, columns] = signal * (truth[:, None] - 0.5) + noise
+        else:
+            truth = generator.integers(0, target.n_classes, originals)[group]
+            logits[:, columns] = signal * np.eye(target.n_classes)[truth] + noise
+        labels[:, index] = np.where(generator.random(n) < unknown, -1, truth)
+    return Predictions(logits, labels, np.array([f"{seed}_{row}.jpg" for row in range(n)]), group.astype(np.int64))

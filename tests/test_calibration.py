@@ -1,0 +1,154 @@
+import numpy as np
+import pytest
+
+from lacuna.calibration import Calibration
+from lacuna.calibration_fit import cross_fitted_probabilities, fit_calibration
+from lacuna.errors import LacunaError
+from lacuna.metrics import ece, log_loss
+from lacuna.predictions import Predictions
+from lacuna.targets import Target, Targets
+from tests.simulated_predictions import CALIBRATE, EVALUATE, TARGETS, simulate
+
+
+def fit(predictions, targets=TARGETS, **changes):
+    return fit_calibration(targets, predictions, CALIBRATE.model_copy(update=changes), EVALUATE)
+
+
+def test_calibration_survives_being_saved(tmp_path):
+    validation = simulate(150, signal=2, seed=0)
+    calibration = fit(validation)
+    calibration.save(tmp_path / "calibration.json")
+    loaded = Calibration.load(tmp_path / "calibration.json")
+    assert loaded == calibration
+    assert (loaded.decide(TARGETS, validation.logits) == calibration.decide(TARGETS, validation.logits)).all()
+
+
+def test_calibration_mends_overconfidence_of_images_it_never_saw():
+    loud = simulate(1500, signal=2, seed=0)
+    loud = Predictions(loud.logits * 4 + 1, loud.labels, loud.image, loud.group)
+    new = simulate(1500, signal=2, seed=1)
+    probabilities = fit(loud).apply(TARGETS, new.logits * 4 + 1)
+    for index, chances in enumerate(probabilities):
+        assert chances.sum(axis=1) == pytest.approx(1)
+        assert ece(new.labels[:, index], chances) < 0.06
+
+
+def test_binary_order_is_kept():
+    validation = simulate(200, signal=2, seed=0)
+    chances = fit(validation).apply(TARGETS, validation.logits)[1][:, 1]
+    order = np.argsort(validation.logits[:, 3])
+    assert (np.diff(chances[order]) >= 0).all()
+
+
+def test_decisions_follow_the_threshold_and_the_most_probable_class():
+    validation = simulate(200, signal=2, seed=0)
+    calibration = fit(validation)
+    decisions = calibration.decide(TARGETS, validation.logits)
+    kind, red, _ = calibration.apply(TARGETS, validation.logits)
+    assert (decisions[:, 0] == kind.argmax(axis=1)).all()
+    assert (decisions[:, 1] == (red[:, 1] >= calibration.targets["red"].threshold)).all()
+
+
+def test_unknown_cells_change_nothing():
+    validation = simulate(200, signal=2, seed=0)
+    logits = validation.logits.copy()
+    for index, columns in enumerate(TARGETS.slices):
+        logits[validation.labels[:, index] < 0, columns] = 50
+    changed = Predictions(logits, validation.labels, validation.image, validation.group)
+    assert fit(changed) == fit(validation)
+
+
+def test_thresholds_lie_in_their_interval_and_follow_the_rules():
+    validation = simulate(400, signal=2, seed=0)
+    calibration = fit(validation, rule="min_recall", rules={"old": "fixed"}, threshold=0.4)
+    red, old = calibration.targets["red"], calibration.targets["old"]
+    assert red.rule == "min_recall"
+    assert red.threshold_low <= red.threshold <= red.threshold_high
+    assert red.threshold_low < red.threshold_high
+    assert (old.rule, old.threshold, old.threshold_low, old.threshold_high) == ("fixed", 0.4, 0.4, 0.4)
+    known = validation.labels[:, 1] == 1
+    assert calibration.decide(TARGETS, validation.logits)[known, 1].mean() >= 0.9
+    assert calibration.targets["kind"].threshold is None
+
+
+def test_scarce_targets_share_the_pooled_threshold():
+    validation = simulate(200, signal=2, seed=0)
+    labels = validation.labels.copy()
+    present = np.flatnonzero(labels[:, 2] == 1)
+    labels[present[3:], 2] = -1
+    scarce = Predictions(validation.logits, labels, validation.image, validation.group)
+    calibration = fit(scarce, rule="pr_argmax")
+    (warning,) = calibration.targets["old"].warnings
+    assert "3 present" in warning
+    assert "pooled" in warning
+    alone = fit(scarce, rule="pr_argmax", min_positives=1)
+    assert calibration.targets["red"].threshold == alone.targets["red"].threshold
+    assert calibration.targets["old"].threshold != alone.targets["old"].threshold
+    chances = calibration.apply(TARGETS, validation.logits)
+    pooled = np.concatenate([chances[index][labels[:, index] >= 0, 1] for index in (1, 2)])
+    truth = np.concatenate([labels[labels[:, index] >= 0, index] for index in (1, 2)])
+
+    def pooled_f1(threshold):
+        said = pooled >= threshold
+        return 2 * (said & (truth == 1)).sum() / (said.sum() + truth.sum())
+
+    best = pooled_f1(calibration.targets["old"].threshold)
+    assert best == max(pooled_f1(score) for score in pooled)
+
+
+@pytest.mark.parametrize("labels", [[-1] * 6, [0] * 6, [1] * 6, [0, 0, 0, 1, 1, 1], [1, 1, 1, 0, 0, 0]])
+@pytest.mark.parametrize("rule", ["expected_f1", "pr_argmax", "min_recall", "min_precision", "cost", "fixed"])
+def test_degenerate_validation_gives_finite_probabilities_and_a_warning(labels, rule):
+    targets = Targets((TARGETS[0], TARGETS[1]))
+    logits = np.linspace(-3, 3, 6, dtype=np.float32)[:, None] * np.array([[1, 0, -1, 1]], np.float32)
+    cells = np.array([labels, labels], np.int16).T
+    predictions = Predictions(logits, cells, np.array(list("abcdef")), np.arange(6))
+    calibration = fit(predictions, targets, rule=rule)
+    for chances in calibration.apply(targets, logits):
+        assert np.isfinite(chances).all()
+        assert chances.sum(axis=1) == pytest.approx(1)
+    assert 0 < calibration.targets["red"].threshold < 1
+    if labels != [0, 0, 0, 1, 1, 1]:
+        assert calibration.targets["red"].warnings
+
+
+def test_cross_fitted_probabilities_never_saw_the_labels_of_their_group():
+    validation = simulate(200, signal=2, seed=0)
+    before = cross_fitted_probabilities(TARGETS, validation, CALIBRATE)
+    group = validation.group[-1]  # a copy of another image
+    labels = validation.labels.copy()
+    members = validation.group == group
+    assert members.sum() > 1
+    labels[members] = -1
+    changed = Predictions(validation.logits, labels, validation.image, validation.group)
+    after = cross_fitted_probabilities(TARGETS, changed, CALIBRATE)
+    for one, other in zip(before, after, strict=True):
+        assert one[members] == pytest.approx(other[members], abs=1e-9)
+        assert np.abs(one - other).max() > 1e-4
+
+
+def test_cross_fitting_is_less_flattering_than_fitting():
+    validation = simulate(60, signal=0.5, seed=0, unknown=0)
+    held_out = cross_fitted_probabilities(TARGETS, validation, CALIBRATE)
+    fitted = fit(validation).apply(TARGETS, validation.logits)
+    losses = [
+        [log_loss(validation.labels[:, index], chances[index]) for index in range(3)] for chances in (held_out, fitted)
+    ]
+    assert np.mean(losses[0]) > np.mean(losses[1])
+
+
+def test_wrong_rules_are_named():
+    validation = simulate(50, signal=2, seed=0)
+    with pytest.raises(LacunaError, match=r"calibrate\.rules\.kind: .*categorical"):
+        fit(validation, rules={"kind": "cost"})
+    with pytest.raises(LacunaError, match=r"calibrate\.rules\.blue: no such target; expected one of kind, red, old"):
+        fit(validation, rules={"blue": "cost"})
+
+
+def test_a_calibration_of_other_targets_or_another_format_is_refused():
+    calibration = fit(simulate(50, signal=2, seed=0))
+    other = Targets((Target("red", "categorical", ("a", "b", "c")),))
+    with pytest.raises(LacunaError, match="red"):
+        calibration.apply(other, np.zeros((1, 3), np.float32))
+    with pytest.raises(LacunaError, match="format 99"):
+        Calibration.from_json(calibration.to_json() | {"version": 99})
