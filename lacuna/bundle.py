@@ -8,7 +8,6 @@ The hashes catch damaged and mixed-up files. They protect from no one who can wr
 people you trust.
 """
 
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from typing import Any, get_args
 
 from lacuna.calibration import Calibration
 from lacuna.errors import LacunaError
-from lacuna.files import write_json
+from lacuna.files import sha256, write_json
 from lacuna.images import Resize
 from lacuna.runtimes import MODEL_FILES, Runtime
 from lacuna.targets import Targets
@@ -99,11 +98,6 @@ def read_bundle(folder: Path, runtime: Runtime) -> Bundle:
     for name, expected in hashes.items():
         _check_file(folder / name, expected)
     return bundle
-
-
-def sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 _MEND = "run `dvc repro bundle`, or copy the whole folder again"

@@ -1,6 +1,7 @@
 """Outputs that are either whole or absent: write beside, then rename."""
 
 import contextlib
+import hashlib
 import json
 import math
 import os
@@ -54,6 +55,11 @@ def write_json(path: Path, content: Any) -> None:
 
 def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def create_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> np.memmap[Any, Any]:

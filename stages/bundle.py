@@ -9,10 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import lacuna
-from lacuna.bundle import Bundle, sha256, write_bundle
+from lacuna.bundle import Bundle, write_bundle
 from lacuna.calibration import Calibration
 from lacuna.config import Params
-from lacuna.files import read_json, whole_folder
+from lacuna.files import read_json, sha256, whole_folder
 from lacuna.targets import Targets
 from stages._run import run
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lacuna.config import Params
 from lacuna.csv_files import read_csv
-from lacuna.files import read_json
+from lacuna.files import read_json, sha256
 from lacuna.machine import describe_machine
 from lacuna.tracking import Run, flatten, log_run, numbers
 from stages._run import Facts, run
@@ -56,12 +56,11 @@ def track(params: Params) -> Facts:
 
 
 def _phase(name: str, suffix: str) -> Run:
-    history = [
-        {key: float(value) for key, value in row.items() if key != "phase" and value}
-        for row in read_csv(Path(f"plots/history_{suffix}.csv"))
-    ]
-    record = Path(f"runs/train_{suffix}.json")
+    path, record = Path(f"plots/history_{suffix}.csv"), Path(f"runs/train_{suffix}.json")
+    history = [{key: float(value) for key, value in row.items() if key != "phase" and value} for row in read_csv(path)]
     facts = read_json(record) if record.exists() else {}
+    if facts.get("history_sha256") != sha256(path):  # DVC restored this phase; the record is of another execution
+        facts = {}
     notes = {"mlflow.note.content": "\n".join(facts["notes"])} if facts.get("notes") else {}
     return Run(name=name, history=history, facts=numbers(facts), tags=notes)
 

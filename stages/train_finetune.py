@@ -10,12 +10,14 @@ from lacuna.backbones import build_backbone, cut, load_weights
 from lacuna.checkpoint import fingerprint, open_checkpoint
 from lacuna.config import Params
 from lacuna.diagnosis import diagnose_collapse, diagnose_history
-from lacuna.files import whole_file, whole_folder
+from lacuna.files import sha256, whole_file, whole_folder
 from lacuna.network import augment_in_graph, build_head, join
 from lacuna.predictions import Predictions
 from lacuna.training import Phase, count_parameters, predict_logits, train_phase, write_history
 from lacuna.training_data import TrainingData
 from stages._run import Facts, checkpoint_folder, run
+
+HISTORY = Path("plots/history_finetune.csv")
 
 
 def train_finetune(params: Params) -> Facts:
@@ -51,7 +53,7 @@ def train_finetune(params: Params) -> Facts:
                 logits = predict_logits(model, part)
                 known = part.manifest
                 Predictions(logits, known.labels, known.image, known.group).save(folder / f"{name}.npz")
-        write_history(Path("plots/history_finetune.csv"), phase.name, history, data.targets)
+        write_history(HISTORY, phase.name, history, data.targets)
         with whole_file(Path("models/finetuned.weights.h5")) as partial:
             join(backbone, head).save_weights(partial)
     notes = diagnose_history(history) + diagnose_collapse(
@@ -59,7 +61,7 @@ def train_finetune(params: Params) -> Facts:
     )
     for note in notes:
         print(note)
-    return {**parameters, "epochs": len(history), "notes": notes}
+    return {**parameters, "epochs": len(history), "notes": notes, "history_sha256": sha256(HISTORY)}
 
 
 if __name__ == "__main__":

@@ -13,11 +13,13 @@ from lacuna.backbones import build_backbone, cut
 from lacuna.checkpoint import fingerprint, open_checkpoint
 from lacuna.config import Augment, Params
 from lacuna.diagnosis import diagnose_history
-from lacuna.files import whole_file
+from lacuna.files import sha256, whole_file
 from lacuna.network import augment_in_graph, build_head, join, start_at_prior
 from lacuna.training import Phase, count_parameters, train_phase, write_history
 from lacuna.training_data import TrainingData
 from stages._run import Facts, checkpoint_folder, run
+
+HISTORY = Path("plots/history_warmup.csv")
 
 
 def train_warmup(params: Params) -> Facts:
@@ -42,13 +44,13 @@ def train_warmup(params: Params) -> Facts:
     key = fingerprint("warmup", str(params.train), str(params.warmup), str(params.augment), *data.identity())
     with open_checkpoint(checkpoint_folder(), key) as checkpoint:
         history = train_phase(phase, model, training, validation, checkpoint)
-        write_history(Path("plots/history_warmup.csv"), phase.name, history, data.targets)
+        write_history(HISTORY, phase.name, history, data.targets)
         with whole_file(Path("models/warmup.weights.h5")) as partial:
             head.save_weights(partial)
     notes = diagnose_history(history)
     for note in notes:
         print(note)
-    return {**parameters, "epochs": len(history), "notes": notes}
+    return {**parameters, "epochs": len(history), "notes": notes, "history_sha256": sha256(HISTORY)}
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ import shutil
 import pytest
 
 from lacuna import bundle as bundle_module
-from lacuna.bundle import Bundle, read_bundle, sha256, write_bundle
+from lacuna.bundle import Bundle, read_bundle, write_bundle
+from lacuna.files import sha256
 from lacuna.calibration import Calibration
 from lacuna.errors import LacunaError
 from lacuna.runtimes import MODEL_FILES, RUNTIMES

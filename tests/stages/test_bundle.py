@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from lacuna.bundle import read_bundle, sha256
+from lacuna.bundle import read_bundle
+from lacuna.files import sha256
 from lacuna.config import Params
 from lacuna.errors import LacunaError
 from lacuna.predictor import Predictor

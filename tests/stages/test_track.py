@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from lacuna.files import sha256
 from stages.track import ARTIFACTS, track
 
 
@@ -27,9 +28,9 @@ def finished(tiny_project, tmp_path, monkeypatch):
             f"epoch,phase,loss,val_average_precision_person\n1,{phase},0.5,\n2,{phase},0.25,0.75\n"
         )
     Path("runs").mkdir()
-    Path("runs/train_warmup.json").write_text(
-        '{"stage": "train_warmup", "seconds": 3.5, "trainable_parameters": 1285, "notes": ["a note", "another"]}'
-    )
+    record = {"stage": "train_warmup", "seconds": 3.5, "parameters_trained": 1285, "notes": ["a note", "another"]}
+    record["history_sha256"] = sha256(Path("plots/history_warmup.csv"))
+    Path("runs/train_warmup.json").write_text(json.dumps(record))
     Path("dvc.lock").write_text("schema: '2.0'\n")
     return tiny_project({"train.gamma": 1.5})
 
@@ -55,11 +56,21 @@ def test_the_mirror_shows_the_run_and_both_phases(finished, client, capsys):
     )
     phases = {child.info.run_name: child for child in children}
     assert set(phases) == {"warm-up", "fine-tune"}
-    assert phases["warm-up"].data.metrics["trainable_parameters"] == 1285
+    assert phases["warm-up"].data.metrics["parameters_trained"] == 1285
     assert phases["warm-up"].data.metrics["val_average_precision_person"] == 0.75
     assert phases["warm-up"].data.tags["mlflow.note.content"] == "a note\nanother"
     assert phases["fine-tune"].data.metrics["loss"] == 0.25
     assert facts["mlflow_run"] in capsys.readouterr().out
+
+
+def test_a_record_of_another_execution_is_not_taken_for_this_one(finished, client):
+    with Path("plots/history_warmup.csv").open("a") as file:
+        file.write("3,warmup,0.1,0.9\n")  # as when DVC restores a phase from its cache
+    parent = client.get_run(track(finished)["mlflow_run"]).info
+    (child,) = client.search_runs([parent.experiment_id], "attributes.run_name = 'warm-up'")
+    assert child.data.metrics["loss"] == 0.1
+    assert "parameters_trained" not in child.data.metrics
+    assert "mlflow.note.content" not in child.data.tags
 
 
 def test_an_experiment_carries_its_dvc_name_and_a_repetition_adds_nothing(finished, client, monkeypatch, capsys):
