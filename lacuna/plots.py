@@ -159,7 +159,7 @@ def _panels(path: Path, count: int, height: float) -> Iterator[list[Axes]]:
     """Yield an axes per target, at most four side by side."""
     across = min(count, 4 if count > 6 else 3)
     down = math.ceil(count / across)
-    with picture(path, max(3.6, 2.6 * across), 0.5 + height * down) as figure:
+    with picture(path, max(5.2, 2.6 * across), 0.5 + height * down) as figure:
         grid = figure.subplots(down, across, squeeze=False).ravel().tolist()
         for unused in grid[count:]:
             unused.set_visible(False)
