@@ -10,8 +10,8 @@ OFF = Augment(
 )  # fmt: skip
 ALL = OFF.model_copy(
     update={
-        "horizontal_flip": True, "vertical_flip": True, "rotation": 0.2, "zoom": 0.2, "brightness": 0.2, "contrast": 0.2,
-        "saturation": 0.2, "cutout": 0.25,
+        "horizontal_flip": True, "vertical_flip": True, "rotation": 0.2, "zoom": 0.2,
+        "brightness": 0.2, "contrast": 0.2, "saturation": 0.2, "cutout": 0.25,
     }
 )  # fmt: skip
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), dtype=np.uint8)

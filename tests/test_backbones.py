@@ -86,5 +86,5 @@ def test_b0_without_its_download_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr("keras.src.utils.file_utils.config.keras_home", lambda: str(tmp_path), raising=False)
     for proxy in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(proxy, "http://127.0.0.1:9")
-    with pytest.raises(LacunaError, match="could not be downloaded.*efficientnet_lite0, which needs no download"):
+    with pytest.raises(LacunaError, match=r"could not be downloaded.*efficientnet_lite0, which needs no download"):
         build_backbone("efficientnet_b0", "imagenet", 224)

@@ -5,9 +5,9 @@ import pytest
 
 from lacuna import bundle as bundle_module
 from lacuna.bundle import Bundle, read_bundle, write_bundle
-from lacuna.files import sha256
 from lacuna.calibration import Calibration
 from lacuna.errors import LacunaError
+from lacuna.files import sha256
 from lacuna.runtimes import MODEL_FILES, RUNTIMES
 from tests.tiny_bundle import CALIBRATION, TARGETS, write_tiny_bundle
 

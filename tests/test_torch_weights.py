@@ -20,7 +20,7 @@ class Stride:
 class LegacyPickler(pickle._Pickler):
     """Writes torch's legacy pickles without torch."""
 
-    dispatch = dict(pickle._Pickler.dispatch)
+    dispatch = dict(pickle._Pickler.dispatch)  # noqa: RUF012, as in the class it extends
 
     def save_tensor(self, tensor):
         self.write(pickle.GLOBAL + b"torch._utils\n_rebuild_tensor_v2\n" + pickle.MARK + pickle.MARK)
@@ -76,7 +76,7 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path):
 def test_another_format_is_a_clear_error(tmp_path, content):
     path = tmp_path / "weights.pth"
     path.write_bytes(content)
-    with pytest.raises(LacunaError, match="weights.pth"):
+    with pytest.raises(LacunaError, match=r"weights\.pth"):
         read_torch_weights(path)
 
 

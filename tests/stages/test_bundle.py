@@ -6,9 +6,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from lacuna.bundle import read_bundle
-from lacuna.files import sha256
 from lacuna.config import Params
 from lacuna.errors import LacunaError
+from lacuna.files import sha256
 from lacuna.predictor import Predictor
 from stages.bundle import WITHOUT_EFFECT, bundle
 from tests.tiny_bundle import CALIBRATION, SIZE, TARGETS, write_tiny_network
