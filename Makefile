@@ -30,7 +30,7 @@ lock: $(VENV)/requirements-dev.installed  ## Renew requirements.txt and requirem
 	$(call compile,requirements-dev)
 
 bench: $(VENV)/requirements-dev.installed  ## Measure speed, memory and quality; FASHION=FOLDER names the fashion products
-	python -m benchmarks all --fashion $(FASHION)
+	python -m benchmarks all --fashion "$(FASHION)"
 
 clean:  ## Remove .venv and the tools' caches; data, models and DVC's cache stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

@@ -4,6 +4,7 @@ speed        Lacuna against the plain Keras recipe, time and quality
 experiments  seconds of a changed threshold and of 20 corrected labels
 memory       peak anonymous memory with 1,000 and 10,000 images
 truth        whether the intervals on the default data cover the withheld truth (after `dvc repro`)
+verdicts     how often verdicts and intervals err on simulated targets
 """
 
 import argparse
@@ -12,21 +13,25 @@ from pathlib import Path
 from benchmarks.memory import memory
 from benchmarks.speed import experiments, speed
 from benchmarks.truth import truth
+from benchmarks.verdicts import verdicts
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("name", choices=["speed", "experiments", "memory", "truth", "all"])
+    parser.add_argument("name", choices=["speed", "experiments", "memory", "truth", "verdicts", "all"])
     parser.add_argument("--fashion", type=Path, help="folder with styles.csv and images/ of the fashion products")
     parser.add_argument("--images", type=int, default=1500)
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
-    if arguments.name != "truth" and not (arguments.fashion and (arguments.fashion / "styles.csv").exists()):
+    needs_fashion = arguments.name not in ("truth", "verdicts")
+    if needs_fashion and not (arguments.fashion and (arguments.fashion / "styles.csv").exists()):
         parser.error("--fashion must name the folder that holds styles.csv and images/")
     if arguments.name in ("truth", "all"):
         truth(Path())
+    if arguments.name in ("verdicts", "all"):
+        verdicts()
     if arguments.name in ("experiments", "all"):
         experiments(arguments.fashion.resolve(), arguments.images)
     if arguments.name in ("memory", "all"):

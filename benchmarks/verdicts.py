@@ -1,6 +1,6 @@
 """How often verdicts and intervals err, on simulated networks of which the truth is known. About three minutes.
 
-    python -m benchmarks.verdicts
+    python -m benchmarks verdicts
 
 Each simulation draws 240 validation and 240 test images, a fifth of them copies, with a third of the labels unknown,
 four binary targets of different prevalence and one of six classes.
@@ -49,7 +49,14 @@ def simulate(n: int, signal: float, seed: int, unknown: float) -> Predictions:
     return Predictions(logits, labels, np.array([str(row) for row in range(n)]), group.astype(np.int64))
 
 
-def verdicts(params: Params, signal: float, simulations: int) -> None:
+def verdicts() -> None:
+    """Simulate without signal, with some and with much, under the parameters of the working folder."""
+    params = load_params(Path("params.yaml"))
+    for signal in (0.0, 1.0, 2.0):
+        count_verdicts(params, signal, 120)
+
+
+def count_verdicts(params: Params, signal: float, simulations: int) -> None:
     """Print the verdicts, how often average precision seems above chance, and how often intervals hold the truth."""
     settings = params.evaluate.model_copy(update={"bootstrap": 200})
     options, confidence = params.calibrate, params.evaluate.confidence
@@ -82,9 +89,3 @@ def verdicts(params: Params, signal: float, simulations: int) -> None:
     print(f"signal {signal:g}, {len(held)} targets: {dict(counts.most_common())}")
     print(f"  average precision's interval above its baseline {np.mean(above):.1%}")
     print(f"  F1's interval holds the F1 of {POPULATION:,} images {np.mean(held):.1%}\n")
-
-
-if __name__ == "__main__":
-    parameters = load_params(Path("params.yaml"))
-    for strength in (0.0, 1.0, 2.0):
-        verdicts(parameters, strength, 120)
