@@ -4,6 +4,7 @@ Every backbone takes uint8 RGB images (n, size, size, 3), preprocesses them itse
 (n, h, w, channels). Adding one takes a function that builds it, one that fills it, and a row in BACKBONES.
 """
 
+import random
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,9 +41,15 @@ def build_backbone(name: str, weights: str, image_size: int) -> keras.Model:
 
     `weights` is `imagenet`, `none` (random) or the path of a Keras weights file. Raises LacunaError when the weights
     cannot be had or do not fit.
+
+    Random weights are the same in every call: what one stage computes below the freeze boundary must be what the next
+    one trains on. They neither depend on the global random state nor change it.
     """
     backbone = BACKBONES[name]
+    state = random.getstate()
+    random.seed(0)  # Keras draws the seed of each initializer from here
     model = backbone.build(image_size)
+    random.setstate(state)
     if weights == "imagenet":
         backbone.load_imagenet(model)
     elif weights != "none":

@@ -1,4 +1,4 @@
-"""What Keras has no word for: seeds, determinism, threads, log noise. The only file that imports tensorflow.
+"""What Keras has no word for: determinism, compilation, log noise, frozen graphs. Alone in importing tensorflow.
 
 Import it before keras: it chooses the backend (TensorFlow, unless KERAS_BACKEND says otherwise).
 """

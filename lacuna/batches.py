@@ -60,7 +60,7 @@ class ImageBatches:
         for start in range(0, len(order), self.batch_size):
             chosen = order[start : start + self.batch_size]
             rows = self.rows[chosen]
-            yield chosen, [np.asarray(self.images[rows]), draw_changes(self.augment, rows, epoch + 1)]
+            yield chosen, [np.asarray(self.images[rows]), draw_changes(self.augment, rows, epoch)]
 
     def clean(self) -> Iterator[list[NDArray[Any]]]:
         for start in range(0, len(self.rows), self.batch_size):

@@ -4,8 +4,10 @@ import contextlib
 import hashlib
 import json
 import shutil
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +47,17 @@ class Checkpoint:
             np.savez(partial, allow_pickle=False, numbers=np.array(json.dumps(numbers)), **arrays)
 
     def load(self) -> TrainingState | None:
-        """The state after the last finished epoch, or None when there is none."""
+        """The state after the last finished epoch, or None when there is none that can be read."""
         if not self.path.exists():
             return None
-        with np.load(self.path, allow_pickle=False) as file:
+        try:
+            return self._read()
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            print(f"{self.path}: damaged ({error}); training starts over", flush=True)
+            return None
+
+    def _read(self) -> TrainingState:
+        with self.path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays: dict[str, Arrays] = {"weights": [], "optimizer": [], "best_weights": []}
             for key in sorted(file.files):
                 if key != "numbers":
@@ -65,8 +74,13 @@ class Checkpoint:
 
 
 def fingerprint(*inputs: NDArray[Any] | str) -> str:
-    """Name a training by what goes into it, so that only the very same training resumes from its checkpoint."""
-    digest = hashlib.sha256()
+    """Name a training by what goes into it, this package's code and Keras' version included.
+
+    Only the very same training may resume from a checkpoint: no other would end with the weights it has uninterrupted.
+    """
+    digest = hashlib.sha256(version("keras").encode())
+    for module in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(module.read_bytes())
     for part in inputs:
         digest.update(part.encode() if isinstance(part, str) else np.ascontiguousarray(part).tobytes())
         digest.update(b"\0")
@@ -89,6 +103,5 @@ def open_checkpoint(folder: Path, key: str) -> Iterator[Checkpoint]:
     try:
         yield Checkpoint(folder / key / "state.npz")
         shutil.rmtree(folder / key, ignore_errors=True)
-        Path(lock.lock_file).unlink(missing_ok=True)
     finally:
         lock.release()

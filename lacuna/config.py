@@ -31,7 +31,7 @@ class Block(BaseModel):
 
 class Sample(Block):
     images: Annotated[int, Field(ge=50)]
-    withhold: Annotated[float, Field(ge=0, lt=1)]
+    withhold: Annotated[float, Field(ge=0, le=0.6)]
     seed: Seed
 
 
@@ -179,6 +179,11 @@ class Params(Block):
             for name in self.calibrate.rules:
                 if name not in self.data.targets:
                     raise ValueError(f"calibrate.rules names {name!r}, which is none of data.targets")
+                if self.data.targets[name] == "categorical":
+                    raise ValueError(
+                        f"calibrate.rules.{name}: expected a binary target; a categorical one is decided by its most "
+                        "probable class"
+                    )
         return self
 
 

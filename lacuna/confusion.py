@@ -24,7 +24,7 @@ def write_confusions(folder: Path, scored: list[Scored]) -> None:
             with open(folder / f"{one.target.name}.csv", "w", newline="", encoding="utf-8") as file:
                 writer = csv.writer(file, lineterminator="\n")
                 writer.writerow(("actual", "predicted"))
-                writer.writerows((classes[one], classes[other]) for one, other in zip(actual, predicted, strict=True))
+                writer.writerows((classes[a], classes[p]) for a, p in zip(actual, predicted, strict=True))
             counts = np.zeros((len(classes), len(classes)), dtype=int)
             np.add.at(counts, (actual, predicted), 1)
             path = folder / f"{one.target.name}.png"

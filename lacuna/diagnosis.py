@@ -13,22 +13,26 @@ STILL_FALLING = 0.01
 """A last epoch that lowers the validation log loss by more than this share says underfitting."""
 
 
-def diagnose_history(history: list[dict[str, float]]) -> list[str]:
-    """Say when a phase overfitted, stopped too early, or did not improve on what it started from."""
-    if len(history) < 2:
+def diagnose_history(history: list[dict[str, float]], best_epoch: int) -> list[str]:
+    """Say when a phase overfitted, was still learning when it ended, or did not improve on what it started from.
+
+    best_epoch: number of the epoch whose weights are kept, from 1; 0 is the model as it came.
+    """
+    if not history or "val_log_loss" not in history[-1]:
         return []
+    if best_epoch == 0:
+        return ["no epoch improved the validation log loss: the weights it started from are kept"]
     training = [row["log_loss"] for row in history]
     validation = [row["val_log_loss"] for row in history]
-    best = int(np.argmin(validation))
-    notes = []
+    best = best_epoch - 1
     if validation[-1] > validation[best] * (1 + OVERFIT_RISE) and training[-1] < training[best]:
-        notes.append(
-            f"overfitting after epoch {best + 1}: validation log loss rose from {validation[best]:.3f} to "
-            f"{validation[-1]:.3f} while training fell to {training[-1]:.3f}; the weights of epoch {best + 1} are kept"
-        )
-    if best == len(history) - 1 and validation[-1] < validation[-2] * (1 - STILL_FALLING):
-        notes.append("underfitting: validation log loss was still falling at the last epoch; more epochs may help")
-    return notes
+        return [
+            f"overfitting: validation log loss rose from {validation[best]:.3f} in epoch {best_epoch} (its weights are "
+            f"kept) to {validation[-1]:.3f}, while training fell to {training[-1]:.3f}"
+        ]
+    if best == len(history) - 1 > 0 and validation[-1] < validation[-2] * (1 - STILL_FALLING):
+        return ["underfitting: validation log loss was still falling at the last epoch; more epochs may help"]
+    return []
 
 
 def diagnose_collapse(targets: Targets, labels: NDArray[np.int16], logits: NDArray[np.float32]) -> list[str]:

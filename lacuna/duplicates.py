@@ -21,6 +21,7 @@ from lacuna.progress import progress
 SIDE = 32
 BLOCKS = 4
 BATCH = 256
+QUERIES = 32  # at a time: each may find as many candidates as there are images
 
 
 @dataclass(frozen=True)
@@ -111,9 +112,9 @@ def _join_near(thumbnails: NDArray[np.float32], rows: NDArray[np.int64], sets: D
         blocks[start : start + BATCH] = means.reshape(len(batch), -1)
     tree = cKDTree(blocks)
     radius = rms * np.sqrt(blocks.shape[1]) + 1e-6
-    starts = range(0, len(blocks), BATCH)
+    starts = range(0, len(blocks), QUERIES)
     for start in progress(starts, total=len(starts), what="duplicates", unit="batches"):
-        near = tree.query_ball_point(blocks[start : start + BATCH], radius, workers=-1)
+        near = tree.query_ball_point(blocks[start : start + QUERIES], radius, workers=-1)
         left = np.repeat(np.arange(start, start + len(near)), [len(found) for found in near])
         right = np.fromiter(chain.from_iterable(near), np.int64, len(left))
         later = right > left

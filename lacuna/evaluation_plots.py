@@ -72,7 +72,7 @@ def plot_loss_curve(path: Path, warmup: Path, finetune: Path) -> None:
             if phase:
                 axes.text(first + 0.6, top, name, color=GREY, va="bottom", fontsize=9)
         if rows:
-            best = int(np.argmin(validation))
+            best = int(np.nanargmin(validation))
             axes.plot(best + 1, validation[best], "o", markersize=11, markerfacecolor="none", color=BLUE)
             axes.annotate(
                 f"best, epoch {best + 1}: {validation[best]:.3f}",

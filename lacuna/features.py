@@ -5,6 +5,7 @@ channels): the whole backbone's, averaged over positions. Rows are those of imag
 """
 
 import hashlib
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,11 @@ from lacuna.progress import progress
 
 @dataclass(frozen=True)
 class FeatureInfo:
-    """What the store holds. `streamed` says in words why boundary features were not written, or is empty."""
+    """What the store holds: the layer at the freeze boundary, how many views, and a digest of the pooled features.
+
+    `streamed` says in words why there are no boundary features, or is empty. With 0 views only the clean pooled
+    features were written.
+    """
 
     boundary: str
     views: int
@@ -47,15 +52,14 @@ def write_features(
 
     parts = cut(backbone, unfreeze_layers)
     shape = parts.trunk.output_shape[1:]
-    streamed = why_stream(len(images), images.shape[1:], shape, augment.views, max_gb)
-    views = max(augment.views, 1)
-
     changes = keras.Input((no_changes(1).shape[1],), name="changes")
     boundary = parts.trunk(Augmentation(augment.cutout)([backbone.input, changes]))
     pooled = keras.layers.GlobalAveragePooling2D()(parts.tail(boundary))
     network = keras.Model([backbone.input, changes], [boundary, pooled])
     network.trainable = False
 
+    kept, streamed = plan_store(len(images), images.shape[1:], shape, pooled.shape[-1], augment.views, max_gb)
+    views = max(kept, 1)
     pooled_store = create_array(folder / "pooled.npy", (len(images), views, pooled.shape[-1]), np.float32)
     boundary_store = (
         None if streamed else create_array(folder / "boundary.npy", (len(images), views, *shape), np.float16)
@@ -72,24 +76,28 @@ def write_features(
             checksum.update(at_top.tobytes())
             if boundary_store is not None:
                 boundary_store[rows, view] = at_boundary
-    info = FeatureInfo(parts.boundary, augment.views, streamed, checksum.hexdigest())
+    info = FeatureInfo(parts.boundary, kept, streamed, checksum.hexdigest())
     write_json(folder / "features.json", asdict(info))
     return info
 
 
-def why_stream(
-    n_images: int, image_shape: tuple[int, ...], boundary_shape: tuple[int, ...], views: int, max_gb: float
-) -> str:
-    """Say why training should read images instead of boundary features; empty when it should not."""
+def plan_store(
+    n_images: int, image: tuple[int, ...], boundary: tuple[int, ...], channels: int, views: int, max_gb: float
+) -> tuple[int, str]:
+    """Decide what to keep: how many views of pooled features, and in words why no boundary features, or "".
+
+    image, boundary: shapes of one. 0 views stands for the clean pooled features alone; then warm-up too reads images.
+    """
     if views == 0:
-        return "augment.views is 0"
-    view_bytes, image_bytes = 2 * int(np.prod(boundary_shape)), int(np.prod(image_shape))
+        return 0, "augment.views is 0"
+    image_bytes, view_bytes = math.prod(image), 2 * math.prod(boundary)
+    pooled_gb, boundary_gb = (n_images * views * size / 1e9 for size in (4 * channels, view_bytes))
+    kept = views if pooled_gb <= max_gb else 0
     if view_bytes > image_bytes:
-        return f"a view at the freeze boundary ({view_bytes:,} bytes) is larger than its image ({image_bytes:,} bytes)"
-    gb = n_images * views * view_bytes / 1e9
-    if gb > max_gb:
-        return f"the features would take {gb:.1f} GB, more than features.max_gb ({max_gb:g})"
-    return ""
+        return kept, f"at the freeze boundary a view takes {view_bytes:,} bytes, more than its image ({image_bytes:,})"
+    if pooled_gb + boundary_gb > max_gb:
+        return kept, f"the features would take {pooled_gb + boundary_gb:.1f} GB, more than features.max_gb ({max_gb:g})"
+    return kept, ""
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,15 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """
     partial = path.with_name(path.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
+    before = path.with_name(path.name + ".before.partial")
     partial.mkdir(parents=True)
     try:
         yield partial
-        shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(before, ignore_errors=True)
+        if path.exists():
+            path.rename(before)
         partial.rename(path)
+        shutil.rmtree(before, ignore_errors=True)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -55,6 +59,20 @@ def write_json(path: Path, content: Any) -> None:
 
 def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def reserve(folder: Path, n_bytes: int) -> None:
+    """Raise OSError when `folder` cannot hold `n_bytes` more.
+
+    For writers in C that answer a full disk with a crash instead of an exception.
+    """
+    scratch = folder / "reserve.partial"
+    try:
+        with scratch.open("wb") as file:
+            if hasattr(os, "posix_fallocate") and n_bytes:
+                os.posix_fallocate(file.fileno(), 0, n_bytes)
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 def sha256(path: Path) -> str:

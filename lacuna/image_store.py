@@ -29,7 +29,7 @@ def find_images(folder: Path) -> tuple[list[str], int]:
     visited = set()
     for place, folders, files in os.walk(folder, onerror=_stop, followlinks=True):
         visited.add(os.path.realpath(place))
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         # A link back to a folder above would be followed for ever.
         folders[:] = [name for name in folders if os.path.realpath(Path(place, name)) not in visited]
         for name in files:
@@ -60,7 +60,7 @@ def write_images(
     pictures = _decode_all(folder, names, size, resize, max_pixels)
     for name, picture in progress(pictures, total=len(names), what="decode", unit="images"):
         if isinstance(picture, UnreadableImageError):
-            rejected.append((name, str(picture)))
+            rejected.append((_printable(name), str(picture)))
         else:
             images[len(accepted)] = picture
             accepted.append(name)
@@ -75,6 +75,8 @@ def _decode_all(
 ) -> Iterator[tuple[str, NDArray[np.uint8] | UnreadableImageError]]:
     def one(name: str) -> NDArray[np.uint8] | UnreadableImageError:
         path = folder / name
+        if _printable(name) != name:
+            return UnreadableImageError("the file's name is not UTF-8")
         if path.exists() and not path.is_file():
             return UnreadableImageError("not a regular file")
         try:
@@ -88,6 +90,10 @@ def _decode_all(
         for start in range(0, len(names), BATCH):
             batch = names[start : start + BATCH]
             yield from zip(batch, pool.map(one, batch), strict=True)
+
+
+def _printable(name: str) -> str:
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _keep_first_rows(path: Path, n_rows: int) -> None:

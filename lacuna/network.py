@@ -10,6 +10,7 @@ from keras import layers
 
 from lacuna.augment import CHANGES, Augmentation
 from lacuna.backbones import build_backbone, load_weights
+from lacuna.files import reserve, whole_file
 from lacuna.losses import TargetStatistics
 from lacuna.targets import Targets
 
@@ -47,6 +48,22 @@ def augment_in_graph(trunk: keras.Model, top: keras.Model, cutout: float) -> ker
     changes = keras.Input((CHANGES,), name="changes")
     images = trunk.input
     return keras.Model([images, changes], top(trunk(Augmentation(cutout)([images, changes]), training=False)))
+
+
+def save_weights(model: keras.Model, path: Path) -> None:
+    """Write a network's weights, whole or not at all.
+
+    The space is reserved first: HDF5 crashes on a full disk where OSError should be raised.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    reserve(path.parent, weights_size(model) + 2**20)
+    with whole_file(path) as partial:
+        model.save_weights(partial)
+
+
+def weights_size(model: keras.Model) -> int:
+    """The bytes that a network's weights take in a file, its structure included."""
+    return int(1.1 * 4 * model.count_params())
 
 
 def load_trained(backbone: str, image_size: int, targets: Targets, weights: Path) -> keras.Model:

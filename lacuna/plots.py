@@ -23,6 +23,7 @@ from lacuna.targets import Target, Targets
 BLUE, ORANGE, GREY, LIGHT = "#0072B2", "#D55E00", "#6E6E6E", "#DADADA"
 
 STYLE: Any = {
+    "text.parse_math": False,  # names of classes may hold dollar signs
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.titleweight": "bold",

@@ -48,7 +48,7 @@ def use_preset(preset: str, params_file: Path, presets_folder: Path, data_folder
         _move_data(params["data"], data_folder, path)
     with whole_file(params_file) as partial:
         partial.write_text(_dump(params, original), encoding="utf-8")
-    return [(key, before[key], value) for key, value in _leaves(params) if before[key] != value]
+    return [(key, before.get(key), value) for key, value in _leaves(params) if before.get(key) != value]
 
 
 def preset_names(presets_folder: Path) -> list[str]:

@@ -74,7 +74,8 @@ def completed_split(
     """Fill in a split that the data set brings: `given` is the part of each image or NOT_GIVEN, `(n,)`.
 
     What is given is kept. An image without a part follows its group where that has one, and a stratified split
-    otherwise. When no image is given as val, val is cut from the images given as train, groups whole.
+    otherwise, into the parts that are not given. When no image is given as val, val is cut from the images given as
+    train, groups whole.
     """
     part = given.copy()
     pool = given == TRAIN
@@ -85,5 +86,7 @@ def completed_split(
     for place in (TEST, VAL, TRAIN):  # in a group that is spread over parts already, train wins
         part[(given == NOT_GIVEN) & np.isin(group, group[part == place])] = place
     rest = (part == NOT_GIVEN) & (given == NOT_GIVEN)
-    part[rest] = stratified_split(labels[rest], group[rest], (1 - val - test, val, test), seed)
+    wanted = np.array([1 - val - test, val, test])
+    wanted[[VAL, TEST]] *= [not (given == VAL).any(), not (given == TEST).any()]
+    part[rest] = stratified_split(labels[rest], group[rest], tuple(wanted / wanted.sum()), seed)
     return part

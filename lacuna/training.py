@@ -1,6 +1,7 @@
 """One training phase: epochs of batches, early stopping, and going on after a kill as if nothing had happened."""
 
 import csv
+import math
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from lacuna.checkpoint import Checkpoint, TrainingState
 from lacuna.config import Train
+from lacuna.errors import LacunaError
 from lacuna.files import whole_file
 from lacuna.losses import MaskedLoss, TargetStatistics
 from lacuna.metrics import activate, average_precision, log_loss
@@ -40,11 +42,12 @@ class Phase:
 
 def train_phase(
     phase: Phase, model: keras.Model, training: LabelledBatches, validation: LabelledBatches, checkpoint: Checkpoint
-) -> list[Row]:
-    """Train `model` in place, leave it with the weights of its best epoch, and return the history, a row per epoch.
+) -> tuple[list[Row], int]:
+    """Train `model` in place, leave it with the weights of its best epoch; return the history and that epoch's number.
 
     Best is the lowest validation log loss: unweighted, masked, averaged over targets, so that runs with different
     losses and class weights compare. Epoch 0, the model as it came, takes part: a phase never makes the model worse.
+    Raises LacunaError when the loss becomes infinite or NaN.
     """
     options = phase.train
     objective = MaskedLoss(phase.targets, phase.statistics, options.loss, options.gamma, options.alpha, weighted=True)
@@ -60,7 +63,7 @@ def train_phase(
         weights=model.get_weights(),
         optimizer=_values(model.optimizer),
         best_weights=model.get_weights(),
-        best_log_loss=validate(phase, model, objective, validation)["val_log_loss"],
+        best_log_loss=validate(phase, model, objective, validation).get("val_log_loss", math.inf),
     )
     model.set_weights(state.weights)
     _assign(model.optimizer, state.optimizer)
@@ -69,16 +72,19 @@ def train_phase(
             break
         _reseed_dropout(model, options.seed, epoch)
         row = {"epoch": epoch, **_train_epoch(model, training, epoch), **validate(phase, model, objective, validation)}
+        if not all(map(math.isfinite, row.values())):
+            raise LacunaError(
+                f"{phase.name} diverged: its loss is not finite after epoch {epoch}; lower {phase.name}.learning_rate"
+            )
         state.history.append(row)
         state.weights, state.optimizer = model.get_weights(), _values(model.optimizer)
-        if row["val_log_loss"] < state.best_log_loss:
+        if row.get("val_log_loss", math.inf) < state.best_log_loss:
             state.best_weights, state.best_log_loss, state.best_epoch = state.weights, row["val_log_loss"], epoch
         checkpoint.save(state)
-        print(
-            f"{phase.name} epoch {epoch}/{phase.epochs}  " + "  ".join(f"{k} {row[k]:.4f}" for k in SHOWN), flush=True
-        )
+        shown = "  ".join(f"{name} {row[name]:.4f}" for name in SHOWN if name in row)
+        print(f"{phase.name} epoch {epoch}/{phase.epochs}  {shown}", flush=True)
     model.set_weights(state.best_weights)
-    return state.history
+    return state.history, state.best_epoch
 
 
 def _train_epoch(model: keras.Model, part: LabelledBatches, epoch: int) -> Row:
@@ -113,7 +119,8 @@ def validate(phase: Phase, model: keras.Model, objective: MaskedLoss, part: Labe
             row[f"val_average_precision_{target.name}"] = precision
     for figure in ("val_log_loss", "val_average_precision"):
         values = [value for name, value in row.items() if name.startswith(f"{figure}_")]
-        row[figure] = float(np.mean(values)) if values else 0.0
+        if values:
+            row[figure] = float(np.mean(values))
     return row
 
 

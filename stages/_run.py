@@ -26,7 +26,8 @@ HINTS = {
 def run(name: str, stage: Callable[[Params], Facts | None]) -> None:
     """Run `stage` with the parameters in `params.yaml`; write its facts and seconds to `runs/NAME.json`.
 
-    Exits with code 1 and one line on stderr after a LacunaError or an error of the operating system.
+    Exits with code 1 and one line on stderr after a LacunaError or an error of the operating system, with 130 after
+    Ctrl-C.
     """
     start = time.perf_counter()
     record = Path("runs") / f"{name}.json"
@@ -34,6 +35,8 @@ def run(name: str, stage: Callable[[Params], Facts | None]) -> None:
         record.unlink(missing_ok=True)
         facts = stage(load_params(Path("params.yaml"))) or {}
         write_json(record, {"stage": name, "seconds": round(time.perf_counter() - start, 2), **facts})
+    except KeyboardInterrupt:
+        sys.exit(130)
     except LacunaError as error:
         sys.exit(f"error: {error}")
     except OSError as error:

@@ -1,7 +1,8 @@
 """Stop at once when params.yaml has a mistyped key, a wrong type or an impossible value.
 
-DVC itself lets `-S train.lr=abc` and `-S +typo=1` pass. What is written never changes, so this stage runs after
-every edit of params.yaml and makes no other stage run again.
+DVC itself lets `-S train.lr=abc` and `-S +typo=1` pass. `data/params_checked.txt` never changes, so this stage runs
+after every edit of params.yaml and makes no other stage run again. `data/target_order.txt` changes with the order of
+the targets, which DVC does not see and which gives the columns of a labels.txt their names.
 
     python -m stages.check_params
 """
@@ -9,13 +10,20 @@ every edit of params.yaml and makes no other stage run again.
 from pathlib import Path
 
 from lacuna.config import Params
+from lacuna.errors import LacunaError
 from lacuna.files import whole_file
 from stages._run import run
 
 
 def check_params(params: Params) -> None:
-    with whole_file(Path("data/params_checked.txt")) as partial:
-        partial.write_text("params.yaml is valid\n", encoding="utf-8")
+    weights = params.backbone.weights
+    if weights not in ("imagenet", "none") and not Path(weights).is_file():
+        raise LacunaError(
+            f"params.yaml: backbone.weights: expected imagenet, none or the path of a file, received {weights!r}"
+        )
+    for name, content in (("params_checked", ["params.yaml is valid"]), ("target_order", params.data.targets)):
+        with whole_file(Path(f"data/{name}.txt")) as partial:
+            partial.write_text("".join(f"{line}\n" for line in content), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -35,7 +35,6 @@ def evaluate(params: Params) -> Facts:
     metrics = {}
     for part, scores in scored.items():
         metrics[part] = summarise(scores, thresholds, settings.confidence, options.min_positives)
-        write_json(Path(f"metrics/{part}.json"), metrics[part])
         facts[f"{part}_conclusion"] = conclude(metrics[part])
         print(f"{part} ({settings.confidence:.0%} intervals)\n{table(metrics[part])}\n{conclude(metrics[part])}.\n")
 
@@ -43,6 +42,8 @@ def evaluate(params: Params) -> Facts:
     plot_loss_curve(Path("plots/loss_curve.png"), *HISTORIES)
     with whole_folder(Path("plots/confusion")) as folder:
         write_confusions(folder, scored["validation"])
+    for part, content in metrics.items():  # last, so that they don't outlive a failure above
+        write_json(Path(f"metrics/{part}.json"), content)
     return facts
 
 

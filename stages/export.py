@@ -12,8 +12,8 @@ import numpy as np
 
 from lacuna.config import Params
 from lacuna.export import check_export, export_network
-from lacuna.files import whole_folder
-from lacuna.network import load_trained
+from lacuna.files import reserve, whole_folder
+from lacuna.network import load_trained, weights_size
 from lacuna.targets import Targets
 from stages._run import Facts, run
 
@@ -26,6 +26,7 @@ def export(params: Params) -> Facts:
     spread = np.linspace(0, len(images) - 1, min(N_CHECKED, len(images))).astype(int)
     model = load_trained(params.backbone.name, images.shape[1], targets, Path("models/finetuned.weights.h5"))
     with whole_folder(Path("models/export")) as folder:
+        reserve(folder, 2 * weights_size(model) + 2**22)  # two formats; their writers do not say when the disk is full
         export_network(model, folder)
         differences = check_export(model, targets, images[spread], folder)
     for runtime, difference in differences.items():

@@ -5,13 +5,16 @@ python -m stages.train_finetune
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lacuna import backend
 from lacuna.backbones import build_backbone, cut, load_weights
 from lacuna.checkpoint import fingerprint, open_checkpoint
 from lacuna.config import Params
 from lacuna.diagnosis import diagnose_collapse, diagnose_history
-from lacuna.files import sha256, whole_file, whole_folder
-from lacuna.network import augment_in_graph, build_head, join
+from lacuna.files import sha256, whole_folder
+from lacuna.network import augment_in_graph, build_head, join, save_weights
 from lacuna.predictions import Predictions
 from lacuna.training import Phase, count_parameters, predict_logits, train_phase, write_history
 from lacuna.training_data import TrainingData
@@ -46,19 +49,17 @@ def train_finetune(params: Params) -> Facts:
     key = fingerprint(
         "finetune", str(params.train), str(tune), str(params.augment), *data.identity(), *head.get_weights()
     )
+    logits: dict[str, NDArray[np.float32]] = {}
     with open_checkpoint(checkpoint_folder(), key) as checkpoint:
-        history = train_phase(phase, model, training, validation, checkpoint)
+        history, best_epoch = train_phase(phase, model, training, validation, checkpoint)
         with whole_folder(Path("data/predictions")) as folder:
             for name, part in (("val", validation), ("test", test)):
-                logits = predict_logits(model, part)
+                logits[name] = predict_logits(model, part)
                 known = part.manifest
-                Predictions(logits, known.labels, known.image, known.group).save(folder / f"{name}.npz")
+                Predictions(logits[name], known.labels, known.image, known.group).save(folder / f"{name}.npz")
         write_history(HISTORY, phase.name, history, data.targets)
-        with whole_file(Path("models/finetuned.weights.h5")) as partial:
-            join(backbone, head).save_weights(partial)
-    notes = diagnose_history(history) + diagnose_collapse(
-        data.targets, validation.labels, predict_logits(model, validation)
-    )
+        save_weights(join(backbone, head), Path("models/finetuned.weights.h5"))
+    notes = diagnose_history(history, best_epoch) + diagnose_collapse(data.targets, validation.labels, logits["val"])
     for note in notes:
         print(note)
     return {**parameters, "epochs": len(history), "notes": notes, "history_sha256": sha256(HISTORY)}

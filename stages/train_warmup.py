@@ -13,8 +13,8 @@ from lacuna.backbones import build_backbone, cut
 from lacuna.checkpoint import fingerprint, open_checkpoint
 from lacuna.config import Augment, Params
 from lacuna.diagnosis import diagnose_history
-from lacuna.files import sha256, whole_file
-from lacuna.network import augment_in_graph, build_head, join, start_at_prior
+from lacuna.files import sha256
+from lacuna.network import augment_in_graph, build_head, join, save_weights, start_at_prior
 from lacuna.training import Phase, count_parameters, train_phase, write_history
 from lacuna.training_data import TrainingData
 from stages._run import Facts, checkpoint_folder, run
@@ -43,11 +43,10 @@ def train_warmup(params: Params) -> Facts:
     training, validation = (data.part(name, inputs, params.train) for name in ("train", "val"))
     key = fingerprint("warmup", str(params.train), str(params.warmup), str(params.augment), *data.identity())
     with open_checkpoint(checkpoint_folder(), key) as checkpoint:
-        history = train_phase(phase, model, training, validation, checkpoint)
+        history, best_epoch = train_phase(phase, model, training, validation, checkpoint)
         write_history(HISTORY, phase.name, history, data.targets)
-        with whole_file(Path("models/warmup.weights.h5")) as partial:
-            head.save_weights(partial)
-    notes = diagnose_history(history)
+        save_weights(head, Path("models/warmup.weights.h5"))
+    notes = diagnose_history(history, best_epoch)
     for note in notes:
         print(note)
     return {**parameters, "epochs": len(history), "notes": notes, "history_sha256": sha256(HISTORY)}

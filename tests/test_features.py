@@ -4,7 +4,7 @@ import pytest
 from lacuna.augment import Augmentation, draw_changes
 from lacuna.backbones import build_backbone, cut
 from lacuna.batches import FeatureBatches, ImageBatches
-from lacuna.features import FeatureStore, why_stream, write_features
+from lacuna.features import FeatureStore, plan_store, write_features
 
 SIZE = 32
 
@@ -57,15 +57,25 @@ def test_no_views_or_too_large_features_leave_only_the_pooled_ones(tmp_path, ima
     assert none.pooled.shape == (5, 1, 1280)
     large = store(tmp_path / "large", images, backbone, augment, max_gb=1e-9)
     assert large.boundary is None
-    assert large.pooled.shape == (5, 3, 1280)
+    assert large.pooled.shape == (5, 1, 1280)
+    assert large.info.views == 0
     assert not (tmp_path / "large" / "boundary.npy").exists()
 
 
-def test_why_stream_says_why():
-    assert why_stream(1000, (224, 224, 3), (7, 7, 192), views=4, max_gb=1) == ""
-    assert "augment.views" in why_stream(1000, (224, 224, 3), (7, 7, 192), views=0, max_gb=1)
-    assert "larger than its image" in why_stream(1000, (224, 224, 3), (112, 112, 16), views=4, max_gb=1)
-    assert "features.max_gb" in why_stream(1_000_000, (224, 224, 3), (7, 7, 192), views=4, max_gb=1)
+def test_what_is_kept_and_why_not():
+    image, small, large = (224, 224, 3), (7, 7, 192), (112, 112, 16)
+    assert plan_store(1000, image, small, 1280, views=4, max_gb=1) == (4, "")
+    assert plan_store(1000, image, small, 1280, views=0, max_gb=1) == (0, "augment.views is 0")
+    views, why = plan_store(1000, image, large, 1280, views=4, max_gb=1)
+    assert views == 4
+    assert "401,408 bytes, more than its image (150,528)" in why
+    views, why = plan_store(1_000_000, image, small, 1280, views=4, max_gb=50)
+    assert views == 4
+    assert "95.7 GB, more than features.max_gb (50)" in why
+
+
+def test_pooled_features_alone_can_be_too_much():
+    assert plan_store(10_000_000, (224, 224, 3), (7, 7, 192), 1280, views=4, max_gb=50)[0] == 0
 
 
 def test_an_epoch_brings_every_image_once_in_one_of_its_views():

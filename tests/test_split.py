@@ -105,7 +105,9 @@ def test_an_image_without_a_part_follows_its_group(given: list[int], expected: i
     assert complete(given + others, [0] * len(given) + [1, 2, 3])[len(given) - 1] == expected
 
 
-def test_images_without_a_part_and_group_are_split() -> None:
+def test_images_without_a_part_dilute_no_part_that_is_given() -> None:
     part = complete([TRAIN, VAL, TEST] + [NOT_GIVEN] * 50, list(range(53)))
     assert part[:3].tolist() == [TRAIN, VAL, TEST]
-    assert np.bincount(part[3:]).tolist() == [30, 10, 10]
+    assert (part[3:] == TRAIN).all()
+    part = complete([TEST] * 10 + [NOT_GIVEN] * 40, list(range(50)))
+    assert np.bincount(part[10:]).tolist() == [30, 10]

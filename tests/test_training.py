@@ -4,6 +4,7 @@ import pytest
 from lacuna.batches import FeatureBatches
 from lacuna.checkpoint import Checkpoint, fingerprint, open_checkpoint
 from lacuna.diagnosis import diagnose_collapse, diagnose_history
+from lacuna.errors import LacunaError
 from lacuna.losses import TargetStatistics
 from lacuna.network import build_head, start_at_prior
 from lacuna.targets import Target, Targets
@@ -70,7 +71,7 @@ def test_output_biases_start_at_the_log_prior():
 
 def test_a_phase_learns_and_reports_what_it_minimised(tmp_path, phase):
     head = new_head()
-    history = train_phase(phase, head, part(), part(1), Checkpoint(tmp_path / "state.npz"))
+    history, _ = train_phase(phase, head, part(), part(1), Checkpoint(tmp_path / "state.npz"))
     assert len(history) == 5
     assert history[-1]["val_log_loss"] < history[0]["val_log_loss"] < 1.0
     last = history[-1]
@@ -87,18 +88,18 @@ def test_training_log_loss_is_the_mean_over_the_whole_epoch(tmp_path, phase):
     one_view.batches.features[:, 1] = one_view.batches.features[:, 0]
     known = [(one_view.labels[:, i] >= 0).mean() for i in range(2)]
     shares = [replace(s, known_share=share) for s, share in zip(STATISTICS, known, strict=True)]
-    (row,) = train_phase(replace(still, statistics=shares), head, one_view, one_view, Checkpoint(tmp_path / "s.npz"))
+    (row,), _ = train_phase(replace(still, statistics=shares), head, one_view, one_view, Checkpoint(tmp_path / "s.npz"))
     assert row["log_loss"] == pytest.approx(row["val_log_loss"], rel=1e-5)  # both: mean over each target's known cells
     assert row["loss"] == pytest.approx(row["val_loss"], rel=1e-5)
 
 
 def test_resumed_after_a_kill_it_ends_with_the_same_weights(tmp_path, phase):
     whole, interrupted = new_head(), new_head()
-    history = train_phase(phase, whole, part(), part(1), Checkpoint(tmp_path / "whole.npz"))
+    history, _ = train_phase(phase, whole, part(), part(1), Checkpoint(tmp_path / "whole.npz"))
     with pytest.raises(Killed):
         train_phase(phase, interrupted, part(), part(1), KilledAfter(tmp_path / "state.npz", epoch=2))
     fresh = build_head(6, TARGETS, dropout=0.3)
-    resumed_history = train_phase(phase, fresh, part(), part(1), Checkpoint(tmp_path / "state.npz"))
+    resumed_history, _ = train_phase(phase, fresh, part(), part(1), Checkpoint(tmp_path / "state.npz"))
     assert resumed_history == history
     for one, other in zip(whole.get_weights(), fresh.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -111,14 +112,16 @@ def test_early_stopping_keeps_the_best_weights_and_counts_over_a_kill(tmp_path, 
     training, validation = part(learnable=False), part(1, learnable=False)
     head = new_head()
     before = predict_logits(head, validation)
-    history = train_phase(hopeless, head, training, validation, Checkpoint(tmp_path / "state.npz"))
+    history, best_epoch = train_phase(hopeless, head, training, validation, Checkpoint(tmp_path / "state.npz"))
+    assert best_epoch == 0
     assert len(history) == 3
     np.testing.assert_array_equal(predict_logits(head, validation), before)  # epoch 0 was the best
 
     other = new_head()
     with pytest.raises(Killed):
         train_phase(hopeless, other, training, validation, KilledAfter(tmp_path / "killed.npz", epoch=2))
-    assert len(train_phase(hopeless, other, training, validation, Checkpoint(tmp_path / "killed.npz"))) == 3
+    resumed, _ = train_phase(hopeless, other, training, validation, Checkpoint(tmp_path / "killed.npz"))
+    assert len(resumed) == 3
 
 
 def test_a_part_without_any_known_label_trains_nothing_and_breaks_nothing(tmp_path, phase):
@@ -126,8 +129,9 @@ def test_a_part_without_any_known_label_trains_nothing_and_breaks_nothing(tmp_pa
     empty.labels[:] = -1
     head = new_head()
     before = head.get_weights()
-    history = train_phase(phase, head, empty, empty, Checkpoint(tmp_path / "state.npz"))
-    assert all(np.isfinite(row["loss"]) and row["loss"] == 0 for row in history)
+    history, _ = train_phase(phase, head, empty, empty, Checkpoint(tmp_path / "state.npz"))
+    assert all(row["loss"] == 0 for row in history)
+    assert not any("val_log_loss" in row for row in history)  # undefined figures are left out
     for one, other in zip(before, head.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -169,12 +173,31 @@ def rows(training, validation):
 
 
 def test_over_and_underfitting_are_said_in_words():
-    (over,) = diagnose_history(rows([1.0, 0.8, 0.6, 0.4], [1.0, 0.9, 0.95, 1.2]))
-    assert "overfitting after epoch 2" in over
-    (under,) = diagnose_history(rows([1.0, 0.9, 0.8], [1.0, 0.9, 0.8]))
+    (over,) = diagnose_history(rows([1.0, 0.8, 0.6, 0.4], [1.0, 0.9, 0.95, 1.2]), best_epoch=2)
+    assert "overfitting: validation log loss rose from 0.900 in epoch 2" in over
+    (under,) = diagnose_history(rows([1.0, 0.9, 0.8], [1.0, 0.9, 0.8]), best_epoch=3)
     assert "underfitting" in under
-    assert diagnose_history(rows([1.0, 0.9, 0.85], [1.0, 0.9, 0.899])) == []
-    assert diagnose_history(rows([1.0, 0.9, 1.0, 1.0], [1.0, 0.8, 0.9, 0.81])) == []  # fell, but not below its best
+    assert diagnose_history(rows([1.0, 0.9, 0.85], [1.0, 0.9, 0.899]), best_epoch=3) == []
+    fell_but_not_below_its_best = rows([1.0, 0.9, 1.0, 1.0], [1.0, 0.8, 0.9, 0.81])
+    assert diagnose_history(fell_but_not_below_its_best, best_epoch=2) == []
+
+
+def test_a_phase_that_made_nothing_better_says_so():
+    (note,) = diagnose_history(rows([1.0, 0.9], [1.0, 1.1]), best_epoch=0)
+    assert "the weights it started from are kept" in note
+
+
+def test_a_loss_that_is_not_finite_stops_the_phase_in_words(tmp_path, phase):
+    broken = part()
+    broken.batches.features[3] = np.nan
+    with pytest.raises(LacunaError, match=r"warmup diverged: .* lower warmup.learning_rate"):
+        train_phase(phase, new_head(), broken, part(1), Checkpoint(tmp_path / "state.npz"))
+
+
+def test_a_damaged_checkpoint_starts_over(tmp_path, capsys):
+    (tmp_path / "state.npz").write_bytes(b"PK\x03\x04 cut off")
+    assert Checkpoint(tmp_path / "state.npz").load() is None
+    assert "training starts over" in capsys.readouterr().out
 
 
 def test_collapse_into_one_class_is_said_in_words():
