@@ -1,0 +1,38 @@
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from lacuna.config import parse_params
+from lacuna.errors import LacunaError
+from stages.check_params import check_params
+
+NAMED = {"data.source": "labels_txt", "calibrate.rules": {}}
+
+
+def test_the_order_of_the_targets_is_written_where_dvc_sees_it(tiny_project):
+    check_params(tiny_project({**NAMED, "data.targets": {"striped": "binary", "long": "binary"}}))
+    before = {file.name: file.read_text() for file in Path("data").iterdir()}
+    check_params(tiny_project({**NAMED, "data.targets": {"long": "binary", "striped": "binary"}}))
+    after = {file.name: file.read_text() for file in Path("data").iterdir()}
+    assert before["target_order.txt"] == "striped\nlong\n"
+    assert after["target_order.txt"] == "long\nstriped\n"
+    assert before["params_checked.txt"] == after["params_checked.txt"]
+
+
+def test_prepare_depends_on_the_order_of_the_targets(repository):
+    stages = YAML(typ="safe").load(repository / "dvc.yaml")["stages"]
+    assert "data/target_order.txt" in stages["prepare"]["deps"]
+    assert not any("data/target_order.txt" in stages[name]["deps"] for name in ("sample", "ingest", "featurize"))
+
+
+def test_a_weights_file_that_is_not_there_stops_before_any_image_is_read(tiny_project):
+    with pytest.raises(LacunaError, match=r"backbone.weights: expected imagenet, none or the path of a file"):
+        check_params(tiny_project({"backbone.weights": "models/own.weights.h5"}))
+
+
+def test_a_decision_rule_for_a_categorical_target_is_named(repository):
+    content = YAML(typ="safe").load(repository / "params.yaml")
+    content["calibrate"]["rules"] = {"category": "min_recall"}
+    with pytest.raises(LacunaError, match=r"calibrate.rules.category: expected a binary target"):
+        parse_params(content)
