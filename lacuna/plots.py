@@ -134,17 +134,17 @@ def _reliability(axes: Axes, stated: Floats, observed: Floats) -> None:
     bins = np.minimum((stated * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     counts = np.bincount(bins, minlength=CALIBRATION_BINS)
     centres = (np.arange(CALIBRATION_BINS) + 0.5) / CALIBRATION_BINS
-    heights = 0.2 * counts / max(counts.max(), 1)
-    axes.bar(centres, heights, width=0.085, bottom=-0.27, color=LIGHT, zorder=0)
+    heights = 0.16 * counts / max(counts.max(), 1)
+    axes.bar(centres, heights, width=0.085, bottom=-0.34, color=LIGHT, zorder=0)
     for place, height, count in zip(centres, heights, counts, strict=True):
         if count:
-            axes.text(place, -0.26 + height, str(count), ha="center", va="bottom", fontsize=5.5, color=GREY)
+            axes.text(place, -0.33 + height, str(count), ha="center", va="bottom", fontsize=5.5, color=GREY)
             inside = bins == round(place * CALIBRATION_BINS - 0.5)
             share, level = observed[inside].mean(), stated[inside].mean()
             axes.plot([level] * 2, _wilson(share, count), color=BLUE, linewidth=1.1, alpha=0.5)
             axes.plot(level, share, "o", color=BLUE, markersize=2.5 + 4 * math.sqrt(count / counts.max()))
     axes.axhline(0, color=LIGHT, linewidth=0.8)
-    axes.set(xlim=(-0.03, 1.03), ylim=(-0.27, 1.05), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+    axes.set(xlim=(-0.03, 1.03), ylim=(-0.34, 1.05), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
 
 
 def _wilson(share: float, n: int) -> tuple[float, float]:
