@@ -21,7 +21,8 @@ def check_params(params: Params) -> None:
         raise LacunaError(
             f"params.yaml: backbone.weights: expected imagenet, none or the path of a file, received {weights!r}"
         )
-    for name, content in (("params_checked", ["params.yaml is valid"]), ("target_order", params.data.targets)):
+    order = ["targets in order:", *params.data.targets]
+    for name, content in (("params_checked", ["params.yaml is valid"]), ("target_order", order)):
         with whole_file(Path(f"data/{name}.txt")) as partial:
             partial.write_text("".join(f"{line}\n" for line in content), encoding="utf-8")
 

@@ -15,8 +15,8 @@ def test_the_order_of_the_targets_is_written_where_dvc_sees_it(tiny_project):
     before = {file.name: file.read_text() for file in Path("data").iterdir()}
     check_params(tiny_project({**NAMED, "data.targets": {"long": "binary", "striped": "binary"}}))
     after = {file.name: file.read_text() for file in Path("data").iterdir()}
-    assert before["target_order.txt"] == "striped\nlong\n"
-    assert after["target_order.txt"] == "long\nstriped\n"
+    assert before["target_order.txt"] == "targets in order:\nstriped\nlong\n"
+    assert after["target_order.txt"] == "targets in order:\nlong\nstriped\n"
     assert before["params_checked.txt"] == after["params_checked.txt"]
 
 
