@@ -20,7 +20,7 @@ from lacuna.progress import progress
 
 SIDE = 32
 BLOCKS = 4
-BATCH = 256
+BATCH = 64
 QUERIES = 32  # at a time: each may find as many candidates as there are images
 
 
