@@ -72,4 +72,7 @@ def _plot_pairs(path: Path, name: str, classes: tuple[str, ...], counts: NDArray
         axes.set_xticks([])
         axes.spines[["bottom", "left"]].set_visible(False)
         axes.tick_params(length=0)
-        axes.set_title(f"{name}: commonest mistakes on validation, {right}")
+        # Over the names too: beside them the words would run out of the picture.
+        figure.suptitle(
+            f"{name}: commonest mistakes on validation, {right}", x=0.01, ha="left", fontsize=10, weight="bold"
+        )
