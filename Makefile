@@ -41,12 +41,13 @@ help:  ## List these targets
 # Universal: one lock for every platform and Python 3.11 to 3.13.
 define compile
 uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
-	--custom-compile-command "make lock" $(1).in --output-file $(1).txt
+	--override requirements-overrides.txt --custom-compile-command "make lock" $(1).in --output-file $(1).txt
 endef
 
-# Installed again only when the lock is newer than the last complete installation.
+# Installed again only when the lock is newer than the last complete installation. Without a look at the packages' own
+# demands, because the lock is complete: pip would fetch newer releases for extras (coverage[toml]) than it names.
 $(VENV)/%.installed: %.txt | $(VENV)/bin/pip
-	python -m pip install --require-hashes -r $<
+	python -m pip install --no-deps --require-hashes -r $<
 	@touch $@
 
 # pip is the last thing `venv` puts in place, so an interrupted set-up starts over.

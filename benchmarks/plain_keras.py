@@ -47,7 +47,7 @@ def dataset(part: Manifest, *, shuffle: bool) -> tf.data.Dataset:
 
 
 backbone = build_backbone(params.backbone.name, params.backbone.weights, size)
-head = build_head(backbone.output_shape[-1], targets, train.dropout)
+head = build_head(backbone.output_shape[-1], targets, params.head.dropout)
 start_at_prior(head, targets, statistics)
 images = keras.Input((size, size, 3))
 x = keras.layers.RandomFlip("horizontal", seed=1)(images)
@@ -68,7 +68,7 @@ model.fit(train_data, validation_data=val_data, epochs=params.warmup.epochs, ver
 
 backbone.trainable = True
 for layer in backbone.layers:
-    layer.trainable = layer in backbone.layers[-params.finetune.unfreeze_layers :] and not isinstance(
+    layer.trainable = layer in backbone.layers[-params.finetune.unfreeze :] and not isinstance(
         layer, keras.layers.BatchNormalization
     )
 best = keras.callbacks.EarlyStopping(

@@ -192,7 +192,7 @@ BACKBONES = {
 class Cut:
     """A backbone cut in two. The parts share their layers and weights with the whole.
 
-    trunk: images → boundary, frozen. tail: boundary → last feature map, its top `unfreeze_layers` layers trainable but
+    trunk: images → boundary, frozen. tail: boundary → last feature map, its top `unfreeze` layers trainable but
     for batch norm, which stays in inference mode.
     """
 
@@ -201,13 +201,13 @@ class Cut:
     boundary: str
 
 
-def cut(model: keras.Model, unfreeze_layers: int) -> Cut:
+def cut(model: keras.Model, unfreeze: int) -> Cut:
     """Cut a backbone at the last single-tensor point below its first unfrozen layer, and freeze what is not unfrozen.
 
-    `unfreeze_layers` counts from the top of the backbone, without pooling. 0 puts the boundary at the last feature map,
+    `unfreeze` counts from the top of the backbone, without pooling. 0 puts the boundary at the last feature map,
     all of them at the image.
     """
-    first_unfrozen = max(len(model.layers) - unfreeze_layers, 1)
+    first_unfrozen = max(len(model.layers) - unfreeze, 1)
     for index, layer in enumerate(model.layers):
         layer.trainable = index >= first_unfrozen and not isinstance(layer, layers.BatchNormalization)
     boundary = max(point for point in _single_tensor_points(model) if point < first_unfrozen)

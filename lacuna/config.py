@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -23,6 +23,13 @@ Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Words = Annotated[tuple[str, ...], Field(strict=False)]
 Rule = Literal["expected_f1", "pr_argmax", "min_recall", "min_precision", "cost", "fixed"]
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"]
+
+
+def _layers_or_block(value: object) -> int | str:
+    if (type(value) is int and value >= 0) or (isinstance(value, str) and re.fullmatch(r"[a-z]\w*", value)):
+        return value
+    raise ValueError(f"expected a number of layers, the name of a block or all, received {value!r}")
 
 
 class Block(BaseModel):
@@ -36,7 +43,7 @@ class Sample(Block):
 
 
 class Data(Block):
-    source: Literal["labels_txt", "table"]
+    source: Literal["labels_txt", "table", "folders", "idx"]
     path: Annotated[str, Field(min_length=1)]
     labels: Annotated[str, Field(min_length=1)]
     targets: dict[str, Kind]
@@ -47,7 +54,9 @@ class Data(Block):
     positive: Words
     negative: Words
     min_class_count: Count
-    image_size: Annotated[int, Field(ge=32, le=1024)]
+    rare_classes: Literal["unknown", "other"]
+    max_images: Annotated[int, Field(ge=0)]
+    image_size: Annotated[int, Field(ge=8, le=1024)]
     resize: Literal["stretch", "pad"]
     max_pixels: Count
     max_rejected: Fraction
@@ -85,13 +94,25 @@ class Split(Block):
 
 
 class ClassWeights(Block):
-    scheme: Literal["balanced", "none"]
+    scheme: Literal["balanced", "effective_number", "none"]
+    beta: OpenFraction
     max: Annotated[float, Field(ge=1)]
 
 
 class Backbone(Block):
-    name: Literal["efficientnet_lite0", "efficientnet_b0"]
+    name: Literal[
+        "efficientnet_lite0",
+        "efficientnet_lite1",
+        "efficientnet_lite2",
+        "efficientnet_b0",
+        "efficientnet_v2b0",
+        "mobilenet_v2",
+        "resnet50",
+        "small_cnn",
+    ]
     weights: Annotated[str, Field(min_length=1)]
+    input_size: Annotated[int, Field(ge=0, le=1024)]
+    interpolation: Interpolation
 
 
 class Augment(Block):
@@ -112,24 +133,48 @@ class Features(Block):
     batch_size: Count
 
 
+class Head(Block):
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    hidden_units: Annotated[int, Field(ge=0)]
+    batch_norm: bool
+
+
 class Train(Block):
-    loss: Literal["focal", "cross_entropy"]
+    targets: Words
+    target_weights: dict[str, Positive]
+    loss: Literal["focal", "cross_entropy", "asymmetric"]
     gamma: Annotated[float, Field(ge=0)]
     alpha: OpenFraction
-    dropout: Annotated[float, Field(ge=0, lt=1)]
+    gamma_negative: Annotated[float, Field(ge=0)]
+    margin: Annotated[float, Field(ge=0, lt=1)]
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    hardest: Annotated[float, Field(gt=0, le=1)]
     batch_size: Count
     seed: Seed
+
+
+class Optimizer(Block):
+    name: Literal["adam", "adamw", "sgd"]
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    schedule: Literal["constant", "cosine", "plateau"]
+    ramp: Annotated[float, Field(ge=0, lt=1)]
+    plateau_factor: OpenFraction
+    plateau_patience: Count
+    average: Annotated[float, Field(ge=0, lt=1)]
 
 
 class Warmup(Block):
     epochs: Count
     learning_rate: Positive
+    resample: Literal["none", "mlsmote"]
 
 
 class Finetune(Block):
     epochs: Annotated[int, Field(ge=0)]
     learning_rate: Positive
-    unfreeze_layers: Annotated[int, Field(ge=0)]
+    unfreeze: Annotated[int | str, PlainValidator(_layers_or_block)]
+    layer_decay: Annotated[float, Field(gt=0, le=1)]
     patience: Count
 
 
@@ -142,6 +187,7 @@ class Calibrate(Block):
     cost_false_negative: Positive
     threshold: OpenFraction
     min_positives: Count
+    consistent: bool
     folds: Annotated[int, Field(ge=2)]
     seed: Seed
 
@@ -149,6 +195,7 @@ class Calibrate(Block):
 class Evaluate(Block):
     bootstrap: Annotated[int, Field(ge=50)]
     confidence: OpenFraction
+    top_k: Annotated[int, Field(ge=2)]
     seed: Seed
 
 
@@ -166,7 +213,9 @@ class Params(Block):
     backbone: Backbone
     augment: Augment
     features: Features
+    head: Head
     train: Train
+    optimizer: Optimizer
     warmup: Warmup
     finetune: Finetune
     calibrate: Calibrate
@@ -176,6 +225,10 @@ class Params(Block):
     @model_validator(mode="after")
     def _rules_name_targets(self) -> Self:
         if self.data.targets:
+            for key, names in (("targets", self.train.targets), ("target_weights", self.train.target_weights)):
+                for name in names:
+                    if name not in self.data.targets:
+                        raise ValueError(f"train.{key} names {name!r}, which is none of data.targets")
             for name in self.calibrate.rules:
                 if name not in self.data.targets:
                     raise ValueError(f"calibrate.rules names {name!r}, which is none of data.targets")

@@ -36,7 +36,7 @@ def write_features(
     folder: Path,
     images: NDArray[np.uint8],
     backbone: Any,
-    unfreeze_layers: int,
+    unfreeze: int,
     augment: Augment,
     max_gb: float,
     batch_size: int,
@@ -50,7 +50,7 @@ def write_features(
     from lacuna.augment import Augmentation, draw_changes, no_changes
     from lacuna.backbones import cut
 
-    parts = cut(backbone, unfreeze_layers)
+    parts = cut(backbone, unfreeze)
     shape = parts.trunk.output_shape[1:]
     changes = keras.Input((no_changes(1).shape[1],), name="changes")
     boundary = parts.trunk(Augmentation(augment.cutout)([backbone.input, changes]))

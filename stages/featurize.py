@@ -24,7 +24,7 @@ def featurize(params: Params) -> Facts:
             folder,
             images,
             backbone,
-            params.finetune.unfreeze_layers,
+            params.finetune.unfreeze,
             params.augment,
             params.features.max_gb,
             params.features.batch_size,

@@ -27,9 +27,9 @@ def train_finetune(params: Params) -> Facts:
     backend.make_reproducible(params.train.seed)
     data = TrainingData.open(Path("data"))
     backbone = build_backbone(params.backbone.name, params.backbone.weights, data.images.shape[1])
-    head = build_head(backbone.output_shape[-1], data.targets, params.train.dropout)
+    head = build_head(backbone.output_shape[-1], data.targets, params.head.dropout)
     load_weights(head, Path("models/warmup.weights.h5"), "warm-up's head")
-    parts = cut(backbone, params.finetune.unfreeze_layers)
+    parts = cut(backbone, params.finetune.unfreeze)
     model = join(parts.tail, head)
     if data.store.boundary is None:
         model = augment_in_graph(parts.trunk, model, params.augment.cutout)

@@ -25,13 +25,13 @@ HISTORY = Path("plots/history_warmup.csv")
 def train_warmup(params: Params) -> Facts:
     backend.make_reproducible(params.train.seed)
     data = TrainingData.open(Path("data"))
-    head = build_head(data.store.pooled.shape[-1], data.targets, params.train.dropout)
+    head = build_head(data.store.pooled.shape[-1], data.targets, params.head.dropout)
     start_at_prior(head, data.targets, data.statistics)
     inputs: NDArray[Any] | Augment = data.store.pooled
     model = head
     if not data.store.info.views:
         backbone = build_backbone(params.backbone.name, params.backbone.weights, data.images.shape[1])
-        parts = cut(backbone, unfreeze_layers=0)
+        parts = cut(backbone, unfreeze=0)
         inputs = params.augment
         model = augment_in_graph(parts.trunk, join(parts.tail, head), params.augment.cutout)
 

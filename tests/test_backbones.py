@@ -33,7 +33,7 @@ def test_lite0_knows_real_photos(lite0, photo, classes):
 @pytest.mark.parametrize("name", BACKBONES)
 def test_27_layers_put_the_boundary_where_the_design_says(name):
     backbone = build_backbone(name, "none", 64)
-    parts = cut(backbone, unfreeze_layers=27)
+    parts = cut(backbone, unfreeze=27)
     assert backbone.layers[-27].name == FIRST_UNFROZEN[name]
     assert parts.boundary == BOUNDARY[name]
     trainable = {layer.name for layer in backbone.layers if layer.trainable and layer.weights}
@@ -43,15 +43,15 @@ def test_27_layers_put_the_boundary_where_the_design_says(name):
     assert not any(name.endswith("bn") for name in trainable)
 
 
-@pytest.mark.parametrize("unfreeze_layers", [0, 1, 27, 60, 10_000])
-def test_trunk_and_tail_are_the_whole(unfreeze_layers):
+@pytest.mark.parametrize("unfreeze", [0, 1, 27, 60, 10_000])
+def test_trunk_and_tail_are_the_whole(unfreeze):
     backbone = build_backbone("efficientnet_lite0", "none", 64)
     images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
-    parts = cut(backbone, unfreeze_layers)
+    parts = cut(backbone, unfreeze)
     whole = backbone.predict_on_batch(images)
     np.testing.assert_array_equal(parts.tail.predict_on_batch(parts.trunk.predict_on_batch(images)), whole)
     assert bool(parts.trunk.trainable_weights) is False
-    assert bool(parts.tail.trainable_weights) is (unfreeze_layers > 1)
+    assert bool(parts.tail.trainable_weights) is (unfreeze > 1)
 
 
 @pytest.mark.parametrize("name", BACKBONES)

@@ -20,9 +20,10 @@ def content() -> dict[str, dict[str, Any]]:
 
 
 KEYS = [(block, key) for block, values in content().items() for key in values]
-MAPPINGS = {("data", "targets"), ("calibrate", "rules")}
 NUMBERS = [
-    (block, key) for block, key in KEYS if type(content()[block][key]) in (int, float) and (block, key) not in MAPPINGS
+    (block, key)
+    for block, key in KEYS
+    if type(content()[block][key]) in (int, float) and (block, key) != ("finetune", "unfreeze")
 ]
 searched = settings(derandomize=True, max_examples=60)
 
@@ -118,7 +119,7 @@ def test_what_is_no_fitting_number_is_refused_where_a_number_belongs(place, valu
     ("key", "value", "message"),
     [
         ("sample.images", 10, "expected greater than or equal to 50, received 10"),
-        ("data.source", "csv", "expected 'labels_txt' or 'table', received 'csv'"),
+        ("data.source", "csv", "expected 'labels_txt', 'table', 'folders' or 'idx', received 'csv'"),
         ("data.path", "", "expected at least 1 character"),
         ("data.targets", {}, "targets must name at least one column of the table"),
         ("data.targets", {"a": "ordinal"}, "expected 'binary' or 'categorical', received 'ordinal'"),
@@ -128,7 +129,7 @@ def test_what_is_no_fitting_number_is_refused_where_a_number_belongs(place, valu
         ("data.unknown", "NA", "expected a list, received 'NA'"),
         ("data.unknown", ["0", "NA"], "'0' must not stand in both unknown and negative"),
         ("data.positive", ["0"], "'0' must not stand in both positive and negative"),
-        ("data.image_size", 31, "expected greater than or equal to 32, received 31"),
+        ("data.image_size", 7, "expected greater than or equal to 8, received 7"),
         ("data.image_size", 160.0, "expected a valid integer, received 160.0"),
         ("data.max_rejected", 1.01, "expected less than or equal to 1, received 1.01"),
         ("split.val", 0, "expected greater than 0, received 0"),
@@ -137,10 +138,14 @@ def test_what_is_no_fitting_number_is_refused_where_a_number_belongs(place, valu
         ("backbone.name", "efficientnet_b7", "received 'efficientnet_b7'"),
         ("augment.horizontal_flip", "yes", "expected a valid boolean, received 'yes'"),
         ("augment.rotation", 90, "expected less than or equal to 0.5, received 90"),
-        ("train.loss", "focall", "expected 'focal' or 'cross_entropy', received 'focall'"),
+        ("train.loss", "focall", "expected 'focal', 'cross_entropy' or 'asymmetric', received 'focall'"),
         ("warmup.epochs", 0, "expected greater than or equal to 1, received 0"),
         ("finetune.learning_rate", "abc", "expected a valid number, received 'abc'"),
         ("finetune.learning_rate", 0, "expected greater than 0, received 0"),
+        ("finetune.unfreeze", "27", "expected a number of layers, the name of a block or all, received '27'"),
+        ("finetune.unfreeze", -1, "expected a number of layers, the name of a block or all, received -1"),
+        ("train.targets", ["hair"], "train.targets names 'hair', which is none of data.targets"),
+        ("train.target_weights", {"hair": 2.0}, "train.target_weights names 'hair', which is none of data.targets"),
         ("calibrate.rules", {"face": "best"}, "received 'best'"),
         ("calibrate.rules", {"hair": "cost"}, "calibrate.rules names 'hair', which is none of data.targets"),
         ("evaluate.confidence", 95, "expected less than 1, received 95"),

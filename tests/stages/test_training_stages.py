@@ -107,7 +107,7 @@ def test_a_full_disk_ends_in_one_line_and_leaves_no_weights(project, tmp_path, r
     ("changes", "reason"),
     [
         ({"augment.views": 0}, "augment.views is 0"),
-        ({"finetune.unfreeze_layers": 1000}, "more than its image"),
+        ({"finetune.unfreeze": 1000}, "more than its image"),
         ({"features.max_gb": 1e-9}, "more than features.max_gb"),
         ({"augment.views": 0, "backbone.weights": "none", "train.seed": 1}, "augment.views is 0"),
     ],
