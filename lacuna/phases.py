@@ -54,6 +54,11 @@ def warm_up(
 
     checkpoint, on_epoch: as in `train_phase`. Raises LacunaError when the parameters don't suit the data.
     """
+    if params.warmup.resample == "mlsmote" and not data.store.info.views:
+        raise LacunaError(
+            "params.yaml: warmup.resample: mlsmote works on stored pooled features, and warm-up reads images here "
+            f"({data.store.info.streamed}); expected none"
+        )
     backend.make_reproducible(params.train.seed)
     head = build_head(data.store.pooled.shape[-1], data.targets, params.head)
     start_at_prior(head, data.targets, data.statistics)
@@ -70,7 +75,11 @@ def warm_up(
         training, statistics = _resample(training, data, params.train.seed)
     parameters = count_parameters(model)
     if not on_epoch:
-        print(f"warm-up trains {parameters['parameters_trained']:,} of {parameters['parameters']:,} parameters")
+        synthetic = len(training.labels) - len(data.manifest.part("train"))
+        print(
+            f"warm-up trains {parameters['parameters_trained']:,} of {parameters['parameters']:,} parameters"
+            + (f"; {synthetic} synthetic images beside the real ones" if statistics is not data.statistics else "")
+        )
     settings = params.warmup
     phase = Phase(
         "warmup",
@@ -148,12 +157,7 @@ def _resample(
     training: LabelledBatches, data: TrainingData, seed: int
 ) -> tuple[LabelledBatches, list[TargetStatistics]]:
     real = training.batches
-    if not isinstance(real, FeatureBatches):
-        raise LacunaError(
-            "params.yaml: warmup.resample: mlsmote works on stored pooled features, and warm-up reads images here "
-            f"({data.store.info.streamed}); expected none"
-        )
+    assert isinstance(real, FeatureBatches)
     synthetic = mlsmote(np.asarray(real.features[real.rows, 0]), training.labels, data.targets, seed)
     labels = np.concatenate([training.labels, synthetic.labels])
-    print(f"mlsmote: {len(synthetic)} synthetic images beside {len(training.labels)} real ones")
     return LabelledBatches(ResampledBatches(real, synthetic), labels), resampled_statistics(data.statistics, labels)

@@ -125,3 +125,38 @@ def test_training_straight_from_images_says_why_and_works(project, tmp_path, cap
     network = load_trained("efficientnet_lite0", SIZE, TARGETS, HEAD, tmp_path / "models/finetuned.weights.h5")
     images = np.load(tmp_path / "data/images/images.npy")
     np.testing.assert_allclose(network.predict_on_batch(images[18:24]), val.logits, rtol=1e-3, atol=1e-3)
+
+
+EVERYTHING = {
+    "data.targets": {"kind": "categorical", "red": "binary"},
+    "train.targets": ["red"],
+    "train.loss": "asymmetric",
+    "train.label_smoothing": 0.1,
+    "train.hardest": 0.6,
+    "head.hidden_units": 12,
+    "head.batch_norm": True,
+    "optimizer.name": "adamw",
+    "optimizer.weight_decay": 0.01,
+    "optimizer.schedule": "cosine",
+    "optimizer.ramp": 0.2,
+    "optimizer.average": 0.9,
+    "warmup.resample": "mlsmote",
+    "finetune.layer_decay": 0.7,
+}
+
+
+def test_with_everything_switched_on_the_predictions_are_those_of_the_saved_network(project, tmp_path, capsys):
+    _, warmup, _ = project(EVERYTHING)
+    assert "synthetic images beside the real ones" in capsys.readouterr().out
+    assert warmup["parameters_trained"] == 2 * 1280 + (1280 + 1) * 12 + 12 + 1
+    learned = Targets.load(tmp_path / "data/predictions/targets.json")
+    assert learned.names == ("red",)
+    test = Predictions.load(tmp_path / "data/predictions/test.npz")
+    assert test.labels.shape == test.logits.shape == (6, 1)
+    every = Manifest.load(tmp_path / "data/prepared/manifest.csv", TARGETS).part("test").labels
+    np.testing.assert_array_equal(test.labels, every[:, 1:])
+    head = Head(dropout=0.0, hidden_units=12, batch_norm=True)
+    network = load_trained("efficientnet_lite0", SIZE, learned, head, tmp_path / "models/finetuned.weights.h5")
+    images = np.load(tmp_path / "data/images/images.npy")
+    np.testing.assert_allclose(network.predict_on_batch(images[24:]), test.logits, atol=0.02)
+    assert "val_log_loss_kind" not in (tmp_path / "plots/history_finetune.csv").read_text()
