@@ -158,6 +158,6 @@ def _resample(
 ) -> tuple[LabelledBatches, list[TargetStatistics]]:
     real = training.batches
     assert isinstance(real, FeatureBatches)
-    synthetic = mlsmote(np.asarray(real.features[real.rows, 0]), training.labels, data.targets, seed)
+    synthetic = mlsmote(real.features[:, 0], real.rows, training.labels, data.targets, seed)
     labels = np.concatenate([training.labels, synthetic.labels])
     return LabelledBatches(ResampledBatches(real, synthetic), labels), resampled_statistics(data.statistics, labels)

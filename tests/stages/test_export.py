@@ -16,11 +16,11 @@ TARGETS = Targets((Target("kind", "categorical", ("bag", "shoe", "hat")), Target
 def trained(tiny_project):
     """Return a function that makes a project at the point where `export` runs, its network with random weights."""
 
-    def make(backbone):
+    def make(backbone, **changes):
         from lacuna.backbones import build_backbone
         from lacuna.network import build_head, join
 
-        params = tiny_project({"backbone.name": backbone})
+        params = tiny_project({"backbone.name": backbone, **changes})
         for folder in ("data/images", "data/predictions", "models"):
             Path(folder).mkdir(parents=True)
         images = np.random.default_rng(0).integers(0, 256, (40, SIZE, SIZE, 3), dtype=np.uint8)
@@ -56,8 +56,8 @@ def test_both_formats_are_written_with_the_same_bytes_in_every_run(trained, run_
     assert hashes[0] == hashes[1]
 
 
-def test_the_normalization_and_swish_of_b0_are_exported_too(trained):
-    assert export_and_hash(trained("efficientnet_b0"))
+def test_the_normalization_and_swish_of_b0_and_every_layer_of_the_head_are_exported_too(trained):
+    assert export_and_hash(trained("efficientnet_b0", **{"head.batch_norm": True, "head.hidden_units": 8}))
 
 
 def test_nothing_is_written_when_a_runtime_disagrees_with_keras(trained, monkeypatch):
