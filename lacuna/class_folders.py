@@ -31,9 +31,10 @@ def find_places(images: Sequence[str]) -> list[Place]:
     top = {parts[0] for parts in folders if parts}
     splits = {name for name in top if name.lower() in SPLIT_FOLDERS}
     if len(splits) > 1 and splits != top:
+        others = ", ".join(sorted(top - splits)[:3])
         raise LacunaError(
-            f"data.path: folders {', '.join(sorted(splits))} are named like splits, {', '.join(sorted(top - splits)[:3])} "
-            "beside them not; expected class folders alone, or splits alone with class folders inside"
+            f"data.path: folders {', '.join(sorted(splits))} are named like splits, {others} beside them not; expected "
+            "class folders alone, or splits alone with class folders inside"
         )
     if not splits or splits != top:
         return [Place("", parts[0] if parts else "") for parts in folders]
