@@ -51,8 +51,8 @@ def fetch_fashion_mnist(to: Path, url: str | None = None, local: tuple[Path, ...
     """Put the four idx files and `classes.txt` into the folder `to`; return for each file where it came from.
 
     A file that is there already stays. Otherwise it is taken from the first folder of `local` that has it (Debian's
-    package dataset-fashion-mnist and Keras' cache), or downloaded from below `url`. Each is checked by the SHA-256 of its
-    content, so that a file in `to` is whole and the right one. Raises LacunaError when a download fails or differs.
+    package dataset-fashion-mnist and Keras' cache), or downloaded from below `url`. Each is checked by the SHA-256 of
+    its content, so that a file in `to` is whole and the right one. Raises LacunaError when a download fails or differs.
     """
     url = url or FASHION_MNIST_URL
     folders = local if local is not None else (FASHION_MNIST_PACKAGE, _keras_cache())
@@ -146,6 +146,7 @@ def _download(address: str, target: Path) -> None:
                 file.write(block)
                 n_read += len(block)
     except urllib.error.HTTPError as error:
+        error.close()
         raise LacunaError(f"{address}: {error.code} {error.reason}; {_other_ways(target.parent)}") from None
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError, ValueError) as error:
         reason = " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__
@@ -158,6 +159,6 @@ def _download(address: str, target: Path) -> None:
 
 def _other_ways(to: Path) -> str:
     return (
-        f"put the four files of Fashion-MNIST into {to} yourself, install Debian's package dataset-fashion-mnist, or name "
-        "another place by --url"
+        f"put the four files of Fashion-MNIST into {to} yourself, install Debian's package dataset-fashion-mnist, "
+        "or name another place by --url"
     )

@@ -147,8 +147,8 @@ def find_flaws(
             (count["conflicting_duplicates"], f"groups of duplicates have conflicting labels of {name}, kept"),
             (
                 count["rare_classes"],
-                f"classes of {name} have fewer than {data.min_class_count} images; those {count['rare_images']} images "
-                f"are {'of class ' + OTHER if folded else 'unknown'} now",
+                f"classes of {name} have fewer than {data.min_class_count} images, "
+                f"now {'of class ' + OTHER if folded else 'unknown'}: {count['rare_images']} images",
             ),
         ]
     return [*label_file.notes, *(f"{n} {what}" for n, what in flaws if n)]
