@@ -70,13 +70,18 @@ class Data(Block):
         return targets
 
     @model_validator(mode="after")
-    def _words_are_disjoint(self) -> Self:
+    def _keys_fit_each_other(self) -> Self:
         for one, other in (("unknown", "positive"), ("unknown", "negative"), ("positive", "negative")):
             both = set(getattr(self, one)) & set(getattr(self, other))
             if both:
                 raise ValueError(f"{', '.join(map(repr, sorted(both)))} must not stand in both {one} and {other}")
         if self.source == "table" and not self.targets:
             raise ValueError("targets must name at least one column of the table")
+        if self.source in ("folders", "idx"):
+            if self.labels != self.path:
+                raise ValueError(f"labels must be path again with source {self.source}, received {self.labels!r}")
+            if self.targets and list(self.targets.values()) != ["categorical"]:
+                raise ValueError(f"targets must be one categorical target or {{}} with source {self.source}")
         return self
 
 
