@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna import backend
-from lacuna.backbones import build_backbone, cut, load_weights
+from lacuna.backbones import build_backbone, load_weights
 from lacuna.checkpoint import fingerprint, open_checkpoint
 from lacuna.config import Params
 from lacuna.diagnosis import diagnose_collapse, diagnose_history
 from lacuna.files import sha256, whole_folder
+from lacuna.freeze_boundary import cut
 from lacuna.network import augment_in_graph, build_head, join, save_weights
 from lacuna.predictions import Predictions
 from lacuna.training import Phase, count_parameters, predict_logits, train_phase, write_history
@@ -26,7 +27,7 @@ HISTORY = Path("plots/history_finetune.csv")
 def train_finetune(params: Params) -> Facts:
     backend.make_reproducible(params.train.seed)
     data = TrainingData.open(Path("data"))
-    backbone = build_backbone(params.backbone.name, params.backbone.weights, data.images.shape[1])
+    backbone = build_backbone(params.backbone, data.images.shape[1])
     head = build_head(backbone.output_shape[-1], data.targets, params.head.dropout)
     load_weights(head, Path("models/warmup.weights.h5"), "warm-up's head")
     parts = cut(backbone, params.finetune.unfreeze)

@@ -9,11 +9,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from lacuna import backend
-from lacuna.backbones import build_backbone, cut
+from lacuna.backbones import build_backbone
 from lacuna.checkpoint import fingerprint, open_checkpoint
 from lacuna.config import Augment, Params
 from lacuna.diagnosis import diagnose_history
 from lacuna.files import sha256
+from lacuna.freeze_boundary import cut
 from lacuna.network import augment_in_graph, build_head, join, save_weights, start_at_prior
 from lacuna.training import Phase, count_parameters, train_phase, write_history
 from lacuna.training_data import TrainingData
@@ -30,7 +31,7 @@ def train_warmup(params: Params) -> Facts:
     inputs: NDArray[Any] | Augment = data.store.pooled
     model = head
     if not data.store.info.views:
-        backbone = build_backbone(params.backbone.name, params.backbone.weights, data.images.shape[1])
+        backbone = build_backbone(params.backbone, data.images.shape[1])
         parts = cut(backbone, unfreeze=0)
         inputs = params.augment
         model = augment_in_graph(parts.trunk, join(parts.tail, head), params.augment.cutout)
