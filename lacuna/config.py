@@ -119,6 +119,12 @@ class Backbone(Block):
     input_size: Annotated[int, Field(ge=0, le=1024)]
     interpolation: Interpolation
 
+    @model_validator(mode="after")
+    def _has_such_weights(self) -> Self:
+        if self.name == "small_cnn" and self.weights == "imagenet":
+            raise ValueError("small_cnn has no ImageNet weights: set backbone.weights to none")
+        return self
+
 
 class Augment(Block):
     views: Annotated[int, Field(ge=0, le=64)]
@@ -226,6 +232,15 @@ class Params(Block):
     calibrate: Calibrate
     evaluate: Evaluate
     track: Track
+
+    @model_validator(mode="after")
+    def _images_are_not_shrunk(self) -> Self:
+        if 0 < self.backbone.input_size < self.data.image_size:
+            raise ValueError(
+                f"backbone.input_size: expected 0 or at least data.image_size ({self.data.image_size}), received "
+                f"{self.backbone.input_size}; to show the network smaller images, lower data.image_size"
+            )
+        return self
 
     @model_validator(mode="after")
     def _rules_name_targets(self) -> Self:

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from lacuna.backbones import build_backbone
-from lacuna.config import Optimizer
-from lacuna.optimization import averaged, block_depths, depth_factors, make_optimizer, reduce_on_plateau, schedule
+from lacuna.config import Backbone, Optimizer
+from lacuna.freeze_boundary import block_depths
+from lacuna.optimization import averaged, depth_factors, make_optimizer, reduce_on_plateau, schedule
 
 PLAIN = Optimizer(
     name="adam",
@@ -138,7 +139,7 @@ def test_without_an_average_the_weights_stay():
     ],
 )
 def test_the_rate_falls_from_block_to_block(name, depths):
-    backbone = build_backbone(name, "none", 32)
+    backbone = build_backbone(Backbone(name=name, weights="none", input_size=0, interpolation="bilinear"), 32)
     found, factors = block_depths(backbone), depth_factors(backbone, 0.5)
     for layer, depth in depths.items():
         assert found[layer] == depth
