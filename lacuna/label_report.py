@@ -158,7 +158,8 @@ def _lines(lines: Sequence[int]) -> str:
     """Where in the label file; "" for labels that stand in no lines."""
     if not lines or not lines[0]:
         return ""
-    return f" (line {', '.join(map(str, lines[:SHOWN_LINES]))}{', ...' if len(lines) > SHOWN_LINES else ''})"
+    shown = ", ".join(map(str, lines[:SHOWN_LINES])) + (", ..." if len(lines) > SHOWN_LINES else "")
+    return f" (line{'s' if len(lines) > 1 else ''} {shown})"
 
 
 def label_table(counts: Mapping[str, TargetCounts], targets: Targets) -> str:

@@ -24,7 +24,7 @@ from lacuna.label_report import (
 )
 from lacuna.labels import encode, given_parts, image_groups, join
 from lacuna.manifest import PARTS, Manifest
-from lacuna.sources import read_labels
+from lacuna.sources import Dropped, read_labels
 from lacuna.split import completed_split
 from stages._run import Facts, run
 
@@ -65,7 +65,8 @@ def prepare(params: Params) -> Facts:
     with whole_folder(Path("data/prepared")) as out:
         manifest.save(out / "manifest.csv", targets)
         targets.save(out / "targets.json")
-        write_csv(out / "dropped.csv", ("line", "image", "reason"), sorted([*label_file.malformed, *joined.dropped]))
+        dropped = sorted([*label_file.malformed, *joined.dropped])
+        write_csv(out / "dropped.csv", Dropped._fields, [(line or "", *rest) for line, *rest in dropped])
         weighed = weigh_targets(train_labels, targets, weights.scheme, beta=weights.beta, ceiling=weights.max)
         write_json(out / "class_weights.json", weighed)
         write_json(Path("metrics/prepare.json"), metrics)

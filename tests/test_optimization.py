@@ -133,9 +133,9 @@ def test_without_an_average_the_weights_stay():
     [
         (
             "efficientnet_lite0",
-            {"top_conv": 0, "b15_project_conv": 1, "b14_add": 2, "b0_depthwise_bn": 16, "stem_bn": 17},
+            {"top_conv": 0, "b15_project_conv": 1, "b14_project_conv": 2, "b0_depthwise_bn": 16, "stem_bn": 17},
         ),
-        ("efficientnet_b0", {"top_conv": 0, "block7a_se_reduce": 1, "block6d_add": 2}),
+        ("efficientnet_b0", {"top_conv": 0, "block7a_se_reduce": 1, "block6d_project_conv": 2}),
     ],
 )
 def test_the_rate_falls_from_block_to_block(name, depths):

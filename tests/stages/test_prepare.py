@@ -105,7 +105,7 @@ class TestOutputs:
         assert sum(sum(red[part].values()) for part in ("train", "val", "test")) == red["known"]
         printed = capsys.readouterr().out
         assert "warning: 1 lines are skipped (line 66): data/prepared/dropped.csv" in printed
-        assert "warning: 2 label rows have no usable image (line 63, 64): data/prepared/dropped.csv" in printed
+        assert "warning: 2 label rows have no usable image (lines 63, 64): data/prepared/dropped.csv" in printed
         assert "warning: 1 label rows repeat an image, merged (line 62)" in printed
         assert "warning: 1 images have contradicting labels of red, now unknown (line 62)" in printed
         assert "warning: 1 groups of duplicates have conflicting labels of red, kept" in printed

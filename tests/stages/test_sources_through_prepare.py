@@ -53,7 +53,7 @@ def test_class_folders(tiny_project: Any, tmp_path: Path, run_stage: Any) -> Non
     assert len(labels) == 60
     assert all(image.split("/")[0] == label for image, label in labels.items())
     assert read_csv(Path("data/prepared/dropped.csv")) == [
-        {"line": "0", "image": "cat/page.jpg", "reason": "not an image of a known format"}
+        {"line": "", "image": "cat/page.jpg", "reason": "not an image of a known format"}
     ]
 
 
