@@ -1,4 +1,4 @@
-"""The command line: predict images, set params.yaml to a preset, compare experiments.
+"""The command line: predict images, set params.yaml to a preset, fetch its data, compare experiments.
 
     python -m lacuna --help
 
@@ -59,13 +59,27 @@ def predict(options: argparse.Namespace) -> int:
 
 def use(options: argparse.Namespace) -> int:
     """Set params.yaml to a preset."""
-    from lacuna.presets import use_preset
+    from lacuna.presets import missing_data, use_preset
 
     changes = use_preset(options.preset, PARAMS_FILE, PRESETS_FOLDER, options.data)
     width = max((len(key) for key, _, _ in changes), default=0)
     for key, before, after in changes:
         print(f"{key:{width}}  {_format_value(before)} → {_format_value(after)}")
     print(f"{PARAMS_FILE}: {len(changes)} values changed; `dvc repro` runs what depends on them")
+    if lack := missing_data(options.preset, PARAMS_FILE, PRESETS_FOLDER):
+        print(f"warning: {lack}", file=sys.stderr)
+    return 0
+
+
+def fetch(options: argparse.Namespace) -> int:
+    """Get a public data set."""
+    from lacuna.fetch import fetch_fashion_mnist, fetch_kaggle
+
+    if options.dataset == "kaggle":
+        fetch_kaggle(options.handle, options.to)
+        print(f"{options.to}: {options.handle}")
+    else:
+        print("\n".join(fetch_fashion_mnist(options.to, options.url)))
     return 0
 
 
@@ -145,6 +159,17 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("preset", metavar="PRESET", help=f"a name in {PRESETS_FOLDER}/ or the path of a YAML file")
     command.add_argument("--data", metavar="DIR", help="where the preset's data lies, instead of data/raw")
     command.set_defaults(run=use)
+
+    command = commands.add_parser("fetch", help="get a public data set", description=fetch.__doc__)
+    command.set_defaults(run=fetch)
+    datasets = command.add_subparsers(dest="dataset", required=True)
+    folder = argparse.ArgumentParser(add_help=False)
+    folder.add_argument("--to", metavar="DIR", type=Path, default=Path("data/raw"), help="where to (%(default)s)")
+    what = "from Debian's package dataset-fashion-mnist, Keras' cache, or a download"
+    command = datasets.add_parser("fashion_mnist", parents=[folder], help=what, description=f"Fashion-MNIST, {what}")
+    command.add_argument("--url", help="download from below this address")
+    command = datasets.add_parser("kaggle", parents=[folder], help="a data set of Kaggle")
+    command.add_argument("handle", metavar="HANDLE", help="OWNER/DATASET, as its page's address ends")
 
     command = commands.add_parser("compare", help="tell whether one experiment is better", description=compare.__doc__)
     what = "an experiment's name, a branch, tag or commit; workspace: the working tree"

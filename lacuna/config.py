@@ -70,13 +70,18 @@ class Data(Block):
         return targets
 
     @model_validator(mode="after")
-    def _words_are_disjoint(self) -> Self:
+    def _keys_fit_each_other(self) -> Self:
         for one, other in (("unknown", "positive"), ("unknown", "negative"), ("positive", "negative")):
             both = set(getattr(self, one)) & set(getattr(self, other))
             if both:
                 raise ValueError(f"{', '.join(map(repr, sorted(both)))} must not stand in both {one} and {other}")
         if self.source == "table" and not self.targets:
             raise ValueError("targets must name at least one column of the table")
+        if self.source in ("folders", "idx"):
+            if self.labels != self.path:
+                raise ValueError(f"labels must be path again with source {self.source}, received {self.labels!r}")
+            if self.targets and list(self.targets.values()) != ["categorical"]:
+                raise ValueError(f"targets must be one categorical target or {{}} with source {self.source}")
         return self
 
 
@@ -113,6 +118,12 @@ class Backbone(Block):
     weights: Annotated[str, Field(min_length=1)]
     input_size: Annotated[int, Field(ge=0, le=1024)]
     interpolation: Interpolation
+
+    @model_validator(mode="after")
+    def _has_such_weights(self) -> Self:
+        if self.name == "small_cnn" and self.weights == "imagenet":
+            raise ValueError("small_cnn has no ImageNet weights: set backbone.weights to none")
+        return self
 
 
 class Augment(Block):
@@ -221,6 +232,15 @@ class Params(Block):
     calibrate: Calibrate
     evaluate: Evaluate
     track: Track
+
+    @model_validator(mode="after")
+    def _images_are_not_shrunk(self) -> Self:
+        if 0 < self.backbone.input_size < self.data.image_size:
+            raise ValueError(
+                f"backbone.input_size: expected 0 or at least data.image_size ({self.data.image_size}), received "
+                f"{self.backbone.input_size}; to show the network smaller images, lower data.image_size"
+            )
+        return self
 
     @model_validator(mode="after")
     def _rules_name_targets(self) -> Self:

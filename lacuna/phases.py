@@ -10,11 +10,12 @@ import keras  # isort: skip
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.backbones import build_backbone, cut
+from lacuna.backbones import build_backbone
 from lacuna.batches import FeatureBatches, ResampledBatches
 from lacuna.checkpoint import Checkpoint, fingerprint
 from lacuna.config import Augment, Params
 from lacuna.errors import LacunaError
+from lacuna.freeze_boundary import cut
 from lacuna.losses import TargetStatistics
 from lacuna.manifest import Part
 from lacuna.network import augment_in_graph, build_head, join, start_at_prior
@@ -65,7 +66,7 @@ def warm_up(
     inputs: NDArray[Any] | Augment = data.store.pooled
     model = head
     if not data.store.info.views:
-        backbone = build_backbone(params.backbone.name, params.backbone.weights, data.images.shape[1])
+        backbone = build_backbone(params.backbone, data.images.shape[1])
         parts = cut(backbone, unfreeze=0)
         inputs = params.augment
         model = augment_in_graph(parts.trunk, join(parts.tail, head), params.augment.cutout)
@@ -115,7 +116,7 @@ def fine_tune(
     """
     backend.make_reproducible(params.train.seed)
     settings = params.finetune
-    backbone = build_backbone(params.backbone.name, params.backbone.weights, data.images.shape[1])
+    backbone = build_backbone(params.backbone, data.images.shape[1])
     parts = cut(backbone, settings.unfreeze)
     model = join(parts.tail, head)
     inputs: NDArray[Any] | Augment = params.augment

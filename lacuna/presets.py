@@ -51,6 +51,20 @@ def use_preset(preset: str, params_file: Path, presets_folder: Path, data_folder
     return [(key, before.get(key), value) for key, value in _leaves(params) if before.get(key) != value]
 
 
+def missing_data(preset: str, params_file: Path, presets_folder: Path) -> str | None:
+    """One line when the data of a preset that was put into `params_file` is not there: where it belongs and comes from.
+
+    The latter stands in the preset's comment, as the lines that begin with `# Data:`; presets without bring their own.
+    """
+    origin = re.search(r"^# Data: (.+(?:\n#   .+)*)", _find(preset, presets_folder).read_text(encoding="utf-8"), re.M)
+    data = _read(params_file)["data"]
+    missing = [place for place in dict.fromkeys([data["path"], data["labels"]]) if not Path(place).exists()]
+    if origin is None or not missing:
+        return None
+    where_from = re.sub(r"\n# +", " ", origin[1])
+    return f"{' and '.join(missing)}: not there yet; {where_from}"
+
+
 def preset_names(presets_folder: Path) -> list[str]:
     return sorted(path.stem for path in presets_folder.glob("*.yaml"))
 

@@ -166,6 +166,20 @@ def test_labels_txt_may_leave_its_targets_unnamed():
     assert parse_params(changed).data.targets == {}
 
 
+@pytest.mark.parametrize("source", ["folders", "idx"])
+def test_sources_whose_labels_lie_with_the_images_want_one_categorical_target(source):
+    changed = content()
+    right = {"source": source, "path": "raw", "labels": "raw", "targets": {"kind": "categorical"}}
+    for targets in ({}, {"kind": "categorical"}):
+        changed["data"].update(right, targets=targets)
+        assert parse_params(changed).data.targets == targets
+    for targets in ({"kind": "binary"}, {"kind": "categorical", "more": "categorical"}):
+        changed["data"].update(right, targets=targets)
+        assert f"targets must be one categorical target or {{}} with source {source}" in mistake(changed)
+    changed["data"].update(right, labels="raw/labels.csv")
+    assert f"labels must be path again with source {source}, received 'raw/labels.csv'" in mistake(changed)
+
+
 def test_several_mistakes_are_said_at_once():
     changed = content()
     changed["train"]["gamma"] = -1

@@ -31,6 +31,24 @@ def test_a_weights_file_that_is_not_there_stops_before_any_image_is_read(tiny_pr
         check_params(tiny_project({"backbone.weights": "models/own.weights.h5"}))
 
 
+def test_data_that_is_not_there_stops_the_run_with_key_and_advice(tiny_project, run_stage, one_line):
+    tiny_project({"data.path": "data/raw/images"})
+    assert "params.yaml: data.path: data/raw/images is not there; put your data there" in one_line(
+        run_stage("check_params")
+    )
+    assert not Path("data/params_checked.txt").exists()
+    Path("data/raw/images").mkdir(parents=True)
+    tiny_project({"data.path": "data/raw/images", "data.labels": "data/raw/labels.csv"})
+    assert "data.labels: data/raw/labels.csv is not there" in one_line(run_stage("check_params"))
+
+
+@pytest.mark.parametrize("tracked", ["data/raw.dvc", "data/raw/images.dvc"])
+def test_data_that_dvc_has_yet_to_fetch_is_no_mistake(tracked, tiny_project):
+    Path(tracked).parent.mkdir(parents=True)
+    Path(tracked).touch()
+    check_params(tiny_project({"data.path": "data/raw/images"}))
+
+
 def test_a_decision_rule_for_a_categorical_target_is_named(repository):
     content = YAML(typ="safe").load(repository / "params.yaml")
     content["calibrate"]["rules"] = {"category": "min_recall"}
