@@ -17,11 +17,11 @@ import numpy as np
 import tensorflow as tf
 
 from lacuna.backbones import build_backbone
-from lacuna.config import load_params
 from lacuna.freeze_boundary import cut
 from lacuna.losses import MaskedLoss, load_statistics
 from lacuna.manifest import Manifest
 from lacuna.network import build_head, start_at_prior
+from lacuna.params_file import load_params
 from lacuna.predictions import Predictions
 from lacuna.targets import Targets
 

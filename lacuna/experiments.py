@@ -4,8 +4,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from lacuna.config import Params, load_params
+from lacuna.config import Params
 from lacuna.errors import LacunaError
+from lacuna.params_file import load_params
 from lacuna.predictions import Predictions
 from lacuna.targets import Targets
 

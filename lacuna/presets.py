@@ -15,9 +15,9 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import PlainScalarString, ScalarString
 
-from lacuna.config import parse_params
 from lacuna.errors import LacunaError
 from lacuna.files import whole_file
+from lacuna.params_file import parse_params
 
 DEFAULT = "default"
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from lacuna.cli import format_prediction, main
-from lacuna.config import load_params
+from lacuna.params_file import load_params
 from lacuna.predictor import Prediction, TargetPrediction
 from tests.tiny_bundle import write_tiny_bundle
 

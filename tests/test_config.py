@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from lacuna.config import Params, load_params, parse_params
+from lacuna.config import Params
 from lacuna.errors import LacunaError
+from lacuna.params_file import load_params, parse_params
 
 REPOSITORY = Path(__file__).parents[1]
 PARAMS_FILE = REPOSITORY / "params.yaml"

@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).parents[1]
 STAGE = """
 from pathlib import Path
 import numpy as np
-from lacuna.config import load_params
+from lacuna.params_file import load_params
 from lacuna.predictions import Predictions
 from lacuna.targets import Target, Targets
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from lacuna.config import load_params
 from lacuna.errors import LacunaError
+from lacuna.params_file import load_params
 from lacuna.presets import missing_data, preset_names, use_preset
 
 REPOSITORY = Path(__file__).parents[1]
