@@ -190,3 +190,41 @@ def test_with_everything_switched_on_the_predictions_are_those_of_the_saved_netw
     images = np.load(tmp_path / "data/images/images.npy")
     np.testing.assert_allclose(network.predict_on_batch(images[24:]), test.logits, atol=0.02)
     assert "val_log_loss_kind" not in (tmp_path / "plots/history_finetune.csv").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "weights", "block"),
+    [
+        ("efficientnet_lite0", "imagenet", "b14"),
+        ("efficientnet_lite1", "imagenet", "b19"),
+        ("efficientnet_lite2", "imagenet", "b19"),
+        ("efficientnet_b0", "none", "block7a"),
+        ("efficientnet_v2b0", "none", "block6h"),
+        ("mobilenet_v2", "imagenet", "b15"),
+        ("resnet50", "none", "conv5_block3"),
+        ("small_cnn", "none", "b0"),
+    ],
+)
+def test_every_backbone_goes_through_both_phases_and_predicts_what_it_is_saved_as(
+    project, tmp_path, name, weights, block
+):
+    features, warmup, finetune = project(
+        {
+            "backbone.name": name,
+            "backbone.weights": weights,
+            "backbone.input_size": 48,
+            "finetune.unfreeze": block,
+            "finetune.epochs": 1,
+            "warmup.epochs": 1,
+        }
+    )
+    assert bool(features["streamed"]) is (name == "small_cnn")
+    assert 0 < warmup["parameters_trained"] < finetune["parameters_trained"]
+    assert warmup["epochs"] == finetune["epochs"] == 1
+    settings = Backbone(name=name, weights="none", input_size=48, interpolation="bilinear")
+    network = load_trained(settings, SIZE, TARGETS, HEAD, tmp_path / "models/finetuned.weights.h5")
+    images = np.load(tmp_path / "data/images/images.npy")
+    val = Predictions.load(tmp_path / "data/predictions/val.npz")
+    assert np.isfinite(val.logits).all()
+    np.testing.assert_allclose(network.predict_on_batch(images[18:24]), val.logits, atol=0.02)  # features are float16
