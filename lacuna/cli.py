@@ -83,7 +83,14 @@ def compare(options: argparse.Namespace) -> int:
             "expected the same targets with the same classes"
         )
     comparison = compare_predictions(
-        a.targets, a.validation, b.validation, a.params.calibrate, b.params.calibrate, a.params.evaluate
+        a.targets,
+        a.validation,
+        b.validation,
+        a.params.calibrate,
+        b.params.calibrate,
+        a.params.evaluate,
+        a.relations,
+        b.relations,
     )
     print(comparison_table(comparison, a.name, b.name))
     return 0

@@ -10,8 +10,10 @@ import numpy as np
 
 from lacuna.class_weights import weigh_targets
 from lacuna.config import Params
+from lacuna.consistency import relevant, save_relations
 from lacuna.csv_files import read_csv, write_csv
 from lacuna.files import whole_folder, write_json
+from lacuna.hierarchy import describe_relations, learn_relations
 from lacuna.label_report import (
     check_trainable,
     count_conflicts,
@@ -59,17 +61,21 @@ def prepare(params: Params) -> Facts:
         "groups_across_splits": count_crossing(group, part),
         "targets": describe_targets(counts, encoded.contradictions, conflicts, encoded.rare),
     }
-    train_labels = manifest.part("train").labels
+    train = manifest.part("train")
+    relations = learn_relations(train.labels, train.group, targets)
     with whole_folder(Path("data/prepared")) as out:
         manifest.save(out / "manifest.csv", targets)
         targets.save(out / "targets.json")
         write_csv(out / "dropped.csv", ("image", "reason"), joined.dropped)
         balanced = weights.scheme == "balanced"
-        weighed = weigh_targets(train_labels, targets, balanced=balanced, ceiling=weights.max)
+        weighed = weigh_targets(train.labels, targets, balanced=balanced, ceiling=weights.max)
         write_json(out / "class_weights.json", weighed)
+        save_relations(out / "hierarchy.json", relations)
         write_json(Path("metrics/prepare.json"), metrics)
 
     print(f"{metrics['images']} images in {metrics['groups']} groups\n{label_table(counts, targets)}")
+    if relations:
+        print(f"{describe_relations(relevant(relations, targets))}: calibrate.consistent says what becomes of it")
     notes = find_flaws(metrics, data.min_class_count) + find_shortages(counts, split.min_positives)
     for note in notes:
         print(f"warning: {note}")

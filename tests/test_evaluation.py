@@ -92,7 +92,7 @@ def test_logits_without_signal_never_look_learned():
 
 def test_the_interval_of_f1_covers_the_truth():
     """The F1 that the shipped decisions reach on 40,000 new images lies inside, at least 8 times of 10."""
-    evaluate = Evaluate(bootstrap=100, confidence=0.95, seed=0)
+    evaluate = EVALUATE
     population = simulate(40_000, signal=2, seed=999, unknown=0)
     covered = []
     for seed in range(20):

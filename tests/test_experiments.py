@@ -28,6 +28,7 @@ names = np.array([f"{i}.png" for i in range(60)])
 logits = (labels * 2 - 1 + noise)[:, None].astype("f4")
 Predictions(logits, labels[:, None].astype("i2"), names, np.arange(60)).save(Path("data/predictions/val.npz"))
 Targets((Target("red", "binary", ("0", "1")),)).save(Path("data/prepared/targets.json"))
+Path("data/prepared/hierarchy.json").write_text("[]")
 """
 
 DVC_YAML = """
