@@ -130,7 +130,7 @@ class Calibration:
         return np.stack([one[0] for one in decisions], axis=1).astype(np.int16)
 
     def fits(self, targets: Targets) -> list[Fit]:
-        """As one replicate. Raises LacunaError when a target is missing or has another form, or a relation does not fit."""
+        """As one replicate. Raises LacunaError when a target or relation is missing or does not fit."""
         fits = []
         for target in targets:
             one = self.targets.get(target.name)

@@ -26,7 +26,8 @@ def fit_calibration(
 ) -> Calibration:
     """Fit every target's scaling and threshold on the validation part, with a bootstrap interval of the threshold.
 
-    Decisions will respect the relations. Raises LacunaError when `calibrate.rules` names no target or a categorical one.
+    Its decisions will respect the relations. Raises LacunaError when `calibrate.rules` names no target or a
+    categorical one.
     """
     fits = fit_replicates(targets, validation, np.ones((1, len(validation))), options)
     chunks = group_weights(validation.group, evaluate.bootstrap, evaluate.seed, chunk_size(targets, len(validation)))

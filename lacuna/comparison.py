@@ -62,9 +62,9 @@ def compare(
 ) -> Comparison:
     """Compare two experiments' validation predictions on the images that both validated on.
 
-    Both are calibrated by cross-fitting, each with its own rules and relations, in the same folds and replicates. Cells known to one
-    only, or labelled differently, count as unknown. Groups are those of `a`. A figure that is undefined is left out.
-    Raises LacunaError when they have no validation image in common.
+    Both are calibrated by cross-fitting, each with its own rules and relations, in the same folds and replicates. Cells
+    known to one only, or labelled differently, count as unknown. Groups are those of `a`. A figure that is undefined is
+    left out. Raises LacunaError when they have no validation image in common.
     """
     a, b, n_contradictions = _align(a, b)
     folds = options_b.model_copy(update={"folds": options_a.folds, "seed": options_a.seed})

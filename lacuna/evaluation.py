@@ -5,7 +5,7 @@ thresholds are fitted anew in each replicate. Rankings (average precision, ROC-A
 calibration does not change the order of a binary target's images.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,9 +60,9 @@ class _Decided:
     of the true class, all (replicates, n). Ranks of unknown labels mean nothing; a binary target's are all 0."""
 
     weights: Floats
-    together: list[Labels]
-    alone: list[Labels]
-    ranks: list[Labels]
+    together: Sequence[Labels]
+    alone: Sequence[Labels]
+    ranks: Sequence[Labels]
 
 
 def score_validation(

@@ -53,9 +53,7 @@ def describe_relations(relations: Relations) -> str:
     >>> describe_relations((Relation("kind", "family", {"shirt": "top"}, 0.999),))
     'kind determines family (99.9 % agree)'
     """
-    return ", ".join(
-        f"{one.child} determines {one.parent} ({100 * one.agreement:.4g} % agree)" for one in relations
-    )
+    return ", ".join(f"{one.child} determines {one.parent} ({100 * one.agreement:.4g} % agree)" for one in relations)
 
 
 def _count_groups(

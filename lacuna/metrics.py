@@ -62,8 +62,8 @@ def ece(labels: Labels, probabilities: Floats) -> float | None:
 def classwise_ece(labels: Labels, probabilities: Floats) -> float | None:
     """Class-wise calibration error: the `ece` of each class's own probability, averaged over all classes.
 
-    It also sees a class that is stated too often as the second or third likeliest (Kull et al. 2019). None when no label is
-    known.
+    It also sees a class that is stated too often as the second or third likeliest (Kull et al. 2019). None when no
+    label is known.
     """
     labels, probabilities = _known(labels, probabilities)
     if len(labels) == 0:
@@ -121,8 +121,8 @@ def class_average_precision(labels: Labels, scores: Floats) -> Floats:
 def class_figures(labels: Labels, decisions: Labels, weights: Floats, n_classes: int) -> dict[str, Floats]:
     """Of each class the figures of decisions on known labels, all (replicates, n_classes).
 
-    Decisions (n,) or (replicates, n) are class indices. `actual`, `predicted` and `right` count images; `precision` is NaN for a
-    class never predicted, `recall` for one without a member, `f1` where it is neither.
+    Decisions (n,) or (replicates, n) are class indices. `actual`, `predicted` and `right` count images; `precision` is
+    NaN for a class never predicted, `recall` for one without a member, `f1` where it is neither.
     """
     decisions = np.broadcast_to(decisions, weights.shape)
     actual = weights @ np.eye(n_classes)[labels]

@@ -23,7 +23,12 @@ from lacuna.targets import Target, Targets
 CHAIN = [("article", "sub"), ("sub", "master")]
 FORK = [("article", "sub"), ("article", "shop")]
 SHARED = [("article", "master"), ("maker", "master")]
-SHAPES = {"chain": CHAIN, "fork": FORK, "shared parent": SHARED, "all": [*CHAIN, ("article", "shop"), ("maker", "shop")]}
+SHAPES = {
+    "chain": CHAIN,
+    "fork": FORK,
+    "shared parent": SHARED,
+    "all": [*CHAIN, ("article", "shop"), ("maker", "shop")],
+}
 SIZES = {"article": 6, "sub": 4, "master": 3, "shop": 3, "maker": 4, "red": 2}
 
 
@@ -58,7 +63,7 @@ def random_scores(generator, n=5):
 
 
 def is_consistent(relations, combination):
-    """As the words say it: a mapped child with another parent than its own, unless nobody knows what that parent has."""
+    """A mapped child has its own parent, or one of which nobody knows what belongs to it."""
     for one in relations:
         child, parent = combination[one.child], combination[one.parent]
         if child in one.classes and one.classes[child] != parent and parent in one.classes.values():
@@ -140,7 +145,8 @@ def test_what_others_imply_and_what_closes_a_circle_is_left_out():
 
 def test_relations_of_targets_that_are_not_learned_fall_away_and_the_implied_one_takes_their_place(tmp_path):
     relations = tuple(
-        Relation(child, parent, {f"{child} 0": f"{parent} 1"}, 0.999) for child, parent in [*CHAIN, ("article", "master")]
+        Relation(child, parent, {f"{child} 0": f"{parent} 1"}, 0.999)
+        for child, parent in [*CHAIN, ("article", "master")]
     )
     save_relations(tmp_path / "hierarchy.json", relations)
     assert load_relations(tmp_path / "hierarchy.json", TARGETS) == relations[:2]

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from lacuna.calibration_fit import cross_fitted_probabilities, fit_calibration
-from lacuna.config import Evaluate
 from lacuna.evaluation import priors_of, score_test, score_validation
 from lacuna.metrics import average_precision, decision_figures, log_loss, roc_auc
 from lacuna.predictions import Predictions
