@@ -87,13 +87,21 @@ def compare(options: argparse.Namespace) -> int:
     """Print how far two experiments differ on the targets and validation images they share, and which is better."""
     from lacuna.comparison import compare as compare_predictions
     from lacuna.comparison import comparison_table, of_targets, targets_in_common
+    from lacuna.consistency import relevant
     from lacuna.experiments import read_experiment
 
     a, b = (read_experiment(Path.cwd(), name) for name in (options.a, options.b))
     targets, left_out = targets_in_common(a.targets, b.targets)
     predictions_a, predictions_b = (of_targets(one.validation, one.targets, targets) for one in (a, b))
     comparison = compare_predictions(
-        targets, predictions_a, predictions_b, a.params.calibrate, b.params.calibrate, a.params.evaluate
+        targets,
+        predictions_a,
+        predictions_b,
+        a.params.calibrate,
+        b.params.calibrate,
+        a.params.evaluate,
+        relevant(a.relations, targets),
+        relevant(b.relations, targets),
     )
     print(comparison_table(comparison, a.name, b.name))
     if left_out:

@@ -10,8 +10,10 @@ import numpy as np
 
 from lacuna.class_weights import weigh_targets
 from lacuna.config import Params
+from lacuna.consistency import relevant, save_relations
 from lacuna.csv_files import read_csv, write_csv
 from lacuna.files import whole_folder, write_json
+from lacuna.hierarchy import describe_relations, learn_relations
 from lacuna.label_report import (
     check_trainable,
     count_conflicts,
@@ -61,17 +63,21 @@ def prepare(params: Params) -> Facts:
         "groups_across_splits": count_crossing(group, part),
         "targets": describe_targets(counts, encoded, conflicts),
     }
-    train_labels = manifest.part("train").labels
+    train = manifest.part("train")
+    relations = learn_relations(train.labels, train.group, targets)
     with whole_folder(Path("data/prepared")) as out:
         manifest.save(out / "manifest.csv", targets)
         targets.save(out / "targets.json")
         dropped = sorted([*label_file.malformed, *joined.dropped])
         write_csv(out / "dropped.csv", Dropped._fields, [(line or "", *rest) for line, *rest in dropped])
-        weighed = weigh_targets(train_labels, targets, weights.scheme, beta=weights.beta, ceiling=weights.max)
+        weighed = weigh_targets(train.labels, targets, weights.scheme, beta=weights.beta, ceiling=weights.max)
         write_json(out / "class_weights.json", weighed)
+        save_relations(out / "hierarchy.json", relations)
         write_json(Path("metrics/prepare.json"), metrics)
 
     print(f"{metrics['images']} images in {metrics['groups']} groups\n{label_table(counts, targets)}")
+    if relations:
+        print(f"{describe_relations(relevant(relations, targets))}: calibrate.consistent says what becomes of it")
     notes = find_flaws(metrics, label_file, joined, encoded, data) + find_shortages(counts, split.min_positives)
     for note in notes:
         print(f"warning: {note}")
