@@ -109,6 +109,24 @@ def compare(options: argparse.Namespace) -> int:
     return 0
 
 
+def ensemble(options: argparse.Namespace) -> int:
+    """Make one model of several finished bundles of the same targets, scored on the same images: the mean of what they
+    say. Decision rules and intervals are those of params.yaml."""
+    from lacuna.comparison import comparison_table
+    from lacuna.config import load_params
+    from lacuna.ensemble_building import build_ensemble
+    from lacuna.verdicts import conclude, table
+
+    params = load_params(PARAMS_FILE)
+    built = build_ensemble(options.bundles, options.out, params.calibrate, params.evaluate)
+    for part, metrics in built.metrics.items():
+        print(f"{part} ({params.evaluate.confidence:.0%} intervals)\n{table(metrics)}\n{conclude(metrics)}.\n")
+    for member, comparison in built.gains.items():
+        print(f"{comparison_table(comparison, member, 'ensemble')}\n")
+    print(f"{options.out}: an ensemble of {len(options.bundles)} models")
+    return 0
+
+
 def format_prediction(prediction: "Prediction") -> str:
     """The attributes that were detected, with their probabilities, one per line; then those that were not, in one."""
     detected = {name: target for name, target in prediction.targets.items() if target.detected is not False}
@@ -184,4 +202,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("a", metavar="EXP1", help=what)
     command.add_argument("b", metavar="EXP2", help=what)
     command.set_defaults(run=compare)
+
+    command = commands.add_parser("ensemble", help="average finished models into one", description=ensemble.__doc__)
+    command.add_argument("bundles", metavar="BUNDLE", nargs="+", type=Path, help="a bundle's folder")
+    command.add_argument("--out", type=Path, default=Path("models/ensemble"), help="where it goes (%(default)s)")
+    command.set_defaults(run=ensemble)
     return parser
