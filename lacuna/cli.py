@@ -113,8 +113,8 @@ def ensemble(options: argparse.Namespace) -> int:
     """Make one model of several finished bundles of the same targets, scored on the same images: the mean of what they
     say. Decision rules and intervals are those of params.yaml."""
     from lacuna.comparison import comparison_table
-    from lacuna.config import load_params
     from lacuna.ensemble_building import build_ensemble
+    from lacuna.params_file import load_params
     from lacuna.verdicts import conclude, table
 
     params = load_params(PARAMS_FILE)

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lacuna.bundle import read_bundle, read_predictions
-from lacuna.config import load_params
 from lacuna.ensemble import mean_logits
 from lacuna.ensemble_building import build_ensemble
 from lacuna.errors import LacunaError
 from lacuna.files import sha256
 from lacuna.metrics import activate
+from lacuna.params_file import load_params
 from lacuna.predictor import Predictor
 from tests.tiny_bundle import SIZE, TARGETS, write_tiny_bundle, write_tiny_predictions
 
