@@ -9,7 +9,14 @@ from lacuna.calibration import Calibration
 from lacuna.errors import LacunaError
 from lacuna.files import sha256
 from lacuna.runtimes import MODEL_FILES, RUNTIMES
-from tests.tiny_bundle import CALIBRATION, TARGETS, write_tiny_bundle
+from tests.tiny_bundle import (
+    CALIBRATION,
+    TARGETS,
+    TIED_CALIBRATION,
+    TIED_PICK,
+    TIED_TARGETS,
+    write_tiny_bundle,
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +39,14 @@ def edit(folder, change):
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_a_bundle_is_read_as_it_was_written(folder, runtime):
     assert read_bundle(folder, runtime) == Bundle(TARGETS, CALIBRATION, "efficientnet_lite0", 32, "pad", 1_000_000)
+
+
+def test_relations_between_targets_are_part_of_it_and_must_fit(tmp_path):
+    folder = write_tiny_bundle(tmp_path / "tied", TIED_TARGETS, TIED_CALIBRATION, TIED_PICK)
+    assert read_bundle(folder, "onnx").calibration == TIED_CALIBRATION
+    edit(folder, lambda content: content["calibration"]["relations"][0].update(child="nobody"))
+    with pytest.raises(LacunaError, match="damaged, .*relation nobody → colour does not fit"):
+        read_bundle(folder, "onnx")
 
 
 def test_the_same_content_gives_the_same_bytes(original, tmp_path):

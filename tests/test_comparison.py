@@ -4,7 +4,7 @@ import pytest
 from lacuna.comparison import MACRO, compare, comparison_table
 from lacuna.errors import LacunaError
 from lacuna.predictions import Predictions
-from tests.simulated_predictions import CALIBRATE, EVALUATE, TARGETS, simulate
+from tests.simulated_predictions import CALIBRATE, EVALUATE, RELATION, TARGETS, TIED, simulate, simulate_tied
 
 
 def run(a, b):
@@ -92,3 +92,14 @@ def test_the_table_names_the_better_experiment():
     assert lines[-2].startswith("macro")
     assert lines[-2].endswith("sharp")
     assert lines[-1] == "300 validation images in common"
+
+
+def test_each_experiment_decides_by_its_own_relations():
+    same = simulate_tied(300, signal=1.5, seed=0)
+    differences = compare(TIED, same, same, CALIBRATE, CALIBRATE, EVALUATE, (), (RELATION,)).differences
+    by_figure = {(one.target, one.figure): one for one in differences}
+    assert by_figure["article", "f1"].better == "b"
+    assert by_figure["red", "f1"].better == ""
+    for target in TIED.names:
+        one = by_figure[target, "log_loss"]
+        assert one.a == one.b

@@ -6,6 +6,7 @@ import numpy as np
 
 from lacuna.bundle import Bundle, write_bundle
 from lacuna.calibration import Calibration, TargetCalibration
+from lacuna.consistency import Relation
 from lacuna.targets import Target, Targets
 
 SIZE = 32
@@ -20,32 +21,51 @@ CALIBRATION = Calibration(
 )
 
 
-def write_tiny_bundle(folder: Path) -> Path:
-    """Of an image whose channels have the means r, g, b (0 to 1), colour has the logits g, b, and red 2 r - 1."""
+PICK = [[0, 0, 1], [1, 0, 0], [0, 1, 0]]
+"""What the channels red, green and blue add to each logit."""
+
+TIED_TARGETS = Targets((TARGETS[0], Target("shade", "categorical", ("leaf", "sky"))))
+TIED_CALIBRATION = Calibration(
+    {
+        name: TargetCalibration("categorical", 1.0, (0.0, 0.0), "argmax", None, None, None, 50, None, ())
+        for name in TIED_TARGETS.names
+    },
+    (Relation("shade", "colour", {"leaf": "green", "sky": "blue"}, 1.0),),
+)
+TIED_PICK = [[0, 0, 1, 0], [1, 0, 0, 1], [0, 1, 0, 0]]
+
+
+def write_tiny_bundle(
+    folder: Path, targets: Targets = TARGETS, calibration: Calibration = CALIBRATION, pick: list[list[int]] = PICK
+) -> Path:
+    """Of an image whose channels have the means r, g, b (0 to 1), colour has the logits g, b, and red 2 r - 1.
+
+    With what is TIED colour has the logits g, b and shade r, g: leaf is green and sky is blue.
+    """
     exported = folder.with_name(folder.name + "_exported")
     for path in (exported, folder):
         path.mkdir(parents=True)
-    write_tiny_network(exported)
-    bundle = Bundle(TARGETS, CALIBRATION, "efficientnet_lite0", SIZE, "pad", 1_000_000)
+    write_tiny_network(exported, pick)
+    bundle = Bundle(targets, calibration, "efficientnet_lite0", SIZE, "pad", 1_000_000)
     write_bundle(folder, bundle, exported=exported, origin={"versions": {}}, metrics={"test": {}})
     return folder
 
 
-def write_tiny_network(folder: Path) -> None:
-    """The logits are the means of green, blue and red, from 0 to 1."""
+def write_tiny_network(folder: Path, pick: list[list[int]] = PICK) -> None:
+    """The logits are sums of the channels' means, from 0 to 1: with PICK green, blue and red."""
     import onnx
     import openvino
     from onnx import TensorProto, helper, numpy_helper
 
-    pick = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]], np.float32) / 255
+    weights = np.array(pick, np.float32) / 255
     nodes = [
         helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["floats"], ["means"], axes=[1, 2], keepdims=0),
         helper.make_node("MatMul", ["means", "pick"], ["logits"]),
     ]
     images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["n", SIZE, SIZE, 3])
-    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", 3])
-    graph = helper.make_graph(nodes, "tiny", [images], [logits], [numpy_helper.from_array(pick, "pick")])
+    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", weights.shape[1]])
+    graph = helper.make_graph(nodes, "tiny", [images], [logits], [numpy_helper.from_array(weights, "pick")])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, folder / "model.onnx")
     openvino.save_model(openvino.Core().read_model(folder / "model.onnx"), folder / "model.xml", compress_to_fp16=False)
