@@ -45,7 +45,7 @@ def test_relations_between_targets_are_part_of_it_and_must_fit(tmp_path):
     folder = write_tiny_bundle(tmp_path / "tied", TIED_TARGETS, TIED_CALIBRATION, TIED_PICK)
     assert read_bundle(folder, "onnx").calibration == TIED_CALIBRATION
     edit(folder, lambda content: content["calibration"]["relations"][0].update(child="nobody"))
-    with pytest.raises(LacunaError, match="damaged, .*relation nobody → colour does not fit"):
+    with pytest.raises(LacunaError, match=r"damaged, .*relation nobody → colour does not fit"):
         read_bundle(folder, "onnx")
 
 
