@@ -37,7 +37,8 @@ class TargetPrediction:
 
     `decision` is one of the classes, the keys of `probabilities`, whose values are calibrated and sum to 1. A binary
     target is decided by its `threshold` on the probability of the second class, "present", and is then `detected`; a
-    categorical one has no threshold, its most probable class is decided for, and `detected` is None.
+    categorical one has no threshold, its most probable class is decided for, and `detected` is None. Where one target's
+    class determines another's, both get the classes of their most probable consistent combination instead.
     """
 
     kind: Kind

@@ -3,6 +3,7 @@
 import numpy as np
 
 from lacuna.config import Calibrate, Evaluate
+from lacuna.consistency import Relation
 from lacuna.predictions import Predictions
 from lacuna.targets import Target, Targets
 
@@ -46,3 +47,26 @@ def simulate(n, *, signal, seed, targets=TARGETS, unknown=0.3, copies=0.2):
             logits[:, columns] = signal * np.eye(target.n_classes)[truth] + noise
         labels[:, index] = np.where(generator.random(n) < unknown, -1, truth)
     return Predictions(logits, labels, np.array([f"{seed}_{row}.jpg" for row in range(n)]), group.astype(np.int64))
+
+
+FAMILY = Target("family", "categorical", ("hat", "shoe", "bag"))
+ARTICLE = Target("article", "categorical", ("cap", "boot", "sandal", "purse", "satchel", "beret"))
+RELATION = Relation(
+    "article",
+    "family",
+    {"cap": "hat", "beret": "hat", "boot": "shoe", "sandal": "shoe", "purse": "bag", "satchel": "bag"},
+    1.0,
+)
+TIED = Targets((FAMILY, RED, ARTICLE))
+
+
+def simulate_tied(n, *, signal, seed, unknown=0.3):
+    """As `simulate`, of targets of which the article determines the family, with independent noise on both."""
+    loose = simulate(n, signal=signal, seed=seed, targets=TIED, unknown=0)
+    families = [FAMILY.classes.index(RELATION.classes[name]) for name in ARTICLE.classes]
+    labels, logits = loose.labels.copy(), loose.logits.copy()
+    labels[:, 0] = np.array(families)[labels[:, 2]]
+    truth = np.eye(3)[labels[:, 0]] - np.eye(3)[loose.labels[:, 0]]
+    logits[:, :3] += (signal * truth).astype(np.float32)
+    labels[np.random.default_rng([seed, 1]).random(labels.shape) < unknown] = -1
+    return Predictions(logits, labels, loose.image, loose.group)

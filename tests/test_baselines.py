@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import sklearn.metrics
 
-from lacuna.baselines import training_prior, trivial_figures
+from lacuna.baselines import training_prior, trivial_figures, trivial_ranks
 
 
 def test_binary_baseline_is_always_present_in_a_random_order():
@@ -25,6 +25,8 @@ def test_categorical_baseline_is_the_better_of_the_commonest_class_and_guessing(
     assert guessed > commonest
     assert figures["f1"][0] == pytest.approx(guessed, abs=0.01)
     assert figures["average_precision"][0] == pytest.approx(1 / 3, abs=0.01)
+    weighted = sklearn.metrics.f1_score(labels, guesses, average="weighted")
+    assert figures["weighted_f1"][0] == pytest.approx(weighted, abs=0.01)
 
     labels = np.array([0] * 9 + [1])
     figures = trivial_figures(labels, np.ones((1, 10)), np.array([0.4, 0.0, 0.6]))
@@ -42,3 +44,8 @@ def test_baselines_are_resampled_with_the_images():
 
 def test_no_class_is_impossible_in_training():
     assert training_prior([8, 0]) == pytest.approx([0.9, 0.1])
+
+
+def test_ranks_follow_the_commonest_classes_of_training():
+    prior = np.array([0.2, 0.5, 0.1, 0.2])
+    assert trivial_ranks(np.array([0, 1, 2, 3]), prior).tolist() == [1, 0, 3, 2]

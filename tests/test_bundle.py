@@ -11,7 +11,7 @@ from lacuna.errors import LacunaError
 from lacuna.files import sha256
 from lacuna.predictions import Predictions
 from lacuna.runtimes import MODEL_FILES, RUNTIMES
-from tests.tiny_bundle import BUNDLE, write_tiny_bundle
+from tests.tiny_bundle import BUNDLE, TIED_CALIBRATION, TIED_PICK, TIED_TARGETS, write_tiny_bundle
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,14 @@ def edit(folder, change):
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_a_bundle_is_read_as_it_was_written(folder, runtime):
     assert read_bundle(folder, runtime) == BUNDLE
+
+
+def test_relations_between_targets_are_part_of_it_and_must_fit(tmp_path):
+    folder = write_tiny_bundle(tmp_path / "tied", TIED_TARGETS, TIED_CALIBRATION, TIED_PICK)
+    assert read_bundle(folder, "onnx").calibration == TIED_CALIBRATION
+    edit(folder, lambda content: content["calibration"]["relations"][0].update(child="nobody"))
+    with pytest.raises(LacunaError, match=r"damaged, .*relation nobody → colour does not fit"):
+        read_bundle(folder, "onnx")
 
 
 def test_the_same_content_gives_the_same_bytes(original, tmp_path):

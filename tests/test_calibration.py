@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 
-from lacuna.calibration import Calibration
+from lacuna.calibration import Calibration, Fit
 from lacuna.calibration_fit import cross_fitted_probabilities, fit_calibration
 from lacuna.errors import LacunaError
 from lacuna.metrics import ece, log_loss
 from lacuna.predictions import Predictions
+from lacuna.scaling import Scaling
 from lacuna.targets import Target, Targets
-from tests.simulated_predictions import CALIBRATE, EVALUATE, TARGETS, simulate
+from tests.simulated_predictions import CALIBRATE, EVALUATE, RELATION, TARGETS, TIED, simulate, simulate_tied
 
 
 def fit(predictions, targets=TARGETS, **changes):
@@ -152,3 +153,43 @@ def test_a_calibration_of_other_targets_or_another_format_is_refused():
         calibration.apply(other, np.zeros((1, 3), np.float32))
     with pytest.raises(LacunaError, match="format 99"):
         Calibration.from_json(calibration.to_json() | {"version": 99})
+
+
+def test_tied_targets_are_decided_together_and_keep_their_own_probabilities(tmp_path):
+    validation = simulate_tied(200, signal=1.5, seed=0)
+    alone = fit_calibration(TIED, validation, CALIBRATE, EVALUATE)
+    together = fit_calibration(TIED, validation, CALIBRATE, EVALUATE, (RELATION,))
+    together.save(tmp_path / "calibration.json")
+    assert Calibration.load(tmp_path / "calibration.json") == together
+
+    chances = together.apply(TIED, validation.logits)
+    for one, other in zip(chances, alone.apply(TIED, validation.logits), strict=True):
+        assert (one == other).all()
+    decisions, own = (one.decide(TIED, validation.logits) for one in (together, alone))
+    family_of = np.array([TIED[0].classes.index(RELATION.classes[name]) for name in TIED[2].classes])
+    contradicting = family_of[own[:, 2]] != own[:, 0]
+    assert 20 < contradicting.sum() < 180
+    assert (decisions[:, 1] == own[:, 1]).all()
+    assert (decisions[~contradicting] == own[~contradicting]).all()
+    product = chances[2] * chances[0][:, family_of]  # (n, articles): each with the only family that fits
+    assert (decisions[:, 2] == product.argmax(axis=1)).all()
+    assert (decisions[:, 0] == family_of[decisions[:, 2]]).all()
+
+
+def test_a_relation_of_other_targets_is_refused():
+    calibration = fit_calibration(TARGETS, simulate(60, signal=2, seed=0), CALIBRATE, EVALUATE, (RELATION,))
+    with pytest.raises(LacunaError, match="the relation article → family does not fit the targets"):
+        calibration.fits(TARGETS)
+
+
+def test_ranks_count_the_classes_that_are_more_probable():
+    validation = simulate(200, signal=2, seed=0)
+    (kind, *_) = fit(validation).fits(TARGETS)
+    labels = np.maximum(validation.labels[:, 0], 0)
+    ranks = kind.true_ranks(validation.logits[:, :3], labels)[0]
+    chances = kind.probabilities(validation.logits[:, :3])
+    own = np.take_along_axis(chances, labels[:, None].astype(int), axis=1)
+    assert (ranks == (chances > own).sum(axis=1)).all()
+    assert ((ranks == 0) == (kind.decide(validation.logits[:, :3])[0] == labels)).all()
+    even = Fit(kind.target, Scaling(np.zeros(1), np.zeros((1, 3))), None, np.ones(1, bool))
+    assert even.true_ranks(np.zeros((3, 3)), np.array([0, 1, 2])).tolist() == [[0, 1, 2]]

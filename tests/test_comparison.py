@@ -5,7 +5,18 @@ from lacuna.comparison import MACRO, compare, comparison_table, of_targets, targ
 from lacuna.errors import LacunaError
 from lacuna.predictions import Predictions
 from lacuna.targets import Target, Targets
-from tests.simulated_predictions import CALIBRATE, EVALUATE, KIND, OLD, RED, TARGETS, simulate
+from tests.simulated_predictions import (
+    CALIBRATE,
+    EVALUATE,
+    KIND,
+    OLD,
+    RED,
+    RELATION,
+    TARGETS,
+    TIED,
+    simulate,
+    simulate_tied,
+)
 
 
 def run(a, b):
@@ -117,3 +128,14 @@ def test_targets_with_other_classes_are_not_the_same():
     assert left_out == ["kind (other classes)"]
     with pytest.raises(LacunaError, match=r"no target in common: one predicts kind \(3 classes\), the other kind \(2"):
         targets_in_common(Targets((KIND,)), Targets((folded,)))
+
+
+def test_each_experiment_decides_by_its_own_relations():
+    same = simulate_tied(300, signal=1.5, seed=0)
+    differences = compare(TIED, same, same, CALIBRATE, CALIBRATE, EVALUATE, (), (RELATION,)).differences
+    by_figure = {(one.target, one.figure): one for one in differences}
+    assert by_figure["article", "f1"].better == "b"
+    assert by_figure["red", "f1"].better == ""
+    for target in TIED.names:
+        one = by_figure[target, "log_loss"]
+        assert one.a == one.b

@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 
+from lacuna.calibration import Calibration
 from lacuna.calibration_fit import cross_fitted_probabilities, fit_calibration
+from lacuna.consistency_report import describe_consistency, summarise_consistency
 from lacuna.evaluation import priors_of, score_test, score_validation
-from lacuna.metrics import average_precision, decision_figures, log_loss, roc_auc
+from lacuna.metrics import average_precision, classwise_ece, decision_figures, log_loss, roc_auc
 from lacuna.predictions import Predictions
 from lacuna.verdicts import LEARNED, NO_SIGNAL, TOO_FEW, conclude, summarise, table
-from tests.simulated_predictions import CALIBRATE, EVALUATE, TARGETS, simulate
+from tests.simulated_predictions import CALIBRATE, EVALUATE, RELATION, TARGETS, TIED, simulate, simulate_tied
 
 COUNTS = {"kind": {"counts": [300, 300, 300]}, "red": {"counts": [700, 300]}, "old": {"counts": [850, 150]}}
 PRIORS = priors_of(TARGETS, COUNTS)
@@ -188,3 +190,71 @@ def test_the_table_has_a_row_per_target():
     assert [row.split()[0] for row in rows] == list(TARGETS.names)
     red = metrics["targets"]["red"]
     assert f"{100 * red['recall']:.0f} [{100 * red['recall_low']:.0f}-{100 * red['recall_high']:.0f}]" in rows[1]
+
+
+def test_figures_of_several_classes_stand_beside_their_baselines():
+    validation = simulate(300, signal=1.5, seed=0)
+    metrics = validation_metrics(validation)
+    chances = cross_fitted_probabilities(TARGETS, validation, CALIBRATE)[0]
+    labels = validation.labels[:, 0]
+    known = labels >= 0
+    likeliest = np.argsort(-chances[known], axis=1)[:, :2]
+    kind = metrics["targets"]["kind"]
+    assert kind["top_2_accuracy"] == pytest.approx((likeliest == labels[known, None]).any(axis=1).mean(), abs=1e-6)
+    assert kind["top_2_accuracy_low"] <= kind["top_2_accuracy"] <= kind["top_2_accuracy_high"]
+    assert kind["baseline_top_2_accuracy"] == pytest.approx((labels[known] < 2).mean(), abs=1e-6)
+    assert kind["classwise_ece"] == pytest.approx(classwise_ece(labels, chances), abs=1e-6)
+    assert kind["baseline_weighted_f1"] < kind["weighted_f1_low"]
+    for name in ("top_2_accuracy", "weighted_f1", "classwise_ece"):
+        assert name not in metrics["targets"]["red"]
+        assert metrics["macro"][name] == kind[name]
+    assert metrics["macro"]["accuracy_low"] <= metrics["macro"]["accuracy"] <= metrics["macro"]["accuracy_high"]
+    many = EVALUATE.model_copy(update={"top_k": 3})
+    assert "top_3_accuracy" not in validation_metrics(validation, many)["targets"]["kind"]
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_consistent_decisions_are_scored_beside_each_targets_own(part):
+    validation, test = simulate_tied(300, signal=1.5, seed=0), simulate_tied(300, signal=1.5, seed=1)
+    priors = [np.full(target.n_classes, 1 / target.n_classes) for target in TIED]
+    calibration = fit_calibration(TIED, validation, CALIBRATE, EVALUATE, (RELATION,))
+
+    def score(relations):
+        if part == "validation":
+            return score_validation(TIED, validation, priors, CALIBRATE, EVALUATE, relations)
+        shipped = Calibration(calibration.targets, relations)
+        return score_test(TIED, validation, test, shipped, priors, CALIBRATE, EVALUATE)
+
+    scored, alone = score((RELATION,)), score(())
+    metrics = summarise(scored, {}, 0.95, 10)
+    metrics["consistency"] = summarise_consistency(scored, (RELATION,))
+    own = summarise(alone, {}, 0.95, 10)["targets"]
+    finite_numbers(metrics)
+    assert metrics["targets"]["red"] == own["red"]
+    for name in ("family", "article"):
+        figures = metrics["targets"][name]
+        for end in ("", "_low", "_high"):
+            assert figures[f"independent_accuracy{end}"] == own[name][f"accuracy{end}"]
+        assert figures["consistency_gain"] == pytest.approx(figures["accuracy"] - own[name]["accuracy"], abs=2e-6)
+        assert figures["log_loss"] == own[name]["log_loss"]
+        assert "independent_accuracy" not in own[name]
+    article = metrics["targets"]["article"]
+    assert article["consistency_gain_low"] > 0
+    width = article["accuracy_high"] - article["accuracy_low"]
+    assert article["consistency_gain_high"] - article["consistency_gain_low"] < width  # paired
+
+    family_of = np.array([TIED[0].classes.index(RELATION.classes[name]) for name in TIED[2].classes])
+    family, _, article = scored
+    assert (family_of[article.decisions] == family.decisions).all()
+    assert (article.alone == alone[2].decisions).all()
+    block = metrics["consistency"]
+    share = (family_of[article.alone] != family.alone).mean()
+    assert block["inconsistent_share"] == pytest.approx(share, abs=1e-6)
+    known = (family.labels >= 0) & (article.labels >= 0)
+    right = (family.decisions == family.labels) & (article.decisions == article.labels)
+    assert block["n_known"] == known.sum()
+    assert block["exact_match"] == pytest.approx(right[known].mean(), abs=1e-6)
+    assert block["exact_match"] > block["independent_exact_match"]
+    said = describe_consistency(metrics, (RELATION,))
+    assert said.startswith("article determines family: ")
+    assert f"{share:.1%} of the images" in said

@@ -8,11 +8,15 @@ from lacuna.metrics import (
     activate,
     average_precision,
     brier,
+    class_average_precision,
+    class_figures,
+    classwise_ece,
     decision_figures,
     ece,
     log_loss,
     ranking_figures,
     roc_auc,
+    top_k_accuracy,
 )
 from lacuna.targets import Target
 
@@ -101,7 +105,7 @@ def test_unknown_cells_and_the_order_of_images_never_matter(seed, n_classes):
     changed = probabilities.copy()
     changed[labels < 0] = generator.dirichlet(np.ones(n_classes), (labels < 0).sum())
     order = generator.permutation(len(labels))
-    for figure in (log_loss, brier, ece, average_precision, roc_auc):
+    for figure in (log_loss, brier, ece, classwise_ece, average_precision, roc_auc):
         expected = figure(labels, probabilities)
         assert figure(labels, changed) == expected
         assert figure(labels[order], changed[order]) == pytest.approx(expected)
@@ -122,7 +126,7 @@ def test_hand_computed_figures():
 def test_what_the_labels_do_not_define_is_none():
     probabilities = np.full((3, 2), 0.5)
     unknown, one_class = np.full(3, -1), np.ones(3, dtype=int)
-    for figure in (brier, ece, average_precision, roc_auc):
+    for figure in (brier, ece, classwise_ece, average_precision, roc_auc):
         assert figure(unknown, probabilities) is None
     with pytest.raises(ValueError, match="at least one known"):
         log_loss(unknown, probabilities)
@@ -145,3 +149,41 @@ def test_activate_is_stable_and_right():
     assert activate(BINARY, extreme).tolist() == [[0, 1], [1, 0], [0.5, 0.5]]
     probabilities = activate(CATEGORICAL, np.array([[1000.0, 0, 0, 1000.0], [0, 0, 0, np.log(3)]], np.float32))
     assert probabilities == pytest.approx(np.array([[0.5, 0, 0, 0.5], [1 / 6, 1 / 6, 1 / 6, 0.5]]))
+
+
+def test_class_wise_calibration_sees_what_the_likeliest_class_hides():
+    """Each image states 0.6 for the true class, but always the same other class second."""
+    labels = np.array([0, 0, 0, 0, 0, 1, 1, 1, 2, 2])
+    probabilities = np.array([[0.6, 0.3, 0.1]] * 10)
+    gaps = [0.6 - 0.5, 0.3 - 0.3, 0.2 - 0.1]
+    assert classwise_ece(labels, probabilities) == pytest.approx(sum(gaps) / 3)
+    mixed = np.array([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0]])  # bins apart: 0.1 and 0.2, 0.1 and 0.2, none
+    assert classwise_ece(np.array([0, 1]), mixed) == pytest.approx((0.15 + 0.15 + 0) / 3)
+    assert classwise_ece(np.array([0, 1, -1]), np.vstack([mixed, [0, 0, 1]])) == pytest.approx(0.1)
+
+
+def test_top_k_counts_ranks_with_the_images_weights():
+    ranks = np.array([[0, 1, 2, 3], [3, 3, 0, 0]])
+    weights = np.array([[1.0, 1, 1, 1], [2, 0, 1, 1]])
+    assert top_k_accuracy(ranks, weights, 2).tolist() == [0.5, 0.5]
+    assert top_k_accuracy(ranks, weights, 3).tolist() == [0.75, 0.5]
+    assert np.isnan(top_k_accuracy(np.zeros((1, 0)), np.zeros((1, 0)), 3)[0])
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_figures_of_classes_agree_with_scikit_learn(n_classes):
+    labels, scores = sample(0, n_classes)
+    labels, scores = labels[labels >= 0], scores[labels >= 0]
+    weights = np.random.default_rng(1).integers(0, 4, (2, len(labels))).astype(float)
+    decisions = np.random.default_rng(2).integers(0, n_classes, (2, len(labels)))
+    figures = class_figures(labels, decisions, weights, n_classes)
+    for row, counts in enumerate(weights):
+        precision, recall, f1, support = sklearn.metrics.precision_recall_fscore_support(
+            labels, decisions[row], sample_weight=counts, labels=range(n_classes), zero_division=np.nan
+        )
+        for name, expected in (("precision", precision), ("recall", recall), ("f1", f1), ("actual", support)):
+            assert figures[name][row] == pytest.approx(expected, nan_ok=True)
+    averages = class_average_precision(labels, scores)
+    for index in range(n_classes):
+        expected = sklearn.metrics.average_precision_score(labels == index, scores[:, index])
+        assert averages[index] == pytest.approx(expected)

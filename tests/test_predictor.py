@@ -10,7 +10,7 @@ from lacuna import predictor as predictor_module
 from lacuna.errors import LacunaError
 from lacuna.predictor import Predictor
 from lacuna.runtimes import RUNTIMES
-from tests.tiny_bundle import SIZE, write_tiny_bundle
+from tests.tiny_bundle import SIZE, TIED_CALIBRATION, TIED_PICK, TIED_TARGETS, write_tiny_bundle
 
 
 @pytest.fixture(scope="module")
@@ -171,3 +171,14 @@ def test_a_network_of_other_targets_is_refused(tmp_path):
     path.write_text(json.dumps(content))
     with pytest.raises(LacunaError, match="expected a network of 2 logits, received shape"):
         Predictor(folder)
+
+
+def test_tied_targets_are_decided_together_and_keep_their_probabilities(tmp_path):
+    predictor = Predictor(write_tiny_bundle(tmp_path / "tied", TIED_TARGETS, TIED_CALIBRATION, TIED_PICK))
+    # green 0.8 and blue 0.4, leaf 0 and sky 0.8: alone it would be green and sky
+    tied, alone = predictor.predict([picture(0, 204, 102), picture(255, 204, 102)])
+    colour, shade = tied.targets["colour"], tied.targets["shade"]
+    assert (colour.decision, shade.decision) == ("blue", "sky")  # 0.4 + 0.8 against 0.8 + 0
+    assert colour.probabilities == pytest.approx({"green": sigmoid(0.4), "blue": sigmoid(-0.4)}, abs=1e-6)
+    assert colour.probability == colour.probabilities["blue"]
+    assert (alone.targets["colour"].decision, alone.targets["shade"].decision) == ("green", "leaf")

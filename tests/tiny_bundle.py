@@ -1,11 +1,13 @@
 """A bundle whose predictions can be worked out by hand: its logits are the means of the image's colours."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from lacuna.bundle import Bundle, Input, Member, write_bundle
 from lacuna.calibration import Calibration, TargetCalibration
+from lacuna.consistency import Relation
 from lacuna.predictions import Predictions
 from lacuna.targets import Target, Targets
 
@@ -29,15 +31,35 @@ BUNDLE = Bundle(
 )
 
 
-def write_tiny_bundle(folder: Path) -> Path:
-    """Of an image whose channels have the means r, g, b (0 to 1), colour has the logits g, b, and red 2 r - 1."""
+PICK = [[0, 0, 1], [1, 0, 0], [0, 1, 0]]
+"""What the channels red, green and blue add to each logit."""
+
+TIED_TARGETS = Targets((TARGETS[0], Target("shade", "categorical", ("leaf", "sky"))))
+TIED_CALIBRATION = Calibration(
+    {
+        name: TargetCalibration("categorical", 1.0, (0.0, 0.0), "argmax", None, None, None, 50, None, ())
+        for name in TIED_TARGETS.names
+    },
+    (Relation("shade", "colour", {"leaf": "green", "sky": "blue"}, 1.0),),
+)
+TIED_PICK = [[0, 0, 1, 0], [1, 0, 0, 1], [0, 1, 0, 0]]
+
+
+def write_tiny_bundle(
+    folder: Path, targets: Targets = TARGETS, calibration: Calibration = CALIBRATION, pick: list[list[int]] = PICK
+) -> Path:
+    """Of an image whose channels have the means r, g, b (0 to 1), colour has the logits g, b, and red 2 r - 1.
+
+    With what is TIED colour has the logits g, b and shade r, g: leaf is green and sky is blue.
+    """
     exported = folder.with_name(folder.name + "_exported")
     for path in (exported, folder):
         path.mkdir(parents=True)
-    write_tiny_network(exported)
+    write_tiny_network(exported, pick)
+    bundle = replace(BUNDLE, targets=targets, calibration=calibration)
     predictions = write_tiny_predictions(exported)
     write_bundle(
-        folder, BUNDLE, exported=[exported], predictions=predictions, origin={"versions": {}}, metrics={"test": {}}
+        folder, bundle, exported=[exported], predictions=predictions, origin={"versions": {}}, metrics={"test": {}}
     )
     return folder
 
@@ -56,21 +78,21 @@ def write_tiny_predictions(folder: Path, seed: int = 0, labels_seed: int = 0) ->
     return paths
 
 
-def write_tiny_network(folder: Path) -> None:
-    """The logits are the means of green, blue and red, from 0 to 1."""
+def write_tiny_network(folder: Path, pick: list[list[int]] = PICK) -> None:
+    """The logits are sums of the channels' means, from 0 to 1: with PICK green, blue and red."""
     import onnx
     import openvino
     from onnx import TensorProto, helper, numpy_helper
 
-    pick = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]], np.float32) / 255
+    weights = np.array(pick, np.float32) / 255
     nodes = [
         helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["floats"], ["means"], axes=[1, 2], keepdims=0),
         helper.make_node("MatMul", ["means", "pick"], ["logits"]),
     ]
     images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["n", SIZE, SIZE, 3])
-    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", 3])
-    graph = helper.make_graph(nodes, "tiny", [images], [logits], [numpy_helper.from_array(pick, "pick")])
+    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", weights.shape[1]])
+    graph = helper.make_graph(nodes, "tiny", [images], [logits], [numpy_helper.from_array(weights, "pick")])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, folder / "model.onnx")
     openvino.save_model(openvino.Core().read_model(folder / "model.onnx"), folder / "model.xml", compress_to_fp16=False)

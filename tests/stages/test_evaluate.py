@@ -7,15 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from ruamel.yaml import YAML
 
 from lacuna.calibration import Calibration
 from lacuna.consistency import save_relations
+from lacuna.csv_files import read_csv
 from lacuna.files import read_json, write_json
 from lacuna.predictions import Predictions
 from lacuna.targets import Target, Targets
 from stages.calibrate import calibrate
 from stages.evaluate import evaluate
-from tests.simulated_predictions import PREVALENCE, TARGETS, simulate
+from tests.simulated_predictions import PREVALENCE, RELATION, TARGETS, TIED, simulate, simulate_tied
 
 OUTS = ("models", "metrics", "plots")
 
@@ -71,6 +73,41 @@ def test_what_the_stages_write(predicted, capsys):
     assert len(rows) == figures["n_known"]
     right = sum(row["actual"] == row["predicted"] for row in rows)
     assert right / len(rows) == pytest.approx(figures["accuracy"], abs=1e-6)
+    assert facts["confusions"][0] in printed
+    assert "consistency" not in read_json(Path("metrics/validation.json"))
+    classes = read_csv(Path("metrics/classes.csv"))
+    assert {row["part"] for row in classes} == {"validation", "test"}
+    assert sum(row["target"] == "kind" for row in classes) == 6
+
+
+@pytest.mark.parametrize("consistent", [True, False])
+def test_tied_targets_are_decided_together_if_asked_for(predicted, capsys, consistent):
+    params = predicted(1.5, TIED, relations=(RELATION,), **{"calibrate.consistent": consistent})
+    for part, seed in (("val", 0), ("test", 1)):
+        simulate_tied(200, signal=1.5, seed=seed).save(Path(f"data/predictions/{part}.npz"))
+    calibrate(params)
+    evaluate(params)
+    printed = capsys.readouterr().out
+    metrics = read_json(Path("metrics/test.json"))
+    assert ("article determines family" in printed) == consistent
+    assert ("consistency" in metrics) == consistent
+    assert ("independent_accuracy" in metrics["targets"]["article"]) == consistent
+    assert Calibration.load(Path("models/calibration.json")).relations == ((RELATION,) if consistent else ())
+
+
+def test_dvc_draws_what_the_stage_writes(predicted, repository):
+    """The columns and templates that dvc.yaml names exist."""
+    params = predicted(3)
+    calibrate(params)
+    evaluate(params)
+    plots = YAML(typ="safe").load(repository / "dvc.yaml")["plots"]
+    drawn = {name: one for entry in plots if isinstance(entry, dict) for name, one in entry.items()}
+    for folder in ("plots/confusion", "plots/confused_pairs"):
+        entry = drawn[folder]
+        header = Path(folder, "kind.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
+        assert {entry["x"], entry["y"]} <= set(header)
+        own = repository / ".dvc" / "plots" / f"{entry['template']}.json"
+        assert own.is_file() or entry["template"] == "confusion_normalized"
 
 
 def test_running_twice_changes_no_byte(predicted):

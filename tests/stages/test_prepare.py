@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lacuna.consistency import load_relations
 from lacuna.csv_files import read_csv, write_csv
 from lacuna.files import read_json
 from lacuna.manifest import Manifest
@@ -146,6 +147,22 @@ class TestOutputs:
         prepare(tiny_project(CHANGES))
         assert read_json(Path("metrics/prepare.json"))["images_without_labels"] == 5
         assert read_csv(Path("data/prepared/manifest.csv"))[0]["row"] == "5"
+
+    def test_what_determines_what_is_written_for_the_training_part(self, tiny_project: Any, capsys: Any) -> None:
+        kinds = {"boot": "shoe", "clog": "shoe", "hat": "head", "cap": "head"}
+        names = list(kinds)
+        rows = [[f"{number:02}.png", names[number % 4], kinds[names[number % 4]]] for number in range(N)]
+        write_labels(rows, ("image", "article", "family"))
+        prepare(
+            tiny_project(
+                CHANGES | {"data.targets": dict.fromkeys(("family", "article"), "categorical"), "split.val": 0.1}
+            )
+        )
+        (relation,) = load_relations(
+            Path("data/prepared/hierarchy.json"), Targets.load(Path("data/prepared/targets.json"))
+        )
+        assert (relation.child, relation.parent, relation.classes) == ("article", "family", dict(sorted(kinds.items())))
+        assert "article determines family (100 % agree)" in capsys.readouterr().out
 
     def test_twice_the_same(self, tiny_project: Any) -> None:
         params = tiny_project(CHANGES)
