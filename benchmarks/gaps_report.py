@@ -1,0 +1,65 @@
+"""The table and the picture of benchmarks/gaps.py, from its figures."""
+
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+
+from benchmarks.gaps_labels import WAYS
+from lacuna.plots import BLUE, GREY, LIGHT, ORANGE, picture
+
+COMPARED = (("masked", "filled"), ("masked", "dropped"))
+
+
+def gaps_table(results: dict[str, Any]) -> str:
+    """A Markdown table: a row per label file, mechanism and share."""
+    differences = [f"{a} - {b}" for a, b in COMPARED]
+    header = ["label file", "hidden", *WAYS, "images left by dropping", *differences]
+    lines = [f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
+    for name, file in results["files"].items():
+        for row in file["rows"]:
+            how = f"{row['share']:.0%}" + (f" {row['mechanism']}" if row["share"] else "")
+            scores = [f"{row[way]['mean']:.3f}" for way in WAYS]
+            images = row["dropped"]["images"]
+            left = f"{min(images):,}" + (f" to {max(images):,}" if min(images) < max(images) else "")
+            gains = [f"{row[d]['mean']:+.3f} [{row[d]['low']:+.3f}, {row[d]['high']:+.3f}]" for d in differences]
+            lines.append(f"| {' | '.join([name, how, *scores, left, *gains])} |")
+    return "\n".join(lines)
+
+
+def plot_gaps(path: Path, results: dict[str, Any]) -> None:
+    """Macro average precision against the share hidden: a row per label file, a column per mechanism."""
+    with picture(path, 8, 5.4) as figure:
+        grid = figure.subplots(2, 2, sharex=True, sharey="row")
+        for panels, (name, file) in zip(grid, results["files"].items(), strict=True):
+            for axes, (mechanism, how) in zip(panels, HOW.items(), strict=True):
+                rows = [row for row in file["rows"] if row["mechanism"] == mechanism or not row["share"]]
+                _panel(axes, rows, file["random_order"])
+                axes.set_title(f"{FILES[name]}, {how}")
+            _name_lines(panels[0], file, name == "attributes")
+            panels[0].set_ylabel("macro average precision")
+        for axes in grid[1]:
+            axes.set_xlabel("share of the training labels hidden")
+
+
+def _panel(axes: Axes, rows: list[dict[str, Any]], random_order: float) -> None:
+    shares = [row["share"] for row in rows]
+    axes.axhline(random_order, color=GREY, linestyle=":", linewidth=1.2)
+    for way in reversed(WAYS):
+        colour, marker = LOOKS[way]
+        low, mean, high = ([row[way][end] for row in rows] for end in ("low", "mean", "high"))
+        axes.fill_between(shares, low, high, color=colour, alpha=0.15, linewidth=0)
+        axes.plot(shares, mean, color=colour, marker=marker, markersize=5, linewidth=2)
+    axes.set(xlim=(-0.02, 0.95), ylim=(0, None), xticks=shares)
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.grid(axis="y", color=LIGHT, linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def _name_lines(axes: Axes, file: dict[str, Any], spell_out: bool) -> None:
+    """Write each way beside its line, in the line's colour."""
+    (at,) = (row for row in file["rows"] if row["share"] == 0.5 and row["mechanism"] == "random")
+    for way, (place, lift) in PLACES.items():
+        words = WORDS[way] if spell_out else way
+        axes.annotate(words, place)
