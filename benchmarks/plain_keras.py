@@ -47,7 +47,7 @@ def dataset(part: Manifest, *, shuffle: bool) -> tf.data.Dataset:
 
 
 backbone = build_backbone(params.backbone.name, params.backbone.weights, size)
-head = build_head(backbone.output_shape[-1], targets, params.head.dropout)
+head = build_head(backbone.output_shape[-1], targets, params.head)
 start_at_prior(head, targets, statistics)
 images = keras.Input((size, size, 3))
 x = keras.layers.RandomFlip("horizontal", seed=1)(images)
@@ -58,7 +58,7 @@ x = keras.layers.RandomContrast(augment.contrast, seed=5)(x)
 x = backbone(keras.ops.cast(x, "uint8"))
 model = keras.Model(images, head(keras.layers.GlobalAveragePooling2D()(x)))
 
-loss = MaskedLoss(targets, statistics, train.loss, train.gamma, train.alpha, weighted=True)
+loss = MaskedLoss(targets, statistics, train)
 train_data = dataset(manifest.part("train"), shuffle=True)
 val_data = dataset(manifest.part("val"), shuffle=False)
 

@@ -33,7 +33,7 @@ def true_figures(scored: Scored, truth: np.ndarray, logits: np.ndarray) -> dict[
 def truth(project: Path) -> None:
     """Print a Markdown table: per part, target and figure the reported interval and the truth; and how many covered."""
     params = load_params(project / "params.yaml")
-    targets = Targets.load(project / "data/prepared/targets.json")
+    targets = Targets.load(project / "data/predictions/targets.json")
     with (project / "data/sample/truth.csv").open(encoding="utf-8", newline="") as file:
         true_labels = {
             row["image"]: [

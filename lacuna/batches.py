@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lacuna.augment import draw_changes, no_changes
 from lacuna.config import Augment
+from lacuna.resampling import Synthetic
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,39 @@ class FeatureBatches:
         """Yield the inputs of view 0 in the order of rows."""
         for start in range(0, len(self.rows), self.batch_size):
             yield np.asarray(self.features[self.rows[start : start + self.batch_size], 0], np.float32)
+
+
+@dataclass(frozen=True)
+class ResampledBatches:
+    """Batches of the images and, among them, of synthetic features between two images. The front of FeatureBatches.
+
+    Indices from len(real.rows) on stand for the synthetic ones. Both images are taken in the same view.
+    """
+
+    real: FeatureBatches
+    synthetic: Synthetic
+
+    def __len__(self) -> int:
+        return math.ceil((len(self.real.rows) + len(self.synthetic)) / self.real.batch_size)
+
+    def epoch(self, epoch: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        n, features, rows = len(self.real.rows), self.real.features, self.real.rows
+        random = np.random.default_rng([self.real.seed, epoch])
+        order = random.permutation(n + len(self.synthetic))
+        views = random.integers(features.shape[1], size=len(order))
+        first = np.concatenate([np.arange(n), self.synthetic.seed])
+        for start in range(0, len(order), self.real.batch_size):
+            chosen = order[start : start + self.real.batch_size]
+            inputs = np.asarray(features[rows[first[chosen]], views[chosen]], np.float32)
+            made = np.flatnonzero(chosen >= n)
+            at = chosen[made] - n
+            towards = features[rows[self.synthetic.neighbour[at]], views[chosen[made]]]
+            inputs[made] += self.synthetic.share[at, None] * (towards - inputs[made])
+            yield chosen, inputs
+
+    def clean(self) -> Iterator[NDArray[np.float32]]:
+        """Yield the inputs of view 0 of the real images, in the order of rows."""
+        return self.real.clean()
 
 
 @dataclass(frozen=True)

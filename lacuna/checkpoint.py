@@ -22,7 +22,10 @@ Arrays = list[NDArray[Any]]
 
 @dataclass
 class TrainingState:
-    """A phase after an epoch: everything that does not derive from (seed, epoch)."""
+    """A phase after an epoch: everything that does not derive from (seed, epoch).
+
+    The optimizer's values include its step, its learning rate and the moving average of the weights.
+    """
 
     weights: Arrays
     optimizer: Arrays

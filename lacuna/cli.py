@@ -17,7 +17,6 @@ from lacuna.errors import LacunaError
 
 if TYPE_CHECKING:
     from lacuna.predictor import Prediction
-    from lacuna.targets import Targets
 
 PARAMS_FILE, PRESETS_FOLDER = Path("params.yaml"), Path("presets")
 
@@ -71,21 +70,20 @@ def use(options: argparse.Namespace) -> int:
 
 
 def compare(options: argparse.Namespace) -> int:
-    """Print how far two experiments differ on their common validation images, and which is better if that shows."""
+    """Print how far two experiments differ on the targets and validation images they share, and which is better."""
     from lacuna.comparison import compare as compare_predictions
-    from lacuna.comparison import comparison_table
+    from lacuna.comparison import comparison_table, of_targets, targets_in_common
     from lacuna.experiments import read_experiment
 
     a, b = (read_experiment(Path.cwd(), name) for name in (options.a, options.b))
-    if a.targets != b.targets:
-        raise LacunaError(
-            f"{a.name} predicts {_describe_targets(a.targets)}, {b.name} {_describe_targets(b.targets)}: "
-            "expected the same targets with the same classes"
-        )
+    targets, left_out = targets_in_common(a.targets, b.targets)
+    predictions_a, predictions_b = (of_targets(one.validation, one.targets, targets) for one in (a, b))
     comparison = compare_predictions(
-        a.targets, a.validation, b.validation, a.params.calibrate, b.params.calibrate, a.params.evaluate
+        targets, predictions_a, predictions_b, a.params.calibrate, b.params.calibrate, a.params.evaluate
     )
     print(comparison_table(comparison, a.name, b.name))
+    if left_out:
+        print(f"targets left out: {', '.join(left_out)}")
     return 0
 
 
@@ -123,10 +121,6 @@ def _find_images(paths: list[Path]) -> list[Path]:
             raise LacunaError(f"{path}: no image in this folder")
         images += inside
     return images
-
-
-def _describe_targets(targets: "Targets") -> str:
-    return ", ".join(f"{target.name} ({len(target.classes)} classes)" for target in targets)
 
 
 def _format_value(value: object) -> str:

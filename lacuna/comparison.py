@@ -1,7 +1,7 @@
 """Is one experiment better than another? Both on the same validation images, the difference resampled by groups."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -103,6 +103,36 @@ def comparison_table(comparison: Comparison, name_a: str, name_b: str) -> str:
     if comparison.n_contradictions:
         lines.append(f"{comparison.n_contradictions} cells with different labels left out")
     return "\n".join(lines)
+
+
+def targets_in_common(a: Targets, b: Targets) -> tuple[Targets, list[str]]:
+    """The targets that both predict, in the order of `a`, and in words those left out: in one only, or other classes.
+
+    Raises LacunaError when none is left.
+    """
+    both = [target for target in a if target in b.items]
+    left_out = [name for name in dict.fromkeys((*a.names, *b.names)) if name not in {target.name for target in both}]
+    if not both:
+        raise LacunaError(
+            f"the experiments have no target in common: one predicts {_describe(a)}, the other {_describe(b)}; "
+            "expected at least one with the same name and classes"
+        )
+    reasons = [
+        f"{name} ({'other classes' if name in a.names and name in b.names else 'in one experiment only'})"
+        for name in left_out
+    ]
+    return Targets(tuple(both)), reasons
+
+
+def of_targets(predictions: Predictions, targets: Targets, chosen: Targets) -> Predictions:
+    """The predictions of `targets`, cut down to the columns of the `chosen` ones, in their order."""
+    indices = [targets.names.index(name) for name in chosen.names]
+    columns = np.concatenate([np.arange(targets.n_logits)[targets.slices[index]] for index in indices])
+    return replace(predictions, logits=predictions.logits[:, columns], labels=predictions.labels[:, indices])
+
+
+def _describe(targets: Targets) -> str:
+    return ", ".join(f"{target.name} ({len(target.classes)} classes)" for target in targets)
 
 
 def _align(a: Predictions, b: Predictions) -> tuple[Predictions, Predictions, int]:

@@ -12,7 +12,7 @@ from lacuna.targets import Targets
 WORKSPACE = "workspace"
 """The name of the working tree, as in `dvc exp show`."""
 
-PREDICTIONS, TARGETS, PARAMS = "data/predictions/val.npz", "data/prepared/targets.json", "params.yaml"
+PREDICTIONS, TARGETS, PARAMS = "data/predictions/val.npz", "data/predictions/targets.json", "params.yaml"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""From a backbone to a model of the targets: pooling, dropout, one dense layer of logits."""
+"""From a backbone to a model of the targets: pooling, maybe a hidden layer, dropout, a dense layer of logits."""
 
 from pathlib import Path
 
@@ -10,15 +10,23 @@ from keras import layers
 
 from lacuna.augment import CHANGES, Augmentation
 from lacuna.backbones import build_backbone, load_weights
+from lacuna.config import Head
 from lacuna.files import reserve, whole_file
 from lacuna.losses import TargetStatistics
 from lacuna.targets import Targets
 
+BATCH_NORM_MOMENTUM = 0.9
+"""The moving statistics forget where they started within an epoch of a small data set; Keras' 0.99 would not."""
 
-def build_head(n_channels: int, targets: Targets, dropout: float) -> keras.Model:
+
+def build_head(n_channels: int, targets: Targets, options: Head) -> keras.Model:
     """Pooled features (n, n_channels) → logits (n, targets.n_logits)."""
-    pooled = keras.Input((n_channels,), name="pooled")
-    x = layers.Dropout(dropout, name="dropout")(pooled)
+    pooled = x = keras.Input((n_channels,), name="pooled")
+    if options.batch_norm:
+        x = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name="batch_norm")(x)
+    if options.hidden_units:
+        x = layers.Dense(options.hidden_units, activation="relu", kernel_initializer="he_uniform", name="hidden")(x)
+    x = layers.Dropout(options.dropout, name="dropout")(x)
     return keras.Model(pooled, layers.Dense(targets.n_logits, name="logits")(x), name="head")
 
 
@@ -66,9 +74,9 @@ def weights_size(model: keras.Model) -> int:
     return int(1.1 * 4 * model.count_params())
 
 
-def load_trained(backbone: str, image_size: int, targets: Targets, weights: Path) -> keras.Model:
+def load_trained(backbone: str, image_size: int, targets: Targets, head: Head, weights: Path) -> keras.Model:
     """Build the whole network, images uint8 (n, size, size, 3) → logits float32 (n, n_logits), with trained weights."""
     body = build_backbone(backbone, "none", image_size)
-    model = join(body, build_head(body.output_shape[-1], targets, dropout=0.0))
+    model = join(body, build_head(body.output_shape[-1], targets, head))
     load_weights(model, weights, "trained weights")
     return model

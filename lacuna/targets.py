@@ -1,6 +1,6 @@
 """What is predicted: the targets, their classes, and where each one's logits stand."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -92,6 +92,10 @@ class Targets:
     @property
     def n_logits(self) -> int:
         return sum(target.n_logits for target in self.items)
+
+    def take(self, indices: Iterable[int]) -> "Targets":
+        """The targets at `indices`."""
+        return Targets(tuple(self.items[index] for index in indices))
 
     def to_json(self) -> list[dict[str, object]]:
         return [{"name": t.name, "kind": t.kind, "classes": list(t.classes)} for t in self.items]

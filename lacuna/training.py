@@ -3,7 +3,8 @@
 import csv
 import math
 import zlib
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lacuna import backend
@@ -13,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.checkpoint import Checkpoint, TrainingState
-from lacuna.config import Train
+from lacuna.config import Optimizer, Train
 from lacuna.errors import LacunaError
 from lacuna.files import whole_file
 from lacuna.losses import MaskedLoss, TargetStatistics
 from lacuna.metrics import activate, average_precision, log_loss
+from lacuna.optimization import averaged, make_optimizer, reduce_on_plateau
 from lacuna.progress import progress
 from lacuna.targets import Targets
 from lacuna.training_data import LabelledBatches
@@ -29,62 +31,88 @@ SHOWN = ("log_loss", "val_log_loss", "val_average_precision")
 
 @dataclass(frozen=True)
 class Phase:
-    """How one phase trains. `patience` counts epochs without a better validation log loss; None never stops early."""
+    """How one phase trains.
+
+    `patience` counts epochs without a better validation log loss; None never stops early. `factors`: by layer name,
+    what its learning rate is multiplied by; 1 for the others.
+    """
 
     name: str
     targets: Targets
     statistics: list[TargetStatistics]
     train: Train
+    optimizer: Optimizer
     learning_rate: float
     epochs: int
     patience: int | None
+    factors: Mapping[str, float] = field(default_factory=dict)
 
 
 def train_phase(
-    phase: Phase, model: keras.Model, training: LabelledBatches, validation: LabelledBatches, checkpoint: Checkpoint
+    phase: Phase,
+    model: keras.Model,
+    training: LabelledBatches,
+    validation: LabelledBatches,
+    checkpoint: Checkpoint | None = None,
+    on_epoch: Callable[[Row], None] | None = None,
 ) -> tuple[list[Row], int]:
     """Train `model` in place, leave it with the weights of its best epoch; return the history and that epoch's number.
 
     Best is the lowest validation log loss: unweighted, masked, averaged over targets, so that runs with different
     losses and class weights compare. Epoch 0, the model as it came, takes part: a phase never makes the model worse.
-    Raises LacunaError when the loss becomes infinite or NaN.
+    With a moving average of the weights, the averaged ones are validated and kept, the others go on learning.
+
+    Without a checkpoint nothing is written. `on_epoch` is called with each epoch's row of the history, instead of
+    printing it; what it raises stops the training. Raises LacunaError when the loss becomes infinite or NaN.
     """
-    options = phase.train
-    objective = MaskedLoss(phase.targets, phase.statistics, options.loss, options.gamma, options.alpha, weighted=True)
-    plain = MaskedLoss(phase.targets, phase.statistics)
+    objective = MaskedLoss(phase.targets, phase.statistics, phase.train)
+    optimizer = make_optimizer(
+        phase.optimizer, model, phase.learning_rate, phase.epochs * len(training.batches), phase.factors
+    )
     model.compile(
-        optimizer=keras.optimizers.Adam(phase.learning_rate),
+        optimizer=optimizer,
         loss=objective,
-        metrics=[keras.metrics.MeanMetricWrapper(plain.call, name="log_loss")],
+        metrics=[keras.metrics.MeanMetricWrapper(MaskedLoss(phase.targets, phase.statistics).call, name="log_loss")],
         jit_compile=backend.jit_compile(),
     )
-    model.optimizer.build(model.trainable_variables)
-    state = checkpoint.load() or TrainingState(
+    state = (checkpoint.load() if checkpoint else None) or TrainingState(
         weights=model.get_weights(),
-        optimizer=_values(model.optimizer),
+        optimizer=_values(optimizer),
         best_weights=model.get_weights(),
         best_log_loss=validate(phase, model, objective, validation).get("val_log_loss", math.inf),
     )
     model.set_weights(state.weights)
-    _assign(model.optimizer, state.optimizer)
+    _assign(optimizer, state.optimizer)
     for epoch in range(len(state.history) + 1, phase.epochs + 1):
         if phase.patience is not None and len(state.history) - state.best_epoch >= phase.patience:
             break
-        _reseed_dropout(model, options.seed, epoch)
-        row = {"epoch": epoch, **_train_epoch(model, training, epoch), **validate(phase, model, objective, validation)}
+        _reseed_dropout(model, phase.train.seed, epoch)
+        row = {"epoch": epoch, **_train_epoch(model, training, epoch)}
+        with averaged(model):
+            row |= validate(phase, model, objective, validation)
+            weights = model.get_weights()
         if not all(map(math.isfinite, row.values())):
             raise LacunaError(
                 f"{phase.name} diverged: its loss is not finite after epoch {epoch}; lower {phase.name}.learning_rate"
             )
         state.history.append(row)
-        state.weights, state.optimizer = model.get_weights(), _values(model.optimizer)
         if row.get("val_log_loss", math.inf) < state.best_log_loss:
-            state.best_weights, state.best_log_loss, state.best_epoch = state.weights, row["val_log_loss"], epoch
-        checkpoint.save(state)
-        shown = "  ".join(f"{name} {row[name]:.4f}" for name in SHOWN if name in row)
-        print(f"{phase.name} epoch {epoch}/{phase.epochs}  {shown}", flush=True)
+            state.best_weights, state.best_log_loss, state.best_epoch = weights, row["val_log_loss"], epoch
+        reduce_on_plateau(optimizer, phase.optimizer, epoch - state.best_epoch)
+        state.weights, state.optimizer = model.get_weights(), _values(optimizer)
+        if checkpoint:
+            checkpoint.save(state)
+        (on_epoch or _print_row(phase))(row)
     model.set_weights(state.best_weights)
     return state.history, state.best_epoch
+
+
+def _print_row(phase: Phase) -> Callable[[Row], None]:
+    def show(row: Row) -> None:
+        shown = "  ".join(f"{name} {row[name]:.4f}" for name in SHOWN if name in row)
+        print(f"{phase.name} epoch {row['epoch']}/{phase.epochs}  {shown}", flush=True)
+
+    return show
 
 
 def _train_epoch(model: keras.Model, part: LabelledBatches, epoch: int) -> Row:

@@ -1,14 +1,15 @@
 """What both training phases read: targets, statistics, manifest and inputs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.batches import FeatureBatches, ImageBatches
+from lacuna.batches import FeatureBatches, ImageBatches, ResampledBatches
 from lacuna.config import Augment, Train
+from lacuna.errors import LacunaError
 from lacuna.features import FeatureStore
 from lacuna.losses import TargetStatistics, load_statistics
 from lacuna.manifest import Manifest, Part
@@ -17,18 +18,16 @@ from lacuna.targets import Targets
 
 @dataclass(frozen=True)
 class LabelledBatches:
-    """The images of one part of the split: their inputs in batches, names, groups and labels (n, n_targets)."""
+    """Inputs in batches and their labels (n, n_targets)."""
 
-    batches: FeatureBatches | ImageBatches
-    manifest: Manifest
-
-    @property
-    def labels(self) -> NDArray[np.int16]:
-        return self.manifest.labels
+    batches: FeatureBatches | ImageBatches | ResampledBatches
+    labels: NDArray[np.int16]
 
 
 @dataclass(frozen=True)
 class TrainingData:
+    """`targets`, `statistics` and the manifest's labels are those of the learned targets."""
+
     targets: Targets
     statistics: list[TargetStatistics]
     manifest: Manifest
@@ -36,13 +35,19 @@ class TrainingData:
     images: NDArray[np.uint8]
 
     @classmethod
-    def open(cls, data: Path) -> "TrainingData":
-        """Open what ingest, prepare and featurize wrote below `data`; arrays are memory-mapped."""
-        targets = Targets.load(data / "prepared/targets.json")
+    def open(cls, data: Path, train: Train) -> "TrainingData":
+        """Open what ingest, prepare and featurize wrote below `data`; arrays are memory-mapped.
+
+        Raises LacunaError when `train` names a target that is not there.
+        """
+        every = Targets.load(data / "prepared/targets.json")
+        learned = learned_indices(every, train)
+        targets = every.take(learned)
+        manifest = Manifest.load(data / "prepared/manifest.csv", every)
         return cls(
             targets,
             load_statistics(data / "prepared/class_weights.json", targets),
-            Manifest.load(data / "prepared/manifest.csv", targets),
+            replace(manifest, labels=manifest.labels[:, learned]),
             FeatureStore.open(data / "features"),
             np.load(data / "images/images.npy", mmap_mode="r"),
         )
@@ -52,9 +57,9 @@ class TrainingData:
         manifest = self.manifest.part(name)
         if isinstance(inputs, Augment):
             return LabelledBatches(
-                ImageBatches(self.images, inputs, manifest.row, train.batch_size, train.seed), manifest
+                ImageBatches(self.images, inputs, manifest.row, train.batch_size, train.seed), manifest.labels
             )
-        return LabelledBatches(FeatureBatches(inputs, manifest.row, train.batch_size, train.seed), manifest)
+        return LabelledBatches(FeatureBatches(inputs, manifest.row, train.batch_size, train.seed), manifest.labels)
 
     def identity(self) -> list[NDArray[Any] | str]:
         """What tells this data from any other, for the fingerprint of a training."""
@@ -66,3 +71,18 @@ class TrainingData:
             self.manifest.split,
             self.manifest.labels,
         ]
+
+
+def learned_indices(targets: Targets, train: Train) -> list[int]:
+    """Where the targets that are learned stand among all, in the order of all.
+
+    Raises LacunaError when `train.targets` or `train.target_weights` names none of them.
+    """
+    for key, names in (("targets", train.targets), ("target_weights", train.target_weights)):
+        for name in names:
+            if name not in targets.names:
+                raise LacunaError(
+                    f"params.yaml: train.{key} names {name!r}, which is no target of the data; "
+                    f"its targets are {', '.join(targets.names)}"
+                )
+    return [index for index, name in enumerate(targets.names) if name in train.targets or not train.targets]

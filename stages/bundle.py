@@ -24,7 +24,7 @@ WITHOUT_EFFECT = {"sample", "track"}
 
 def bundle(params: Params) -> None:
     content = Bundle(
-        targets=Targets.load(Path("data/prepared/targets.json")),
+        targets=Targets.load(Path("data/predictions/targets.json")),
         calibration=Calibration.load(Path("models/calibration.json")),
         backbone=params.backbone.name,
         image_size=params.data.image_size,

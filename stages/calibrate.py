@@ -14,7 +14,7 @@ from stages._run import Facts, run
 
 
 def calibrate(params: Params) -> Facts:
-    targets = Targets.load(Path("data/prepared/targets.json"))
+    targets = Targets.load(Path("data/predictions/targets.json"))
     validation = Predictions.load(Path("data/predictions/val.npz"))
     calibration = fit_calibration(targets, validation, params.calibrate, params.evaluate)
     probabilities = cross_fitted_probabilities(targets, validation, params.calibrate)

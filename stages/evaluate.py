@@ -20,7 +20,7 @@ HISTORIES = (Path("plots/history_warmup.csv"), Path("plots/history_finetune.csv"
 
 
 def evaluate(params: Params) -> Facts:
-    targets = Targets.load(Path("data/prepared/targets.json"))
+    targets = Targets.load(Path("data/predictions/targets.json"))
     priors = priors_of(targets, read_json(Path("data/prepared/class_weights.json")))
     validation, test = (Predictions.load(Path(f"data/predictions/{part}.npz")) for part in ("val", "test"))
     calibration = Calibration.load(Path("models/calibration.json"))

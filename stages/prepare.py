@@ -64,8 +64,7 @@ def prepare(params: Params) -> Facts:
         manifest.save(out / "manifest.csv", targets)
         targets.save(out / "targets.json")
         write_csv(out / "dropped.csv", ("image", "reason"), joined.dropped)
-        balanced = weights.scheme == "balanced"
-        weighed = weigh_targets(train_labels, targets, balanced=balanced, ceiling=weights.max)
+        weighed = weigh_targets(train_labels, targets, weights.scheme, beta=weights.beta, ceiling=weights.max)
         write_json(out / "class_weights.json", weighed)
         write_json(Path("metrics/prepare.json"), metrics)
 

@@ -21,10 +21,11 @@ CALIBRATE = Calibrate(
     cost_false_negative=5.0,
     threshold=0.5,
     min_positives=10,
+    consistent=True,
     folds=5,
     seed=0,
 )
-EVALUATE = Evaluate(bootstrap=100, confidence=0.95, seed=0)
+EVALUATE = Evaluate(bootstrap=100, confidence=0.95, top_k=2, seed=0)
 
 
 def simulate(n, *, signal, seed, targets=TARGETS, unknown=0.3, copies=0.2):

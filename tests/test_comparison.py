@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from lacuna.comparison import MACRO, compare, comparison_table
+from lacuna.comparison import MACRO, compare, comparison_table, of_targets, targets_in_common
 from lacuna.errors import LacunaError
 from lacuna.predictions import Predictions
-from tests.simulated_predictions import CALIBRATE, EVALUATE, TARGETS, simulate
+from lacuna.targets import Target, Targets
+from tests.simulated_predictions import CALIBRATE, EVALUATE, KIND, OLD, RED, TARGETS, simulate
 
 
 def run(a, b):
@@ -92,3 +93,27 @@ def test_the_table_names_the_better_experiment():
     assert lines[-2].startswith("macro")
     assert lines[-2].endswith("sharp")
     assert lines[-1] == "300 validation images in common"
+
+
+def test_a_subset_of_the_targets_is_compared_as_if_there_were_no_others():
+    every = simulate(120, signal=2, seed=0)
+    few = Targets((OLD, KIND))
+    subset = of_targets(every, TARGETS, few)
+    np.testing.assert_array_equal(subset.labels, every.labels[:, [2, 0]])
+    np.testing.assert_array_equal(subset.logits, every.logits[:, [4, 0, 1, 2]])
+
+    common, left_out = targets_in_common(TARGETS, few)
+    assert common.names == ("kind", "old")
+    assert left_out == ["red (in one experiment only)"]
+    a, b = of_targets(every, TARGETS, common), of_targets(subset, few, common)
+    for difference in compare(common, a, b, CALIBRATE, CALIBRATE, EVALUATE).differences:
+        assert difference.a == difference.b
+
+
+def test_targets_with_other_classes_are_not_the_same():
+    folded = Target("kind", "categorical", ("bag", "other"))
+    common, left_out = targets_in_common(Targets((KIND, RED)), Targets((folded, RED)))
+    assert common.names == ("red",)
+    assert left_out == ["kind (other classes)"]
+    with pytest.raises(LacunaError, match=r"no target in common: one predicts kind \(3 classes\), the other kind \(2"):
+        targets_in_common(Targets((KIND,)), Targets((folded,)))

@@ -11,6 +11,7 @@ from lacuna.cli import main
 from lacuna.errors import LacunaError
 from lacuna.experiments import PREDICTIONS, read_experiment
 from lacuna.predictions import Predictions
+from lacuna.targets import Target, Targets
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -27,7 +28,7 @@ noise = np.random.default_rng(0).normal(size=60) * gamma
 names = np.array([f"{i}.png" for i in range(60)])
 logits = (labels * 2 - 1 + noise)[:, None].astype("f4")
 Predictions(logits, labels[:, None].astype("i2"), names, np.arange(60)).save(Path("data/predictions/val.npz"))
-Targets((Target("red", "binary", ("0", "1")),)).save(Path("data/prepared/targets.json"))
+Targets((Target("red", "binary", ("0", "1")),)).save(Path("data/predictions/targets.json"))
 """
 
 DVC_YAML = """
@@ -36,7 +37,7 @@ stages:
     cmd: python train.py
     deps: [train.py]
     params: [train.gamma]
-    outs: [data/predictions, data/prepared]
+    outs: [data/predictions]
 """
 
 
@@ -117,15 +118,33 @@ def test_a_folder_that_is_no_project_is_one_line(tmp_path):
 
 def test_experiments_of_other_targets_are_not_compared(project, tmp_path, monkeypatch, capsys):
     root = shutil.copytree(project, tmp_path / "project")
-    targets = root / "data/prepared/targets.json"
+    targets = root / "data/predictions/targets.json"
     targets.unlink()
     targets.write_text('[{"name": "blue", "kind": "binary", "classes": ["0", "1"]}]')
     monkeypatch.chdir(root)
     assert main(["compare", "workspace", "main"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(
-        "error: workspace predicts blue (2 classes), main red (2 classes): expected the same targets"
+        "error: the experiments have no target in common: one predicts blue (2 classes), the other red (2 classes)"
     )
+
+
+def test_experiments_that_share_some_targets_are_compared_on_those(project, tmp_path, monkeypatch, capsys):
+    root = shutil.copytree(project, tmp_path / "project")
+    path, targets = root / PREDICTIONS, root / "data/predictions/targets.json"
+    kept = Predictions.load(path)
+    path.unlink()
+    targets.unlink()
+    both = {name: np.hstack([getattr(kept, name)] * 2) for name in ("logits", "labels")}
+    Predictions(both["logits"], both["labels"], kept.image, kept.group).save(path)
+    Targets((Target("blue", "binary", ("0", "1")), Target("red", "binary", ("0", "1")))).save(targets)
+    monkeypatch.chdir(root)
+    assert main(["compare", "workspace", "calm"]) == 0
+    *lines, last = capsys.readouterr().out.splitlines()
+    (log_loss,) = [line for line in lines if line.startswith("red     log loss")]
+    assert "+0.000" in log_loss
+    assert not any(line.startswith("blue") for line in lines)
+    assert last == "targets left out: blue (in one experiment only)"
 
 
 def test_another_validation_part_is_not_compared(project, tmp_path, monkeypatch, capsys):

@@ -3,6 +3,7 @@ import pytest
 
 from lacuna.batches import FeatureBatches
 from lacuna.checkpoint import Checkpoint, fingerprint, open_checkpoint
+from lacuna.config import Head
 from lacuna.diagnosis import diagnose_collapse, diagnose_history
 from lacuna.errors import LacunaError
 from lacuna.losses import TargetStatistics
@@ -34,13 +35,10 @@ class KilledAfter(Checkpoint):
 
 @pytest.fixture
 def phase(tiny_project):
-    train = tiny_project({"train.batch_size": 8}).train
-    return Phase("warmup", TARGETS, STATISTICS, train, learning_rate=0.01, epochs=5, patience=None)
-
-
-class _Manifest:
-    def __init__(self, labels):
-        self.labels = labels
+    params = tiny_project({"train.batch_size": 8})
+    return Phase(
+        "warmup", TARGETS, STATISTICS, params.train, params.optimizer, learning_rate=0.01, epochs=5, patience=None
+    )
 
 
 def part(seed=0, n=40, learnable=True):
@@ -51,14 +49,17 @@ def part(seed=0, n=40, learnable=True):
         features[..., :3] += 3 * np.eye(3, dtype=np.float32)[labels[:, 0]][:, None]
         features[..., 3] += 3 * labels[:, 1:2]
     labels[random.random(labels.shape) < 0.3] = -1
-    return LabelledBatches(FeatureBatches(features, np.arange(n), 8, seed=0), _Manifest(labels))
+    return LabelledBatches(FeatureBatches(features, np.arange(n), 8, seed=0), labels)
 
 
-def new_head():
+HEAD = Head(dropout=0.3, hidden_units=0, batch_norm=False)
+
+
+def new_head(options=HEAD):
     import keras
 
     keras.utils.set_random_seed(0)
-    head = build_head(6, TARGETS, dropout=0.3)
+    head = build_head(6, TARGETS, options)
     start_at_prior(head, TARGETS, STATISTICS)
     return head
 
@@ -83,7 +84,7 @@ def test_training_log_loss_is_the_mean_over_the_whole_epoch(tmp_path, phase):
     from dataclasses import replace
 
     still = replace(phase, epochs=1, learning_rate=1e-12)
-    head = build_head(6, TARGETS, dropout=0.0)
+    head = build_head(6, TARGETS, HEAD.model_copy(update={"dropout": 0.0}))
     one_view = part()
     one_view.batches.features[:, 1] = one_view.batches.features[:, 0]
     known = [(one_view.labels[:, i] >= 0).mean() for i in range(2)]
@@ -98,7 +99,7 @@ def test_resumed_after_a_kill_it_ends_with_the_same_weights(tmp_path, phase):
     history, _ = train_phase(phase, whole, part(), part(1), Checkpoint(tmp_path / "whole.npz"))
     with pytest.raises(Killed):
         train_phase(phase, interrupted, part(), part(1), KilledAfter(tmp_path / "state.npz", epoch=2))
-    fresh = build_head(6, TARGETS, dropout=0.3)
+    fresh = build_head(6, TARGETS, HEAD)
     resumed_history, _ = train_phase(phase, fresh, part(), part(1), Checkpoint(tmp_path / "state.npz"))
     assert resumed_history == history
     for one, other in zip(whole.get_weights(), fresh.get_weights(), strict=True):

@@ -17,11 +17,11 @@ from tests.tiny_bundle import CALIBRATION, SIZE, TARGETS, write_tiny_network
 @pytest.fixture
 def finished(tiny_project):
     """A project at the point where `bundle` runs."""
-    for folder in ("data/images", "data/prepared", "models/export", "metrics"):
+    for folder in ("data/images", "data/prepared", "data/predictions", "models/export", "metrics"):
         Path(folder).mkdir(parents=True)
     Path("data/images/images.npy").write_bytes(b"pixels")
     Path("data/prepared/manifest.csv").write_text("image,row,split,group,red\n")
-    TARGETS.save(Path("data/prepared/targets.json"))
+    TARGETS.save(Path("data/predictions/targets.json"))
     CALIBRATION.save(Path("models/calibration.json"))
     write_tiny_network(Path("models/export"))
     for part in ("validation", "test"):

@@ -26,7 +26,7 @@ def predicted(tiny_project):
     def make(signal, targets=TARGETS, n=200, **changes):
         params = tiny_project({"evaluate.bootstrap": 60, **changes})
         Path("plots").mkdir()
-        targets.save(Path("data/prepared/targets.json"))
+        targets.save(Path("data/predictions/targets.json"))
         counts = {target.name: {"counts": [100] * target.n_classes} for target in targets}
         write_json(Path("data/prepared/class_weights.json"), counts)
         for part, seed in (("val", 0), ("test", 1)):

@@ -21,13 +21,13 @@ def trained(tiny_project):
         from lacuna.network import build_head, join
 
         params = tiny_project({"backbone.name": backbone})
-        for folder in ("data/images", "data/prepared", "models"):
+        for folder in ("data/images", "data/predictions", "models"):
             Path(folder).mkdir(parents=True)
         images = np.random.default_rng(0).integers(0, 256, (40, SIZE, SIZE, 3), dtype=np.uint8)
         np.save("data/images/images.npy", images)
-        TARGETS.save(Path("data/prepared/targets.json"))
+        TARGETS.save(Path("data/predictions/targets.json"))
         body = build_backbone(backbone, "none", SIZE)
-        join(body, build_head(body.output_shape[-1], TARGETS, 0.3)).save_weights("models/finetuned.weights.h5")
+        join(body, build_head(body.output_shape[-1], TARGETS, params.head)).save_weights("models/finetuned.weights.h5")
         return params
 
     return make

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from lacuna.config import Head
 from lacuna.features import FeatureStore
 from lacuna.files import sha256, write_json
 from lacuna.manifest import Manifest
@@ -18,6 +19,7 @@ TARGETS = Targets(
     (Target("kind", "categorical", ("bag", "shoe", "hat")), Target("red", "binary", ("absent", "present")))
 )
 N, SIZE = 30, 32
+HEAD = Head(dropout=0.0, hidden_units=0, batch_norm=False)
 SMALL = {"augment.views": 2, "warmup.epochs": 2, "finetune.epochs": 2, "train.batch_size": 8}
 
 
@@ -76,7 +78,7 @@ def test_predictions_are_aligned_with_names_groups_and_the_saved_network(project
     test = Predictions.load(tmp_path / "data/predictions/test.npz")
     assert test.image.tolist() == [f"{i}.png" for i in range(24, 30)]
     assert test.group.tolist() == list(range(24, 30))
-    network = load_trained("efficientnet_lite0", SIZE, TARGETS, tmp_path / "models/finetuned.weights.h5")
+    network = load_trained("efficientnet_lite0", SIZE, TARGETS, HEAD, tmp_path / "models/finetuned.weights.h5")
     images = np.load(tmp_path / "data/images/images.npy")
     np.testing.assert_allclose(network.predict_on_batch(images[24:]), test.logits, atol=0.02)  # features are float16
 
@@ -84,7 +86,7 @@ def test_predictions_are_aligned_with_names_groups_and_the_saved_network(project
 def test_without_fine_tuning_the_model_is_the_warm_up_one(project, tmp_path):
     _, _, finetune = project({"finetune.epochs": 0})
     assert finetune["epochs"] == 0
-    network = load_trained("efficientnet_lite0", SIZE, TARGETS, tmp_path / "models/finetuned.weights.h5")
+    network = load_trained("efficientnet_lite0", SIZE, TARGETS, HEAD, tmp_path / "models/finetuned.weights.h5")
     pooled = FeatureStore.open(tmp_path / "data/features").pooled[18:24, 0]
     expected = pooled @ network.get_layer("head").get_layer("logits").get_weights()[0]
     expected += network.get_layer("head").get_layer("logits").get_weights()[1]
@@ -120,6 +122,6 @@ def test_training_straight_from_images_says_why_and_works(project, tmp_path, cap
     assert finetune["epochs"] == 2
     assert not (tmp_path / "data/features/boundary.npy").exists()
     val = Predictions.load(tmp_path / "data/predictions/val.npz")
-    network = load_trained("efficientnet_lite0", SIZE, TARGETS, tmp_path / "models/finetuned.weights.h5")
+    network = load_trained("efficientnet_lite0", SIZE, TARGETS, HEAD, tmp_path / "models/finetuned.weights.h5")
     images = np.load(tmp_path / "data/images/images.npy")
     np.testing.assert_allclose(network.predict_on_batch(images[18:24]), val.logits, rtol=1e-3, atol=1e-3)
