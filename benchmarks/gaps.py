@@ -21,6 +21,7 @@ are paired in both.
 
 import math
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -48,6 +49,7 @@ from lacuna.losses import MaskedLoss, TargetStatistics
 from lacuna.manifest import Manifest
 from lacuna.metrics import Floats, activate, ranking_figures
 from lacuna.network import build_head, start_at_prior
+from lacuna.optimization import make_optimizer
 from lacuna.targets import Targets
 
 RESULTS, PICTURE = Path("benchmarks/results/gaps.json"), Path("docs/gaps.png")
@@ -66,17 +68,17 @@ def train_head(
     if len(labels) == 0:
         return None
     backend.make_reproducible(seed)
-    weighed = weigh_targets(labels, targets, balanced=True, ceiling=params.class_weights.max)
+    options = params.class_weights
+    weighed = weigh_targets(labels, targets, options.scheme, beta=options.beta, ceiling=options.max)
     statistics = [
         TargetStatistics(entry["known_share"], tuple(entry["counts"]), tuple(entry["weights"]))
         for entry in (weighed[name] for name in targets.names)
     ]
-    head = build_head(features.shape[1], targets, params.head.dropout)
+    head = build_head(features.shape[1], targets, params.head)
     start_at_prior(head, targets, statistics)
-    train = params.train
-    objective = MaskedLoss(targets, statistics, train.loss, train.gamma, train.alpha, weighted=True)
-    learning_rate = params.warmup.learning_rate * math.sqrt(BATCH / train.batch_size)
-    head.compile(keras.optimizers.Adam(learning_rate), objective, jit_compile=backend.jit_compile())
+    learning_rate = params.warmup.learning_rate * math.sqrt(BATCH / params.train.batch_size)
+    optimizer = make_optimizer(params.optimizer, head, learning_rate, STEPS, {})
+    head.compile(optimizer, MaskedLoss(targets, statistics, params.train), jit_compile=backend.jit_compile())
     random = np.random.default_rng(seed)
     passes = math.ceil(STEPS * BATCH / len(labels))
     order = np.concatenate([random.permutation(len(labels)) for _ in range(passes)])
@@ -148,7 +150,7 @@ def measure(project: Path, name: str, seed: int) -> Measured:
                 logits = np.asarray(head.predict_on_batch(products.test))
             measured[mechanism, share, way] = len(rows), score(file.targets, file.test, logits, draws)
             macro = measured[mechanism, share, way][1][0]
-            print(f"{name}, seed {seed}, {share:.0%} hidden {mechanism}, {way}: {macro:.4f}", flush=True)
+            print(f"{name}, seed {seed}, {share:.0%} hidden {mechanism}, {way}: {macro:.4f}", file=sys.stderr)
         keras.backend.clear_session()
     return measured
 

@@ -9,6 +9,9 @@ from matplotlib.ticker import PercentFormatter
 from benchmarks.gaps_labels import WAYS
 from lacuna.plots import BLUE, GREY, LIGHT, ORANGE, picture
 
+LOOKS = {"masked": (BLUE, "o"), "filled": (ORANGE, "s"), "dropped": (GREY, "^")}
+FILES = {"attributes": "20 attributes", "columns": "7 columns of classes"}
+HOW = {"random": "hidden at random", "by class": "hidden by class"}
 COMPARED = (("masked", "filled"), ("masked", "dropped"))
 
 
@@ -30,14 +33,13 @@ def gaps_table(results: dict[str, Any]) -> str:
 
 def plot_gaps(path: Path, results: dict[str, Any]) -> None:
     """Macro average precision against the share hidden: a row per label file, a column per mechanism."""
-    with picture(path, 8, 5.4) as figure:
+    with picture(path, 8.4, 5.6) as figure:
         grid = figure.subplots(2, 2, sharex=True, sharey="row")
         for panels, (name, file) in zip(grid, results["files"].items(), strict=True):
             for axes, (mechanism, how) in zip(panels, HOW.items(), strict=True):
                 rows = [row for row in file["rows"] if row["mechanism"] == mechanism or not row["share"]]
                 _panel(axes, rows, file["random_order"])
                 axes.set_title(f"{FILES[name]}, {how}")
-            _name_lines(panels[0], file, name == "attributes")
             panels[0].set_ylabel("macro average precision")
         for axes in grid[1]:
             axes.set_xlabel("share of the training labels hidden")
@@ -46,20 +48,14 @@ def plot_gaps(path: Path, results: dict[str, Any]) -> None:
 def _panel(axes: Axes, rows: list[dict[str, Any]], random_order: float) -> None:
     shares = [row["share"] for row in rows]
     axes.axhline(random_order, color=GREY, linestyle=":", linewidth=1.2)
+    axes.text(0, random_order, "random order", color=GREY, fontsize=8, va="bottom")
     for way in reversed(WAYS):
         colour, marker = LOOKS[way]
         low, mean, high = ([row[way][end] for row in rows] for end in ("low", "mean", "high"))
         axes.fill_between(shares, low, high, color=colour, alpha=0.15, linewidth=0)
         axes.plot(shares, mean, color=colour, marker=marker, markersize=5, linewidth=2)
-    axes.set(xlim=(-0.02, 0.95), ylim=(0, None), xticks=shares)
+        axes.text(shares[-1] + 0.02, mean[-1], way, color=colour, va="center", fontweight="bold")
+    axes.set(xlim=(-0.02, 1.08), ylim=(0, None), xticks=shares)
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.grid(axis="y", color=LIGHT, linewidth=0.6)
     axes.set_axisbelow(True)
-
-
-def _name_lines(axes: Axes, file: dict[str, Any], spell_out: bool) -> None:
-    """Write each way beside its line, in the line's colour."""
-    (at,) = (row for row in file["rows"] if row["share"] == 0.5 and row["mechanism"] == "random")
-    for way, (place, lift) in PLACES.items():
-        words = WORDS[way] if spell_out else way
-        axes.annotate(words, place)

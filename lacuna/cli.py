@@ -1,4 +1,4 @@
-"""The command line: predict images, set params.yaml to a preset, compare experiments.
+"""The command line: predict images, set params.yaml to a preset, compare experiments, tune.
 
     python -m lacuna --help
 
@@ -87,6 +87,30 @@ def compare(options: argparse.Namespace) -> int:
     return 0
 
 
+def tune(options: argparse.Namespace) -> int:
+    """Search the space in params.yaml, log the search to MLflow, run the best setting as a DVC experiment."""
+    from lacuna.config import load_params
+    from lacuna.experiments import run_dvc, set_parameters
+
+    params = load_params(PARAMS_FILE)
+    run_dvc(Path.cwd(), "repro", "--quiet", "prepare", "featurize")  # what trials train on fits params.yaml
+
+    from lacuna.tracking import log_run
+    from lacuna.training_data import TrainingData
+    from lacuna.tuning import tune as search
+
+    try:
+        tuned = search(params, TrainingData.open(Path("data"), params.train), Path("runs/tune"))
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        raise
+    log_run(tuned.run, root=Path.cwd(), experiment=params.track.experiment)
+    print(f"\n{tuned.summary}\n")
+    if tuned.values:
+        run_dvc(Path.cwd(), "exp", "run", "--force", "--name", tuned.name, *set_parameters(tuned.values))
+    return 0
+
+
 def format_prediction(prediction: "Prediction") -> str:
     """The attributes that were detected, with their probabilities, one per line; then those that were not, in one."""
     detected = {name: target for name, target in prediction.targets.items() if target.detected is not False}
@@ -151,4 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("a", metavar="EXP1", help=what)
     command.add_argument("b", metavar="EXP2", help=what)
     command.set_defaults(run=compare)
+
+    command = commands.add_parser("tune", help="search for better training parameters", description=tune.__doc__)
+    command.set_defaults(run=tune)
     return parser

@@ -7,13 +7,14 @@ key, a wrong type or an impossible value raises LacunaError with one line that n
 import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from lacuna.errors import LacunaError
+from lacuna.search_space import Range, check_space
 from lacuna.targets import Kind, Target
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -203,6 +204,13 @@ class Track(Block):
     experiment: Annotated[str, Field(min_length=1)]
 
 
+class Tune(Block):
+    trials: Count
+    seeds: Count
+    figure: Literal["average_precision", "log_loss", "f1"]
+    space: Annotated[dict[str, Range], Field(min_length=1)]
+
+
 class Params(Block):
     """The whole of params.yaml."""
 
@@ -221,6 +229,7 @@ class Params(Block):
     calibrate: Calibrate
     evaluate: Evaluate
     track: Track
+    tune: Tune
 
     @model_validator(mode="after")
     def _rules_name_targets(self) -> Self:
@@ -237,6 +246,7 @@ class Params(Block):
                         f"calibrate.rules.{name}: expected a binary target; a categorical one is decided by its most "
                         "probable class"
                     )
+        check_space(self, self.tune.space)
         return self
 
 
@@ -282,7 +292,7 @@ def _describe(mistake: Any) -> str:
 
 def _suggestion(location: tuple[int | str, ...]) -> str:
     model: Any = Params
-    for part in location[:-1]:
-        model = model.model_fields[part].annotation
+    for part in location[:-1]:  # below a mapping of the user's own keys stand its values
+        model = get_args(model)[1] if get_origin(model) is dict else model.model_fields[part].annotation
     close = difflib.get_close_matches(str(location[-1]), model.model_fields, n=1)
     return f", did you mean {close[0]}?" if close else f", expected one of {', '.join(model.model_fields)}"

@@ -1,6 +1,11 @@
-"""Read what an experiment, a commit or the working tree holds, for a comparison. The only file that imports dvc."""
+"""Read what an experiment, a commit or the working tree holds; run one. The only file that imports dvc."""
 
+import os
+import shlex
+import subprocess
+import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +41,25 @@ def read_experiment(root: Path, revision: str) -> Experiment:
         for path in (PREDICTIONS, TARGETS, PARAMS):
             _fetch(root, revision, path, Path(folder, path))
         return _read_folder(Path(folder), revision)
+
+
+def set_parameters(values: Mapping[str, object]) -> list[str]:
+    """Arguments of `dvc exp run` that set parameters by their dotted keys."""
+    texts = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in values.items()}
+    return [part for key, text in texts.items() for part in ("-S", f"{key}={text}")]
+
+
+def run_dvc(root: Path, *arguments: str) -> None:
+    """Run the dvc beside this Python in the project in `root`, its output shown. Raises LacunaError when it fails."""
+    folder = Path(sys.executable).parent
+    command = shlex.join(["dvc", *arguments])
+    environment = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"}
+    try:
+        done = subprocess.run([folder / "dvc", *arguments], cwd=root, env=environment, check=False)
+    except FileNotFoundError:
+        raise LacunaError(f"{folder} holds no dvc; install requirements.txt there, then run: {command}") from None
+    if done.returncode:
+        raise LacunaError(f"dvc ended with code {done.returncode}; mend what it says above, then run: {command}")
 
 
 def _read_folder(folder: Path, name: str) -> Experiment:
