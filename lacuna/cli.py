@@ -90,10 +90,10 @@ def compare(options: argparse.Namespace) -> int:
 def tune(options: argparse.Namespace) -> int:
     """Search the space in params.yaml, log the search to MLflow, run the best setting as a DVC experiment."""
     from lacuna.config import load_params
-    from lacuna.experiments import run_dvc, set_parameters
+    from lacuna.experiments import bring_up_to_date, run_experiment
 
     params = load_params(PARAMS_FILE)
-    run_dvc(Path.cwd(), "repro", "--quiet", "prepare", "featurize")  # what trials train on fits params.yaml
+    bring_up_to_date(Path.cwd(), "prepare", "featurize")
 
     from lacuna.tracking import log_run
     from lacuna.training_data import TrainingData
@@ -107,7 +107,7 @@ def tune(options: argparse.Namespace) -> int:
     log_run(tuned.run, root=Path.cwd(), experiment=params.track.experiment)
     print(f"\n{tuned.summary}\n")
     if tuned.values:
-        run_dvc(Path.cwd(), "exp", "run", "--force", "--name", tuned.name, *set_parameters(tuned.values))
+        run_experiment(Path.cwd(), tuned.experiment, tuned.values)
     return 0
 
 

@@ -76,13 +76,7 @@ def open_study(folder: Path, name: str, plan: Plan) -> Iterator[optuna.Study]:
         raise LacunaError(f"{folder}: another process is searching here; wait for it or end it") from None
     try:
         storage = optuna.storages.RDBStorage(f"sqlite:///{folder / 'study.db'}")
-        study = optuna.create_study(
-            storage=storage,
-            study_name=name,
-            direction="maximize" if plan.higher else "minimize",
-            pruner=optuna.pruners.MedianPruner(STARTUP_TRIALS, STARTUP_EPOCHS),
-            load_if_exists=True,
-        )
+        study = make_study(plan, storage, name)
         for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             study.tell(trial.number, state=TrialState.FAIL)
         yield study
@@ -90,6 +84,17 @@ def open_study(folder: Path, name: str, plan: Plan) -> Iterator[optuna.Study]:
         storage.engine.dispose()
     finally:
         lock.release()
+
+
+def make_study(plan: Plan, storage: optuna.storages.BaseStorage | None = None, name: str | None = None) -> optuna.Study:
+    """A study in the storage, the one of that name if it is there; without a storage in memory."""
+    return optuna.create_study(
+        storage=storage,
+        study_name=name,
+        direction="maximize" if plan.higher else "minimize",
+        pruner=optuna.pruners.MedianPruner(STARTUP_TRIALS, STARTUP_EPOCHS + 1),
+        load_if_exists=True,
+    )
 
 
 def search(study: optuna.Study, plan: Plan, score: Score, say: Callable[[str], None] = print) -> None:
@@ -210,6 +215,11 @@ def completed(study: optuna.Study) -> list[FrozenTrial]:
 def finished(study: optuna.Study) -> list[FrozenTrial]:
     """The settings that count: those trained with every seed, and those that were ended early."""
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+
+
+def place_of(study: optuna.Study, trial: FrozenTrial) -> int:
+    """The number by which a setting is called: 1 for the first that was finished."""
+    return [other.number for other in finished(study)].index(trial.number) + 1
 
 
 def default_scores(study: optuna.Study) -> list[float]:

@@ -17,7 +17,7 @@ from lacuna.files import whole_file
 from lacuna.metrics import activate, average_precision, log_loss
 from lacuna.phases import fine_tune, warm_up
 from lacuna.predictions import Predictions
-from lacuna.search import Plan, Report, Values, best, chosen_values, confirm, open_study, search
+from lacuna.search import Plan, Report, Values, best, chosen_values, confirm, open_study, place_of, search
 from lacuna.search_space import Value, get_value, set_values, typed_space
 from lacuna.tracking import Run, flatten
 from lacuna.training import Row
@@ -30,11 +30,11 @@ TRAINING_BLOCKS = ("backbone", "augment", "head", "train", "optimizer", "warmup"
 
 @dataclass(frozen=True)
 class Tuned:
-    """What a search came to: its study's name, the table with the verdict, the winner's values, and the MLflow run."""
+    """What a search came to: the table with the verdict, the winner's values and experiment's name, the MLflow run."""
 
-    name: str
     summary: str
     values: dict[str, Value]
+    experiment: str
     run: Run
 
 
@@ -63,7 +63,8 @@ def tune(params: Params, data: TrainingData, parent: Path) -> Tuned:
         files = [folder / "trials.csv", folder / "summary.txt", *pictures]
         run = as_run(study, plan, flatten(params.model_dump(mode="json")), figure, files)
         winner = best(study)
-        return Tuned(name, text, chosen_values(winner.params, plan.space) if winner else {}, run)
+        values = chosen_values(winner.params, plan.space) if winner else {}
+        return Tuned(text, values, f"{name}-{place_of(study, winner)}" if winner else "", run)
 
 
 def plan_search(params: Params) -> Plan:

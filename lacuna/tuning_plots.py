@@ -7,11 +7,11 @@ import numpy as np
 import optuna
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 from optuna.trial import TrialState
 
 from lacuna.plots import BLUE, GREY, LIGHT, ORANGE, legend, picture, shorten
-from lacuna.search import SCORES, Plan, Values, best, chosen_values, completed, default_scores, finished
+from lacuna.search import SCORES, Plan, Values, best, chosen_values, completed, default_scores, finished, place_of
 
 
 def plot_search(folder: Path, study: optuna.Study, plan: Plan, figure: str, defaults: Values) -> list[Path]:
@@ -23,19 +23,26 @@ def plot_search(folder: Path, study: optuna.Study, plan: Plan, figure: str, defa
     importance = importances(study)
     if importance:
         paths.append(folder / "importance.png")
-        plot_importance(paths[-1], importance, len(completed(study)), words)
+        plot_importance(paths[-1], importance, len(finished(study)), words)
     return paths
 
 
 def importances(study: optuna.Study) -> dict[str, float]:
-    """Each parameter's share of the variance between finished settings (fANOVA, Hutter et al. 2014), largest first.
+    """Each parameter's share of the variance between settings (fANOVA, Hutter et al. 2014), largest first.
 
-    Empty with fewer than four finished settings, or when all came out the same.
+    Settings that were ended early count as the worst finished one: left out, they would hide what makes settings bad.
+    Empty with fewer than four finished settings that differ.
     """
-    if len({trial.value for trial in completed(study)}) < 4:
+    values = [trial.value for trial in completed(study) if trial.value is not None]
+    if len(set(values)) < 4:
         return {}
+    worst = (min if study.direction.name == "MAXIMIZE" else max)(values)
+    every = optuna.create_study(direction=study.direction)
+    for trial in finished(study):
+        value = trial.value if trial.state is TrialState.COMPLETE else worst
+        every.add_trial(optuna.trial.create_trial(params=trial.params, distributions=trial.distributions, value=value))
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
-    shares = optuna.importance.get_param_importances(study, evaluator=evaluator)
+    shares = optuna.importance.get_param_importances(every, evaluator=evaluator)
     return {key: float(share) for key, share in shares.items()}
 
 
@@ -57,7 +64,7 @@ def plot_history(path: Path, study: optuna.Study, plan: Plan, words: str) -> Non
         axes.axhline(defaults, color=ORANGE, linestyle=":", linewidth=1.4)
         axes.step(range(1, len(steps) + 1), steps, where="post", color=BLUE, linewidth=1, alpha=0.7)
         if top is not None:
-            place = [trial.number for trial in finished(study)].index(top.number) + 1
+            place = place_of(study, top)
             axes.plot(place, np.mean(top.user_attrs[SCORES]), "o", markersize=12, markerfacecolor="none", color=BLUE)
         axes.set(xlabel="setting", ylabel=words, xlim=(0.2, len(steps) + 0.8))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -77,8 +84,8 @@ def plot_importance(path: Path, importance: dict[str, float], n_settings: int, w
         axes = figure.subplots()
         bars = axes.barh(names, [importance[name] for name in names], color=BLUE, height=0.6)
         axes.bar_label(bars, [f"{importance[name]:.0%}" for name in names], padding=4, color="#333333")
-        axes.set_title(f"Share of the differences between {n_settings} settings that a parameter explains")
-        axes.set(xlim=(0, 1.1 * max(importance.values())), xticks=[], xlabel=words)
+        axes.set_title(f"What the differences between {n_settings} settings come from")
+        axes.set(xlim=(0, 1.1 * max(importance.values())), xticks=[], xlabel=f"share of the variance of {words}")
         axes.spines[["left", "bottom"]].set_visible(False)
         axes.tick_params(axis="y", length=0, labelcolor="#333333")
 
@@ -100,6 +107,8 @@ def plot_space(path: Path, study: optuna.Study, plan: Plan, words: str, defaults
                 axes.set_xlim(-0.5, len(values.choices) - 0.5)
             elif values.log:
                 axes.set_xscale("log")
+                axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
+                axes.xaxis.set_minor_formatter(NullFormatter())
             for trial in finished(study):
                 x = _across(values.choices, chosen_values(trial.params, plan.space)[key])
                 if trial.state is not TrialState.COMPLETE:

@@ -20,6 +20,7 @@ from lacuna.search import (
     default_scores,
     describe,
     finished,
+    place_of,
 )
 from lacuna.tracking import Run
 
@@ -46,7 +47,9 @@ def summary(study: optuna.Study, plan: Plan, figure: str, confirmed: Difference 
     for trial in ranked(study)[:SHOWN]:
         values = chosen_values(trial.params, plan.space)
         cells = [str(values[key]).ljust(len(key)) for key in keys]
-        lines.append("  ".join([str(trial.number).rjust(7), describe(trial.user_attrs[SCORES]).ljust(18), *cells]))
+        lines.append(
+            "  ".join([str(place_of(study, trial)).rjust(7), describe(trial.user_attrs[SCORES]).ljust(18), *cells])
+        )
     return "\n".join([*(line.rstrip() for line in lines), "", verdict(study, plan, confirmed)])
 
 
@@ -56,13 +59,11 @@ def verdict(study: optuna.Study, plan: Plan, confirmed: Difference | None) -> st
     if winner is None:
         return "No setting is better than params.yaml as it is; nothing to change."
     if confirmed is None:
-        words = (
-            f"Setting {winner.number} is the best. With one seed per setting nobody can say if that is more than luck."
-        )
+        words = f"Setting {place_of(study, winner)} is the best. With one seed per setting nobody can say if that is more than luck."
     else:
         numbers = f"{confirmed.mean:+.4f} [{confirmed.low:+.4f}, {confirmed.high:+.4f}]"
         words = (
-            f"Setting {winner.number}, trained again with seeds that chose nothing, differs from params.yaml as it is "
+            f"Setting {place_of(study, winner)}, trained again with seeds that chose nothing, differs from params.yaml as it is "
             f"by {numbers} (positive is better; 95 % interval over seeds): "
         )
         if confirmed.low > 0:
@@ -83,19 +84,19 @@ def write_trials(path: Path, study: optuna.Study, plan: Plan) -> None:
     with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["setting", "mean", *seeds, "ended_early", *plan.space])
-        for trial in finished(study):
+        for place, trial in enumerate(finished(study), start=1):
             scores = trial.user_attrs.get(SCORES, [])
             mean = f"{np.mean(scores):.6f}" if len(scores) == plan.seeds else ""
             cells = [f"{score:.6f}" for score in scores] + [""] * (plan.seeds - len(scores))
             values = chosen_values(trial.params, plan.space)
-            writer.writerow([trial.number, mean, *cells, trial.user_attrs.get(REASON, ""), *values.values()])
+            writer.writerow([place, mean, *cells, trial.user_attrs.get(REASON, ""), *values.values()])
 
 
 def as_run(study: optuna.Study, plan: Plan, params: Mapping[str, object], figure: str, files: Sequence[Path]) -> Run:
     """The study as MLflow shows it: a run with a child per finished setting, whose history is its first training."""
     winner = best(study)
     children = []
-    for trial in finished(study):
+    for place, trial in enumerate(finished(study), start=1):
         scores = trial.user_attrs.get(SCORES, [])
         metrics = {f"{figure}/seed_{seed}": score for seed, score in enumerate(scores)}
         if len(scores) == plan.seeds:
@@ -103,7 +104,7 @@ def as_run(study: optuna.Study, plan: Plan, params: Mapping[str, object], figure
         history = [{"epoch": float(epoch), "epoch_figure": value} for epoch, value in trial.intermediate_values.items()]
         tags = {"ended_early": trial.user_attrs[REASON]} if REASON in trial.user_attrs else {}
         values: dict[str, Any] = chosen_values(trial.params, plan.space)
-        children.append(Run(f"setting {trial.number}", values, metrics, history, tags=tags))
+        children.append(Run(f"setting {place}", values, metrics, history, tags=tags))
     metrics = {f"{figure}/default": float(np.mean(default_scores(study)))}
     if winner is not None and winner.value is not None:
         metrics[f"{figure}/best"] = winner.value
