@@ -4,12 +4,14 @@ speed        Lacuna against the plain Keras recipe, time and quality
 experiments  seconds of a changed threshold and of 20 corrected labels
 memory       peak anonymous memory with 1,000 and 10,000 images
 truth        whether the intervals on the default data cover the withheld truth (after `dvc repro`)
+backbones    quality and speed of those whose weights need no download
 verdicts     how often verdicts and intervals err on simulated targets
 """
 
 import argparse
 from pathlib import Path
 
+from benchmarks.backbones import backbones
 from benchmarks.memory import memory
 from benchmarks.speed import experiments, speed
 from benchmarks.truth import truth
@@ -20,10 +22,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("name", choices=["speed", "experiments", "memory", "truth", "verdicts", "all"])
+    parser.add_argument("name", choices=["speed", "experiments", "memory", "backbones", "truth", "verdicts", "all"])
     parser.add_argument("--fashion", type=Path, help="folder with styles.csv and images/ of the fashion products")
     parser.add_argument("--images", type=int, default=1500)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--size", type=int, default=128, help="backbones: side of the images in pixels")
     arguments = parser.parse_args()
     needs_fashion = arguments.name not in ("truth", "verdicts")
     if needs_fashion and not (arguments.fashion and (arguments.fashion / "styles.csv").exists()):
@@ -36,6 +39,8 @@ def main() -> None:
         experiments(arguments.fashion.resolve(), arguments.images)
     if arguments.name in ("memory", "all"):
         memory(arguments.fashion.resolve(), (1000, 10_000))
+    if arguments.name in ("backbones", "all"):
+        backbones(arguments.fashion.resolve(), arguments.images, arguments.size)
     if arguments.name in ("speed", "all"):
         speed(arguments.fashion.resolve(), arguments.images, arguments.seeds)
 

@@ -43,13 +43,14 @@ from benchmarks.gaps_report import COMPARED, gaps_table, plot_gaps
 from benchmarks.project import dvc, machine, make_project
 from lacuna.bootstrap import group_weights, interval
 from lacuna.class_weights import weigh_targets
-from lacuna.config import Params, load_params
+from lacuna.config import Params
 from lacuna.files import write_json
 from lacuna.losses import MaskedLoss, TargetStatistics
 from lacuna.manifest import Manifest
 from lacuna.metrics import Floats, activate, ranking_figures
 from lacuna.network import build_head, start_at_prior
 from lacuna.optimization import make_optimizer
+from lacuna.params_file import load_params
 from lacuna.targets import Targets
 
 RESULTS, PICTURE = Path("benchmarks/results/gaps.json"), Path("docs/gaps.png")

@@ -17,10 +17,11 @@ import numpy as np
 import tensorflow as tf
 
 from lacuna.backbones import build_backbone
-from lacuna.config import load_params
+from lacuna.freeze_boundary import cut
 from lacuna.losses import MaskedLoss, load_statistics
 from lacuna.manifest import Manifest
 from lacuna.network import build_head, start_at_prior
+from lacuna.params_file import load_params
 from lacuna.predictions import Predictions
 from lacuna.targets import Targets
 
@@ -46,7 +47,7 @@ def dataset(part: Manifest, *, shuffle: bool) -> tf.data.Dataset:
     return data.map(read, num_parallel_calls=tf.data.AUTOTUNE).batch(train.batch_size).prefetch(tf.data.AUTOTUNE)
 
 
-backbone = build_backbone(params.backbone.name, params.backbone.weights, size)
+backbone = build_backbone(params.backbone, size)
 head = build_head(backbone.output_shape[-1], targets, params.head)
 start_at_prior(head, targets, statistics)
 images = keras.Input((size, size, 3))
@@ -67,10 +68,7 @@ model.compile(keras.optimizers.Adam(params.warmup.learning_rate), loss, jit_comp
 model.fit(train_data, validation_data=val_data, epochs=params.warmup.epochs, verbose=2)
 
 backbone.trainable = True
-for layer in backbone.layers:
-    layer.trainable = layer in backbone.layers[-params.finetune.unfreeze :] and not isinstance(
-        layer, keras.layers.BatchNormalization
-    )
+cut(backbone, params.finetune.unfreeze)  # freezes what is below
 best = keras.callbacks.EarlyStopping(
     patience=params.finetune.patience, restore_best_weights=True, start_from_epoch=0, monitor="val_loss"
 )

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from lacuna.calibration import Calibration
-from lacuna.config import load_params
 from lacuna.evaluation import Scored, priors_of, score_test, score_validation
 from lacuna.files import read_json
 from lacuna.metrics import activate, decision_figures, ranking_figures
+from lacuna.params_file import load_params
 from lacuna.predictions import Predictions
 from lacuna.targets import Targets
 

@@ -13,9 +13,10 @@ import numpy as np
 
 from lacuna.baselines import training_prior
 from lacuna.calibration_fit import fit_calibration
-from lacuna.config import Params, load_params
+from lacuna.config import Params
 from lacuna.evaluation import score_test, score_validation
 from lacuna.metrics import decision_figures
+from lacuna.params_file import load_params
 from lacuna.predictions import Predictions
 from lacuna.targets import Target, Targets
 from lacuna.verdicts import summarise

@@ -1,6 +1,7 @@
 """What a predictor that never looks at an image scores: the figures to beat."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lacuna.metrics import Floats, Labels
 
@@ -16,6 +17,7 @@ def trivial_figures(labels: Labels, weights: Floats, prior: Floats) -> dict[str,
     - precision, recall: "present" for every image; not given with more classes.
     - average_precision, roc_auc: a random order, which gives the members' share and 0.5.
     - accuracy: the commonest class of training for every image.
+    - weighted_f1: as f1, given with more than two classes.
     """
     n_classes = len(prior)
     counts = weights @ np.eye(n_classes)[labels]
@@ -32,12 +34,20 @@ def trivial_figures(labels: Labels, weights: Floats, prior: Floats) -> dict[str,
                 "average_precision": np.where(present < 1, present, np.nan),
             }
         occurs, ranked = share > 0, (share > 0) & (share < 1)
-        always = 2 * share[:, commonest] / (1 + share[:, commonest]) / occurs.sum(axis=1)
-        guessing = np.where(occurs, 2 * share * prior / (share + prior), 0).sum(axis=1) / occurs.sum(axis=1)
+        always = 2 * share[:, commonest] / (1 + share[:, commonest])
+        guessing = np.where(occurs, 2 * share * prior / (share + prior), 0)
         return figures | {
-            "f1": np.maximum(always, guessing),
+            "f1": np.maximum(always / occurs.sum(axis=1), guessing.sum(axis=1) / occurs.sum(axis=1)),
+            "weighted_f1": np.maximum(always * share[:, commonest], (guessing * share).sum(axis=1)),
             "average_precision": np.where(ranked, share, 0).sum(axis=1) / ranked.sum(axis=1),
         }
+
+
+def trivial_ranks(labels: Labels, prior: Floats) -> NDArray[np.intp]:
+    """The rank (n,) of each known label among the classes of training, 0 = the commonest."""
+    order = np.argsort(np.argsort(-prior, kind="stable"), kind="stable")
+    ranks: NDArray[np.intp] = order[labels]
+    return ranks
 
 
 def trivial_probabilities(n: int, prior: Floats) -> Floats:

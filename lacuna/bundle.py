@@ -3,6 +3,9 @@
     bundle.json   targets, calibration, decision rules, input, origin, metrics, and the SHA-256 of the other files
     model.xml, model.bin   the network for OpenVINO
     model.onnx    the network for ONNX Runtime
+    validation.npz, test.npz   what the network said of these parts; no prediction needs them, an ensemble does
+
+An ensemble has several networks, each in a folder of its own: 1/model.xml, 2/model.xml, ...
 
 The hashes catch damaged and mixed-up files. They protect from no one who can write to the folder: take bundles from
 people you trust.
@@ -10,8 +13,8 @@ people you trust.
 
 import json
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,55 +22,90 @@ from lacuna.calibration import Calibration
 from lacuna.errors import LacunaError
 from lacuna.files import sha256, write_json
 from lacuna.images import Resize
+from lacuna.predictions import Predictions
 from lacuna.runtimes import MODEL_FILES, Runtime
 from lacuna.targets import Targets
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MAX_DESCRIPTION_BYTES = 20_000_000
 MAX_MODEL_BYTES = 2_000_000_000
 MAX_IMAGE_SIZE = 1024
+PREDICTIONS = {"validation": "validation.npz", "test": "test.npz"}
+
+
+@dataclass(frozen=True)
+class Input:
+    """What a network takes: images of `image_size` pixels a side, brought to it by `resize`."""
+
+    image_size: int
+    resize: Resize
+    max_pixels: int
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network of a bundle. `folder` is where its files lie, below the bundle's; "" is the bundle's own."""
+
+    backbone: str
+    input: Input
+    folder: str = ""
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """What a prediction must know of a model. `image_size` is the side in pixels that every image is brought to."""
+    """What a prediction must know of a model.
+
+    With several members it is an ensemble: the calibration is of the mean of their probabilities. `training_counts` has
+    each target's known training labels by class, what the trivial baselines are made of.
+    """
 
     targets: Targets
     calibration: Calibration
-    backbone: str
-    image_size: int
-    resize: Resize
-    max_pixels: int
+    members: tuple[Member, ...]
+    training_counts: Mapping[str, list[int]]
 
 
 def write_bundle(
     folder: Path,
     bundle: Bundle,
     *,
-    exported: Path,
+    exported: Sequence[Path],
+    predictions: Mapping[str, Path],
     origin: Mapping[str, object],
     metrics: Mapping[str, object],
 ) -> None:
     """Write a bundle into an existing folder.
 
-    `exported` is the folder with the network for both runtimes. `origin` (hashes of data and parameters, versions of
-    the libraries) and `metrics` are for the reader's eyes. The same content gives the same bytes.
+    `exported` are the folders with each member's network for both runtimes, `predictions` the file of each part of
+    PREDICTIONS. `origin` (hashes of data and parameters, versions of the libraries) and `metrics` are for the reader's
+    eyes. The same content gives the same bytes.
     """
-    files = [name for names in MODEL_FILES.values() for name in names]
-    for name in files:
-        shutil.copyfile(exported / name, folder / name)
     bundle.calibration.fits(bundle.targets)  # raises LacunaError when they don't belong together
+    files = [name for names in MODEL_FILES.values() for name in names]
+    networks = []
+    for member, source in zip(bundle.members, exported, strict=True):
+        place = folder / member.folder
+        place.mkdir(exist_ok=True)
+        for name in files:
+            shutil.copyfile(source / name, place / name)
+        networks.append({**asdict(member), "files": _hashes(place, files)})
+    for part, name in PREDICTIONS.items():
+        shutil.copyfile(predictions[part], folder / name)
     content = {
         "format_version": FORMAT_VERSION,
-        "backbone": bundle.backbone,
-        "input": {"image_size": bundle.image_size, "resize": bundle.resize, "max_pixels": bundle.max_pixels},
+        "networks": networks,
         "targets": bundle.targets.to_json(),
         "calibration": bundle.calibration.to_json(),
-        "files": {name: sha256(folder / name) for name in files},
+        "training_counts": bundle.training_counts,
+        "predictions": _hashes(folder, PREDICTIONS.values()),
         "origin": origin,
         "metrics": metrics,
     }
     write_json(folder / "bundle.json", content)
+
+
+def _hashes(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    return {name: sha256(folder / name) for name in names}
 
 
 def read_bundle(folder: Path, runtime: Runtime) -> Bundle:
@@ -75,35 +113,59 @@ def read_bundle(folder: Path, runtime: Runtime) -> Bundle:
 
     Raises LacunaError when it is missing, damaged, or of another format version.
     """
-    content = _read_description(folder / "bundle.json")
+    content = read_description(folder)
     try:
+        members = tuple(
+            Member(network["backbone"], Input(**network["input"]), network["folder"]) for network in content["networks"]
+        )
         bundle = Bundle(
-            targets=Targets.from_json(content["targets"]),
-            calibration=Calibration.from_json(content["calibration"]),
-            backbone=content["backbone"],
-            **content["input"],
+            Targets.from_json(content["targets"]),
+            Calibration.from_json(content["calibration"]),
+            members,
+            {name: list(counts) for name, counts in content["training_counts"].items()},
         )
         bundle.calibration.fits(bundle.targets)
-        hashes = {name: content["files"][name] for name in MODEL_FILES[runtime]}
+        hashes = {
+            Path(member.folder, name): network["files"][name]
+            for member, network in zip(members, content["networks"], strict=True)
+            for name in MODEL_FILES[runtime]
+        }
     except (KeyError, TypeError, ValueError, AttributeError, LacunaError) as error:
         raise LacunaError(f"{folder / 'bundle.json'}: damaged, {type(error).__name__}: {error}; {_MEND}") from None
-    if not (
-        type(bundle.image_size) is int
-        and 0 < bundle.image_size <= MAX_IMAGE_SIZE
-        and type(bundle.max_pixels) is int
-        and bundle.max_pixels > 0
-        and bundle.resize in get_args(Resize)
-    ):
-        raise LacunaError(f"{folder / 'bundle.json'}: damaged, impossible input {content['input']}; {_MEND}")
-    for name, expected in hashes.items():
-        _check_file(folder / name, expected)
+    if not members or not all(map(_is_possible, members)):
+        raise LacunaError(f"{folder / 'bundle.json'}: damaged, impossible networks or input; {_MEND}")
+    for path, expected in hashes.items():
+        _check_file(folder / path, expected)
     return bundle
+
+
+def read_predictions(folder: Path) -> dict[str, Predictions]:
+    """What the model said of the validation and the test part, by part. Raises LacunaError as `read_bundle` does."""
+    hashes = read_description(folder).get("predictions")
+    for name in PREDICTIONS.values():
+        _check_file(folder / name, hashes.get(name) if isinstance(hashes, dict) else None)
+    return {part: Predictions.load(folder / name) for part, name in PREDICTIONS.items()}
+
+
+def _is_possible(member: Member) -> bool:
+    wanted = member.input
+    return (
+        type(wanted.image_size) is int
+        and 0 < wanted.image_size <= MAX_IMAGE_SIZE
+        and type(wanted.max_pixels) is int
+        and wanted.max_pixels > 0
+        and wanted.resize in get_args(Resize)
+        and isinstance(member.folder, str)
+        and (not member.folder or member.folder.isdecimal())  # nothing outside of the bundle
+    )
 
 
 _MEND = "run `dvc repro bundle`, or copy the whole folder again"
 
 
-def _read_description(path: Path) -> dict[str, Any]:
+def read_description(folder: Path) -> dict[str, Any]:
+    """The content of bundle.json. Raises LacunaError when it is missing, no JSON object or of another format."""
+    path = folder / "bundle.json"
     if not path.is_file():
         raise LacunaError(f"{path}: no such file; make the bundle by `dvc repro`, or name its folder with --bundle")
     if path.stat().st_size > MAX_DESCRIPTION_BYTES:
@@ -122,7 +184,7 @@ def _read_description(path: Path) -> dict[str, Any]:
     return content
 
 
-def _check_file(path: Path, expected: str) -> None:
+def _check_file(path: Path, expected: object) -> None:
     if not path.is_file():
         raise LacunaError(f"{path}: no such file; {_MEND}")
     if path.stat().st_size > MAX_MODEL_BYTES:

@@ -1,9 +1,11 @@
 """Calibration of a network: logits in, honest probabilities and decisions out; numpy only, so that a server can use it.
 
 A target's calibration is a scaling of its logits and, if it is binary, a threshold; a categorical target decides for
-its most probable class. Module `calibration_fit` finds both.
+its most probable class, or, where relations tie it to others, for that of the most probable consistent combination.
+Module `calibration_fit` finds scaling and threshold.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lacuna.consistency import (
+    Constraint,
+    Relation,
+    Relations,
+    connected,
+    constraints_of,
+    contradicting,
+    most_probable,
+)
 from lacuna.errors import LacunaError
 from lacuna.files import read_json, write_json
 from lacuna.metrics import Floats, Labels, activate
 from lacuna.scaling import Scaling, sigmoid
 from lacuna.targets import Target, Targets
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 ARGMAX = "argmax"
 """The rule of categorical targets: the most probable class."""
@@ -48,6 +59,36 @@ class Fit:
             decided = (sigmoid(scaled[..., 0]) >= self.thresholds[:, None]).astype(np.intp)
         return decided
 
+    def true_ranks(self, logits: NDArray[np.floating], labels: Labels) -> NDArray[np.intp]:
+        """How many classes are more probable than the true one (replicates, n), ties in the order of the classes."""
+        scaled = self.scaling(logits)
+        truth = np.take_along_axis(scaled, labels[None, :, None].astype(np.intp), axis=2)
+        before = np.arange(scaled.shape[2]) < labels[:, None]
+        ranks: NDArray[np.intp] = ((scaled > truth) | ((scaled == truth) & before)).sum(axis=2)
+        return ranks
+
+
+def decide(
+    targets: Targets, fits: Sequence[Fit], logits: NDArray[np.floating], constraints: Sequence[Constraint]
+) -> tuple[list[Labels], list[Labels]]:
+    """Decided class indices per target, each (replicates, n): the consistent ones, and each target's own.
+
+    Where the targets' own decisions fit together they are the most probable combination already.
+    """
+    alone = [fit.decide(logits[:, columns]) for fit, columns in zip(fits, targets.slices, strict=True)]
+    replicate, image = np.nonzero(contradicting(constraints, alone))
+    if len(image) == 0:
+        return alone, alone
+    scores = {}
+    for place in connected(constraints):
+        scaling = fits[place].scaling  # calibrated logits are log probabilities up to a constant
+        scores[place] = scaling.scale[replicate, None] * logits[image, targets.slices[place]] + scaling.bias[replicate]
+    together = list(alone)
+    for place, decisions in most_probable(constraints, scores).items():
+        together[place] = alone[place].copy()
+        together[place][replicate, image] = decisions
+    return together, alone
+
 
 @dataclass(frozen=True)
 class TargetCalibration:
@@ -71,9 +112,10 @@ class TargetCalibration:
 
 @dataclass(frozen=True)
 class Calibration:
-    """The calibration of every target, by name."""
+    """The calibration of every target, by name, and the relations between targets that decisions respect."""
 
     targets: dict[str, TargetCalibration]
+    relations: Relations = ()
 
     def apply(self, targets: Targets, logits: NDArray[np.floating]) -> list[Floats]:
         """Calibrated probabilities of logits (n, n_logits): per target (n, n_classes)."""
@@ -84,12 +126,11 @@ class Calibration:
 
     def decide(self, targets: Targets, logits: NDArray[np.floating]) -> NDArray[np.int16]:
         """Decided class indices (n, n_targets) of logits (n, n_logits)."""
-        columns = zip(self.fits(targets), targets.slices, strict=True)
-        decisions = [fit.decide(logits[:, where])[0] for fit, where in columns]
-        return np.stack(decisions, axis=1).astype(np.int16)
+        decisions, _ = decide(targets, self.fits(targets), logits, constraints_of(self.relations, targets))
+        return np.stack([one[0] for one in decisions], axis=1).astype(np.int16)
 
     def fits(self, targets: Targets) -> list[Fit]:
-        """As one replicate. Raises LacunaError when a target is missing or has another form."""
+        """As one replicate. Raises LacunaError when a target or relation is missing or does not fit."""
         fits = []
         for target in targets:
             one = self.targets.get(target.name)
@@ -98,10 +139,15 @@ class Calibration:
             scaling = Scaling(np.array([one.scale]), np.array([one.bias]))
             thresholds = None if one.threshold is None else np.array([one.threshold])
             fits.append(Fit(target, scaling, thresholds, np.ones(1, dtype=bool)))
+        constraints_of(self.relations, targets)
         return fits
 
     def to_json(self) -> dict[str, Any]:
-        return {"version": FORMAT_VERSION, "targets": {name: _to_json(one) for name, one in self.targets.items()}}
+        return {
+            "version": FORMAT_VERSION,
+            "targets": {name: _to_json(one) for name, one in self.targets.items()},
+            "relations": [relation.to_json() for relation in self.relations],
+        }
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "Calibration":
@@ -111,7 +157,8 @@ class Calibration:
                 f"calibration of format {content['version']}, this Lacuna reads {FORMAT_VERSION}; "
                 "run `dvc repro calibrate`"
             )
-        return cls({name: _from_json(part) for name, part in content["targets"].items()})
+        targets = {name: _from_json(part) for name, part in content["targets"].items()}
+        return cls(targets, tuple(Relation.from_json(one) for one in content["relations"]))
 
     def save(self, path: Path) -> None:
         write_json(path, self.to_json())

@@ -9,6 +9,7 @@ import numpy as np
 from lacuna.bootstrap import assign_folds, group_weights, interval
 from lacuna.calibration import ARGMAX, Calibration, Fit, TargetCalibration
 from lacuna.config import Calibrate, Evaluate
+from lacuna.consistency import Relations
 from lacuna.decision_rules import choose_threshold
 from lacuna.errors import LacunaError
 from lacuna.metrics import Floats, Labels
@@ -20,10 +21,13 @@ CHUNK_CELLS = 2_000_000
 """Replicates are worked in chunks of about this many numbers per array, so that memory stays bounded."""
 
 
-def fit_calibration(targets: Targets, validation: Predictions, options: Calibrate, evaluate: Evaluate) -> Calibration:
+def fit_calibration(
+    targets: Targets, validation: Predictions, options: Calibrate, evaluate: Evaluate, relations: Relations = ()
+) -> Calibration:
     """Fit every target's scaling and threshold on the validation part, with a bootstrap interval of the threshold.
 
-    Raises LacunaError when `calibrate.rules` names no target or a categorical one.
+    Its decisions will respect the relations. Raises LacunaError when `calibrate.rules` names no target or a
+    categorical one.
     """
     fits = fit_replicates(targets, validation, np.ones((1, len(validation))), options)
     chunks = group_weights(validation.group, evaluate.bootstrap, evaluate.seed, chunk_size(targets, len(validation)))
@@ -47,7 +51,7 @@ def fit_calibration(targets: Targets, validation: Predictions, options: Calibrat
             n_positive=int((labels == 1).sum()) if target.kind == "binary" else None,
             warnings=weaknesses(target, rule, fit, labels, options),
         )
-    return Calibration(calibrations)
+    return Calibration(calibrations, relations)
 
 
 def cross_fitted_probabilities(targets: Targets, validation: Predictions, options: Calibrate) -> list[Floats]:

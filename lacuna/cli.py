@@ -1,4 +1,4 @@
-"""The command line: predict images, set params.yaml to a preset, compare experiments, tune.
+"""The command line: predict images, set params.yaml to a preset, fetch its data, compare experiments, tune.
 
     python -m lacuna --help
 
@@ -59,13 +59,27 @@ def predict(options: argparse.Namespace) -> int:
 
 def use(options: argparse.Namespace) -> int:
     """Set params.yaml to a preset."""
-    from lacuna.presets import use_preset
+    from lacuna.presets import missing_data, use_preset
 
     changes = use_preset(options.preset, PARAMS_FILE, PRESETS_FOLDER, options.data)
     width = max((len(key) for key, _, _ in changes), default=0)
     for key, before, after in changes:
         print(f"{key:{width}}  {_format_value(before)} → {_format_value(after)}")
     print(f"{PARAMS_FILE}: {len(changes)} values changed; `dvc repro` runs what depends on them")
+    if lack := missing_data(options.preset, PARAMS_FILE, PRESETS_FOLDER):
+        print(f"warning: {lack}", file=sys.stderr)
+    return 0
+
+
+def fetch(options: argparse.Namespace) -> int:
+    """Get a public data set."""
+    from lacuna.fetch import fetch_fashion_mnist, fetch_kaggle
+
+    if options.dataset == "kaggle":
+        fetch_kaggle(options.handle, options.to)
+        print(f"{options.to}: {options.handle}")
+    else:
+        print("\n".join(fetch_fashion_mnist(options.to, options.url)))
     return 0
 
 
@@ -73,13 +87,21 @@ def compare(options: argparse.Namespace) -> int:
     """Print how far two experiments differ on the targets and validation images they share, and which is better."""
     from lacuna.comparison import compare as compare_predictions
     from lacuna.comparison import comparison_table, of_targets, targets_in_common
+    from lacuna.consistency import relevant
     from lacuna.experiments import read_experiment
 
     a, b = (read_experiment(Path.cwd(), name) for name in (options.a, options.b))
     targets, left_out = targets_in_common(a.targets, b.targets)
     predictions_a, predictions_b = (of_targets(one.validation, one.targets, targets) for one in (a, b))
     comparison = compare_predictions(
-        targets, predictions_a, predictions_b, a.params.calibrate, b.params.calibrate, a.params.evaluate
+        targets,
+        predictions_a,
+        predictions_b,
+        a.params.calibrate,
+        b.params.calibrate,
+        a.params.evaluate,
+        relevant(a.relations, targets),
+        relevant(b.relations, targets),
     )
     print(comparison_table(comparison, a.name, b.name))
     if left_out:
@@ -89,8 +111,8 @@ def compare(options: argparse.Namespace) -> int:
 
 def tune(options: argparse.Namespace) -> int:
     """Search the space in params.yaml, log the search to MLflow, run the best setting as a DVC experiment."""
-    from lacuna.config import load_params
     from lacuna.experiments import bring_up_to_date, run_experiment
+    from lacuna.params_file import load_params
 
     params = load_params(PARAMS_FILE)
     bring_up_to_date(Path.cwd(), "prepare", "featurize")
@@ -108,6 +130,24 @@ def tune(options: argparse.Namespace) -> int:
     print(f"\n{tuned.summary}\n")
     if tuned.values:
         run_experiment(Path.cwd(), tuned.experiment, tuned.values)
+    return 0
+
+
+def ensemble(options: argparse.Namespace) -> int:
+    """Make one model of several finished bundles of the same targets, scored on the same images: the mean of what they
+    say. Decision rules and intervals are those of params.yaml."""
+    from lacuna.comparison import comparison_table
+    from lacuna.ensemble_building import build_ensemble
+    from lacuna.params_file import load_params
+    from lacuna.verdicts import conclude, table
+
+    params = load_params(PARAMS_FILE)
+    built = build_ensemble(options.bundles, options.out, params.calibrate, params.evaluate)
+    for part, metrics in built.metrics.items():
+        print(f"{part} ({params.evaluate.confidence:.0%} intervals)\n{table(metrics)}\n{conclude(metrics)}.\n")
+    for member, comparison in built.gains.items():
+        print(f"{comparison_table(comparison, member, 'ensemble')}\n")
+    print(f"{options.out}: an ensemble of {len(options.bundles)} models")
     return 0
 
 
@@ -170,6 +210,17 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--data", metavar="DIR", help="where the preset's data lies, instead of data/raw")
     command.set_defaults(run=use)
 
+    command = commands.add_parser("fetch", help="get a public data set", description=fetch.__doc__)
+    command.set_defaults(run=fetch)
+    datasets = command.add_subparsers(dest="dataset", required=True)
+    folder = argparse.ArgumentParser(add_help=False)
+    folder.add_argument("--to", metavar="DIR", type=Path, default=Path("data/raw"), help="where to (%(default)s)")
+    what = "from Debian's package dataset-fashion-mnist, Keras' cache, or a download"
+    command = datasets.add_parser("fashion_mnist", parents=[folder], help=what, description=f"Fashion-MNIST, {what}")
+    command.add_argument("--url", help="download from below this address")
+    command = datasets.add_parser("kaggle", parents=[folder], help="a data set of Kaggle")
+    command.add_argument("handle", metavar="HANDLE", help="OWNER/DATASET, as its page's address ends")
+
     command = commands.add_parser("compare", help="tell whether one experiment is better", description=compare.__doc__)
     what = "an experiment's name, a branch, tag or commit; workspace: the working tree"
     command.add_argument("a", metavar="EXP1", help=what)
@@ -178,4 +229,9 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("tune", help="search for better training parameters", description=tune.__doc__)
     command.set_defaults(run=tune)
+
+    command = commands.add_parser("ensemble", help="average finished models into one", description=ensemble.__doc__)
+    command.add_argument("bundles", metavar="BUNDLE", nargs="+", type=Path, help="a bundle's folder")
+    command.add_argument("--out", type=Path, default=Path("models/ensemble"), help="where it goes (%(default)s)")
+    command.set_defaults(run=ensemble)
     return parser

@@ -9,6 +9,7 @@ from lacuna.baselines import training_prior
 from lacuna.bootstrap import group_weights, interval
 from lacuna.calibration_fit import chunk_size
 from lacuna.config import Calibrate, Evaluate
+from lacuna.consistency import Relations
 from lacuna.errors import LacunaError
 from lacuna.evaluation import score_validation
 from lacuna.metrics import SMALLEST_PROBABILITY, Floats
@@ -56,17 +57,20 @@ def compare(
     options_a: Calibrate,
     options_b: Calibrate,
     evaluate: Evaluate,
+    relations_a: Relations = (),
+    relations_b: Relations = (),
 ) -> Comparison:
     """Compare two experiments' validation predictions on the images that both validated on.
 
-    Both are calibrated by cross-fitting, each with its own rules, in the same folds and replicates. Cells known to one
-    only, or labelled differently, count as unknown. Groups are those of `a`. A figure that is undefined is left out.
-    Raises LacunaError when they have no validation image in common.
+    Both are calibrated by cross-fitting, each with its own rules and relations, in the same folds and replicates. Cells
+    known to one only, or labelled differently, count as unknown. Groups are those of `a`. A figure that is undefined is
+    left out. Raises LacunaError when they have no validation image in common.
     """
     a, b, n_contradictions = _align(a, b)
     folds = options_b.model_copy(update={"folds": options_a.folds, "seed": options_a.seed})
     samples_a, samples_b = (
-        _samples(targets, predictions, options, evaluate) for predictions, options in ((a, options_a), (b, folds))
+        _samples(targets, predictions, options, evaluate, relations)
+        for predictions, options, relations in ((a, options_a, relations_a), (b, folds, relations_b))
     )
     differences = []
     for name in (*targets.names, MACRO):
@@ -152,12 +156,12 @@ def _align(a: Predictions, b: Predictions) -> tuple[Predictions, Predictions, in
 
 
 def _samples(
-    targets: Targets, predictions: Predictions, options: Calibrate, evaluate: Evaluate
+    targets: Targets, predictions: Predictions, options: Calibrate, evaluate: Evaluate, relations: Relations
 ) -> dict[str, dict[str, Floats]]:
     """Per target and for the macro mean each figure's replicates, the first being the sample itself."""
     priors = [training_prior([1] * target.n_classes) for target in targets]  # no baseline is asked for
     samples = {}
-    for one in score_validation(targets, predictions, priors, options, evaluate):
+    for one in score_validation(targets, predictions, priors, options, evaluate, relations):
         known = one.labels >= 0
         chance = np.take_along_axis(one.probabilities[known], one.labels[known, None].astype(np.intp), axis=1)[:, 0]
         losses = -np.log(np.maximum(chance, SMALLEST_PROBABILITY))

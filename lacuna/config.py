@@ -1,19 +1,13 @@
 """The parameters: one frozen model per block of params.yaml.
 
-Types and ranges stand here, the values (all of them, there are no defaults) in params.yaml. A mistyped
-key, a wrong type or an impossible value raises LacunaError with one line that names the key.
+Types and ranges stand here, the values (all of them, there are no defaults) in params.yaml.
 """
 
-import difflib
 import re
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args, get_origin
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, field_validator, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, field_validator, model_validator
 
-from lacuna.errors import LacunaError
 from lacuna.search_space import Range, check_space
 from lacuna.targets import Kind, Target
 
@@ -71,13 +65,18 @@ class Data(Block):
         return targets
 
     @model_validator(mode="after")
-    def _words_are_disjoint(self) -> Self:
+    def _keys_fit_each_other(self) -> Self:
         for one, other in (("unknown", "positive"), ("unknown", "negative"), ("positive", "negative")):
             both = set(getattr(self, one)) & set(getattr(self, other))
             if both:
                 raise ValueError(f"{', '.join(map(repr, sorted(both)))} must not stand in both {one} and {other}")
         if self.source == "table" and not self.targets:
             raise ValueError("targets must name at least one column of the table")
+        if self.source in ("folders", "idx"):
+            if self.labels != self.path:
+                raise ValueError(f"labels must be path again with source {self.source}, received {self.labels!r}")
+            if self.targets and list(self.targets.values()) != ["categorical"]:
+                raise ValueError(f"targets must be one categorical target or {{}} with source {self.source}")
         return self
 
 
@@ -114,6 +113,12 @@ class Backbone(Block):
     weights: Annotated[str, Field(min_length=1)]
     input_size: Annotated[int, Field(ge=0, le=1024)]
     interpolation: Interpolation
+
+    @model_validator(mode="after")
+    def _has_such_weights(self) -> Self:
+        if self.name == "small_cnn" and self.weights == "imagenet":
+            raise ValueError("small_cnn has no ImageNet weights: set backbone.weights to none")
+        return self
 
 
 class Augment(Block):
@@ -232,6 +237,15 @@ class Params(Block):
     tune: Tune
 
     @model_validator(mode="after")
+    def _images_are_not_shrunk(self) -> Self:
+        if 0 < self.backbone.input_size < self.data.image_size:
+            raise ValueError(
+                f"backbone.input_size: expected 0 or at least data.image_size ({self.data.image_size}), received "
+                f"{self.backbone.input_size}; to show the network smaller images, lower data.image_size"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _rules_name_targets(self) -> Self:
         if self.data.targets:
             for key, names in (("targets", self.train.targets), ("target_weights", self.train.target_weights)):
@@ -248,51 +262,3 @@ class Params(Block):
                     )
         check_space(self, self.tune.space)
         return self
-
-
-def parse_params(content: object, *, source: str = "params.yaml") -> Params:
-    """Validate the content of a params file.
-
-    Raises LacunaError with one line: for each mistake the key, what was expected and what was received.
-    """
-    if not isinstance(content, dict):
-        raise LacunaError(f"{source}: expected blocks of parameters, such as `train:` with lines below it")
-    try:
-        return Params.model_validate(content)
-    except ValidationError as error:
-        mistakes = "; ".join(_describe(mistake) for mistake in error.errors(include_url=False))
-        raise LacunaError(f"{source}: {mistakes}") from None
-
-
-def load_params(path: Path) -> Params:
-    """Read and validate a params file. YAML 1.2, so that `1e-5` is a number as DVC writes it."""
-    try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise LacunaError(f"{path}: no such file; run from the project's root folder") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise LacunaError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    return parse_params(content, source=path.name)
-
-
-def _describe(mistake: Any) -> str:
-    location = mistake["loc"]
-    key = ".".join(str(part) for part in location)
-    kind, received = mistake["type"], mistake["input"]
-    if kind == "extra_forbidden":
-        return f"{key}: unknown key{_suggestion(location)}"
-    if kind == "missing":
-        return f"{key}: missing, expected a value"
-    if kind == "value_error":
-        return f"{key}: {mistake['ctx']['error']}".removeprefix(": ")
-    expected = re.sub(r"^\w+ should (be|have) ", "", mistake["msg"]).replace("a valid tuple", "a list")
-    expected = re.sub("a valid dictionary.*", "keys with values below it", expected)
-    return f"{key}: expected {expected}, received {received!r}"
-
-
-def _suggestion(location: tuple[int | str, ...]) -> str:
-    model: Any = Params
-    for part in location[:-1]:  # below a mapping of the user's own keys stand its values
-        model = get_args(model)[1] if get_origin(model) is dict else model.model_fields[part].annotation
-    close = difflib.get_close_matches(str(location[-1]), model.model_fields, n=1)
-    return f", did you mean {close[0]}?" if close else f", expected one of {', '.join(model.model_fields)}"

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lacuna.config import Params, load_params
+from lacuna.config import Params
+from lacuna.consistency import Relations, load_relations
 from lacuna.errors import LacunaError
+from lacuna.params_file import load_params
 from lacuna.predictions import Predictions
 from lacuna.targets import Targets
 
@@ -18,16 +20,19 @@ WORKSPACE = "workspace"
 """The name of the working tree, as in `dvc exp show`."""
 
 PREDICTIONS, TARGETS, PARAMS = "data/predictions/val.npz", "data/predictions/targets.json", "params.yaml"
+HIERARCHY = "data/prepared/hierarchy.json"
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A run of the pipeline: its name, parameters, targets and predictions for the validation part."""
+    """A run of the pipeline: its name, parameters, targets, predictions for the validation part, and the relations
+    between targets that its decisions respect."""
 
     name: str
     params: Params
     targets: Targets
     validation: Predictions
+    relations: Relations
 
 
 def read_experiment(root: Path, revision: str) -> Experiment:
@@ -38,7 +43,7 @@ def read_experiment(root: Path, revision: str) -> Experiment:
     if revision == WORKSPACE:
         return _read_folder(root, revision)
     with tempfile.TemporaryDirectory() as folder:
-        for path in (PREDICTIONS, TARGETS, PARAMS):
+        for path in (PREDICTIONS, TARGETS, HIERARCHY, PARAMS):
             _fetch(root, revision, path, Path(folder, path))
         return _read_folder(Path(folder), revision)
 
@@ -83,15 +88,12 @@ def _dvc(root: Path, *arguments: str, capture: bool = False) -> str:
 
 
 def _read_folder(folder: Path, name: str) -> Experiment:
-    for path in (PREDICTIONS, TARGETS, PARAMS):
+    for path in (PREDICTIONS, TARGETS, HIERARCHY, PARAMS):
         if not (folder / path).is_file():
             raise LacunaError(f"{name}: {path} is missing; run `dvc repro evaluate` first")
-    return Experiment(
-        name,
-        load_params(folder / PARAMS),
-        Targets.load(folder / TARGETS),
-        Predictions.load(folder / PREDICTIONS),
-    )
+    params, targets = load_params(folder / PARAMS), Targets.load(folder / TARGETS)
+    relations = load_relations(folder / HIERARCHY, targets) if params.calibrate.consistent else ()
+    return Experiment(name, params, targets, Predictions.load(folder / PREDICTIONS), relations)
 
 
 def _fetch(root: Path, revision: str, path: str, target: Path) -> None:

@@ -36,7 +36,7 @@ def write_features(
     folder: Path,
     images: NDArray[np.uint8],
     backbone: Any,
-    unfreeze: int,
+    unfreeze: int | str,
     augment: Augment,
     max_gb: float,
     batch_size: int,
@@ -48,7 +48,8 @@ def write_features(
     import keras
 
     from lacuna.augment import Augmentation, draw_changes, no_changes
-    from lacuna.backbones import cut
+    from lacuna.backbones.enlarge import seen_size
+    from lacuna.freeze_boundary import cut
 
     parts = cut(backbone, unfreeze)
     shape = parts.trunk.output_shape[1:]
@@ -58,7 +59,8 @@ def write_features(
     network = keras.Model([backbone.input, changes], [boundary, pooled])
     network.trainable = False
 
-    kept, streamed = plan_store(len(images), images.shape[1:], shape, pooled.shape[-1], augment.views, max_gb)
+    seen = None if parts.at_image else (seen_size(backbone), seen_size(backbone), 3)
+    kept, streamed = plan_store(len(images), seen, shape, pooled.shape[-1], augment.views, max_gb)
     views = max(kept, 1)
     pooled_store = create_array(folder / "pooled.npy", (len(images), views, pooled.shape[-1]), np.float32)
     boundary_store = (
@@ -82,19 +84,25 @@ def write_features(
 
 
 def plan_store(
-    n_images: int, image: tuple[int, ...], boundary: tuple[int, ...], channels: int, views: int, max_gb: float
+    n_images: int, image: tuple[int, ...] | None, boundary: tuple[int, ...], channels: int, views: int, max_gb: float
 ) -> tuple[int, str]:
     """Decide what to keep: how many views of pooled features, and in words why no boundary features, or "".
 
-    image, boundary: shapes of one. 0 views stands for the clean pooled features alone; then warm-up too reads images.
+    image, boundary: shapes of one; the image as the network sees it, enlarged, or None where it is the boundary itself.
+    0 views stands for the clean pooled features alone; then warm-up too reads images.
     """
     if views == 0:
         return 0, "augment.views is 0"
-    image_bytes, view_bytes = math.prod(image), 2 * math.prod(boundary)
+    view_bytes = 2 * math.prod(boundary)
     pooled_gb, boundary_gb = (n_images * views * size / 1e9 for size in (4 * channels, view_bytes))
     kept = views if pooled_gb <= max_gb else 0
-    if view_bytes > image_bytes:
-        return kept, f"at the freeze boundary a view takes {view_bytes:,} bytes, more than its image ({image_bytes:,})"
+    if image is None:
+        return kept, "every layer of the backbone learns"
+    if view_bytes > math.prod(image):
+        return kept, (
+            f"at the freeze boundary a view takes {view_bytes:,} bytes, more than the image that the network sees "
+            f"({math.prod(image):,})"
+        )
     if pooled_gb + boundary_gb > max_gb:
         return kept, f"the features would take {pooled_gb + boundary_gb:.1f} GB, more than features.max_gb ({max_gb:g})"
     return kept, ""

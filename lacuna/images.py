@@ -61,6 +61,11 @@ def decode(source: Path | bytes, *, size: int, resize: Resize, max_pixels: int) 
     return np.asarray(_to_square(picture, size, resize))
 
 
+def square_from_grey(pixels: NDArray[np.uint8], *, size: int, resize: Resize) -> NDArray[np.uint8]:
+    """Make of grey values `(height, width)` the working image that `decode` makes of a grey file: `(size, size, 3)`."""
+    return np.asarray(_to_square(Image.fromarray(pixels).convert("RGB"), size, resize))
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()

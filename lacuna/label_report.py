@@ -1,14 +1,19 @@
 """What the labels can support, in counts, in a table for a person, and in warnings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lacuna.config import Data
 from lacuna.errors import LacunaError
+from lacuna.labels import OTHER, Encoded, Joined
 from lacuna.manifest import PARTS, Manifest
+from lacuna.sources import LabelFile
 from lacuna.targets import Target, Targets
+
+SHOWN_LINES = 5
 
 
 class TargetCounts(TypedDict):
@@ -95,42 +100,66 @@ def find_shortages(counts: Mapping[str, TargetCounts], min_positives: int) -> li
 
 
 def describe_targets(
-    counts: Mapping[str, TargetCounts],
-    contradictions: Mapping[str, int],
-    conflicts: Mapping[str, int],
-    rare: Mapping[str, Mapping[str, int]],
+    counts: Mapping[str, TargetCounts], encoded: Encoded, conflicts: Mapping[str, int]
 ) -> dict[str, dict[str, object]]:
     """Each target's counts, with the flaws that `encode` and `count_conflicts` found, for `metrics/prepare.json`."""
     return {
-        name: {
-            **count,
-            "contradicting_images": contradictions[name],
-            "conflicting_duplicates": conflicts[name],
-            "rare_classes": len(rare[name]),
-            "rare_images": sum(rare[name].values()),
+        target.name: {
+            **counts[target.name],
+            "contradicting_images": len(encoded.contradictions[target.name]),
+            "conflicting_duplicates": conflicts[target.name],
+            "rare_classes": len(encoded.rare[target.name]),
+            "rare_images": sum(encoded.rare[target.name].values()),
         }
-        for name, count in counts.items()
+        for target in encoded.targets
     }
 
 
-def find_flaws(metrics: Mapping[str, Any], min_class_count: int) -> list[str]:
-    """What the labels lost on their way into the manifest, from the content of `metrics/prepare.json`."""
+def find_flaws(
+    metrics: Mapping[str, Any], label_file: LabelFile, joined: Joined, encoded: Encoded, data: Data
+) -> list[str]:
+    """What the labels lost on their way into the manifest; `metrics` is the content of `metrics/prepare.json`."""
+    dropped = "data/prepared/dropped.csv"
     flaws = [
-        (metrics["rows_without_image"], "label rows have no usable image: data/prepared/dropped.csv"),
-        (metrics["rows_malformed"], "label rows are skipped: not as many cells as the header"),
+        (
+            metrics["rows_malformed"],
+            f"lines are skipped{_lines([one.line for one in label_file.malformed])}: {dropped}",
+        ),
+        (
+            metrics["rows_without_image"],
+            f"label rows have no usable image{_lines([one.line for one in joined.dropped])}: {dropped}",
+        ),
+        (
+            metrics["rows_repeated"],
+            f"label rows repeat an image, merged{_lines([row.line for row in joined.repeated])}",
+        ),
         (metrics["images_without_labels"], "images have no label row and are not used"),
         (metrics["groups_across_splits"], "groups of duplicates or of the group column stand in more than one split"),
     ]
-    for name, count in metrics["targets"].items():
+    for target in encoded.targets:
+        name, count = target.name, metrics["targets"][target.name]
+        folded = data.rare_classes == OTHER and OTHER in target.classes
         flaws += [
-            (count["contradicting_images"], f"images have contradicting labels of {name}, now unknown"),
+            (
+                count["contradicting_images"],
+                f"images have contradicting labels of {name}, now unknown{_lines(encoded.contradictions[name])}",
+            ),
             (count["conflicting_duplicates"], f"groups of duplicates have conflicting labels of {name}, kept"),
             (
                 count["rare_classes"],
-                f"classes of {name} have fewer than {min_class_count} images, unknown now: {count['rare_images']}",
+                f"classes of {name} have fewer than {data.min_class_count} images, "
+                f"now {'of class ' + OTHER if folded else 'unknown'}: {count['rare_images']} images",
             ),
         ]
-    return [f"{n} {what}" for n, what in flaws if n]
+    return [*label_file.notes, *(f"{n} {what}" for n, what in flaws if n)]
+
+
+def _lines(lines: Sequence[int]) -> str:
+    """Where in the label file; "" for labels that stand in no lines."""
+    if not lines or not lines[0]:
+        return ""
+    shown = ", ".join(map(str, lines[:SHOWN_LINES])) + (", ..." if len(lines) > SHOWN_LINES else "")
+    return f" (line{'s' if len(lines) > 1 else ''} {shown})"
 
 
 def label_table(counts: Mapping[str, TargetCounts], targets: Targets) -> str:

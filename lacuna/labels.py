@@ -1,7 +1,7 @@
 """Label rows to integer labels of the images that ingest accepted."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lacuna.config import Data
 from lacuna.errors import LacunaError
 from lacuna.grouping import DisjointSets
-from lacuna.sources import LabelFile, Row
+from lacuna.sources import Dropped, LabelFile, Row
 from lacuna.split import NOT_GIVEN, TEST, TRAIN, VAL
 from lacuna.targets import UNKNOWN, Target, Targets
 
@@ -19,39 +19,61 @@ FEWEST_IMAGES = 10
 
 ABSENT_PRESENT = ("absent", "present")
 
+OTHER = "other"
+"""The class that rare classes join where `data.rare_classes` says so."""
+
 GIVEN_PARTS = {"train": TRAIN, "val": VAL, "valid": VAL, "validation": VAL, "test": TEST}
 
 
 @dataclass(frozen=True)
 class Joined:
-    """`rows`: for each labelled image, by its row in the image array, its label rows. `dropped`: image and reason."""
+    """`rows`: for each labelled image, by its row in the image array, its label rows.
+
+    `dropped`: the label rows without a usable image. `n_left_out` more belong to images that are not in the sample.
+    """
 
     rows: dict[int, list[Row]]
-    dropped: list[tuple[str, str]]
+    dropped: list[Dropped]
+    n_left_out: int = 0
+
+    @property
+    def repeated(self) -> list[Row]:
+        """The label rows of images that have a row before."""
+        return sorted(row for rows in self.rows.values() for row in rows[1:])
 
 
 @dataclass(frozen=True)
 class Encoded:
     """`labels`: int16 `(n_images, n_targets)`, -1 unknown, images in order of their row.
 
-    `contradictions`: per target the images whose own rows disagree. `rare`: per target its classes that were too
-    small, with their number of images. The cells of both are unknown.
+    `contradictions`: per target, for each image whose own rows disagree, the line where they begin to; the cells are
+    unknown. `rare`: per target its classes that were too small, with their number of images; the cells are of class
+    OTHER where the target has it by `data.rare_classes`, unknown otherwise.
     """
 
     targets: Targets
     labels: NDArray[np.int16]
-    contradictions: dict[str, int]
+    contradictions: dict[str, list[int]]
     rare: dict[str, dict[str, int]]
 
 
-def join(label_file: LabelFile, accepted: Mapping[str, int], rejected: Mapping[str, str], max_dropped: float) -> Joined:
+def join(
+    label_file: LabelFile,
+    accepted: Mapping[str, int],
+    rejected: Mapping[str, str],
+    max_dropped: float,
+    left_out: Collection[str] = (),
+) -> Joined:
     """Find each label row's image among the `accepted` (name to row) or `rejected` (name to reason) files.
 
     A label's image may be the path below the image folder, or any ending of it, with or without suffix, as long as it
-    fits one file. Raises LacunaError when it fits several, when more than the share `max_dropped` of the rows has no
-    image, and when fewer than FEWEST_IMAGES have labels.
+    fits one file. Rows of images that are `left_out` of the sample are no mistake and counted apart. Raises LacunaError
+    when a row's image fits several files, when more than the share `max_dropped` of the others has no image, and when
+    fewer than FEWEST_IMAGES have labels.
     """
-    find = _finder([*accepted, *rejected])
+    find = _finder([*accepted, *rejected, *left_out])
+    left_out = frozenset(left_out)
+    n_left_out = 0
     rows: dict[int, list[Row]] = defaultdict(list)
     dropped = []
     for row in label_file.rows:
@@ -63,20 +85,23 @@ def join(label_file: LabelFile, accepted: Mapping[str, int], rejected: Mapping[s
             )
         if found and found[0] in accepted:
             rows[accepted[found[0]]].append(row)
+        elif found and found[0] in left_out:
+            n_left_out += 1
         else:
-            dropped.append((row.image, rejected[found[0]] if found else "no such image"))
-    if len(dropped) > max_dropped * len(label_file.rows):
+            dropped.append(Dropped(row.line, row.image, rejected[found[0]] if found else "no such image"))
+    n_wanted = len(label_file.rows) - n_left_out
+    if len(dropped) > max_dropped * n_wanted:
         raise LacunaError(
-            f"{label_file.path}: {len(dropped)} of {len(label_file.rows)} rows have no usable image, more than "
+            f"{label_file.path}: {len(dropped)} of {n_wanted} rows have no usable image, more than "
             f"data.max_rejected = {max_dropped:g} allows; the first: "
-            + "; ".join(f"{image} ({reason})" for image, reason in dropped[:3])
+            + "; ".join(f"{one.image} ({one.reason})" for one in dropped[:3])
         )
     if len(rows) < FEWEST_IMAGES:
         raise LacunaError(
             f"{label_file.path}: only {len(rows)} images have labels, too few for a training, a validation and a test "
             f"part; expected at least {FEWEST_IMAGES}"
         )
-    return Joined(dict(sorted(rows.items())), dropped)
+    return Joined(dict(sorted(rows.items())), dropped, n_left_out)
 
 
 def _finder(names: list[str]) -> Callable[[str], list[str]]:
@@ -90,6 +115,8 @@ def _finder(names: list[str]) -> Callable[[str], list[str]]:
             endings["/".join(bare[start:])].append(name)
 
     def find(image: str) -> list[str]:
+        if image in exact:
+            return [image]
         wanted = image.replace("\\", "/").removeprefix("./")
         return [wanted] if wanted in exact else endings.get(wanted, [])
 
@@ -99,7 +126,8 @@ def _finder(names: list[str]) -> Callable[[str], list[str]]:
 def encode(label_file: LabelFile, joined: Joined, data: Data) -> Encoded:
     """Turn words into classes; the classes of a categorical target are its words, sorted.
 
-    Raises LacunaError when a categorical target keeps fewer than two classes of `data.min_class_count` images.
+    Words of fewer than `data.min_class_count` images become unknown or, by `data.rare_classes`, join the class OTHER,
+    unless that is too small itself. Raises LacunaError when a categorical target keeps fewer than two classes.
     """
     unknown = set(data.unknown)
     targets, columns, contradictions = [], [], {}
@@ -113,8 +141,11 @@ def encode(label_file: LabelFile, joined: Joined, data: Data) -> Encoded:
         else:
             words, contradictions[name] = _one_word_per_image(joined, column, unknown, {})
             counts = Counter(word for word in words if word is not None)
-            classes = tuple(sorted(word for word in counts if counts[word] >= data.min_class_count))
             rare[name] = {word: n for word, n in sorted(counts.items()) if n < data.min_class_count}
+            if data.rare_classes == OTHER:
+                words = [OTHER if word in rare[name] else word for word in words]
+                counts = Counter(word for word in words if word is not None)
+            classes = tuple(sorted(word for word in counts if counts[word] >= data.min_class_count))
             if len(classes) < 2:
                 raise LacunaError(
                     f"target {name}: {len(classes)} classes have data.min_class_count = {data.min_class_count} known "
@@ -131,16 +162,18 @@ def encode(label_file: LabelFile, joined: Joined, data: Data) -> Encoded:
 
 def _one_word_per_image(
     joined: Joined, column: int, unknown: set[str], word_class: Mapping[str, str]
-) -> tuple[list[str | None], int]:
-    """Each image's class in this column, None where unknown or contradictory, and the number of contradictions."""
+) -> tuple[list[str | None], list[int]]:
+    """Each image's class in this column, None where unknown or contradictory, and the lines of contradictions."""
     merged: list[str | None] = []
-    n_contradictions = 0
+    contradictions = []
     for rows in joined.rows.values():
-        cells = [row.labels[column] for row in rows]
-        words = {word_class.get(cell, cell) for cell in cells if cell not in unknown}
-        n_contradictions += len(words) > 1
-        merged.append(words.pop() if len(words) == 1 else None)
-    return merged, n_contradictions
+        cells = [(row.line, row.labels[column]) for row in rows if row.labels[column] not in unknown]
+        words = [word_class.get(cell, cell) for _, cell in cells]
+        other = next((line for (line, _), word in zip(cells, words, strict=True) if word != words[0]), None)
+        if other is not None:
+            contradictions.append(other)
+        merged.append(words[0] if words and other is None else None)
+    return merged, sorted(contradictions)
 
 
 def image_groups(joined: Joined, duplicate_group: NDArray[np.int64], data: Data) -> NDArray[np.int64]:

@@ -56,11 +56,20 @@ def ece(labels: Labels, probabilities: Floats) -> float | None:
     None when no label is known.
     """
     stated, observed = stated_and_observed(labels, probabilities)
-    if len(stated) == 0:
+    return _binned_gap(stated, observed) if len(stated) else None
+
+
+def classwise_ece(labels: Labels, probabilities: Floats) -> float | None:
+    """Class-wise calibration error: the `ece` of each class's own probability, averaged over all classes.
+
+    It also sees a class that is stated too often as the second or third likeliest (Kull et al. 2019). None when no
+    label is known.
+    """
+    labels, probabilities = _known(labels, probabilities)
+    if len(labels) == 0:
         return None
-    bins = np.minimum((stated * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    gaps = np.bincount(bins, weights=stated - observed, minlength=CALIBRATION_BINS)
-    return float(np.abs(gaps).sum() / len(stated))
+    columns = enumerate(probabilities.T)
+    return float(np.mean([_binned_gap(stated, (labels == index).astype(np.float64)) for index, stated in columns]))
 
 
 def stated_and_observed(labels: Labels, probabilities: Floats) -> tuple[Floats, Floats]:
@@ -102,12 +111,18 @@ def ranking_figures(labels: Labels, scores: Floats, weights: Floats | None = Non
         return {name: total / defined for name, total in sums.items()}
 
 
-def decision_figures(labels: Labels, decisions: Labels, weights: Floats, n_classes: int) -> dict[str, Floats]:
-    """precision, recall, f1, weighted_f1 and accuracy of decisions on known labels, each (replicates,).
+def class_average_precision(labels: Labels, scores: Floats) -> Floats:
+    """Average precision (n_classes,) of each class against the rest, NaN for a class without members or others."""
+    weights = np.ones((1, len(labels)))
+    values = [_rank(labels == index, scores[:, index], weights) for index in range(scores.shape[1])]
+    return np.array([one["average_precision"][0] for one in values])
 
-    Decisions (n,) or (replicates, n) are class indices. With two classes the first three are those of "present"; with
-    more their means over the classes that the labels hold, a class that is never predicted having precision 0.
-    NaN where undefined: precision without a predicted, the others without an actual member.
+
+def class_figures(labels: Labels, decisions: Labels, weights: Floats, n_classes: int) -> dict[str, Floats]:
+    """Of each class the figures of decisions on known labels, all (replicates, n_classes).
+
+    Decisions (n,) or (replicates, n) are class indices. `actual`, `predicted` and `right` count images; `precision` is
+    NaN for a class never predicted, `recall` for one without a member, `f1` where it is neither.
     """
     decisions = np.broadcast_to(decisions, weights.shape)
     actual = weights @ np.eye(n_classes)[labels]
@@ -116,27 +131,55 @@ def decision_figures(labels: Labels, decisions: Labels, weights: Floats, n_class
     predicted = np.bincount(cells.ravel(), weights=weights.ravel(), minlength=weights.shape[0] * n_classes)
     predicted = predicted.reshape(len(weights), n_classes)
     with np.errstate(invalid="ignore", divide="ignore"):
-        recall, precision, f1 = hits / actual, hits / predicted, 2 * hits / (actual + predicted)
-        weighted = np.nansum(f1 * actual, axis=1) / actual.sum(axis=1)
-        accuracy = hits.sum(axis=1) / actual.sum(axis=1)
-        if n_classes == 2:
-            defined = actual[:, 1] > 0
-            return {
-                "precision": precision[:, 1],
-                "recall": recall[:, 1],
-                "f1": np.where(defined, f1[:, 1], np.nan),
-                "weighted_f1": weighted,
-                "accuracy": accuracy,
-            }
-        present = actual > 0
+        return {
+            "actual": actual,
+            "predicted": predicted,
+            "right": hits,
+            "precision": hits / predicted,
+            "recall": hits / actual,
+            "f1": 2 * hits / (actual + predicted),
+        }
+
+
+def decision_figures(labels: Labels, decisions: Labels, weights: Floats, n_classes: int) -> dict[str, Floats]:
+    """precision, recall, f1, weighted_f1 and accuracy of decisions on known labels, each (replicates,).
+
+    Decisions (n,) or (replicates, n) are class indices. With two classes the first three are those of "present"; with
+    more their means over the classes that the labels hold, a class that is never predicted having precision 0.
+    NaN where undefined: precision without a predicted, the others without an actual member.
+    """
+    return over_classes(class_figures(labels, decisions, weights, n_classes))
+
+
+def over_classes(figures: dict[str, Floats]) -> dict[str, Floats]:
+    """The figures of a target (see decision_figures) from those of its classes (see class_figures)."""
+    actual, precision, recall, f1 = (figures[name] for name in ("actual", "precision", "recall", "f1"))
+    present = actual > 0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        common = {
+            "weighted_f1": np.nansum(f1 * actual, axis=1) / actual.sum(axis=1),
+            "accuracy": figures["right"].sum(axis=1) / actual.sum(axis=1),
+        }
+        if actual.shape[1] == 2:
+            f1_of_present = np.where(present[:, 1], f1[:, 1], np.nan)
+            return {"precision": precision[:, 1], "recall": recall[:, 1], "f1": f1_of_present, **common}
         count = present.sum(axis=1)
         return {
             "precision": np.where(present, np.nan_to_num(precision), 0).sum(axis=1) / count,
             "recall": np.where(present, recall, 0).sum(axis=1) / count,
             "f1": np.where(present, f1, 0).sum(axis=1) / count,
-            "weighted_f1": weighted,
-            "accuracy": accuracy,
+            **common,
         }
+
+
+def top_k_accuracy(ranks: NDArray[np.integer], weights: Floats, k: int) -> Floats:
+    """How often the true class is among the k most probable ones (replicates,); NaN without a known label.
+
+    Ranks (replicates, n) are those of the true class, 0 = the most probable.
+    """
+    with np.errstate(invalid="ignore"):
+        shares: Floats = (weights * (ranks < k)).sum(axis=1) / weights.sum(axis=1)
+    return shares
 
 
 def _rank(member: NDArray[np.bool_], scores: Floats, weights: Floats) -> dict[str, Floats]:
@@ -153,6 +196,12 @@ def _rank(member: NDArray[np.bool_], scores: Floats, weights: Floats) -> dict[st
         average = np.einsum("rn,rn->r", precision, members) / n_members
         area = np.einsum("rn,rn->r", members, n_others[:, None] - wrong + others / 2) / pairs
     return {"average_precision": np.where(pairs > 0, average, np.nan), "roc_auc": area}
+
+
+def _binned_gap(stated: Floats, observed: Floats) -> float:
+    bins = np.minimum((stated * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    gaps = np.bincount(bins, weights=stated - observed, minlength=CALIBRATION_BINS)
+    return float(np.abs(gaps).sum() / len(stated))
 
 
 def _known(labels: Labels, probabilities: Floats) -> tuple[Labels, Floats]:

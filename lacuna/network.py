@@ -10,7 +10,7 @@ from keras import layers
 
 from lacuna.augment import CHANGES, Augmentation
 from lacuna.backbones import build_backbone, load_weights
-from lacuna.config import Head
+from lacuna.config import Backbone, Head
 from lacuna.files import reserve, whole_file
 from lacuna.losses import TargetStatistics
 from lacuna.targets import Targets
@@ -74,9 +74,9 @@ def weights_size(model: keras.Model) -> int:
     return int(1.1 * 4 * model.count_params())
 
 
-def load_trained(backbone: str, image_size: int, targets: Targets, head: Head, weights: Path) -> keras.Model:
+def load_trained(backbone: Backbone, image_size: int, targets: Targets, head: Head, weights: Path) -> keras.Model:
     """Build the whole network, images uint8 (n, size, size, 3) → logits float32 (n, n_logits), with trained weights."""
-    body = build_backbone(backbone, "none", image_size)
+    body = build_backbone(backbone.model_copy(update={"weights": "none"}), image_size)
     model = join(body, build_head(body.output_shape[-1], targets, head))
     load_weights(model, weights, "trained weights")
     return model

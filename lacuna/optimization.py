@@ -10,6 +10,7 @@ import keras  # isort: skip
 from keras import ops
 
 from lacuna.config import Optimizer
+from lacuna.freeze_boundary import block_depths
 
 RAMP_OF_AVERAGE = 9
 """With every step the decay of the moving average rises towards its final value as step / (step + 9)."""
@@ -157,9 +158,3 @@ def depth_factors(backbone: keras.Model, decay: float) -> dict[str, float]:
     if decay == 1:
         return {}
     return {name: decay ** (depth + 1) for name, depth in block_depths(backbone).items()}
-
-
-def block_depths(backbone: keras.Model) -> dict[str, int]:
-    """By layer name how many blocks lie above its block. Layers of a block share their name up to the first `_`."""
-    blocks = list(dict.fromkeys(layer.name.partition("_")[0] for layer in reversed(backbone.layers)))
-    return {layer.name: blocks.index(layer.name.partition("_")[0]) for layer in backbone.layers}

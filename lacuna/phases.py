@@ -10,11 +10,12 @@ import keras  # isort: skip
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.backbones import build_backbone, cut
+from lacuna.backbones import build_backbone
 from lacuna.batches import FeatureBatches, ResampledBatches
 from lacuna.checkpoint import Checkpoint, fingerprint
 from lacuna.config import Augment, Params
 from lacuna.errors import LacunaError
+from lacuna.freeze_boundary import cut
 from lacuna.losses import TargetStatistics
 from lacuna.manifest import Part
 from lacuna.network import augment_in_graph, build_head, join, start_at_prior
@@ -54,13 +55,18 @@ def warm_up(
 
     checkpoint, on_epoch: as in `train_phase`. Raises LacunaError when the parameters don't suit the data.
     """
+    if params.warmup.resample == "mlsmote" and not data.store.info.views:
+        raise LacunaError(
+            "params.yaml: warmup.resample: mlsmote works on stored pooled features, and warm-up reads images here "
+            f"({data.store.info.streamed}); expected none"
+        )
     backend.make_reproducible(params.train.seed)
     head = build_head(data.store.pooled.shape[-1], data.targets, params.head)
     start_at_prior(head, data.targets, data.statistics)
     inputs: NDArray[Any] | Augment = data.store.pooled
     model = head
     if not data.store.info.views:
-        backbone = build_backbone(params.backbone.name, params.backbone.weights, data.images.shape[1])
+        backbone = build_backbone(params.backbone, data.images.shape[1])
         parts = cut(backbone, unfreeze=0)
         inputs = params.augment
         model = augment_in_graph(parts.trunk, join(parts.tail, head), params.augment.cutout)
@@ -70,7 +76,11 @@ def warm_up(
         training, statistics = _resample(training, data, params.train.seed)
     parameters = count_parameters(model)
     if not on_epoch:
-        print(f"warm-up trains {parameters['parameters_trained']:,} of {parameters['parameters']:,} parameters")
+        synthetic = len(training.labels) - len(data.manifest.part("train"))
+        print(
+            f"warm-up trains {parameters['parameters_trained']:,} of {parameters['parameters']:,} parameters"
+            + (f"; {synthetic} synthetic images beside the real ones" if statistics is not data.statistics else "")
+        )
     settings = params.warmup
     phase = Phase(
         "warmup",
@@ -106,7 +116,7 @@ def fine_tune(
     """
     backend.make_reproducible(params.train.seed)
     settings = params.finetune
-    backbone = build_backbone(params.backbone.name, params.backbone.weights, data.images.shape[1])
+    backbone = build_backbone(params.backbone, data.images.shape[1])
     parts = cut(backbone, settings.unfreeze)
     model = join(parts.tail, head)
     inputs: NDArray[Any] | Augment = params.augment
@@ -148,12 +158,7 @@ def _resample(
     training: LabelledBatches, data: TrainingData, seed: int
 ) -> tuple[LabelledBatches, list[TargetStatistics]]:
     real = training.batches
-    if not isinstance(real, FeatureBatches):
-        raise LacunaError(
-            "params.yaml: warmup.resample: mlsmote works on stored pooled features, and warm-up reads images here "
-            f"({data.store.info.streamed}); expected none"
-        )
-    synthetic = mlsmote(np.asarray(real.features[real.rows, 0]), training.labels, data.targets, seed)
+    assert isinstance(real, FeatureBatches)
+    synthetic = mlsmote(real.features[:, 0], real.rows, training.labels, data.targets, seed)
     labels = np.concatenate([training.labels, synthetic.labels])
-    print(f"mlsmote: {len(synthetic)} synthetic images beside {len(training.labels)} real ones")
     return LabelledBatches(ResampledBatches(real, synthetic), labels), resampled_statistics(data.statistics, labels)

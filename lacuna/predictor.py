@@ -16,13 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.bundle import read_bundle
+from lacuna.bundle import Input, Member, read_bundle
+from lacuna.ensemble import mean_logits
 from lacuna.errors import LacunaError
 from lacuna.images import UnreadableImageError, decode
 from lacuna.runtimes import Network, Runtime, load_network, n_cores
 from lacuna.targets import Kind
 
 BATCH_SIZE = 32
+
+Pixels = dict[Input, NDArray[np.uint8]]
 
 ImageSource = Path | bytes | NDArray[np.uint8]
 """An image file, the content of one, or RGB pixels (height, width, 3)."""
@@ -72,7 +75,7 @@ class Predictor:
 
     def __init__(self, folder: Path, runtime: Runtime = "openvino") -> None:
         self.bundle = read_bundle(folder, runtime)
-        self._network = self._load(folder, runtime)
+        self._networks = [self._load(folder, member, runtime) for member in self.bundle.members]
 
     def predict(self, images: Sequence[ImageSource]) -> list[Prediction]:
         """Predict each image, in order. An unreadable one gets an error and leaves the others as they are.
@@ -87,17 +90,21 @@ class Predictor:
                 predictions += self._predict_batch(names, list(pool.map(self._decode, batch)))
         return predictions
 
-    def _predict_batch(self, names: list[str], decoded: list[NDArray[np.uint8] | str]) -> list[Prediction]:
+    def _predict_batch(self, names: list[str], decoded: list[Pixels | str]) -> list[Prediction]:
         pixels = [one for one in decoded if not isinstance(one, str)]
-        answers = iter(self._answer(np.stack(pixels)) if pixels else [])
+        answers = iter(self._answer(pixels) if pixels else [])
         return [
             Prediction(name, error=one) if isinstance(one, str) else Prediction(name, next(answers))
             for name, one in zip(names, decoded, strict=True)
         ]
 
-    def _answer(self, pixels: NDArray[np.uint8]) -> list[dict[str, TargetPrediction]]:
+    def _answer(self, pixels: list[Pixels]) -> list[dict[str, TargetPrediction]]:
         targets, calibration = self.bundle.targets, self.bundle.calibration
-        logits = self._network(pixels)
+        said = [
+            network(np.stack([one[member.input] for one in pixels]))
+            for member, network in zip(self.bundle.members, self._networks, strict=True)
+        ]
+        logits = said[0] if len(said) == 1 else mean_logits(targets, said)
         probabilities = calibration.apply(targets, logits)
         decisions = calibration.decide(targets, logits)
         answers = []
@@ -115,19 +122,22 @@ class Predictor:
             answers.append(answer)
         return answers
 
-    def _decode(self, image: ImageSource) -> NDArray[np.uint8] | str:
-        bundle = self.bundle
+    def _decode(self, image: ImageSource) -> Pixels | str:
+        """The image as each member wants it, or why it cannot be read."""
         source = _as_file(image) if isinstance(image, np.ndarray) else image
         try:
-            return decode(source, size=bundle.image_size, resize=bundle.resize, max_pixels=bundle.max_pixels)
+            return {
+                wanted: decode(source, size=wanted.image_size, resize=wanted.resize, max_pixels=wanted.max_pixels)
+                for wanted in {member.input for member in self.bundle.members}
+            }
         except UnreadableImageError as error:
             return str(error)
 
-    def _load(self, folder: Path, runtime: Runtime) -> Network:
-        """Load the network and have it answer once, so that one that does not fit is found now."""
-        size, n_logits = self.bundle.image_size, self.bundle.targets.n_logits
+    def _load(self, folder: Path, member: Member, runtime: Runtime) -> Network:
+        """Load a network and have it answer once, so that one that does not fit is found now."""
+        size, n_logits = member.input.image_size, self.bundle.targets.n_logits
         try:
-            network = load_network(folder, runtime)
+            network = load_network(folder / member.folder, runtime)
             logits = network(np.zeros((1, size, size, 3), dtype=np.uint8))
         except Exception as error:  # the runtimes have no common exception
             reason = " ".join(str(error).split())[:200]

@@ -15,9 +15,9 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import PlainScalarString, ScalarString
 
-from lacuna.config import parse_params
 from lacuna.errors import LacunaError
 from lacuna.files import whole_file
+from lacuna.params_file import parse_params
 
 DEFAULT = "default"
 
@@ -49,6 +49,20 @@ def use_preset(preset: str, params_file: Path, presets_folder: Path, data_folder
     with whole_file(params_file) as partial:
         partial.write_text(_dump(params, original), encoding="utf-8")
     return [(key, before.get(key), value) for key, value in _leaves(params) if before.get(key) != value]
+
+
+def missing_data(preset: str, params_file: Path, presets_folder: Path) -> str | None:
+    """One line when the data of a preset that was put into `params_file` is not there: where it belongs and comes from.
+
+    The latter stands in the preset's comment, as the lines that begin with `# Data:`; presets without bring their own.
+    """
+    origin = re.search(r"^# Data: (.+(?:\n#   .+)*)", _find(preset, presets_folder).read_text(encoding="utf-8"), re.M)
+    data = _read(params_file)["data"]
+    missing = [place for place in dict.fromkeys([data["path"], data["labels"]]) if not Path(place).exists()]
+    if origin is None or not missing:
+        return None
+    where_from = re.sub(r"\n# +", " ", origin[1])
+    return f"{' and '.join(missing)}: not there yet; {where_from}"
 
 
 def preset_names(presets_folder: Path) -> list[str]:

@@ -43,10 +43,13 @@ def imbalance_ratios(labels: NDArray[np.int16], targets: Targets) -> dict[int, f
     return ratios
 
 
-def mlsmote(features: NDArray[np.floating[Any]], labels: NDArray[np.int16], targets: Targets, seed: int) -> Synthetic:
+def mlsmote(
+    features: NDArray[np.floating[Any]], rows: NDArray[np.int64], labels: NDArray[np.int16], targets: Targets, seed: int
+) -> Synthetic:
     """Make one synthetic image from each image that has a scarce label.
 
-    features (n, channels), labels (n, n_targets) of the training part. A binary target's rarer label is scarce when
+    rows (n,): where in `features` (n_all, channels; only what is needed is read) the images stand that labels
+    (n, n_targets) belong to, those of the training part. A binary target's rarer label is scarce when
     its imbalance ratio is above 1 and not below the mean ratio. The neighbour of a seed is drawn from the five nearest
     (Euclid) that hold the same scarce label, the point between them evenly. The synthetic image keeps the scarce
     label; its other labels are voted by the known cells of the seed and its neighbours, and stay unknown where none is
@@ -72,7 +75,7 @@ def mlsmote(features: NDArray[np.floating[Any]], labels: NDArray[np.int16], targ
         k = min(NEIGHBOURS, len(minority) - 1)
         if k == 0:
             continue
-        search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(features[minority])
+        search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(features[rows[minority]])
         near = minority[search.kneighbors(return_distance=False)]  # each one's neighbours, itself left out
         drawn = near[np.arange(len(minority)), random.integers(k, size=len(minority))]
         voted = np.stack(

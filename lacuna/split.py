@@ -75,14 +75,15 @@ def completed_split(
 
     What is given is kept. An image without a part follows its group where that has one, and a stratified split
     otherwise, into the parts that are not given. When no image is given as val, val is cut from the images given as
-    train, groups whole.
+    train, groups whole; so is test when every image is given a part and none is test.
     """
     part = given.copy()
     pool = given == TRAIN
-    if pool.any() and not (given == VAL).any():
-        share = val / (1 - test)
-        cut = stratified_split(labels[pool], group[pool], (1 - share, share), seed)
-        part[pool] = np.where(cut == 1, VAL, TRAIN)
+    lacking = [VAL] * (not (given == VAL).any()) + [TEST] * (not np.isin(given, [TEST, NOT_GIVEN]).any())
+    if pool.any() and lacking:
+        shares = np.array([1 - val - test, *({VAL: val, TEST: test}[place] for place in lacking)])
+        cut = stratified_split(labels[pool], group[pool], tuple(shares / shares.sum()), seed)
+        part[pool] = np.array([TRAIN, *lacking], dtype=np.int8)[cut]
     for place in (TEST, VAL, TRAIN):  # in a group that is spread over parts already, train wins
         part[(given == NOT_GIVEN) & np.isin(group, group[part == place])] = place
     rest = (part == NOT_GIVEN) & (given == NOT_GIVEN)

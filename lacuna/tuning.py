@@ -94,7 +94,7 @@ def score_setting(params: Params, data: TrainingData, values: Values, seed: int,
 
     It is the figure of the fine-tuned model's best epoch. The test part is not read. Average precision and log loss
     are those of the network's own scores: the former does not ask for calibration, the latter is raw. F1 is of
-    decisions by cross-fitted calibration, as in metrics/validation.json.
+    decisions by cross-fitted calibration, as in metrics/validation.json, each target deciding alone.
     """
     keras.utils.clear_session()
     setting: Params = set_values(params, {**values, "train.seed": params.train.seed + seed})

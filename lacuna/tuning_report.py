@@ -58,12 +58,13 @@ def verdict(study: optuna.Study, plan: Plan, confirmed: Difference | None) -> st
     winner = best(study)
     if winner is None:
         return "No setting is better than params.yaml as it is; nothing to change."
+    name = f"Setting {place_of(study, winner)}"
     if confirmed is None:
-        words = f"Setting {place_of(study, winner)} is the best. With one seed per setting nobody can say if that is more than luck."
+        words = f"{name} is the best. With one seed per setting nobody can say whether that is more than luck."
     else:
         numbers = f"{confirmed.mean:+.4f} [{confirmed.low:+.4f}, {confirmed.high:+.4f}]"
         words = (
-            f"Setting {place_of(study, winner)}, trained again with seeds that chose nothing, differs from params.yaml as it is "
+            f"{name}, trained again with seeds that chose nothing, differs from params.yaml as it is "
             f"by {numbers} (positive is better; 95 % interval over seeds): "
         )
         if confirmed.low > 0:

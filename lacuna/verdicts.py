@@ -8,15 +8,15 @@ import numpy as np
 from lacuna.baselines import trivial_probabilities
 from lacuna.bootstrap import exact_bound, interval
 from lacuna.evaluation import Scored
-from lacuna.metrics import Floats, brier, ece, log_loss
+from lacuna.metrics import Floats, brier, classwise_ece, ece, log_loss
 
 LEARNED = "learned"
 SIGNAL_ONLY = "signal, no F1 gain shown"
 NO_SIGNAL = "no signal shown"
 TOO_FEW = "too few labels"
 
-WITH_INTERVAL = ("precision", "recall", "f1", "average_precision", "roc_auc", "accuracy")
-MACRO = ("f1", "average_precision", "roc_auc")
+CATEGORICAL_ONLY = ("weighted_f1", "independent_accuracy", "consistency_gain")
+MACRO = ("f1", "average_precision", "roc_auc", "accuracy")
 
 Metrics = dict[str, Any]
 
@@ -30,14 +30,20 @@ def summarise(
         if threshold is not None:
             targets[name]["threshold"] = _rounded(threshold)
     macro: Metrics = {}
-    for name in (*MACRO, "gain"):
-        stacked = np.stack([one.figures[name] for one in scored])
+    top_k = sorted({name for one in scored for name in one.figures if name.startswith("top_")})
+    for name in (*MACRO, "gain", "weighted_f1", *top_k):
+        having = [one for one in scored if name in _names(one)]
+        if not having:
+            continue
+        stacked = np.stack([one.figures[name] for one in having])
         some = ~np.isnan(stacked[:, 0])
         if some.any():
             counts = (~np.isnan(stacked)).sum(axis=0)
             with np.errstate(invalid="ignore"):
                 macro |= _with_interval(name, np.nansum(stacked, axis=0) / counts, confidence)
-    for name in ("ece", "log_loss", "brier", *(f"baseline_{name}" for name in (*MACRO, "log_loss", "brier"))):
+    others = ("log_loss", "brier")
+    baselines = [f"baseline_{name}" for name in (*MACRO, "weighted_f1", *top_k, *others)]
+    for name in ("ece", "classwise_ece", *others, *baselines):
         values = [figures[name] for figures in targets.values() if name in figures]
         if values:
             macro[name] = _rounded(float(np.mean(values)))
@@ -91,25 +97,30 @@ def _summarise(one: Scored, confidence: float, min_positives: int) -> Metrics:
     result: Metrics = {"kind": one.target.kind, "n_known": int(known.sum()), "n_unknown": int((~known).sum())}
     if one.target.kind == "binary":
         result["n_positive"] = int((labels == 1).sum())
-    for name in WITH_INTERVAL:
+    for name in _names(one):
         result |= _with_interval(name, one.figures[name], confidence)
     result |= _exact(one, result, confidence)
-    if one.target.kind == "categorical":
-        result |= _with_interval("weighted_f1", one.figures["weighted_f1"], confidence)
     if len(labels):
         plain = {"log_loss": log_loss(labels, probabilities), "brier": brier(labels, probabilities)}
         guess = trivial_probabilities(len(labels), one.prior)
         plain |= {"ece": ece(labels, probabilities), "baseline_log_loss": log_loss(labels, guess)}
         plain["baseline_brier"] = brier(labels, guess)
+        if one.target.kind == "categorical":
+            plain["classwise_ece"] = classwise_ece(labels, probabilities)
         result |= {name: _rounded(value) for name, value in plain.items() if value is not None}
     for name, values in one.figures.items():
         if name.startswith("baseline_") and not np.isnan(values[0]):
             result[name] = _rounded(values[0])
-    result |= _with_interval("gain", one.figures["gain"], confidence)
     if result.get("f1") == 1 and "gain_low" in result:  # the bootstrap of a perfect figure sees no error
         result["gain_low"] = min(result["gain_low"], _rounded(result["f1_low"] - result["baseline_f1"]))
     result["verdict"] = _verdict(one, result, min_positives)
     return result
+
+
+def _names(one: Scored) -> list[str]:
+    """The figures of a target that have an interval."""
+    left_out = CATEGORICAL_ONLY if one.target.kind == "binary" else ()
+    return [name for name in one.figures if not name.startswith("baseline_") and name not in left_out]
 
 
 def _verdict(one: Scored, result: Metrics, min_positives: int) -> str:
@@ -132,12 +143,16 @@ def _exact(one: Scored, result: Metrics, confidence: float) -> Metrics:
     actual = [_groups(one, one.labels == index) for index in classes]
     others = [_groups(one, (one.labels >= 0) & (one.labels != index)) for index in classes]
     predicted = [_groups(one, (one.labels >= 0) & (one.decisions == index)) for index in classes]
+    known = [_groups(one, one.labels >= 0)]
     pairs = [min(members, rest) for members, rest in zip(actual, others, strict=True)]
     trials = {
         "precision": predicted,
         "recall": actual,
         "f1": actual,
-        "accuracy": [_groups(one, one.labels >= 0)],
+        "accuracy": known,
+        "independent_accuracy": known,
+        "weighted_f1": known,
+        **{name: known for name in result if name.startswith("top_") and not name.endswith(("_low", "_high"))},
         "average_precision": actual,
         "roc_auc": pairs,
     }

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import lacuna
-from lacuna.bundle import Bundle, write_bundle
+from lacuna.bundle import Bundle, Input, Member, write_bundle
 from lacuna.calibration import Calibration
 from lacuna.config import Params
 from lacuna.files import read_json, sha256, whole_folder
@@ -23,14 +23,18 @@ WITHOUT_EFFECT = {"sample", "track"}
 
 
 def bundle(params: Params) -> None:
+    targets = Targets.load(Path("data/predictions/targets.json"))
+    statistics = read_json(Path("data/prepared/class_weights.json"))
+    wanted = Input(params.data.image_size, params.data.resize, params.data.max_pixels)
     content = Bundle(
-        targets=Targets.load(Path("data/predictions/targets.json")),
+        targets=targets,
         calibration=Calibration.load(Path("models/calibration.json")),
-        backbone=params.backbone.name,
-        image_size=params.data.image_size,
-        resize=params.data.resize,
-        max_pixels=params.data.max_pixels,
+        members=(Member(params.backbone.name, wanted),),
+        training_counts={name: statistics[name]["counts"] for name in targets.names},
     )
+    predictions = {
+        part: Path(f"data/predictions/{file}.npz") for part, file in (("validation", "val"), ("test", "test"))
+    }
     origin = {
         "images_sha256": sha256(Path("data/images/images.npy")),
         "manifest_sha256": sha256(Path("data/prepared/manifest.csv")),
@@ -39,7 +43,14 @@ def bundle(params: Params) -> None:
     }
     metrics = {part: read_json(Path(f"metrics/{part}.json")) for part in ("validation", "test")}
     with whole_folder(Path("models/bundle")) as folder:
-        write_bundle(folder, content, exported=Path("models/export"), origin=origin, metrics=metrics)
+        write_bundle(
+            folder,
+            content,
+            exported=[Path("models/export")],
+            predictions=predictions,
+            origin=origin,
+            metrics=metrics,
+        )
 
 
 def _hash(content: object) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lacuna.calibration_fit import cross_fitted_probabilities, fit_calibration
 from lacuna.config import Params
+from lacuna.consistency import load_relations
 from lacuna.plots import plot_precision_recall, plot_reliability
 from lacuna.predictions import Predictions
 from lacuna.targets import Targets
@@ -16,7 +17,8 @@ from stages._run import Facts, run
 def calibrate(params: Params) -> Facts:
     targets = Targets.load(Path("data/predictions/targets.json"))
     validation = Predictions.load(Path("data/predictions/val.npz"))
-    calibration = fit_calibration(targets, validation, params.calibrate, params.evaluate)
+    relations = load_relations(Path("data/prepared/hierarchy.json"), targets) if params.calibrate.consistent else ()
+    calibration = fit_calibration(targets, validation, params.calibrate, params.evaluate, relations)
     probabilities = cross_fitted_probabilities(targets, validation, params.calibrate)
 
     plot_precision_recall(Path("plots/pr_curves.png"), targets, validation, calibration)

@@ -21,10 +21,23 @@ def check_params(params: Params) -> None:
         raise LacunaError(
             f"params.yaml: backbone.weights: expected imagenet, none or the path of a file, received {weights!r}"
         )
+    for key, place in (("path", params.data.path), ("labels", params.data.labels)):
+        if not _is_there(Path(place)):
+            raise LacunaError(
+                f"params.yaml: data.{key}: {place} is not there; put your data there or name the place where it is "
+                "(`python -m lacuna use PRESET` says where a preset's data comes from)"
+            )
     order = ["targets in order:", *params.data.targets]
     for name, content in (("params_checked", ["params.yaml is valid"]), ("target_order", order)):
         with whole_file(Path(f"data/{name}.txt")) as partial:
             partial.write_text("".join(f"{line}\n" for line in content), encoding="utf-8")
+
+
+def _is_there(place: Path) -> bool:
+    """Whether the place exists, or will: DVC tracks it, or it is the embedded data that the pipeline writes."""
+    if place.exists() or place.is_relative_to("data/sample"):
+        return True
+    return any(folder.with_name(f"{folder.name}.dvc").exists() for folder in (place, *place.parents) if folder.name)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ python -m stages.evaluate
 from pathlib import Path
 
 from lacuna.calibration import Calibration
+from lacuna.class_report import MOST_PRINTED, class_table, write_classes
 from lacuna.config import Params
-from lacuna.confusion import write_confusions
+from lacuna.confusion import describe_confusions, write_confusions
+from lacuna.consistency_report import describe_consistency, summarise_consistency
 from lacuna.evaluation import priors_of, score_test, score_validation
 from lacuna.evaluation_plots import plot_attributes, plot_loss_curve
 from lacuna.files import read_json, whole_folder, write_json
@@ -25,23 +27,33 @@ def evaluate(params: Params) -> Facts:
     validation, test = (Predictions.load(Path(f"data/predictions/{part}.npz")) for part in ("val", "test"))
     calibration = Calibration.load(Path("models/calibration.json"))
     thresholds = {name: one.threshold for name, one in calibration.targets.items()}
-    options, settings = params.calibrate, params.evaluate
+    options, settings, relations = params.calibrate, params.evaluate, calibration.relations
 
     scored = {
-        "validation": score_validation(targets, validation, priors, options, settings),
+        "validation": score_validation(targets, validation, priors, options, settings, relations),
         "test": score_test(targets, validation, test, calibration, priors, options, settings),
     }
     facts: dict[str, object] = {}
     metrics = {}
     for part, scores in scored.items():
-        metrics[part] = summarise(scores, thresholds, settings.confidence, options.min_positives)
-        facts[f"{part}_conclusion"] = conclude(metrics[part])
-        print(f"{part} ({settings.confidence:.0%} intervals)\n{table(metrics[part])}\n{conclude(metrics[part])}.\n")
+        content = metrics[part] = summarise(scores, thresholds, settings.confidence, options.min_positives)
+        facts[f"{part}_conclusion"] = conclude(content)
+        print(f"{part} ({settings.confidence:.0%} intervals)\n{table(content)}\n{conclude(content)}.")
+        if relations:
+            content["consistency"] = summarise_consistency(scores, relations)
+            print(f"{describe_consistency(content, relations)}.")
+        few = [one for one in scores if one.target.kind == "categorical" and one.target.n_classes <= MOST_PRINTED]
+        print(*(f"\n{class_table(one, settings.confidence)}" for one in few), sep="\n", end="\n\n")
+    categorical = [one for one in scored["validation"] if one.target.kind == "categorical"]
+    facts["confusions"] = [describe_confusions(one) for one in categorical]
+    if categorical:
+        print("commonest mistakes on validation", *(describe_confusions(one) for one in categorical), sep="\n  ")
 
     plot_attributes(Path("plots/attributes.png"), metrics)
     plot_loss_curve(Path("plots/loss_curve.png"), *HISTORIES)
-    with whole_folder(Path("plots/confusion")) as folder:
-        write_confusions(folder, scored["validation"])
+    with whole_folder(Path("plots/confusion")) as matrices, whole_folder(Path("plots/confused_pairs")) as pairs:
+        write_confusions(matrices, pairs, scored["validation"])
+    write_classes(Path("metrics/classes.csv"), scored, settings.confidence)
     for part, content in metrics.items():  # last, so that they don't outlive a failure above
         write_json(Path(f"metrics/{part}.json"), content)
     return facts

@@ -24,9 +24,8 @@ def export(params: Params) -> Facts:
     targets = Targets.load(Path("data/predictions/targets.json"))
     images = np.load("data/images/images.npy", mmap_mode="r")
     spread = np.linspace(0, len(images) - 1, min(N_CHECKED, len(images))).astype(int)
-    model = load_trained(
-        params.backbone.name, images.shape[1], targets, params.head, Path("models/finetuned.weights.h5")
-    )
+    weights = Path("models/finetuned.weights.h5")
+    model = load_trained(params.backbone, images.shape[1], targets, params.head, weights)
     with whole_folder(Path("models/export")) as folder:
         reserve(folder, 2 * weights_size(model) + 2**22)  # two formats; their writers do not say when the disk is full
         export_network(model, folder)

@@ -18,7 +18,7 @@ from stages._run import Facts, run
 def featurize(params: Params) -> Facts:
     backend.make_reproducible(params.augment.seed)
     images = np.load("data/images/images.npy", mmap_mode="r")
-    backbone = build_backbone(params.backbone.name, params.backbone.weights, images.shape[1])
+    backbone = build_backbone(params.backbone, images.shape[1])
     with whole_folder(Path("data/features")) as folder:
         info = write_features(
             folder,

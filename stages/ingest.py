@@ -12,7 +12,9 @@ from lacuna.csv_files import write_csv
 from lacuna.duplicates import find_duplicates
 from lacuna.errors import LacunaError
 from lacuna.files import whole_folder
-from lacuna.image_store import find_images, write_images
+from lacuna.image_collections import open_images, printable
+from lacuna.image_store import write_images
+from lacuna.subset import stratified_sample
 from stages._run import Facts, run
 
 LARGE_GROUP = 0.02
@@ -21,17 +23,18 @@ SMALLEST_LARGE_GROUP = 10
 
 def ingest(params: Params) -> Facts:
     data = params.data
-    folder = Path(data.path)
-    names, n_other = find_images(folder)
+    collection = open_images(data)
+    names = collection.names
+    if data.max_images:
+        names = stratified_sample(names, collection.strata(), data.max_images)
     with whole_folder(Path("data/images")) as out:
-        accepted, rejected = write_images(
-            folder, names, out / "images.npy", size=data.image_size, resize=data.resize, max_pixels=data.max_pixels
-        )
+        pictures = collection.decode(names, data.image_size, data.resize, data.max_pixels)
+        accepted, rejected = write_images(pictures, len(names), out / "images.npy", size=data.image_size)
         for name, reason in rejected:
             print(f"rejected: {name}: {reason}")
         if not accepted or len(rejected) > data.max_rejected * len(names):
             raise LacunaError(
-                f"{folder}: {len(rejected)} of {len(names)} images are rejected, more than data.max_rejected = "
+                f"{data.path}: {len(rejected)} of {len(names)} images are rejected, more than data.max_rejected = "
                 f"{data.max_rejected:g} allows; the first: {'; '.join(map(': '.join, rejected[:3]))}"
             )
         images = np.load(out / "images.npy", mmap_mode="r")
@@ -42,6 +45,9 @@ def ingest(params: Params) -> Facts:
             zip(accepted, range(len(accepted)), duplicates.group, strict=True),
         )
         write_csv(out / "rejected.csv", ("image", "reason"), rejected)
+        taken = set(names)
+        left_out = [[printable(name)] for name in collection.names if name not in taken]
+        write_csv(out / "left_out.csv", ("image",), left_out)
 
     notes = []
     if duplicates.largest > max(LARGE_GROUP * len(accepted), SMALLEST_LARGE_GROUP - 1):
@@ -50,15 +56,16 @@ def ingest(params: Params) -> Facts:
             "if they are not duplicates, lower data.duplicate_rms"
         )
     print(
-        f"{len(accepted)} images, {len(rejected)} rejected, {n_other} other files ignored; "
-        f"{duplicates.n_exact} exact and {duplicates.n_near} near duplicates"
+        f"{len(accepted)} of {len(collection.names)} images, {len(rejected)} rejected, "
+        f"{collection.n_other} other files ignored; {duplicates.n_exact} exact and {duplicates.n_near} near duplicates"
     )
     for note in notes:
         print(f"warning: {note}")
     return {
         "images": len(accepted),
         "rejected": len(rejected),
-        "ignored_files": n_other,
+        "left_out": len(left_out),
+        "ignored_files": collection.n_other,
         "exact_duplicates": duplicates.n_exact,
         "near_duplicates": duplicates.n_near,
         "largest_group": duplicates.largest,

@@ -10,8 +10,10 @@ import numpy as np
 
 from lacuna.class_weights import weigh_targets
 from lacuna.config import Params
+from lacuna.consistency import relevant, save_relations
 from lacuna.csv_files import read_csv, write_csv
 from lacuna.files import whole_folder, write_json
+from lacuna.hierarchy import describe_relations, learn_relations
 from lacuna.label_report import (
     check_trainable,
     count_conflicts,
@@ -24,7 +26,7 @@ from lacuna.label_report import (
 )
 from lacuna.labels import encode, given_parts, image_groups, join
 from lacuna.manifest import PARTS, Manifest
-from lacuna.sources import read_labels
+from lacuna.sources import Dropped, read_labels
 from lacuna.split import completed_split
 from stages._run import Facts, run
 
@@ -34,10 +36,11 @@ def prepare(params: Params) -> Facts:
     files = read_csv(Path("data/images/files.csv"))
     names = {line["image"]: int(line["row"]) for line in files}
     rejected = {line["image"]: line["reason"] for line in read_csv(Path("data/images/rejected.csv"))}
+    left_out = [line["image"] for line in read_csv(Path("data/images/left_out.csv"))]
     duplicates = np.array([line["group"] for line in files], dtype=np.int64)
 
-    label_file = read_labels(data)
-    joined = join(label_file, names, rejected, data.max_rejected)
+    label_file = read_labels(data, [*names, *rejected, *left_out])
+    joined = join(label_file, names, rejected, data.max_rejected, left_out)
     encoded = encode(label_file, joined, data)
     row = np.array(list(joined.rows), dtype=np.int64)
     group = image_groups(joined, duplicates, data)
@@ -54,22 +57,28 @@ def prepare(params: Params) -> Facts:
         "groups": len(np.unique(group)),
         "images_without_labels": len(files) - len(manifest),
         "rows_without_image": len(joined.dropped),
-        "rows_malformed": label_file.n_skipped,
-        "rows_repeated": len(label_file.rows) - len(joined.dropped) - len(manifest),
+        "rows_malformed": len(label_file.malformed),
+        "rows_repeated": len(joined.repeated),
+        "rows_left_out": joined.n_left_out,
         "groups_across_splits": count_crossing(group, part),
-        "targets": describe_targets(counts, encoded.contradictions, conflicts, encoded.rare),
+        "targets": describe_targets(counts, encoded, conflicts),
     }
-    train_labels = manifest.part("train").labels
+    train = manifest.part("train")
+    relations = learn_relations(train.labels, train.group, targets)
     with whole_folder(Path("data/prepared")) as out:
         manifest.save(out / "manifest.csv", targets)
         targets.save(out / "targets.json")
-        write_csv(out / "dropped.csv", ("image", "reason"), joined.dropped)
-        weighed = weigh_targets(train_labels, targets, weights.scheme, beta=weights.beta, ceiling=weights.max)
+        dropped = sorted([*label_file.malformed, *joined.dropped])
+        write_csv(out / "dropped.csv", Dropped._fields, [(line or "", *rest) for line, *rest in dropped])
+        weighed = weigh_targets(train.labels, targets, weights.scheme, beta=weights.beta, ceiling=weights.max)
         write_json(out / "class_weights.json", weighed)
+        save_relations(out / "hierarchy.json", relations)
         write_json(Path("metrics/prepare.json"), metrics)
 
     print(f"{metrics['images']} images in {metrics['groups']} groups\n{label_table(counts, targets)}")
-    notes = find_flaws(metrics, data.min_class_count) + find_shortages(counts, split.min_positives)
+    if relations:
+        print(f"{describe_relations(relevant(relations, targets))}: calibrate.consistent says what becomes of it")
+    notes = find_flaws(metrics, label_file, joined, encoded, data) + find_shortages(counts, split.min_positives)
     for note in notes:
         print(f"warning: {note}")
     return {**metrics, "notes": notes}

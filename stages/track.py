@@ -21,11 +21,13 @@ PHASES = {"warm-up": "warmup", "fine-tune": "finetune"}
 METRICS = {"validation": Path("metrics/validation.json"), "test": Path("metrics/test.json")}
 
 ARTIFACTS = [
+    Path("metrics/classes.csv"),
     Path("metrics/prepare.json"),
     *METRICS.values(),
     Path("models/bundle/bundle.json"),
     Path("models/calibration.json"),
     Path("plots/attributes.png"),
+    Path("plots/confused_pairs"),
     Path("plots/confusion"),
     Path("plots/history_finetune.csv"),
     Path("plots/history_warmup.csv"),

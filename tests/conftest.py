@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from ruamel.yaml import YAML
 
-from lacuna.config import Params, load_params
+from lacuna.config import Params
+from lacuna.params_file import load_params
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # before any test imports TensorFlow
 

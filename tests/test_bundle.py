@@ -1,15 +1,17 @@
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from lacuna import bundle as bundle_module
-from lacuna.bundle import Bundle, read_bundle, write_bundle
+from lacuna.bundle import read_bundle, read_predictions, write_bundle
 from lacuna.calibration import Calibration
 from lacuna.errors import LacunaError
 from lacuna.files import sha256
+from lacuna.predictions import Predictions
 from lacuna.runtimes import MODEL_FILES, RUNTIMES
-from tests.tiny_bundle import CALIBRATION, TARGETS, write_tiny_bundle
+from tests.tiny_bundle import BUNDLE, write_tiny_bundle
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +33,17 @@ def edit(folder, change):
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_a_bundle_is_read_as_it_was_written(folder, runtime):
-    assert read_bundle(folder, runtime) == Bundle(TARGETS, CALIBRATION, "efficientnet_lite0", 32, "pad", 1_000_000)
+    assert read_bundle(folder, runtime) == BUNDLE
 
 
 def test_the_same_content_gives_the_same_bytes(original, tmp_path):
     again = tmp_path / "again"
     again.mkdir()
-    write_bundle(again, read_bundle(original, "onnx"), exported=original, origin={"versions": {}}, metrics={"test": {}})
+    predictions = {part: original / f"{part}.npz" for part in ("validation", "test")}
+    bundle = read_bundle(original, "onnx")
+    write_bundle(
+        again, bundle, exported=[original], predictions=predictions, origin={"versions": {}}, metrics={"test": {}}
+    )
     for path in original.iterdir():
         assert path.read_bytes() == (again / path.name).read_bytes()
 
@@ -62,7 +68,7 @@ def test_one_changed_byte_is_found(folder, name):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c.update(format_version=2), "bundle of format 2, this Lacuna reads 1"),
+        (lambda c: c.update(format_version=1), "bundle of format 1, this Lacuna reads 2"),
         (lambda c: c.pop("format_version"), "damaged, no format_version"),
         (lambda c: c.pop("targets"), "damaged, KeyError: 'targets'"),
         (lambda c: c.update(targets="red"), "damaged"),
@@ -70,14 +76,16 @@ def test_one_changed_byte_is_found(folder, name):
         (lambda c: c.update(calibration=None), "damaged"),
         (lambda c: c["calibration"]["targets"].pop("red"), "damaged, .*calibration does not fit the target red"),
         (lambda c: c["calibration"].update(version=99), "damaged, .*calibration of format 99"),
-        (lambda c: c["input"].update(image_size=100_000), "damaged, impossible input"),
-        (lambda c: c["input"].update(image_size="32"), "damaged, impossible input"),
-        (lambda c: c["input"].update(max_pixels=0), "damaged, impossible input"),
-        (lambda c: c["input"].update(max_pixels=True), "damaged, impossible input"),
-        (lambda c: c["input"].update(resize="crop"), "damaged, impossible input"),
-        (lambda c: c["input"].update(extra=1), "damaged, TypeError"),
-        (lambda c: c["files"].pop("model.bin"), "damaged, KeyError: 'model.bin'"),
-        (lambda c: c["files"].update({"model.bin": None}), "model.bin: not the file"),
+        (lambda c: c["networks"][0]["input"].update(image_size=100_000), "damaged, impossible networks or input"),
+        (lambda c: c["networks"][0]["input"].update(image_size="32"), "damaged, impossible networks or input"),
+        (lambda c: c["networks"][0]["input"].update(max_pixels=0), "damaged, impossible networks or input"),
+        (lambda c: c["networks"][0]["input"].update(max_pixels=True), "damaged, impossible networks or input"),
+        (lambda c: c["networks"][0]["input"].update(resize="crop"), "damaged, impossible networks or input"),
+        (lambda c: c["networks"][0]["input"].update(extra=1), "damaged, TypeError"),
+        (lambda c: c["networks"][0].update(folder="../elsewhere"), "damaged, impossible networks or input"),
+        (lambda c: c.update(networks=[]), "damaged, impossible networks or input"),
+        (lambda c: c["networks"][0]["files"].pop("model.bin"), "damaged, KeyError: 'model.bin'"),
+        (lambda c: c["networks"][0]["files"].update({"model.bin": None}), "model.bin: not the file"),
     ],
 )
 def test_a_description_that_makes_no_sense_ends_in_one_line(folder, change, message):
@@ -110,9 +118,17 @@ def test_files_larger_than_any_model_are_not_read(folder, monkeypatch):
 
 
 def test_a_calibration_of_other_targets_is_not_bundled(original, tmp_path):
-    wrong = Bundle(TARGETS, Calibration({}), "efficientnet_lite0", 32, "pad", 1_000_000)
+    wrong = replace(BUNDLE, calibration=Calibration({}))
     with pytest.raises(LacunaError, match="calibration does not fit the target colour"):
-        write_bundle(tmp_path, wrong, exported=original, origin={}, metrics={})
+        write_bundle(tmp_path, wrong, exported=[original], predictions={}, origin={}, metrics={})
+
+
+def test_the_predictions_of_a_bundle_are_checked_too(folder):
+    parts = read_predictions(folder)
+    assert all(isinstance(part, Predictions) and len(part) == 60 for part in parts.values())
+    shutil.copyfile(folder / "test.npz", folder / "validation.npz")
+    with pytest.raises(LacunaError, match=r"validation\.npz: not the file that bundle\.json was written for"):
+        read_predictions(folder)
 
 
 def test_the_hash_is_the_one_that_sha256sum_prints(tmp_path):

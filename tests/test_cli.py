@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from lacuna.cli import format_prediction, main
-from lacuna.config import load_params
+from lacuna.params_file import load_params
 from lacuna.predictor import Prediction, TargetPrediction
 from tests.tiny_bundle import write_tiny_bundle
 
@@ -195,6 +195,25 @@ def test_use_prints_each_change_as_old_and_new(project, capsys):
     assert capsys.readouterr().out.startswith("params.yaml: 0 values changed")
 
 
+def test_use_says_where_data_that_is_not_there_comes_from(project, capsys):
+    assert main(["use", "fashion_mnist"]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("warning: data/raw: not there yet; `python -m lacuna fetch fashion_mnist` puts the four idx")
+    Path("data/raw").mkdir(parents=True)
+    assert main(["use", "fashion_mnist"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_fetch_says_where_each_file_comes_from(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("lacuna.fetch.FASHION_MNIST_PACKAGE", tmp_path / "nowhere")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "nowhere"))
+    assert main(["fetch", "fashion_mnist", "--url", "http://127.0.0.1:9"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: http://127.0.0.1:9/train-images-idx3-ubyte.gz: cannot be downloaded (")
+    assert "into data/raw yourself" in line
+
+
 def test_use_takes_the_folder_of_the_data(project, tmp_path):
     (tmp_path / "garments").mkdir()
     assert main(["use", "aimonk", "--data", "garments"]) == 0
@@ -204,4 +223,6 @@ def test_use_takes_the_folder_of_the_data(project, tmp_path):
 def test_use_of_an_unknown_preset_is_one_line(project, capsys):
     assert main(["use", "nothing"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: no preset 'nothing': expected aimonk, default, fashion_products")
+    assert line.startswith(
+        "error: no preset 'nothing': expected aimonk, chest_xray, default, fashion_mnist, fashion_products"
+    )

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from lacuna.config import Params, load_params, parse_params
+from lacuna.config import Params
 from lacuna.errors import LacunaError
+from lacuna.params_file import load_params, parse_params
 
 REPOSITORY = Path(__file__).parents[1]
 PARAMS_FILE = REPOSITORY / "params.yaml"
@@ -136,6 +137,9 @@ def test_what_is_no_fitting_number_is_refused_where_a_number_belongs(place, valu
         ("split.val", 0.85, "val + test must stay below 1, received 1"),
         ("split.seed", 2**32, "expected less than 4294967296"),
         ("backbone.name", "efficientnet_b7", "received 'efficientnet_b7'"),
+        ("backbone.name", "small_cnn", "small_cnn has no ImageNet weights: set backbone.weights to none"),
+        ("backbone.input_size", 96, "expected 0 or at least data.image_size (160), received 96"),
+        ("backbone.interpolation", "cubic", "'lanczos3' or 'lanczos5', received 'cubic'"),
         ("augment.horizontal_flip", "yes", "expected a valid boolean, received 'yes'"),
         ("augment.rotation", 90, "expected less than or equal to 0.5, received 90"),
         ("train.loss", "focall", "expected 'focal', 'cross_entropy' or 'asymmetric', received 'focall'"),
@@ -164,6 +168,20 @@ def test_labels_txt_may_leave_its_targets_unnamed():
     changed = content()
     changed["data"].update(source="labels_txt", targets={})
     assert parse_params(changed).data.targets == {}
+
+
+@pytest.mark.parametrize("source", ["folders", "idx"])
+def test_sources_whose_labels_lie_with_the_images_want_one_categorical_target(source):
+    changed = content()
+    right = {"source": source, "path": "raw", "labels": "raw", "targets": {"kind": "categorical"}}
+    for targets in ({}, {"kind": "categorical"}):
+        changed["data"].update(right, targets=targets)
+        assert parse_params(changed).data.targets == targets
+    for targets in ({"kind": "binary"}, {"kind": "categorical", "more": "categorical"}):
+        changed["data"].update(right, targets=targets)
+        assert f"targets must be one categorical target or {{}} with source {source}" in mistake(changed)
+    changed["data"].update(right, labels="raw/labels.csv")
+    assert f"labels must be path again with source {source}, received 'raw/labels.csv'" in mistake(changed)
 
 
 def test_several_mistakes_are_said_at_once():

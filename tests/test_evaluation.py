@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from lacuna.calibration_fit import cross_fitted_probabilities, fit_calibration
-from lacuna.config import Evaluate
 from lacuna.evaluation import priors_of, score_test, score_validation
 from lacuna.metrics import average_precision, decision_figures, log_loss, roc_auc
 from lacuna.predictions import Predictions
@@ -92,7 +91,7 @@ def test_logits_without_signal_never_look_learned():
 
 def test_the_interval_of_f1_covers_the_truth():
     """The F1 that the shipped decisions reach on 40,000 new images lies inside, at least 8 times of 10."""
-    evaluate = Evaluate(bootstrap=100, confidence=0.95, seed=0)
+    evaluate = EVALUATE
     population = simulate(40_000, signal=2, seed=999, unknown=0)
     covered = []
     for seed in range(20):

@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).parents[1]
 STAGE = """
 from pathlib import Path
 import numpy as np
-from lacuna.config import load_params
+from lacuna.params_file import load_params
 from lacuna.predictions import Predictions
 from lacuna.targets import Target, Targets
 
@@ -29,6 +29,8 @@ names = np.array([f"{i}.png" for i in range(60)])
 logits = (labels * 2 - 1 + noise)[:, None].astype("f4")
 Predictions(logits, labels[:, None].astype("i2"), names, np.arange(60)).save(Path("data/predictions/val.npz"))
 Targets((Target("red", "binary", ("0", "1")),)).save(Path("data/predictions/targets.json"))
+Path("data/prepared").mkdir(parents=True, exist_ok=True)
+Path("data/prepared/hierarchy.json").write_text("[]")
 """
 
 DVC_YAML = """
@@ -37,7 +39,7 @@ stages:
     cmd: python train.py
     deps: [train.py]
     params: [train.gamma]
-    outs: [data/predictions]
+    outs: [data/predictions, data/prepared]
 """
 
 

@@ -2,11 +2,14 @@ import numpy as np
 import pytest
 
 from lacuna.augment import Augmentation, draw_changes
-from lacuna.backbones import build_backbone, cut
+from lacuna.backbones import build_backbone
 from lacuna.batches import FeatureBatches, ImageBatches
+from lacuna.config import Backbone
 from lacuna.features import FeatureStore, plan_store, write_features
+from lacuna.freeze_boundary import cut
 
 SIZE = 32
+LITE0 = Backbone(name="efficientnet_lite0", weights="imagenet", input_size=0, interpolation="bilinear")
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +19,7 @@ def images():
 
 @pytest.fixture(scope="module")
 def backbone():
-    return build_backbone("efficientnet_lite0", "imagenet", SIZE)
+    return build_backbone(LITE0, SIZE)
 
 
 def store(folder, images, backbone, augment, max_gb=1.0, batch_size=2):
@@ -68,10 +71,29 @@ def test_what_is_kept_and_why_not():
     assert plan_store(1000, image, small, 1280, views=0, max_gb=1) == (0, "augment.views is 0")
     views, why = plan_store(1000, image, large, 1280, views=4, max_gb=1)
     assert views == 4
-    assert "401,408 bytes, more than its image (150,528)" in why
+    assert "401,408 bytes, more than the image that the network sees (150,528)" in why
     views, why = plan_store(1_000_000, image, small, 1280, views=4, max_gb=50)
     assert views == 4
     assert "95.7 GB, more than features.max_gb (50)" in why
+
+
+def test_an_enlarged_image_is_compared_as_the_network_sees_it(tmp_path, augment):
+    images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
+    enlarging = build_backbone(LITE0.model_copy(update={"weights": "none", "input_size": 64}), 8)
+    written = store(tmp_path / "features", images, enlarging, augment)
+    assert written.boundary is not None  # 1,536 bytes of 2 x 2 x 192 halves, against 192 stored and 12,288 seen
+    assert written.boundary[0, 0].nbytes > images[0].nbytes
+    parts = cut(enlarging, 27)
+    np.testing.assert_allclose(written.boundary[:, 0], parts.trunk(images), rtol=2e-3, atol=2e-2)
+
+
+def test_an_image_is_never_stored_as_its_own_features(tmp_path, augment):
+    images = np.zeros((4, 8, 8, 3), np.uint8)
+    enlarging = build_backbone(LITE0.model_copy(update={"weights": "none", "input_size": 64}), 8)
+    (tmp_path / "features").mkdir()
+    info = write_features(tmp_path / "features", images, enlarging, "all", augment, 1.0, 2)
+    assert info.streamed == "every layer of the backbone learns"
+    assert info.boundary == "image"
 
 
 def test_pooled_features_alone_can_be_too_much():

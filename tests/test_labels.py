@@ -8,7 +8,7 @@ import pytest
 
 from lacuna.errors import LacunaError
 from lacuna.labels import Joined, encode, given_parts, image_groups, join
-from lacuna.sources import LabelFile, Row
+from lacuna.sources import Dropped, LabelFile, Row
 from lacuna.split import NOT_GIVEN, TEST, TRAIN, VAL
 
 NAMES = {f"{number}.jpg": number for number in range(10)}
@@ -43,10 +43,26 @@ def test_a_name_that_fits_two_files_is_an_error() -> None:
 def test_rows_without_a_usable_image_are_listed_with_the_reason() -> None:
     labels = all_rows(Row(11, "gone.jpg", ("1",)), Row(12, "bad.jpg", ("1",)))
     joined = join(labels, NAMES, {"bad.jpg": "truncated"}, 0.2)
-    assert joined.dropped == [("gone.jpg", "no such image"), ("bad.jpg", "truncated")]
+    assert joined.dropped == [Dropped(11, "gone.jpg", "no such image"), Dropped(12, "bad.jpg", "truncated")]
     assert list(joined.rows) == list(range(10))
     with pytest.raises(LacunaError, match=r"2 of 12 rows have no usable image.*gone.jpg \(no such image\)"):
         join(labels, NAMES, {"bad.jpg": "truncated"}, 0.1)
+
+
+def test_rows_of_images_left_out_of_the_sample_are_no_mistake() -> None:
+    left_out = [f"{number}.jpg" for number in range(10, 100)]
+    labels = all_rows(*(Row(number + 1, f"{number}", ("1",)) for number in range(10, 100)), Row(101, "gone", ("1",)))
+    joined = join(labels, NAMES, {}, 0.1, left_out)
+    assert joined.n_left_out == 90
+    assert list(joined.rows) == list(range(10))
+    assert joined.dropped == [Dropped(101, "gone", "no such image")]
+    with pytest.raises(LacunaError, match=r"1 of 11 rows have no usable image"):  # the share is of the sample's rows
+        join(labels, NAMES, {}, 0.05, left_out)
+
+
+def test_a_name_with_a_backslash_is_that_file() -> None:
+    joined = join(all_rows(Row(0, "a\\b.jpg", ("1",))), NAMES | {"a\\b.jpg": 10, "x/b.jpg": 11}, {}, 0)
+    assert 10 in joined.rows
 
 
 def test_three_images_are_too_few() -> None:
@@ -71,7 +87,8 @@ def test_rows_of_one_image_are_merged_and_contradictions_become_unknown(tiny_pro
     assert found.targets[1].classes == ("boot", "shoe")
     assert found.labels.tolist() == [[-1, 0], [1, 1], [1, -1], [0, -1]]
     assert found.labels.dtype == np.int16
-    assert found.contradictions == {"red": 1, "kind": 1}
+    assert found.contradictions == {"red": [9], "kind": [7]}
+    assert [row.line for row in joined.repeated] == [7, 8, 9]
 
 
 def test_small_classes_become_unknown_and_are_counted(tiny_project: Any) -> None:
@@ -84,6 +101,32 @@ def test_small_classes_become_unknown_and_are_counted(tiny_project: Any) -> None
     assert found.rare == {"kind": {"hat": 1}}
     with pytest.raises(LacunaError, match=r"target kind: 1 classes have data.min_class_count = 3 .* 2 are smaller"):
         encode(labels, joined, tiny_project({"data.min_class_count": 3}).data)
+
+
+@pytest.mark.parametrize(
+    ("words", "classes", "labels", "why"),
+    [
+        ("a a a b b b c d e", ("a", "b", "other"), [0, 0, 0, 1, 1, 1, 2, 2, 2], "three alone are three together"),
+        ("a a a b b b c d", ("a", "b"), [0, 0, 0, 1, 1, 1, -1, -1], "two together are too few: unknown"),
+        ("a a a b other other", ("a", "other"), [0, 0, 0, 1, 1, 1], "a small class of that name is joined"),
+        ("a a a b other other other", ("a", "other"), [0, 0, 0, 1, 1, 1, 1], "a large one too"),
+        ("a a a b b b other", ("a", "b"), [0, 0, 0, 1, 1, 1, -1], "it may stay too small itself"),
+        ("a a a c NA NA NA d e", ("a", "other"), [0, 0, 0, 1, -1, -1, -1, 1, 1], "unknown cells join nothing"),
+    ],
+)
+def test_small_classes_become_other(tiny_project: Any, words: str, classes: Any, labels: list[int], why: str) -> None:
+    joined = Joined({i: [Row(i, str(i), (word,))] for i, word in enumerate(words.split())}, [])
+    data = tiny_project({"data.min_class_count": 3, "data.rare_classes": "other"}).data
+    found = encode(label_file(targets={"kind": "categorical"}), joined, data)
+    assert found.targets[0].classes == classes, why
+    assert found.labels[:, 0].tolist() == labels, why
+
+
+def test_an_own_class_called_other_stays_when_small_classes_become_unknown(tiny_project: Any) -> None:
+    joined = Joined({i: [Row(i, str(i), (word,))] for i, word in enumerate(["a", "a", "b", "other", "other"])}, [])
+    found = encode(label_file(targets={"kind": "categorical"}), joined, tiny_project({"data.min_class_count": 2}).data)
+    assert found.targets[0].classes == ("a", "other")
+    assert found.labels[:, 0].tolist() == [0, 0, -1, 1, 1]
 
 
 def test_a_target_name_that_cannot_be_used_is_an_error_of_the_params(tiny_project: Any) -> None:

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from lacuna.backbones import build_backbone
-from lacuna.config import Optimizer
-from lacuna.optimization import averaged, block_depths, depth_factors, make_optimizer, reduce_on_plateau, schedule
+from lacuna.config import Backbone, Optimizer
+from lacuna.freeze_boundary import block_depths
+from lacuna.optimization import averaged, depth_factors, make_optimizer, reduce_on_plateau, schedule
 
 PLAIN = Optimizer(
     name="adam",
@@ -132,13 +133,13 @@ def test_without_an_average_the_weights_stay():
     [
         (
             "efficientnet_lite0",
-            {"top_conv": 0, "b15_project_conv": 1, "b14_add": 2, "b0_depthwise_bn": 16, "stem_bn": 17},
+            {"top_conv": 0, "b15_project_conv": 1, "b14_project_conv": 2, "b0_depthwise_bn": 16, "stem_bn": 17},
         ),
-        ("efficientnet_b0", {"top_conv": 0, "block7a_se_reduce": 1, "block6d_add": 2}),
+        ("efficientnet_b0", {"top_conv": 0, "block7a_se_reduce": 1, "block6d_project_conv": 2}),
     ],
 )
 def test_the_rate_falls_from_block_to_block(name, depths):
-    backbone = build_backbone(name, "none", 32)
+    backbone = build_backbone(Backbone(name=name, weights="none", input_size=0, interpolation="bilinear"), 32)
     found, factors = block_depths(backbone), depth_factors(backbone, 0.5)
     for layer, depth in depths.items():
         assert found[layer] == depth

@@ -146,7 +146,7 @@ def test_a_network_that_no_runtime_reads_or_that_does_not_fit_is_refused_at_once
     content = json.loads(path.read_text())
     whole = path.read_text()
 
-    content["input"]["image_size"] = 64
+    content["networks"][0]["input"]["image_size"] = 64
     path.write_text(json.dumps(content))
     with pytest.raises(LacunaError, match=f"{runtime} cannot run this network"):
         Predictor(folder, runtime)
@@ -154,7 +154,7 @@ def test_a_network_that_no_runtime_reads_or_that_does_not_fit_is_refused_at_once
     content = json.loads(whole)
     file = {"openvino": "model.xml", "onnx": "model.onnx"}[runtime]
     (folder / file).write_bytes(b"damaged")
-    content["files"][file] = hashlib.sha256(b"damaged").hexdigest()
+    content["networks"][0]["files"][file] = hashlib.sha256(b"damaged").hexdigest()
     path.write_text(json.dumps(content))
     with pytest.raises(LacunaError, match=f"{runtime} cannot run this network") as caught:
         Predictor(folder, runtime)

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -6,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from lacuna.config import load_params
 from lacuna.errors import LacunaError
-from lacuna.presets import preset_names, use_preset
+from lacuna.params_file import load_params
+from lacuna.presets import missing_data, preset_names, use_preset
 
 REPOSITORY = Path(__file__).parents[1]
 PRESETS = REPOSITORY / "presets"
@@ -139,10 +140,35 @@ def test_data_folders_that_cannot_be_used_change_nothing(params_file, tmp_path):
 
 
 def test_an_unknown_preset_lists_those_that_exist(params_file):
-    with pytest.raises(
-        LacunaError, match="no preset 'aimonkey': expected aimonk, default, fashion_products, or the path"
-    ):
+    names = ", ".join(preset_names(PRESETS))
+    with pytest.raises(LacunaError, match=f"no preset 'aimonkey': expected {names}, or the path"):
         use("aimonkey", params_file)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_preset_whose_data_is_not_there_says_where_to_put_it_and_where_it_comes_from(
+    name, params_file, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    use(name, params_file)
+    said = missing_data(name, params_file, PRESETS)
+    assert re.match(r"data/raw\S*( and data/raw\S*)?: not there yet; .+ --data", said)
+    assert "\n" not in said
+    data = load_params(params_file).data
+    for place in (data.path, data.labels):
+        Path(place).mkdir(parents=True, exist_ok=True)
+    assert missing_data(name, params_file, PRESETS) is None
+
+
+def test_data_that_a_given_folder_lacks_is_named(params_file, tmp_path):
+    (tmp_path / "images").mkdir()
+    use("aimonk", params_file, str(tmp_path))
+    assert missing_data("aimonk", params_file, PRESETS).startswith(f"{tmp_path}/labels.txt: not there yet; put the")
+
+
+def test_the_default_brings_its_data(params_file, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert missing_data("default", params_file, PRESETS) is None
 
 
 def test_a_preset_may_be_any_file(params_file, tmp_path):

@@ -16,6 +16,14 @@ OLD = Target("old", "binary", ("absent", "present"))
 TARGETS = Targets((KIND, RED, OLD))
 
 
+def resample(features, labels, targets, seed):
+    """MLSMOTE of images that stand in the store in another order, with others between them."""
+    rows = np.arange(len(features))[::-1] * 2
+    store = np.full((2 * len(features), features.shape[1]), np.nan, np.float32)
+    store[rows] = features
+    return mlsmote(store, rows, labels, targets, seed)
+
+
 @pytest.fixture
 def planted():
     """40 images; red is rare and holds two far clusters of 4, old is common. Features (40, 2), labels (40, 3)."""
@@ -33,7 +41,7 @@ def planted():
 def test_only_the_rarer_label_of_a_scarce_target_seeds_new_images(planted):
     features, labels = planted
     assert imbalance_ratios(labels, TARGETS) == {1: 4.0, 2: 1.0}
-    made = mlsmote(features, labels, TARGETS, seed=0)
+    made = resample(features, labels, TARGETS, seed=0)
     assert sorted(made.seed) == list(range(8))
     assert (made.labels[:, 1] == 1).all()
     assert set(made.neighbour) <= set(range(8))
@@ -47,7 +55,7 @@ def test_neighbours_are_near(planted):
     features[12:16] -= 100
     labels[8:16, 1] = 1  # two clusters of 8: the five nearest lie in one's own
     labels[8:12, 0], labels[12:16, 0] = 1, 2
-    made = mlsmote(features, labels, TARGETS, seed=0)
+    made = resample(features, labels, TARGETS, seed=0)
     assert len(made) == 16
     assert (np.sign(features[made.seed, 0]) == np.sign(features[made.neighbour, 0])).all()
     assert (made.labels[:, 0] == labels[made.seed, 0]).all()  # all voters agree
@@ -56,7 +64,7 @@ def test_neighbours_are_near(planted):
 def test_the_absent_label_can_be_the_scarce_one(planted):
     features, labels = planted
     labels[:, 1] = 1 - labels[:, 1]
-    made = mlsmote(features, labels, TARGETS, seed=0)
+    made = resample(features, labels, TARGETS, seed=0)
     assert sorted(made.seed) == list(range(8))
     assert (made.labels[:, 1] == 0).all()
 
@@ -69,35 +77,35 @@ def test_votes_count_known_cells_only_and_ties_stay_unknown():
     labels[:3, 0] = [2, 2, 1]
     labels[:4, 2] = [0, 0, 1, 1]
     features = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)
-    made = mlsmote(features, labels, TARGETS, seed=0)
+    made = resample(features, labels, TARGETS, seed=0)
     assert len(made) == 6
     np.testing.assert_array_equal(made.labels, np.tile([2, 1, -1], (6, 1)))  # hat by 2 of 3; old is tied
     labels[:6, 0] = -1
-    assert (mlsmote(features, labels, TARGETS, seed=0).labels[:, 0] == -1).all()
+    assert (resample(features, labels, TARGETS, seed=0).labels[:, 0] == -1).all()
 
 
 def test_a_single_image_has_no_neighbour_and_balanced_labels_need_nothing():
     labels = np.zeros((10, 3), np.int16)
     labels[0, 1] = 1
     labels[5:, 2] = 1
-    assert len(mlsmote(np.zeros((10, 2), np.float32), labels, TARGETS, seed=0)) == 0
+    assert len(resample(np.zeros((10, 2), np.float32), labels, TARGETS, seed=0)) == 0
 
 
 def test_an_only_binary_target_is_compared_with_its_own_ratio(planted):
     features, labels = planted
-    assert len(mlsmote(features, labels[:, :2], Targets((KIND, RED)), seed=0)) == 8
+    assert len(resample(features, labels[:, :2], Targets((KIND, RED)), seed=0)) == 8
 
 
 def test_without_a_binary_target_it_is_refused_by_its_key(planted):
     features, labels = planted
     with pytest.raises(LacunaError, match=r"warmup\.resample: mlsmote needs a binary target"):
-        mlsmote(features, labels[:, :1], Targets((KIND,)), seed=0)
+        resample(features, labels[:, :1], Targets((KIND,)), seed=0)
 
 
 @given(labels=npst.arrays(np.int16, (20, 3), elements=st.integers(-1, 1)), seed=st.integers(0, 5))
 def test_the_same_seed_gives_the_same_and_labels_stay_labels(labels, seed):
     features = np.random.default_rng(1).normal(size=(20, 3)).astype(np.float32)
-    one, two = (mlsmote(features, labels, TARGETS, seed) for _ in range(2))
+    one, two = (resample(features, labels, TARGETS, seed) for _ in range(2))
     for name in ("seed", "neighbour", "share", "labels"):
         np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
     assert set(np.unique(one.labels)) <= {-1, 0, 1}

@@ -96,6 +96,13 @@ def test_val_is_cut_from_train_groups_whole() -> None:
     assert (part[:80:2] == part[1:80:2]).all()
 
 
+def test_test_is_cut_from_train_when_every_image_is_given_another_part() -> None:
+    part = complete([TRAIN] * 80 + [VAL] * 20, list(range(100)))
+    assert (part[80:] == VAL).all()
+    assert np.bincount(part).tolist() == [60, 20, 20]
+    assert np.bincount(complete([TRAIN] * 100, list(range(100)))).tolist() == [60, 20, 20]
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [([TEST, NOT_GIVEN], TEST), ([VAL, NOT_GIVEN], VAL), ([TEST, VAL, TRAIN, NOT_GIVEN], TRAIN)],

@@ -88,8 +88,8 @@ def test_truncated_storage_is_a_clear_error(tmp_path):
 
 
 def test_torch_itself_is_not_needed():
-    from lacuna.backbones import lite0_checkpoint
+    from lacuna.backbones.efficientnet_lite import checkpoint as lite_checkpoint
 
-    tensors = lite0_checkpoint()
+    tensors = lite_checkpoint(0)
     assert tensors["_fc.weight"].shape == (1000, 1280)
     assert "torch" not in sys.modules

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from lacuna.config import Head
 from lacuna.diagnosis import diagnose_collapse, diagnose_history
 from lacuna.errors import LacunaError
 from lacuna.losses import TargetStatistics
+from lacuna.metrics import activate, log_loss
 from lacuna.network import build_head, start_at_prior
 from lacuna.targets import Target, Targets
 from lacuna.training import Phase, predict_logits, train_phase, write_history
@@ -81,8 +84,6 @@ def test_a_phase_learns_and_reports_what_it_minimised(tmp_path, phase):
 
 
 def test_training_log_loss_is_the_mean_over_the_whole_epoch(tmp_path, phase):
-    from dataclasses import replace
-
     still = replace(phase, epochs=1, learning_rate=1e-12)
     head = build_head(6, TARGETS, HEAD.model_copy(update={"dropout": 0.0}))
     one_view = part()
@@ -106,9 +107,85 @@ def test_resumed_after_a_kill_it_ends_with_the_same_weights(tmp_path, phase):
         np.testing.assert_array_equal(one, other)
 
 
-def test_early_stopping_keeps_the_best_weights_and_counts_over_a_kill(tmp_path, phase):
-    from dataclasses import replace
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "adamw", "weight_decay": 0.1, "schedule": "cosine", "ramp": 0.2, "average": 0.9},
+        {"name": "sgd", "schedule": "plateau", "plateau_patience": 1, "average": 0.99},
+    ],
+    ids=["adamw, cosine", "sgd, plateau"],
+)
+def test_resuming_restores_schedule_average_and_batch_norm_too(tmp_path, phase, changes):
+    full = Head(dropout=0.3, hidden_units=5, batch_norm=True)
+    options = phase.optimizer.model_copy(update=changes)
+    phase = replace(phase, optimizer=options, learning_rate=0.3, factors={"hidden": 0.5})
+    whole, interrupted, fresh = (new_head(full) for _ in range(3))
+    history, best = train_phase(phase, whole, part(), part(1), Checkpoint(tmp_path / "whole.npz"))
+    assert len({row["val_log_loss"] for row in history}) == 5
+    with pytest.raises(Killed):
+        train_phase(phase, interrupted, part(), part(1), KilledAfter(tmp_path / "state.npz", epoch=3))
+    resumed_history, resumed_best = train_phase(phase, fresh, part(), part(1), Checkpoint(tmp_path / "state.npz"))
+    assert (resumed_history, resumed_best) == (history, best)
+    for one, other in zip(whole.get_weights(), fresh.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
+
+def test_plateau_lowers_the_rate_when_nothing_gets_better(phase):
+    learning_rates = []
+    head = new_head()
+    hopeless = replace(
+        phase, optimizer=phase.optimizer.model_copy(update={"schedule": "plateau"}), learning_rate=0.3, epochs=6
+    )
+
+    def watch(row):
+        learning_rates.append(float(head.optimizer.learning_rate))
+
+    _, best = train_phase(hopeless, head, part(learnable=False), part(1, learnable=False), on_epoch=watch)
+    assert best == 0
+    assert learning_rates == pytest.approx([0.3, 0.09, 0.09, 0.027, 0.027, 0.0081])
+
+
+def test_the_averaged_weights_are_validated_and_kept_while_the_others_learn_on(phase):
+    validation = part(1)
+    averaging = replace(phase, optimizer=phase.optimizer.model_copy(update={"average": 0.99}))
+    raw, average = new_head(), new_head()
+    raw_history, _ = train_phase(replace(phase, epochs=5), raw, part(), validation)
+    history, best = train_phase(averaging, average, part(), validation)
+    assert [row["loss"] for row in history] == [row["loss"] for row in raw_history]  # the same steps
+    assert [row["val_loss"] for row in history] != [row["val_loss"] for row in raw_history]
+    assert history[-1]["val_log_loss"] < 1.0  # a short training is not held back by where it began
+    labels = np.asarray(validation.labels)
+    logits = predict_logits(average, validation)
+    kept = np.mean([log_loss(labels[:, i], activate(TARGETS[i], logits[:, TARGETS.slices[i]])) for i in range(2)])
+    assert kept == pytest.approx(history[best - 1]["val_log_loss"], rel=1e-6)
+
+
+def test_batch_norm_learns_and_predicts_with_its_moving_statistics(phase):
+    training, validation = part(), part(1)
+    for one in (training, validation):
+        one.batches.features[:] = 50 + 20 * one.batches.features
+    head = new_head(Head(dropout=0.0, hidden_units=0, batch_norm=True))
+    history, _ = train_phase(phase, head, training, validation)
+    assert history[-1]["val_log_loss"] < 0.9
+    mean = head.get_layer("batch_norm").moving_mean
+    np.testing.assert_allclose(mean, training.batches.features.mean(axis=(0, 1)), rtol=0.3)
+
+
+def test_what_is_raised_after_an_epoch_stops_the_phase_and_nothing_is_printed(phase, capsys):
+    seen = []
+
+    def prune(row):
+        seen.append(row["epoch"])
+        if row["epoch"] == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train_phase(phase, new_head(), part(), part(1), on_epoch=prune)
+    assert seen == [1, 2]
+    assert capsys.readouterr().out == ""
+
+
+def test_early_stopping_keeps_the_best_weights_and_counts_over_a_kill(tmp_path, phase):
     hopeless = replace(phase, epochs=30, patience=3, learning_rate=0.3)
     training, validation = part(learnable=False), part(1, learnable=False)
     head = new_head()

@@ -13,8 +13,9 @@ import pytest
 from mlflow import MlflowClient
 from ruamel.yaml import YAML
 
-from lacuna.config import Params, load_params, parse_params
+from lacuna.config import Params
 from lacuna.errors import LacunaError
+from lacuna.params_file import load_params, parse_params
 from lacuna.search import Plan, make_study, search
 from lacuna.search_space import STAGE_OF, Range, get_value, set_values, typed_space
 from lacuna.tuning_plots import importances, plot_search

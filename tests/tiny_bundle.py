@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lacuna.bundle import Bundle, write_bundle
+from lacuna.bundle import Bundle, Input, Member, write_bundle
 from lacuna.calibration import Calibration, TargetCalibration
+from lacuna.predictions import Predictions
 from lacuna.targets import Target, Targets
 
 SIZE = 32
@@ -20,15 +21,39 @@ CALIBRATION = Calibration(
 )
 
 
+BUNDLE = Bundle(
+    TARGETS,
+    CALIBRATION,
+    (Member("efficientnet_lite0", Input(SIZE, "pad", 1_000_000)),),
+    {"colour": [20, 30], "red": [40, 10]},
+)
+
+
 def write_tiny_bundle(folder: Path) -> Path:
     """Of an image whose channels have the means r, g, b (0 to 1), colour has the logits g, b, and red 2 r - 1."""
     exported = folder.with_name(folder.name + "_exported")
     for path in (exported, folder):
         path.mkdir(parents=True)
     write_tiny_network(exported)
-    bundle = Bundle(TARGETS, CALIBRATION, "efficientnet_lite0", SIZE, "pad", 1_000_000)
-    write_bundle(folder, bundle, exported=exported, origin={"versions": {}}, metrics={"test": {}})
+    predictions = write_tiny_predictions(exported)
+    write_bundle(
+        folder, BUNDLE, exported=[exported], predictions=predictions, origin={"versions": {}}, metrics={"test": {}}
+    )
     return folder
+
+
+def write_tiny_predictions(folder: Path, seed: int = 0, labels_seed: int = 0) -> dict[str, Path]:
+    """Noisy logits of 60 images a part, whose labels hang on `labels_seed` alone."""
+    noise, truth = np.random.default_rng(seed), np.random.default_rng(labels_seed)
+    paths = {}
+    for part in ("validation", "test"):
+        labels = truth.integers(-1, 2, (60, 2)).astype(np.int16)
+        present = np.stack([labels[:, 0] == 0, labels[:, 0] == 1, labels[:, 1] == 1], axis=1)
+        logits = (2 * present + noise.normal(size=(60, 3))).astype(np.float32)
+        names = np.array([f"{part}_{row}.png" for row in range(60)])
+        paths[part] = folder / f"{part}.npz"
+        Predictions(logits, labels, names, np.arange(60)).save(paths[part])
+    return paths
 
 
 def write_tiny_network(folder: Path) -> None:

@@ -1,23 +1,28 @@
-"""Label files, one module per format, each read into the same rows."""
+"""Labels, one module per format, each read into the same rows."""
+
+from collections.abc import Sequence
 
 from lacuna.config import Data
 from lacuna.errors import LacunaError
-from lacuna.sources.label_file import LabelFile, Row
+from lacuna.sources.folders import read_folders
+from lacuna.sources.idx import read_idx
+from lacuna.sources.label_file import Dropped, LabelFile, Row
 from lacuna.sources.labels_txt import read_labels_txt
 from lacuna.sources.table import read_table
 
-__all__ = ["SOURCES", "LabelFile", "Row", "read_labels"]
+__all__ = ["LABEL_FILES", "Dropped", "LabelFile", "Row", "read_labels"]
 
-SOURCES = {"labels_txt": read_labels_txt, "table": read_table}
+LABEL_FILES = {"labels_txt": read_labels_txt, "table": read_table, "idx": read_idx}
+"""The sources whose labels stand in files, and how these are read."""
 
 
-def read_labels(data: Data) -> LabelFile:
-    """Read the label file that `data` names and check the words in its binary columns.
+def read_labels(data: Data, images: Sequence[str]) -> LabelFile:
+    """Read the labels that `data` names and check the words in its binary columns.
 
-    Raises LacunaError with file and line at the first word that is in none of `data.positive`, `data.negative` and
-    `data.unknown`.
+    `images`: the names of all images that ingest met; the source `folders` reads the labels in them. Raises LacunaError
+    with file and line at the first word that is in none of `data.positive`, `data.negative` and `data.unknown`.
     """
-    labels = SOURCES[data.source](data)
+    labels = read_folders(data, images) if data.source == "folders" else LABEL_FILES[data.source](data)
     binary = [(column, name) for column, (name, kind) in enumerate(labels.targets.items()) if kind == "binary"]
     known = {*data.positive, *data.negative, *data.unknown}
     for row in labels.rows:

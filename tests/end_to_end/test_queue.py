@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 UPSTREAM = """
     import json
     from pathlib import Path
-    from lacuna.config import load_params
+    from lacuna.params_file import load_params
 
     gamma = load_params(Path("params.yaml")).train.gamma
     content = {

@@ -11,7 +11,7 @@ from lacuna.errors import LacunaError
 from lacuna.files import sha256
 from lacuna.predictor import Predictor
 from stages.bundle import WITHOUT_EFFECT, bundle
-from tests.tiny_bundle import CALIBRATION, SIZE, TARGETS, write_tiny_network
+from tests.tiny_bundle import BUNDLE, CALIBRATION, SIZE, TARGETS, write_tiny_network, write_tiny_predictions
 
 
 @pytest.fixture
@@ -22,6 +22,10 @@ def finished(tiny_project):
     Path("data/images/images.npy").write_bytes(b"pixels")
     Path("data/prepared/manifest.csv").write_text("image,row,split,group,red\n")
     TARGETS.save(Path("data/predictions/targets.json"))
+    counts = {name: {"counts": counts} for name, counts in BUNDLE.training_counts.items()}
+    Path("data/prepared/class_weights.json").write_text(json.dumps(counts))
+    predictions = write_tiny_predictions(Path("data/predictions"))
+    predictions["validation"].rename("data/predictions/val.npz")
     CALIBRATION.save(Path("models/calibration.json"))
     write_tiny_network(Path("models/export"))
     for part in ("validation", "test"):
@@ -46,8 +50,9 @@ def test_the_bundle_predicts_wherever_it_is_moved(finished, tmp_path, monkeypatc
 
 def test_it_says_what_it_was_made_from(finished):
     content = make(finished)
-    assert content["backbone"] == "efficientnet_lite0"
-    assert content["input"] == {"image_size": SIZE, "resize": "pad", "max_pixels": 50_000_000}
+    (network,) = content["networks"]
+    assert network["backbone"] == "efficientnet_lite0"
+    assert network["input"] == {"image_size": SIZE, "resize": "pad", "max_pixels": 50_000_000}
     assert content["metrics"] == {"validation": {"macro": {"f1": 0.1}}, "test": {"macro": {"f1": 0.04}}}
     assert content["origin"]["images_sha256"] == sha256(Path("data/images/images.npy"))
     assert content["origin"]["manifest_sha256"] == sha256(Path("data/prepared/manifest.csv"))

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from lacuna.config import parse_params
 from lacuna.errors import LacunaError
+from lacuna.params_file import parse_params
 from stages.check_params import check_params
 
 NAMED = {"data.source": "labels_txt", "calibrate.rules": {}}
@@ -29,6 +29,24 @@ def test_prepare_depends_on_the_order_of_the_targets(repository):
 def test_a_weights_file_that_is_not_there_stops_before_any_image_is_read(tiny_project):
     with pytest.raises(LacunaError, match=r"backbone.weights: expected imagenet, none or the path of a file"):
         check_params(tiny_project({"backbone.weights": "models/own.weights.h5"}))
+
+
+def test_data_that_is_not_there_stops_the_run_with_key_and_advice(tiny_project, run_stage, one_line):
+    tiny_project({"data.path": "data/raw/images"})
+    assert "params.yaml: data.path: data/raw/images is not there; put your data there" in one_line(
+        run_stage("check_params")
+    )
+    assert not Path("data/params_checked.txt").exists()
+    Path("data/raw/images").mkdir(parents=True)
+    tiny_project({"data.path": "data/raw/images", "data.labels": "data/raw/labels.csv"})
+    assert "data.labels: data/raw/labels.csv is not there" in one_line(run_stage("check_params"))
+
+
+@pytest.mark.parametrize("tracked", ["data/raw.dvc", "data/raw/images.dvc"])
+def test_data_that_dvc_has_yet_to_fetch_is_no_mistake(tracked, tiny_project):
+    Path(tracked).parent.mkdir(parents=True)
+    Path(tracked).touch()
+    check_params(tiny_project({"data.path": "data/raw/images"}))
 
 
 def test_a_decision_rule_for_a_categorical_target_is_named(repository):

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from lacuna.calibration import Calibration
+from lacuna.consistency import save_relations
 from lacuna.files import read_json, write_json
 from lacuna.predictions import Predictions
 from lacuna.targets import Target, Targets
@@ -23,10 +24,11 @@ OUTS = ("models", "metrics", "plots")
 def predicted(tiny_project):
     """Return a function that makes a project at the point where `calibrate` runs, from simulated predictions."""
 
-    def make(signal, targets=TARGETS, n=200, **changes):
+    def make(signal, targets=TARGETS, n=200, relations=(), **changes):
         params = tiny_project({"evaluate.bootstrap": 60, **changes})
         Path("plots").mkdir()
         targets.save(Path("data/predictions/targets.json"))
+        save_relations(Path("data/prepared/hierarchy.json"), relations)
         counts = {target.name: {"counts": [100] * target.n_classes} for target in targets}
         write_json(Path("data/prepared/class_weights.json"), counts)
         for part, seed in (("val", 0), ("test", 1)):

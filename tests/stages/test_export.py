@@ -14,19 +14,20 @@ TARGETS = Targets((Target("kind", "categorical", ("bag", "shoe", "hat")), Target
 
 @pytest.fixture
 def trained(tiny_project):
-    """Return a function that makes a project at the point where `export` runs, its network with random weights."""
+    """Return a function that makes a project at the point where `export` runs, its head with random weights."""
 
-    def make(backbone):
+    def make(backbone, **changes):
         from lacuna.backbones import build_backbone
         from lacuna.network import build_head, join
 
-        params = tiny_project({"backbone.name": backbone})
+        always = {"backbone.name": backbone, "backbone.weights": "none", "data.image_size": SIZE}
+        params = tiny_project({**always, **changes})
         for folder in ("data/images", "data/predictions", "models"):
             Path(folder).mkdir(parents=True)
         images = np.random.default_rng(0).integers(0, 256, (40, SIZE, SIZE, 3), dtype=np.uint8)
         np.save("data/images/images.npy", images)
         TARGETS.save(Path("data/predictions/targets.json"))
-        body = build_backbone(backbone, "none", SIZE)
+        body = build_backbone(params.backbone, SIZE)
         join(body, build_head(body.output_shape[-1], TARGETS, params.head)).save_weights("models/finetuned.weights.h5")
         return params
 
@@ -56,8 +57,24 @@ def test_both_formats_are_written_with_the_same_bytes_in_every_run(trained, run_
     assert hashes[0] == hashes[1]
 
 
-def test_the_normalization_and_swish_of_b0_are_exported_too(trained):
-    assert export_and_hash(trained("efficientnet_b0"))
+def test_the_normalization_and_swish_of_b0_and_every_layer_of_the_head_are_exported_too(trained):
+    assert export_and_hash(trained("efficientnet_b0", **{"head.batch_norm": True, "head.hidden_units": 8}))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("backbone", "weights"),
+    [
+        ("efficientnet_lite1", "imagenet"),
+        ("efficientnet_lite2", "imagenet"),
+        ("efficientnet_v2b0", "none"),
+        ("mobilenet_v2", "imagenet"),
+        ("resnet50", "none"),
+        ("small_cnn", "none"),
+    ],
+)
+def test_every_other_backbone_is_exported_with_its_enlarging(trained, backbone, weights):
+    assert export_and_hash(trained(backbone, **{"backbone.weights": weights, "backbone.input_size": 48}))
 
 
 def test_nothing_is_written_when_a_runtime_disagrees_with_keras(trained, monkeypatch):

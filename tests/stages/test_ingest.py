@@ -43,6 +43,19 @@ def test_images_rejections_and_duplicates(tiny_project: Any, tiny_images: Path, 
     assert (facts["images"], facts["rejected"], facts["exact_duplicates"]) == (41, 3, 1)
 
 
+def test_a_sample_is_taken_and_the_rest_is_listed(tiny_project: Any, tiny_images: Path, capsys: Any) -> None:
+    (tiny_images / "text.jpg").write_text("not an image at all")
+    facts = ingest(tiny_project(CHANGES | {"data.max_images": 12}))
+    taken = [line["image"] for line in read_csv(Path("data/images/files.csv"))]
+    rejected = [line["image"] for line in read_csv(Path("data/images/rejected.csv"))]
+    left_out = [line["image"] for line in read_csv(Path("data/images/left_out.csv"))]
+    assert len(taken) + len(rejected) == 12
+    assert sorted(taken + rejected + left_out) == sorted(path.name for path in tiny_images.iterdir())
+    assert np.load("data/images/images.npy").shape == (len(taken), 32, 32, 3)
+    assert facts["left_out"] == len(left_out) == 29
+    assert f"{len(taken)} of 41 images, {len(rejected)} rejected" in capsys.readouterr().out
+
+
 def test_a_large_group_of_duplicates_is_warned_of(tiny_project: Any, tiny_images: Path, capsys: Any) -> None:
     for number in range(12):
         Image.new("RGB", (40, 40), (number // 4, 90, 90)).save(tiny_images / f"grey{number}.png")
@@ -57,7 +70,7 @@ def test_twice_the_same(tiny_project: Any, tiny_images: Path) -> None:
         ingest(params)
         contents.append({path.name: path.read_bytes() for path in Path("data/images").iterdir()})
     assert contents[0] == contents[1]
-    assert set(contents[0]) == {"images.npy", "files.csv", "rejected.csv"}
+    assert set(contents[0]) == {"images.npy", "files.csv", "left_out.csv", "rejected.csv"}
 
 
 def spoil_all(folder: Path) -> None:

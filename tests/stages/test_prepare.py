@@ -31,6 +31,7 @@ def ingested(tmp_path: Path) -> None:
     files = [(f"{number:02}.png", number, 0 if number == 1 else number) for number in range(N)]
     write_csv(folder / "files.csv", ("image", "row", "group"), files)
     write_csv(folder / "rejected.csv", ("image", "reason"), [("bad.png", "truncated image")])
+    write_csv(folder / "left_out.csv", ("image",), [("left.png",)])
 
 
 def good_rows() -> list[list[str]]:
@@ -84,6 +85,7 @@ class TestOutputs:
         rows.append(["05.png", str(1 - int(rows[5][1])), rows[5][2]])  # one image twice, with different labels
         rows.append(["gone.png", "1", "boot"])
         rows.append(["bad.png", "1", "boot"])
+        rows.append(["left.png", "1", "boot"])
         write_labels(rows)
         with open("labels.csv", "a", encoding="utf-8") as file:
             file.write("03.png,1,boot, brown\n")
@@ -94,6 +96,7 @@ class TestOutputs:
         assert metrics["rows_without_image"] == 2
         assert metrics["rows_malformed"] == 1
         assert metrics["rows_repeated"] == 1
+        assert metrics["rows_left_out"] == 1
         red, kind = metrics["targets"]["red"], metrics["targets"]["kind"]
         assert (red["contradicting_images"], red["conflicting_duplicates"]) == (1, 1)
         assert (kind["rare_classes"], kind["rare_images"]) == (1, 1)
@@ -101,17 +104,33 @@ class TestOutputs:
         assert red["known_share"] == round(red["known"] / N, 4)
         assert sum(sum(red[part].values()) for part in ("train", "val", "test")) == red["known"]
         printed = capsys.readouterr().out
-        assert "warning: 2 label rows have no usable image" in printed
-        assert "warning: 1 images have contradicting labels of red, now unknown" in printed
+        assert "warning: 1 lines are skipped (line 66): data/prepared/dropped.csv" in printed
+        assert "warning: 2 label rows have no usable image (lines 63, 64): data/prepared/dropped.csv" in printed
+        assert "warning: 1 label rows repeat an image, merged (line 62)" in printed
+        assert "warning: 1 images have contradicting labels of red, now unknown (line 62)" in printed
         assert "warning: 1 groups of duplicates have conflicting labels of red, kept" in printed
-        assert "warning: 1 classes of kind have fewer than 5 images, unknown now: 1" in printed
+        assert "warning: 1 classes of kind have fewer than 5 images, now unknown: 1 images" in printed
         assert read_csv(Path("data/prepared/dropped.csv")) == [
-            {"image": "gone.png", "reason": "no such image"},
-            {"image": "bad.png", "reason": "truncated image"},
+            {"line": "63", "image": "gone.png", "reason": "no such image"},
+            {"line": "64", "image": "bad.png", "reason": "truncated image"},
+            {"line": "66", "image": "", "reason": "4 cells, the header has 3"},
         ]
         manifest = Manifest.load(Path("data/prepared/manifest.csv"), Targets.load(Path("data/prepared/targets.json")))
         assert manifest.labels[5, 0] == -1
         assert manifest.labels[2, 1] == -1
+
+    def test_small_classes_may_be_one_class(self, tiny_project: Any, capsys: Any) -> None:
+        rows = good_rows()
+        for number in range(6):
+            rows[number][2] = f"rare {number % 2}"
+        write_labels(rows)
+        prepare(tiny_project(CHANGES | {"data.rare_classes": "other"}))
+        assert "warning: 2 classes of kind have fewer than 5 images, now of class other: 6 images" in (
+            capsys.readouterr().out
+        )
+        kind = read_json(Path("metrics/prepare.json"))["targets"]["kind"]
+        assert (kind["rare_classes"], kind["rare_images"], kind["unknown"]) == (2, 6, 0)
+        assert sum(kind[part]["other"] for part in ("train", "val", "test")) == 6
 
     def test_a_given_split_is_kept_and_groups_across_it_are_counted(self, tiny_project: Any) -> None:
         parts = ["train"] * 40 + ["val"] * 10 + ["test"] * 10
@@ -136,7 +155,7 @@ class TestOutputs:
             prepare(params)
             contents.append([path.read_bytes() for path in sorted(Path("data/prepared").iterdir())])
         assert contents[0] == contents[1]
-        assert len(contents[0]) == 4
+        assert len(contents[0]) == 5
 
 
 def nothing_known(rows: list[list[str]]) -> list[list[str]]:

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from lacuna.config import Head
+from lacuna.config import Backbone, Head
 from lacuna.features import FeatureStore
 from lacuna.files import sha256, write_json
 from lacuna.manifest import Manifest
@@ -20,7 +20,8 @@ TARGETS = Targets(
 )
 N, SIZE = 30, 32
 HEAD = Head(dropout=0.0, hidden_units=0, batch_norm=False)
-SMALL = {"augment.views": 2, "warmup.epochs": 2, "finetune.epochs": 2, "train.batch_size": 8}
+SETTINGS = Backbone(name="efficientnet_lite0", weights="none", input_size=0, interpolation="bilinear")
+SMALL = {"augment.views": 2, "warmup.epochs": 2, "finetune.epochs": 2, "train.batch_size": 8, "data.image_size": SIZE}
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_predictions_are_aligned_with_names_groups_and_the_saved_network(project
     test = Predictions.load(tmp_path / "data/predictions/test.npz")
     assert test.image.tolist() == [f"{i}.png" for i in range(24, 30)]
     assert test.group.tolist() == list(range(24, 30))
-    network = load_trained("efficientnet_lite0", SIZE, TARGETS, HEAD, tmp_path / "models/finetuned.weights.h5")
+    network = load_trained(SETTINGS, SIZE, TARGETS, HEAD, tmp_path / "models/finetuned.weights.h5")
     images = np.load(tmp_path / "data/images/images.npy")
     np.testing.assert_allclose(network.predict_on_batch(images[24:]), test.logits, atol=0.02)  # features are float16
 
@@ -86,7 +87,7 @@ def test_predictions_are_aligned_with_names_groups_and_the_saved_network(project
 def test_without_fine_tuning_the_model_is_the_warm_up_one(project, tmp_path):
     _, _, finetune = project({"finetune.epochs": 0})
     assert finetune["epochs"] == 0
-    network = load_trained("efficientnet_lite0", SIZE, TARGETS, HEAD, tmp_path / "models/finetuned.weights.h5")
+    network = load_trained(SETTINGS, SIZE, TARGETS, HEAD, tmp_path / "models/finetuned.weights.h5")
     pooled = FeatureStore.open(tmp_path / "data/features").pooled[18:24, 0]
     expected = pooled @ network.get_layer("head").get_layer("logits").get_weights()[0]
     expected += network.get_layer("head").get_layer("logits").get_weights()[1]
@@ -109,19 +110,121 @@ def test_a_full_disk_ends_in_one_line_and_leaves_no_weights(project, tmp_path, r
     ("changes", "reason"),
     [
         ({"augment.views": 0}, "augment.views is 0"),
-        ({"finetune.unfreeze": 1000}, "more than its image"),
+        ({"finetune.unfreeze": 1000}, "every layer of the backbone learns"),
+        ({"finetune.unfreeze": "all", "backbone.input_size": 40}, "every layer of the backbone learns"),
+        ({"finetune.unfreeze": "b0"}, "more than the image that the network sees"),
         ({"features.max_gb": 1e-9}, "more than features.max_gb"),
         ({"augment.views": 0, "backbone.weights": "none", "train.seed": 1}, "augment.views is 0"),
     ],
-    ids=["fresh augmentation", "everything unfrozen", "too large", "random weights"],
+    ids=[
+        "fresh augmentation",
+        "more layers than there are",
+        "all, enlarged",
+        "from the lowest block",
+        "too large",
+        "random weights",
+    ],
 )
 def test_training_straight_from_images_says_why_and_works(project, tmp_path, capsys, changes, reason):
+    settings = SETTINGS.model_copy(update={"input_size": changes.get("backbone.input_size", 0)})
     features, _, finetune = project(changes)
     assert reason in features["streamed"]
     assert reason in capsys.readouterr().out
     assert finetune["epochs"] == 2
     assert not (tmp_path / "data/features/boundary.npy").exists()
     val = Predictions.load(tmp_path / "data/predictions/val.npz")
-    network = load_trained("efficientnet_lite0", SIZE, TARGETS, HEAD, tmp_path / "models/finetuned.weights.h5")
+    network = load_trained(settings, SIZE, TARGETS, HEAD, tmp_path / "models/finetuned.weights.h5")
     images = np.load(tmp_path / "data/images/images.npy")
     np.testing.assert_allclose(network.predict_on_batch(images[18:24]), val.logits, rtol=1e-3, atol=1e-3)
+
+
+def test_by_a_blocks_name_the_enlarged_features_are_cached(project, tmp_path):
+    features, _, finetune = project({"finetune.unfreeze": "b15", "backbone.input_size": 64})
+    assert features["boundary"] == "b14_add"
+    assert features["streamed"] == ""
+    assert np.load(tmp_path / "data/features/boundary.npy").shape == (N, 2, 2, 2, 192)
+    enlarging = SETTINGS.model_copy(update={"input_size": 64})
+    network = load_trained(enlarging, SIZE, TARGETS, HEAD, tmp_path / "models/finetuned.weights.h5")
+    images = np.load(tmp_path / "data/images/images.npy")
+    val = Predictions.load(tmp_path / "data/predictions/val.npz")
+    np.testing.assert_allclose(network.predict_on_batch(images[18:24]), val.logits, atol=0.02)  # features are float16
+    assert finetune["parameters_trained"] < 1_000_000
+
+
+def test_nothing_unfrozen_trains_the_head_alone(project):
+    features, _, finetune = project({"finetune.unfreeze": 0})
+    assert features["boundary"] == "top_act"
+    assert finetune["parameters_trained"] == 1280 * 4 + 4
+
+
+EVERYTHING = {
+    "data.targets": {"kind": "categorical", "red": "binary"},
+    "train.targets": ["red"],
+    "train.loss": "asymmetric",
+    "train.label_smoothing": 0.1,
+    "train.hardest": 0.6,
+    "head.hidden_units": 12,
+    "head.batch_norm": True,
+    "optimizer.name": "adamw",
+    "optimizer.weight_decay": 0.01,
+    "optimizer.schedule": "cosine",
+    "optimizer.ramp": 0.2,
+    "optimizer.average": 0.9,
+    "warmup.resample": "mlsmote",
+    "finetune.layer_decay": 0.7,
+}
+
+
+def test_with_everything_switched_on_the_predictions_are_those_of_the_saved_network(project, tmp_path, capsys):
+    _, warmup, _ = project(EVERYTHING)
+    assert "synthetic images beside the real ones" in capsys.readouterr().out
+    assert warmup["parameters_trained"] == 2 * 1280 + (1280 + 1) * 12 + 12 + 1
+    learned = Targets.load(tmp_path / "data/predictions/targets.json")
+    assert learned.names == ("red",)
+    test = Predictions.load(tmp_path / "data/predictions/test.npz")
+    assert test.labels.shape == test.logits.shape == (6, 1)
+    every = Manifest.load(tmp_path / "data/prepared/manifest.csv", TARGETS).part("test").labels
+    np.testing.assert_array_equal(test.labels, every[:, 1:])
+    head = Head(dropout=0.0, hidden_units=12, batch_norm=True)
+    network = load_trained(SETTINGS, SIZE, learned, head, tmp_path / "models/finetuned.weights.h5")
+    images = np.load(tmp_path / "data/images/images.npy")
+    np.testing.assert_allclose(network.predict_on_batch(images[24:]), test.logits, atol=0.02)
+    assert "val_log_loss_kind" not in (tmp_path / "plots/history_finetune.csv").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "weights", "block"),
+    [
+        ("efficientnet_lite0", "imagenet", "b14"),
+        ("efficientnet_lite1", "imagenet", "b19"),
+        ("efficientnet_lite2", "imagenet", "b19"),
+        ("efficientnet_b0", "none", "block7a"),
+        ("efficientnet_v2b0", "none", "block6h"),
+        ("mobilenet_v2", "imagenet", "b15"),
+        ("resnet50", "none", "conv5_block3"),
+        ("small_cnn", "none", "b0"),
+    ],
+)
+def test_every_backbone_goes_through_both_phases_and_predicts_what_it_is_saved_as(
+    project, tmp_path, name, weights, block
+):
+    features, warmup, finetune = project(
+        {
+            "backbone.name": name,
+            "backbone.weights": weights,
+            "backbone.input_size": 48,
+            "finetune.unfreeze": block,
+            "finetune.epochs": 1,
+            "warmup.epochs": 1,
+        }
+    )
+    assert bool(features["streamed"]) is (name == "small_cnn")
+    assert 0 < warmup["parameters_trained"] < finetune["parameters_trained"]
+    assert warmup["epochs"] == finetune["epochs"] == 1
+    settings = Backbone(name=name, weights="none", input_size=48, interpolation="bilinear")
+    network = load_trained(settings, SIZE, TARGETS, HEAD, tmp_path / "models/finetuned.weights.h5")
+    images = np.load(tmp_path / "data/images/images.npy")
+    val = Predictions.load(tmp_path / "data/predictions/val.npz")
+    assert np.isfinite(val.logits).all()
+    np.testing.assert_allclose(network.predict_on_batch(images[18:24]), val.logits, atol=0.02)  # features are float16

@@ -1,0 +1,39 @@
+"""Enlarging images in the network, so that they can be stored small."""
+
+from typing import Any
+
+from lacuna import backend  # noqa: F401, must come before keras
+
+import keras  # isort: skip
+import numpy as np
+from keras import ops
+
+
+class Enlarge(keras.layers.Layer):  # type: ignore[misc]
+    """Enlarges square images: (n, s, s, channels) → float32 (n, size, size, channels), neither rounded nor clipped.
+
+    Every interpolation is linear and acts on rows and columns alike, so a matrix W (size, s) holds it: W x Wᵀ. That is
+    the same in every runtime, where OpenVINO knows no bicubic and neither it nor ONNX a Lanczos resize operation.
+    W is what Keras' own resize makes of the unit matrix.
+    """
+
+    def __init__(self, size: int, interpolation: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.size = size
+        self.interpolation = interpolation
+
+    def build(self, shape: tuple[Any, ...]) -> None:
+        unit = np.eye(shape[1], dtype=np.float32)[None, :, :, None]
+        resized = ops.image.resize(unit, (self.size, shape[1]), interpolation=self.interpolation)
+        self.matrix = ops.convert_to_numpy(resized)[0, :, :, 0]
+
+    def call(self, images: Any) -> Any:
+        x = ops.transpose(ops.cast(images, "float32"), (0, 3, 1, 2))
+        x = ops.matmul(ops.matmul(self.matrix, x), self.matrix.T)
+        return ops.transpose(x, (0, 2, 3, 1))
+
+
+def seen_size(backbone: keras.Model) -> int:
+    """The side of the images as a backbone sees them, in pixels: enlarged, or as they are stored."""
+    sizes = [layer.size for layer in backbone.layers if isinstance(layer, Enlarge)]
+    return int(sizes[0] if sizes else backbone.input_shape[1])

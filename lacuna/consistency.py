@@ -1,0 +1,169 @@
+"""Decisions that do not contradict each other, where one target's class determines another's.
+
+A relation says which class of its parent each class of its child belongs to: a Shirt is Topwear, Topwear is Apparel. Of
+all combinations that fit the relations, the most probable one is decided for. Module `hierarchy` finds the relations.
+Numpy only, so that a server can use it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacuna.errors import LacunaError
+from lacuna.files import read_json, write_json
+from lacuna.metrics import Floats, Labels
+from lacuna.targets import Targets
+
+
+@dataclass(frozen=True)
+class Relation:
+    """The child's class determines the parent's: `classes` maps one to the other, by name.
+
+    A class of the child that is not in `classes` fits every class of the parent. So does a class of the parent that
+    none of the child's is mapped to: nobody knows what belongs to it. `agreement` is the share of training groups that
+    the others of their class foretold rightly.
+    """
+
+    child: str
+    parent: str
+    classes: Mapping[str, str]
+    agreement: float
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "child": self.child,
+            "parent": self.parent,
+            "agreement": self.agreement,
+            "classes": dict(self.classes),
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Relation":
+        return cls(content["child"], content["parent"], dict(content["classes"]), content["agreement"])
+
+
+Relations = tuple[Relation, ...]
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A relation in numbers: the child's and the parent's place among the targets, and which classes of theirs fit
+    together, `fits` (n_classes of the child, n_classes of the parent)."""
+
+    child: int
+    parent: int
+    fits: NDArray[np.bool_]
+
+
+def save_relations(path: Path, relations: Relations) -> None:
+    write_json(path, [relation.to_json() for relation in relations])
+
+
+def load_relations(path: Path, targets: Targets) -> Relations:
+    """Read what `save_relations` wrote, as far as it concerns `targets`: see `relevant`."""
+    if not path.is_file():
+        raise LacunaError(f"{path}: no such file; run `dvc repro prepare` first")
+    return relevant(tuple(Relation.from_json(one) for one in read_json(path)), targets)
+
+
+def relevant(relations: Relations, targets: Targets) -> Relations:
+    """The relations between `targets` that say something of their own.
+
+    Of articleType → subCategory → masterCategory and articleType → masterCategory the last is left out, because the
+    others imply it. What remains are trees: a relation that would close a circle is left out too.
+    """
+    known = [one for one in relations if one.child in targets.names and one.parent in targets.names]
+    pairs = {(one.child, one.parent) for one in known}
+    tree = {name: name for name in targets.names}
+    kept = []
+    for one in known:
+        between = any((one.child, name) in pairs and (name, one.parent) in pairs for name in targets.names)
+        if not between and tree[one.child] != tree[one.parent]:
+            joined = tree[one.parent]
+            tree = {name: tree[one.child] if root == joined else root for name, root in tree.items()}
+            kept.append(one)
+    return tuple(kept)
+
+
+def constraints_of(relations: Relations, targets: Targets) -> list[Constraint]:
+    """The relations in numbers. Raises LacunaError when one names a target or class that is none of `targets`."""
+    constraints = []
+    for relation in relations:
+        try:
+            child, parent = (targets.names.index(name) for name in (relation.child, relation.parent))
+            pairs = [
+                (targets[child].classes.index(one), targets[parent].classes.index(other))
+                for one, other in relation.classes.items()
+            ]
+        except ValueError:
+            raise LacunaError(
+                f"the relation {relation.child} → {relation.parent} does not fit the targets: run `dvc repro calibrate`"
+            ) from None
+        fits = np.zeros((targets[child].n_classes, targets[parent].n_classes), dtype=bool)
+        for one, other in pairs:
+            fits[one, other] = True
+        unmapped, unbelonging = ~fits.any(axis=1), ~fits.any(axis=0)
+        fits[unmapped] = True
+        fits[:, unbelonging] = True
+        constraints.append(Constraint(child, parent, fits))
+    if len(relevant(relations, targets)) < len(relations):
+        raise LacunaError("the relations between targets close a circle: run `dvc repro calibrate`")
+    return constraints
+
+
+def contradicting(constraints: Sequence[Constraint], decisions: Sequence[Labels]) -> NDArray[np.bool_]:
+    """Where decisions, per target arrays of one shape, break a constraint."""
+    broken = np.zeros(decisions[0].shape, dtype=bool)
+    for one in constraints:
+        broken |= ~one.fits[decisions[one.child], decisions[one.parent]]
+    return broken
+
+
+def connected(constraints: Sequence[Constraint]) -> list[int]:
+    """The places of the targets that take part in a constraint, in the order of the targets."""
+    return sorted({place for one in constraints for place in (one.child, one.parent)})
+
+
+def most_probable(constraints: Sequence[Constraint], scores: Mapping[int, Floats]) -> dict[int, NDArray[np.intp]]:
+    """The consistent combination with the largest sum of log probabilities: per connected target classes (n,).
+
+    `scores` holds for each connected target its log probabilities (n, n_classes), up to a constant per image. Exact:
+    max-sum over trees (Pearl 1988), from the leaves to a root and back.
+    """
+    neighbours: dict[int, list[tuple[int, NDArray[np.bool_]]]] = {place: [] for place in connected(constraints)}
+    for one in constraints:
+        neighbours[one.child].append((one.parent, one.fits))
+        neighbours[one.parent].append((one.child, one.fits.T))
+
+    decisions: dict[int, NDArray[np.intp]] = {}
+    for root in neighbours:
+        if root in decisions:
+            continue
+        order = _from_root(root, neighbours)
+        totals = {root: scores[root], **{place: scores[place] for place, _, _ in order}}
+        for place, towards, fits in reversed(order):  # what the best fitting class behind each class adds
+            totals[towards] = totals[towards] + np.stack([totals[place][:, row].max(axis=1) for row in fits], axis=1)
+        decisions[root] = totals[root].argmax(axis=1)
+        for place, towards, fits in order:
+            decisions[place] = np.where(fits[decisions[towards]], totals[place], -np.inf).argmax(axis=1)
+    return decisions
+
+
+def _from_root(
+    root: int, neighbours: Mapping[int, list[tuple[int, NDArray[np.bool_]]]]
+) -> list[tuple[int, int, NDArray[np.bool_]]]:
+    """The targets of a tree but its root, each after the one that it hangs on: (target, that one, what fits)."""
+    order: list[tuple[int, int, NDArray[np.bool_]]] = []
+    seen, waiting = {root}, [root]
+    while waiting:
+        towards = waiting.pop()
+        for place, fits in neighbours[towards]:
+            if place not in seen:
+                seen.add(place)
+                waiting.append(place)
+                order.append((place, towards, fits))
+    return order
