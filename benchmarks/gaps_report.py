@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
 
 from benchmarks.gaps_labels import WAYS
 from lacuna.plots import BLUE, GREY, LIGHT, ORANGE, picture
@@ -42,20 +42,35 @@ def plot_gaps(path: Path, results: dict[str, Any]) -> None:
                 axes.set_title(f"{FILES[name]}, {how}")
             panels[0].set_ylabel("macro average precision")
         for axes in grid[1]:
-            axes.set_xlabel("share of the training labels hidden")
+            axes.set_xlabel("training labels hidden, %")
 
 
 def _panel(axes: Axes, rows: list[dict[str, Any]], random_order: float) -> None:
     shares = [row["share"] for row in rows]
     axes.axhline(random_order, color=GREY, linestyle=":", linewidth=1.2)
-    axes.text(0, random_order, "random order", color=GREY, fontsize=8, va="bottom")
+    axes.text(0, random_order - 0.015, "random order", color=GREY, fontsize=8, va="top")
     for way in reversed(WAYS):
         colour, marker = LOOKS[way]
         low, mean, high = ([row[way][end] for row in rows] for end in ("low", "mean", "high"))
-        axes.fill_between(shares, low, high, color=colour, alpha=0.15, linewidth=0)
+        axes.fill_between(shares, low, high, color=colour, alpha=0.25, linewidth=0)
         axes.plot(shares, mean, color=colour, marker=marker, markersize=5, linewidth=2)
-        axes.text(shares[-1] + 0.02, mean[-1], way, color=colour, va="center", fontweight="bold")
-    axes.set(xlim=(-0.02, 1.08), ylim=(0, None), xticks=shares)
-    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        if way != "dropped":
+            axes.text(
+                shares[-1] + 0.02, mean[-1], f"{way} {mean[-1]:.2f}", color=colour, va="center", fontweight="bold"
+            )
+            continue
+        place = (shares[1] + shares[2]) / 2, (mean[1] + mean[2]) / 2
+        axes.annotate(
+            "dropped", place, (8, 0), textcoords="offset points", color=colour, va="center", fontweight="bold"
+        )
+        shown = ""
+        for row in rows[1:]:
+            left = f"{np.median(row[way]['images']):,.0f} images left"
+            where = (row["share"], row[way]["mean"])
+            if left != shown:
+                axes.annotate(left, where, (5, 5), textcoords="offset points", color=colour, fontsize=7.5)
+            shown = left
+    axes.set(xlim=(-0.02, 1.22), ylim=(0, 0.9), xticks=shares, yticks=[0, 0.2, 0.4, 0.6, 0.8])
+    axes.set_xticklabels([f"{share:.0%}".rstrip("%") for share in shares])
     axes.grid(axis="y", color=LIGHT, linewidth=0.6)
     axes.set_axisbelow(True)
