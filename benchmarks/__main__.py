@@ -23,7 +23,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("name", choices=["gaps", "speed", "experiments", "memory", "backbones", "truth", "verdicts", "all"])
+    parser.add_argument(
+        "name", choices=["gaps", "speed", "experiments", "memory", "backbones", "truth", "verdicts", "all"]
+    )
     parser.add_argument("--fashion", type=Path, help="folder with styles.csv and images/ of the fashion products")
     parser.add_argument("--images", type=int, default=1500)
     parser.add_argument("--seeds", type=int, default=3)
