@@ -1,5 +1,6 @@
 """Run the benchmarks: `python -m benchmarks NAME`, `make bench FASHION=FOLDER` for all of them.
 
+gaps         unknown labels masked against filled and dropped, with 0 to 90 % of them hidden
 speed        Lacuna against the plain Keras recipe, time and quality
 experiments  seconds of a changed threshold and of 20 corrected labels
 memory       peak anonymous memory with 1,000 and 10,000 images
@@ -22,7 +23,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("name", choices=["speed", "experiments", "memory", "backbones", "truth", "verdicts", "all"])
+    parser.add_argument(
+        "name", choices=["gaps", "speed", "experiments", "memory", "backbones", "truth", "verdicts", "all"]
+    )
     parser.add_argument("--fashion", type=Path, help="folder with styles.csv and images/ of the fashion products")
     parser.add_argument("--images", type=int, default=1500)
     parser.add_argument("--seeds", type=int, default=3)
@@ -35,6 +38,10 @@ def main() -> None:
         truth(Path())
     if arguments.name in ("verdicts", "all"):
         verdicts()
+    if arguments.name in ("gaps", "all"):
+        from benchmarks.gaps import gaps  # loads Keras
+
+        gaps(arguments.fashion.resolve())
     if arguments.name in ("experiments", "all"):
         experiments(arguments.fashion.resolve(), arguments.images)
     if arguments.name in ("memory", "all"):
