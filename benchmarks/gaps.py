@@ -19,6 +19,7 @@ replicates, each of which draws groups of test images and seeds with replacement
 are paired in both.
 """
 
+import logging
 import math
 import os
 import sys
@@ -60,6 +61,8 @@ SEEDS = 5
 STEPS, BATCH = 300, 256
 REPLICATES, CONFIDENCE = 300, 0.95
 SETTINGS = {"augment.views": 1, "features.max_gb": 1.0}
+
+logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns that many models are built, as they are here
 
 
 def train_head(

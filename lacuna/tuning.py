@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,9 @@ class Tuned:
     values: dict[str, Value]
     experiment: str
     run: Run
+
+
+logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns that many models are built, as they are here
 
 
 def tune(params: Params, data: TrainingData, parent: Path) -> Tuned:
