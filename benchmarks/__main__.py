@@ -1,8 +1,10 @@
 """Run the benchmarks: `python -m benchmarks NAME`, `make bench FASHION=FOLDER` for all of them.
 
+gaps         unknown labels masked against filled and dropped, with 0 to 90 % of them hidden
 speed        Lacuna against the plain Keras recipe, time and quality
 experiments  seconds of a changed threshold and of 20 corrected labels
 memory       peak anonymous memory with 1,000 and 10,000 images
+mlsmote      warm-up with and without MLSMOTE, on the data in the working folder (after `dvc repro`)
 truth        whether the intervals on the default data cover the withheld truth (after `dvc repro`)
 backbones    quality and speed of those whose weights need no download
 verdicts     how often verdicts and intervals err on simulated targets
@@ -22,19 +24,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("name", choices=["speed", "experiments", "memory", "backbones", "truth", "verdicts", "all"])
+    parser.add_argument(
+        "name", choices=["gaps", "speed", "experiments", "memory", "backbones", "mlsmote", "truth", "verdicts", "all"]
+    )
     parser.add_argument("--fashion", type=Path, help="folder with styles.csv and images/ of the fashion products")
     parser.add_argument("--images", type=int, default=1500)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--size", type=int, default=128, help="backbones: side of the images in pixels")
     arguments = parser.parse_args()
-    needs_fashion = arguments.name not in ("truth", "verdicts")
+    needs_fashion = arguments.name not in ("mlsmote", "truth", "verdicts")
     if needs_fashion and not (arguments.fashion and (arguments.fashion / "styles.csv").exists()):
         parser.error("--fashion must name the folder that holds styles.csv and images/")
     if arguments.name in ("truth", "all"):
         truth(Path())
+    if arguments.name in ("mlsmote", "all"):
+        from benchmarks.mlsmote import mlsmote  # loads Keras
+
+        mlsmote(Path(), arguments.seeds)
     if arguments.name in ("verdicts", "all"):
         verdicts()
+    if arguments.name in ("gaps", "all"):
+        from benchmarks.gaps import gaps  # loads Keras
+
+        gaps(arguments.fashion.resolve())
     if arguments.name in ("experiments", "all"):
         experiments(arguments.fashion.resolve(), arguments.images)
     if arguments.name in ("memory", "all"):

@@ -1,4 +1,4 @@
-"""The command line: predict images, set params.yaml to a preset, fetch its data, compare experiments.
+"""The command line: predict images, set params.yaml to a preset, fetch its data, compare experiments, tune.
 
     python -m lacuna --help
 
@@ -109,6 +109,30 @@ def compare(options: argparse.Namespace) -> int:
     return 0
 
 
+def tune(options: argparse.Namespace) -> int:
+    """Search the space in params.yaml, log the search to MLflow, run the best setting as a DVC experiment."""
+    from lacuna.experiments import bring_up_to_date, run_experiment
+    from lacuna.params_file import load_params
+
+    params = load_params(PARAMS_FILE)
+    bring_up_to_date(Path.cwd(), "prepare", "featurize")
+
+    from lacuna.tracking import log_run
+    from lacuna.training_data import TrainingData
+    from lacuna.tuning import tune as search
+
+    try:
+        tuned = search(params, TrainingData.open(Path("data"), params.train), Path("runs/tune"))
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        raise
+    log_run(tuned.run, root=Path.cwd(), experiment=params.track.experiment)
+    print(f"\n{tuned.summary}\n")
+    if tuned.values:
+        run_experiment(Path.cwd(), tuned.experiment, tuned.values)
+    return 0
+
+
 def ensemble(options: argparse.Namespace) -> int:
     """Make one model of several finished bundles of the same targets, scored on the same images: the mean of what they
     say. Decision rules and intervals are those of params.yaml."""
@@ -202,6 +226,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("a", metavar="EXP1", help=what)
     command.add_argument("b", metavar="EXP2", help=what)
     command.set_defaults(run=compare)
+
+    command = commands.add_parser("tune", help="search for better training parameters", description=tune.__doc__)
+    command.set_defaults(run=tune)
 
     command = commands.add_parser("ensemble", help="average finished models into one", description=ensemble.__doc__)
     command.add_argument("bundles", metavar="BUNDLE", nargs="+", type=Path, help="a bundle's folder")

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, field_validator, model_validator
 
+from lacuna.search_space import Range, check_space
 from lacuna.targets import Kind, Target
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -208,6 +209,13 @@ class Track(Block):
     experiment: Annotated[str, Field(min_length=1)]
 
 
+class Tune(Block):
+    trials: Count
+    seeds: Count
+    figure: Literal["average_precision", "log_loss", "f1"]
+    space: Annotated[dict[str, Range], Field(min_length=1)]
+
+
 class Params(Block):
     """The whole of params.yaml."""
 
@@ -226,6 +234,7 @@ class Params(Block):
     calibrate: Calibrate
     evaluate: Evaluate
     track: Track
+    tune: Tune
 
     @model_validator(mode="after")
     def _images_are_not_shrunk(self) -> Self:
@@ -251,4 +260,5 @@ class Params(Block):
                         f"calibrate.rules.{name}: expected a binary target; a categorical one is decided by its most "
                         "probable class"
                     )
+        check_space(self, self.tune.space)
         return self

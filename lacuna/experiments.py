@@ -1,6 +1,11 @@
-"""Read what an experiment, a commit or the working tree holds, for a comparison. The only file that imports dvc."""
+"""Read what an experiment, a commit or the working tree holds; run one. The only file that imports dvc."""
 
+import os
+import shlex
+import subprocess
+import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +46,45 @@ def read_experiment(root: Path, revision: str) -> Experiment:
         for path in (PREDICTIONS, TARGETS, HIERARCHY, PARAMS):
             _fetch(root, revision, path, Path(folder, path))
         return _read_folder(Path(folder), revision)
+
+
+def run_experiment(root: Path, name: str, values: Mapping[str, object]) -> None:
+    """Run the pipeline as an experiment with some values, by dotted keys, in the place of those in params.yaml.
+
+    The workspace then holds its results. An experiment of that name that is there already is applied instead.
+    Raises LacunaError when dvc fails.
+    """
+    if name in _dvc(root, "exp", "list", "--all-commits", "--name-only", capture=True).split():
+        _dvc(root, "exp", "apply", name)
+        return
+    texts = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in values.items()}
+    _dvc(root, "exp", "run", "--name", name, *(part for key, text in texts.items() for part in ("-S", f"{key}={text}")))
+
+
+def bring_up_to_date(root: Path, *stages: str) -> None:
+    """Run what these stages need to fit params.yaml. Raises LacunaError when dvc fails."""
+    _dvc(root, "repro", "--quiet", *stages)
+
+
+def _dvc(root: Path, *arguments: str, capture: bool = False) -> str:
+    """Run the dvc beside this Python; its output is shown or, to be captured, returned."""
+    folder = Path(sys.executable).parent
+    command = shlex.join(["dvc", *arguments])
+    environment = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"}
+    try:
+        done = subprocess.run(
+            [folder / "dvc", *arguments],
+            cwd=root,
+            env=environment,
+            stdout=subprocess.PIPE if capture else None,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise LacunaError(f"{folder} holds no dvc; install requirements.txt there, then run: {command}") from None
+    if done.returncode:
+        raise LacunaError(f"dvc ended with code {done.returncode}; mend what it says above, then run: {command}")
+    return done.stdout or ""
 
 
 def _read_folder(folder: Path, name: str) -> Experiment:

@@ -3,7 +3,7 @@
 import difflib
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
@@ -55,7 +55,7 @@ def _describe(mistake: Any) -> str:
 
 def _suggestion(location: tuple[int | str, ...]) -> str:
     model: Any = Params
-    for part in location[:-1]:
-        model = model.model_fields[part].annotation
+    for part in location[:-1]:  # below a mapping of the user's own keys stand its values
+        model = get_args(model)[1] if get_origin(model) is dict else model.model_fields[part].annotation
     close = difflib.get_close_matches(str(location[-1]), model.model_fields, n=1)
     return f", did you mean {close[0]}?" if close else f", expected one of {', '.join(model.model_fields)}"

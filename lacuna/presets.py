@@ -24,7 +24,7 @@ DEFAULT = "default"
 RAW_DATA = PurePosixPath("data/raw")
 """Where presets expect the user's data; `data_folder` takes its place."""
 
-FREE_MAPPINGS = frozenset({"data.targets", "calibrate.rules", "train.target_weights"})
+FREE_MAPPINGS = frozenset({"data.targets", "calibrate.rules", "train.target_weights", "tune.space"})
 """Blocks whose keys are the user's own: a preset replaces them whole."""
 
 Change = tuple[str, Any, Any]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lacuna.checkpoint import Checkpoint, TrainingState
 from lacuna.config import Optimizer, Train
-from lacuna.errors import LacunaError
+from lacuna.errors import DivergedError
 from lacuna.files import whole_file
 from lacuna.losses import MaskedLoss, TargetStatistics
 from lacuna.metrics import activate, average_precision, log_loss
@@ -63,7 +63,7 @@ def train_phase(
     With a moving average of the weights, the averaged ones are validated and kept, the others go on learning.
 
     Without a checkpoint nothing is written. `on_epoch` is called with each epoch's row of the history, instead of
-    printing it; what it raises stops the training. Raises LacunaError when the loss becomes infinite or NaN.
+    printing it; what it raises stops the training. Raises DivergedError when the loss becomes infinite or NaN.
     """
     objective = MaskedLoss(phase.targets, phase.statistics, phase.train)
     optimizer = make_optimizer(
@@ -92,7 +92,7 @@ def train_phase(
             row |= validate(phase, model, objective, validation)
             weights = model.get_weights()
         if not all(map(math.isfinite, row.values())):
-            raise LacunaError(
+            raise DivergedError(
                 f"{phase.name} diverged: its loss is not finite after epoch {epoch}; lower {phase.name}.learning_rate"
             )
         state.history.append(row)
