@@ -4,12 +4,15 @@ import pytest
 
 from lacuna.backbones import build_backbone
 from lacuna.backbones.enlarge import Enlarge, seen_size
-from lacuna.config import Backbone
+from lacuna.backbones.keras_applications import SwapRedAndBlue
+from lacuna.config import Backbone, Head
 from lacuna.errors import LacunaError
 from lacuna.export import MAX_DIFFERENCE, check_export, export_network
 from lacuna.network import build_head, join
+from lacuna.runtimes import RUNTIMES, load_network
 from lacuna.targets import Target, Targets
 
+HEAD = Head(dropout=0.0, hidden_units=0, batch_norm=False)
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
 TARGETS = Targets((Target("shape", "categorical", ("a", "b", "c")), Target("red", "binary", ("0", "1"))))
 
@@ -42,10 +45,26 @@ def test_a_bilinear_step_by_hand():
 def test_both_runtimes_enlarge_as_keras_does(tmp_path, images, interpolation):
     keras.utils.set_random_seed(1)
     body = build_backbone(settings(input_size=45, interpolation=interpolation), 28)
-    model = join(body, build_head(body.output_shape[-1], TARGETS, 0.0))
+    model = join(body, build_head(body.output_shape[-1], TARGETS, HEAD))
     export_network(model, tmp_path)
     differences = check_export(model, TARGETS, images, tmp_path)
     assert max(differences.values()) < MAX_DIFFERENCE / 10
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_per_channel_preprocessing_after_it_is_exported_too(tmp_path, images, swapped):
+    """OpenVINO fuses what follows a matrix product, and with other ways to enlarge did it on the wrong axis."""
+    keras.utils.set_random_seed(1)
+    stored = keras.Input((28, 28, 3), dtype="uint8")
+    x = Enlarge(45, "bilinear")(stored)
+    x = SwapRedAndBlue()(x) if swapped else x
+    x = keras.layers.Rescaling(1.0, offset=[-1.0, 20.0, 300.0])(x)
+    x = keras.layers.Conv2D(8, 3, strides=2)(keras.layers.ZeroPadding2D(3)(x))
+    model = keras.Model(stored, keras.layers.GlobalAveragePooling2D()(x))
+    export_network(model, tmp_path)
+    for runtime in RUNTIMES:
+        received = load_network(tmp_path, runtime)(images)
+        np.testing.assert_allclose(received, np.asarray(model(images)), rtol=1e-4, atol=1e-3)  # of some hundred
 
 
 def test_a_backbone_sees_the_enlarged_image_and_takes_the_stored_one(images):

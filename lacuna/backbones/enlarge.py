@@ -28,9 +28,12 @@ class Enlarge(keras.layers.Layer):  # type: ignore[misc]
         self.matrix = ops.convert_to_numpy(resized)[0, :, :, 0]
 
     def call(self, images: Any) -> Any:
-        x = ops.transpose(ops.cast(images, "float32"), (0, 3, 1, 2))
-        x = ops.matmul(ops.matmul(self.matrix, x), self.matrix.T)
-        return ops.transpose(x, (0, 2, 3, 1))
+        _, height, _, channels = images.shape
+        # Without transposes: OpenVINO 2026.4 moves those through the layers that follow and then fuses per-channel
+        # constants with the wrong axis, which fails to compile or, before a Gather, computes something else.
+        x = ops.matmul(self.matrix, ops.cast(images, "float32"))
+        x = ops.matmul(self.matrix, ops.reshape(x, (-1, height, self.size * channels)))
+        return ops.reshape(x, (-1, self.size, self.size, channels))
 
 
 def seen_size(backbone: keras.Model) -> int:
