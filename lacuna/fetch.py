@@ -140,7 +140,9 @@ def _download(address: str, target: Path) -> None:
     largest = sum(n_bytes for n_bytes, _ in FASHION_MNIST.values())
     try:
         request = urllib.request.Request(address, headers={"User-Agent": "lacuna"})
-        with contextlib.closing(urllib.request.urlopen(request, timeout=TIMEOUT)) as answer, open(target, "wb") as file:
+        # Not urlopen: it keeps the proxies of the process's first download, whatever the environment says by now.
+        opener = urllib.request.build_opener()
+        with contextlib.closing(opener.open(request, timeout=TIMEOUT)) as answer, open(target, "wb") as file:
             promised = int(answer.headers.get("Content-Length") or 0)
             while n_read <= largest and (block := answer.read(BLOCK)):
                 file.write(block)
