@@ -14,7 +14,7 @@ from lacuna.decision_rules import choose_threshold
 from lacuna.errors import LacunaError
 from lacuna.metrics import Floats, Labels
 from lacuna.predictions import Predictions
-from lacuna.scaling import fit_platt, fit_temperature, sigmoid
+from lacuna.scaling import fit_platt, fit_temperature, sigmoid, step_temperature
 from lacuna.targets import Target, Targets
 
 CHUNK_CELLS = 2_000_000
@@ -29,9 +29,10 @@ def fit_calibration(
     Its decisions will respect the relations. Raises LacunaError when `calibrate.rules` names no target or a
     categorical one.
     """
-    fits = fit_replicates(targets, validation, np.ones((1, len(validation))), options)
+    ones = np.ones((1, len(validation)))
+    fits = fit_replicates(targets, validation, ones, options)
     chunks = group_weights(validation.group, evaluate.bootstrap, evaluate.seed, chunk_size(targets, len(validation)))
-    replicates = [fit_replicates(targets, validation, weights, options, fits) for weights in chunks]
+    replicates = [fit_replicates(targets, validation, weights, options, (fits, ones)) for weights in chunks]
 
     calibrations = {}
     for index, (target, rule, fit) in enumerate(zip(targets, target_rules(targets, options), fits, strict=True)):
@@ -96,12 +97,12 @@ def fit_replicates(
     predictions: Predictions,
     weights: Floats,
     options: Calibrate,
-    starts: list[Fit] | None = None,
+    whole: tuple[list[Fit], Floats] | None = None,
 ) -> list[Fit]:
     """Fit every target's calibration in each replicate, a row of weights (replicates, n).
 
-    `starts` is the fit of the whole sample, from which categorical targets then take one step. Scarce binary targets
-    get the threshold of all binary targets' images pooled.
+    `whole` is the fit of the whole sample and its weights (1, n): categorical targets then take one step from there.
+    Scarce binary targets get the threshold of all binary targets' images pooled.
     """
     rules = target_rules(targets, options)
     samples, scalings = [], []
@@ -112,8 +113,11 @@ def fit_replicates(
             scaling = fit_platt(logits, labels, weights[:, known])
             samples.append((sigmoid(scaling(logits)[..., 0]), labels, weights[:, known]))
         else:
-            start = starts[index].scaling if starts else None
-            scaling = fit_temperature(logits, labels, weights[:, known], start)
+            if whole is None:
+                scaling = fit_temperature(logits, labels, weights[:, known])
+            else:
+                optimum, fitted_on = whole[0][index].scaling, whole[1][:, known]
+                scaling = step_temperature(logits, labels, weights[:, known], optimum, fitted_on)
             samples.append((np.empty((len(weights), 0)), labels[:0], weights[:, :0]))
         scalings.append(scaling)
 

@@ -86,9 +86,11 @@ def score_validation(
 
     def judge(weights: Floats, refit: bool) -> _Decided:
         together, alone, ranks = ([np.zeros(weights.shape, np.intp) for _ in targets] for _ in range(3))
-        for fold, start in enumerate(fits):
+        for fold, fold_fits in enumerate(fits):
             held_out = folds == fold
-            fold_fits = fit_replicates(targets, validation, weights * ~held_out, options, start) if refit else start
+            if refit:
+                whole_fold = (fold_fits, ones * ~held_out)
+                fold_fits = fit_replicates(targets, validation, weights * ~held_out, options, whole_fold)
             judged = _judge(targets, fold_fits, validation.take(held_out), weights[:, held_out], constraints)
             for whole, part in ((together, judged.together), (alone, judged.alone), (ranks, judged.ranks)):
                 for index in range(len(targets)):
@@ -119,10 +121,12 @@ def score_test(
     fitted_on = group_weights(validation.group, evaluate.bootstrap, evaluate.seed, size)
     scored_on = group_weights(test.group, evaluate.bootstrap, evaluate.seed + 1, size)
 
+    whole = (fits, np.ones((1, len(validation))))
+
     def decided() -> Iterator[_Decided]:
         yield _judge(targets, fits, test, np.ones((1, len(test))), constraints)
         for fitting, weights in zip(fitted_on, scored_on, strict=True):
-            refitted = fit_replicates(targets, validation, fitting, options, fits)
+            refitted = fit_replicates(targets, validation, fitting, options, whole)
             yield _judge(targets, refitted, test, weights, constraints)
 
     probabilities = calibration.apply(targets, test.logits)

@@ -3,7 +3,7 @@ import pytest
 import scipy.optimize
 from sklearn.linear_model import LogisticRegression
 
-from lacuna.scaling import BIAS_DEVIATION, SCALE_DEVIATION, fit_platt, fit_temperature
+from lacuna.scaling import BIAS_DEVIATION, SCALE_DEVIATION, fit_platt, fit_temperature, step_temperature
 
 
 def ones(n):
@@ -124,10 +124,19 @@ def test_separable_classes_stay_finite():
     assert fitted.scale[0] > 0
 
 
-def test_one_step_from_the_optimum_follows_the_full_fit():
+def test_a_step_from_the_optimum_stays_there_for_the_whole_sample():
     logits, labels = categorical_sample(400, 0.7, np.array([1.0, 0.0, -1.0]))
-    start = fit_temperature(logits, labels, ones(400))
-    assert fit_temperature(logits, labels, ones(400), start).scale == pytest.approx(start.scale)
+    optimum = fit_temperature(logits, labels, ones(400))
+    step = step_temperature(logits, labels, ones(400), optimum, ones(400))
+    assert step.scale == pytest.approx(optimum.scale)
+    assert step.bias == pytest.approx(optimum.bias, abs=1e-6)
+
+
+def test_one_step_follows_the_full_fit_of_replicates():
+    logits, labels = categorical_sample(400, 0.7, np.array([1.0, 0.0, -1.0]))
+    optimum = fit_temperature(logits, labels, ones(400))
     weights = np.random.default_rng(0).poisson(1, (50, 400)).astype(float)
-    full, step = fit_temperature(logits, labels, weights), fit_temperature(logits, labels, weights, start)
-    assert np.abs(full.scale - step.scale).mean() < 0.1 * full.scale.std()
+    full, step = fit_temperature(logits, labels, weights), step_temperature(logits, labels, weights, optimum, ones(400))
+    assert np.corrcoef(full.scale, step.scale)[0, 1] > 0.98
+    assert step.scale.std() == pytest.approx(full.scale.std(), rel=0.1)
+    assert np.abs(full.bias - step.bias).mean() < 0.1 * full.bias.std(axis=0).mean()
