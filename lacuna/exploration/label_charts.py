@@ -1,7 +1,7 @@
 """Charts of the labels: how many are known in each part, how many images each class has, and where they are missing."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from lacuna.exploration.missingness import Dependence
+from lacuna.exploration.association import crosstab
+from lacuna.exploration.missingness import Dependence, residuals
 from lacuna.exploration.shown_classes import shown_classes
+from lacuna.exploration.words import percent
 from lacuna.manifest import PARTS
 from lacuna.pictures import BLUE, DARK, GREEN, GREY, LIGHT, ORANGE, SKY, legend, picture, shorten
 from lacuna.targets import Target, Targets
@@ -20,6 +22,8 @@ MOST_TARGETS = 40
 
 MOST_PANELS = 9
 MOST_PATTERNS = 10
+
+PART_COLOURS = (BLUE, SKY, ORANGE)
 
 Counts = NDArray[np.int64]
 """Images of a target by part and class `(3, n_classes + 1)`; the last column is unknown."""
@@ -38,7 +42,7 @@ def plot_labels(path: Path, targets: Targets, counts: Sequence[Counts]) -> None:
                     share = n / total
                     axes.barh(row, share, left=left, color=colour, height=0.72)
                     if share >= 0.06:
-                        text = f"{100 * share:.0f} %"
+                        text = percent(share)
                         axes.text(left + share / 2, row, text, ha="center", va="center", fontsize=7, color=ink)
                     left += share
             axes.set(title=f"{name}: {shown[0][1][part].sum():,} images", xlim=(0, 1), xticks=[])
@@ -66,18 +70,13 @@ def plot_classes(path: Path, targets: Sequence[tuple[Target, Counts]], most: int
     targets = targets[:MOST_TARGETS]
     chosen = [_bars(target, count, most) for target, count in targets]
     across = min(len(targets), 3)
-    down = math.ceil(len(targets) / across)
-    tallest = max(len(bars) for bars in chosen)
-    with picture(path, max(6.2, 3.3 * across), 0.7 + down * (0.55 + 0.19 * tallest)) as figure:
-        grid = figure.subplots(down, across, squeeze=False).ravel().tolist()
-        for unused in grid[len(targets) :]:
-            unused.set_visible(False)
-        for axes, (target, _), bars in zip(grid, targets, chosen, strict=False):
-            _draw_classes(axes, target, bars, tallest)
+    with _panels(path, [len(bars) for bars in chosen], across, max(6.2, 3.3 * across)) as panels:
+        for axes, (target, _), bars in zip(panels, targets, chosen, strict=True):
+            _draw_classes(axes, target, bars)
+        figure = panels[0].figure
         figure.suptitle("Images per class and part", x=0.01, ha="left", fontsize=10, weight="bold")
-        handles = [("training", BLUE), ("validation", SKY), ("test", ORANGE), ("unknown", LIGHT)]
-        if any(what == "rest" for bars in chosen for _, _, what in bars):
-            handles.insert(3, ("several classes", GREY))
+        names = ("training", "validation", "test", "unknown")
+        handles = zip(names, (*PART_COLOURS, LIGHT), strict=True)
         legend(figure, *(_square(*one) for one in handles))
 
 
@@ -91,12 +90,16 @@ def _bars(target: Target, count: Counts, most: int) -> list[tuple[str, Counts, s
     return [*classes, ("unknown", count[:, -1], "unknown")]
 
 
-def _draw_classes(axes: Axes, target: Target, bars: Sequence[tuple[str, Counts, str]], tallest: int) -> None:
-    longest = max(max(int(parts.sum()) for _, parts, _ in bars), 1)
+def _draw_classes(axes: Axes, target: Target, bars: Sequence[tuple[str, Counts, str]]) -> None:
+    """The classes that are not shown get their number alone: their bar would dwarf the others."""
+    longest = max(max(int(parts.sum()) for _, parts, what in bars if what != "rest"), 1)
     for row, (_, parts, what) in enumerate(bars):
+        if what == "rest":
+            words = f"{parts.sum():,} in all"
+            axes.text(longest * 0.02, row, words, va="center", fontsize=7, color=GREY, style="italic")
+            continue
         left = 0
-        colours = {"class": (BLUE, SKY, ORANGE), "rest": (GREY,) * 3, "unknown": (LIGHT,) * 3}[what]
-        for n, colour in zip(parts.tolist(), colours, strict=True):
+        for n, colour in zip(parts.tolist(), (LIGHT,) * 3 if what == "unknown" else PART_COLOURS, strict=True):
             axes.barh(row, n, left=left, color=colour, height=0.72)
             left += n
         axes.text(left + longest * 0.02, row, f"{left:,}", va="center", fontsize=7, color=DARK)
@@ -104,7 +107,6 @@ def _draw_classes(axes: Axes, target: Target, bars: Sequence[tuple[str, Counts, 
     for label, (_, _, what) in zip(axes.get_yticklabels(), bars, strict=True):
         label.set(color=DARK if what == "class" else GREY, style="normal" if what == "class" else "italic")
     axes.set(title=shorten(target.name), xlim=(0, longest * 1.18), xticks=[])
-    axes.set_ylim(tallest - 0.4, -0.6)  # bars of one thickness in all panels
     axes.spines[["bottom", "left"]].set_visible(False)
     axes.tick_params(length=0)
 
@@ -124,7 +126,7 @@ def plot_patterns(path: Path, patterns: Sequence[tuple[tuple[str, ...], int]]) -
             range(len(names)), counts, color=[GREEN if not gone else GREY for gone, _ in shown] + [LIGHT], height=0.7
         )
         for row, n in enumerate(counts):
-            axes.text(n, row, f" {n:,} ({100 * n / total:.0f} %)", va="center", fontsize=8, color=DARK)
+            axes.text(n, row, f" {n:,} ({percent(n, total)})", va="center", fontsize=8, color=DARK)
         axes.set_yticks(range(len(names)), names, color=DARK)
         axes.set(xticks=[], xlim=(0, max(counts) * 1.2))
         axes.set_ylim(len(names) - 0.4, -0.6)
@@ -151,31 +153,54 @@ def plot_missing_by_class(
     """The unknown share of a target under each class of another, for the dependences that were found."""
     chosen = dependences[:MOST_PANELS]
     places = {name: column for column, name in enumerate(targets.names)}
+    tables = [
+        crosstab(
+            (labels[:, places[one.target]] < 0).astype(np.int16),
+            labels[:, places[one.given]],
+            2,
+            targets[places[one.given]].n_classes,
+        )
+        for one in chosen
+    ]
+    shown = [_most_telling(table, most) for table in tables]
     across = min(len(chosen), 3)
-    down = math.ceil(len(chosen) / across)
-    tables = []
-    for one in chosen:
-        given, gone = labels[:, places[one.given]], labels[:, places[one.target]] < 0
-        n = np.bincount(given[given >= 0], minlength=targets[places[one.given]].n_classes)
-        lost = np.bincount(given[(given >= 0) & gone], minlength=len(n))
-        tables.append((shown_classes(n.tolist(), most).all, n, lost))
-    tallest = max(len(shown) for shown, _, _ in tables)
-    with picture(path, max(5.0, 3.1 * across), 0.85 + down * (0.75 + 0.19 * tallest)) as figure:
-        grid = figure.subplots(down, across, squeeze=False).ravel().tolist()
-        for unused in grid[len(chosen) :]:
-            unused.set_visible(False)
-        for axes, one, (shown, n, lost) in zip(grid, chosen, tables, strict=False):
-            classes = targets[places[one.given]].classes
-            shares = lost[list(shown)] / n[list(shown)]
-            axes.barh(range(len(shown)), shares, color=BLUE, height=0.7)
-            for row, (share, index) in enumerate(zip(shares, shown, strict=True)):
-                words = f" {100 * share:.0f} % of {n[index]:,}"
-                axes.text(share, row, words, va="center", fontsize=7, color=DARK)
-            axes.axvline(lost.sum() / max(n.sum(), 1), color=ORANGE, linestyle=":", linewidth=1.4)
-            axes.set_yticks(range(len(shown)), [shorten(classes[index]) for index in shown], color=DARK, fontsize=7.5)
-            axes.set(title=f"{shorten(one.target)}\nby {shorten(one.given)}", xlim=(0, 1.32), xticks=[])
-            axes.set_ylim(tallest - 0.4, -0.6)
+    with _panels(path, [len(classes) + 1 for classes in shown], across, max(5.0, 3.3 * across)) as panels:
+        for axes, one, table, classes in zip(panels, chosen, tables, shown, strict=True):
+            images, lost = table.sum(axis=0), table[1]
+            overall = lost.sum() / images.sum()
+            shares = lost[classes] / images[classes]
+            axes.barh(range(len(classes)), shares, color=BLUE, height=0.7)
+            axes.axvline(overall, color=ORANGE, linestyle=":", linewidth=1.4)
+            reach = max(float(shares.max()), overall)
+            for row, (index, share) in enumerate(zip(classes, shares, strict=True)):
+                words = f"{percent(share)} of {images[index]:,}"
+                axes.text(max(share, overall) + 0.03 * reach, row, words, va="center", fontsize=7, color=DARK)
+            names = [shorten(targets[places[one.given]].classes[index]) for index in classes]
+            axes.set_yticks(range(len(classes)), names, color=DARK, fontsize=7.5)
+            axes.set(title=f"{shorten(one.target)}\nby {shorten(one.given)}", xlim=(0, 1.5 * reach), xticks=[])
             axes.spines[["bottom", "left"]].set_visible(False)
             axes.tick_params(length=0)
+        figure = panels[0].figure
         figure.suptitle("Unknown share by the class of another target", x=0.01, ha="left", fontsize=10, weight="bold")
         legend(figure, Line2D([], [], color=ORANGE, linestyle=":", label="all classes together"))
+
+
+def _most_telling(table: NDArray[np.int64], most: int) -> list[int]:
+    """The classes that depart most from the rest, in falling order of their unknown share."""
+    images, lost = table.sum(axis=0), table[1]
+    order = sorted(np.flatnonzero(images).tolist(), key=lambda index: -abs(residuals(table)[index]))[:most]
+    return sorted(order, key=lambda index: (-lost[index] / images[index], index))
+
+
+@contextmanager
+def _panels(path: Path, sizes: Sequence[int], across: int, width: float) -> Iterator[list[Axes]]:
+    """Yield an axes for each list of so many bars, with bars of one thickness in all of them."""
+    rows = [max(sizes[start : start + across]) for start in range(0, len(sizes), across)]
+    heights = [0.55 + 0.19 * size for size in rows]
+    with picture(path, width, 0.7 + sum(heights)) as figure:
+        grid = figure.subplots(len(rows), across, squeeze=False, height_ratios=heights).ravel().tolist()
+        for unused in grid[len(sizes) :]:
+            unused.set_visible(False)
+        yield grid[: len(sizes)]
+        for place, axes in enumerate(grid[: len(sizes)]):
+            axes.set_ylim(rows[place // across] - 0.4, -0.6)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.exploration.association import Labels, Table, chi_square, cramers_v, crosstab, phi
+from lacuna.exploration.words import percent
 from lacuna.targets import Targets
 
 SMALLEST_EXPECTED = 5
@@ -86,7 +87,7 @@ def missing_by_class(labels: Labels, group: NDArray[np.int64], targets: Targets)
         if tested is None:
             continue
         table = crosstab(missing[:, i], labels[:, j], 2, given.n_classes)
-        column = _most_unlike(table)
+        column = int(np.argmax(np.abs(residuals(table))))
         images, unknown = table.sum(axis=0), table[1]
         counts = images[column], unknown[column], images.sum() - images[column], unknown.sum() - unknown[column]
         names = targets[i].name, given.name
@@ -163,8 +164,8 @@ def notable(by_class: Sequence[Dependence], alpha: float) -> list[Dependence]:
 def describe_missingness(by_class: Sequence[Dependence], together: Sequence[Together], alpha: float) -> list[str]:
     """A sentence for each dependence that is notable, and for each two targets that are unknown together or apart."""
     sentences = [
-        f"{one.target} is unknown for {_percent(one.unknown, one.images)} of the images where {one.given} is "
-        f"{one.class_name}, for {_percent(one.rest_unknown, one.rest)} of the others"
+        f"{one.target} is unknown for {percent(one.unknown, one.images)} of the images where {one.given} is "
+        f"{one.class_name}, for {percent(one.rest_unknown, one.rest)} of the others"
         for one in notable(by_class, alpha)
     ]
     for pair in together:
@@ -183,10 +184,6 @@ def missing_patterns(labels: Labels, targets: Targets) -> list[tuple[tuple[str, 
     return [(tuple(name for name, gone in zip(targets.names, gaps, strict=True) if gone), n) for gaps, n in ordered]
 
 
-def _percent(part: int, whole: int) -> str:
-    return f"{100 * part / max(whole, 1):.0f} %"
-
-
 def _pool(missing: Labels, classes: Labels, members: NDArray[np.int64]) -> tuple[NDArray[np.bool_], Labels]:
     """Make classes of few groups one, or leave them out; return which images are kept, and all images' new classes.
 
@@ -203,10 +200,12 @@ def _pool(missing: Labels, classes: Labels, members: NDArray[np.int64]) -> tuple
     return large[classes] | together_enough, new[classes].astype(np.int16)
 
 
-def _most_unlike(table: Table) -> int:
-    """The column of a 2 x k table with the largest adjusted residual (Haberman 1973)."""
+def residuals(table: Table) -> NDArray[np.float64]:
+    """How far each column of a 2 x k table departs from the rest, in standard deviations (Haberman 1973): `(k,)`."""
     n, columns = table.sum(), table.sum(axis=0)
     share = table[1].sum() / n
     deviation = table[1] - columns * share
-    spread = np.sqrt(np.maximum(columns * share * (1 - share) * (1 - columns / n), 1e-12))
-    return int(np.argmax(np.abs(deviation / spread)))
+    scaled: NDArray[np.float64] = deviation / np.sqrt(
+        np.maximum(columns * share * (1 - share) * (1 - columns / n), 1e-12)
+    )
+    return scaled

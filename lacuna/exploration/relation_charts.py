@@ -1,6 +1,8 @@
 """Which matrices are drawn of targets and their classes, and how many rows of them can be read."""
 
+import textwrap
 from collections.abc import Sequence
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -57,13 +59,13 @@ def plot_co_occurrence(path: Path, labels: NDArray[np.int16], targets: Targets) 
         names += [target.name if target.kind == "binary" else target.classes[index] for index in frequent]
         breaks.append(len(cells))
     values = np.full((len(cells), len(cells)), np.nan)
-    for i, (column, index) in enumerate(cells):
-        for j, (other, other_index) in enumerate(cells):
-            if column != other:
-                sizes = targets[column].n_classes, targets[other].n_classes
-                row = crosstab(labels[:, column], labels[:, other], *sizes)[index]
-                if row.sum():
-                    values[i, j] = row[other_index] / row.sum()
+    places = [np.array([i for i, (column, _) in enumerate(cells) if column == one]) for one in range(len(targets))]
+    for one, other in permutations(range(len(targets)), 2):
+        table = crosstab(labels[:, one], labels[:, other], targets[one].n_classes, targets[other].n_classes)
+        rows, columns = ([cells[place][1] for place in places[target]] for target in (one, other))
+        totals = table[rows].sum(axis=1, keepdims=True)
+        shares = np.where(totals > 0, table[np.ix_(rows, columns)] / np.maximum(totals, 1), np.nan)
+        values[np.ix_(places[one], places[other])] = shares
     blocks = [f"{name} ({stop - start})" for name, start, stop in zip(targets.names, breaks, breaks[1:], strict=False)]
     note = "" if len(cells) == len(targets) else "from the top: " + ", ".join(blocks)
     title = "Of the images of the row's class,\nthe share with the column's class"
@@ -79,6 +81,4 @@ def _quota(sizes: Sequence[int]) -> int:
 
 
 def _wrap(text: str, n_rows: int) -> str:
-    import textwrap
-
     return "\n".join(textwrap.wrap(text, 34 + 5 * n_rows))

@@ -39,7 +39,7 @@ def plot_rows(path: Path, title: str, rows: Sequence[Row], heads: Sequence[str] 
     for down, (_, images, _) in enumerate(rows):
         for place, image in enumerate(images):
             _put(canvas, image, GAP + down * step, GAP + place * step, TILE)
-    width = 2 + canvas.shape[1] / DOTS
+    width = max(4.5, 2 + canvas.shape[1] / DOTS)
     lines = textwrap.wrap(note, int(width * 14))
     height = 0.6 + canvas.shape[0] / DOTS + 0.14 * len(lines) + 0.2 * bool(heads)
     with picture(path, width, height) as figure:

@@ -12,6 +12,7 @@ from lacuna.exploration.missingness import describe_missingness
 from lacuna.exploration.odd_images import OddImage
 from lacuna.exploration.pixels import PixelFigures
 from lacuna.exploration.subject import Subject
+from lacuna.exploration.words import percent
 from lacuna.targets import Target, Targets
 
 LISTED = 10
@@ -115,7 +116,7 @@ def _describe_labels(targets: Mapping[str, dict[str, Any]]) -> list[str]:
     gaps = sorted(((one["unknown_share"], name) for name, one in targets.items() if one["unknown"]), reverse=True)
     sentences = []
     if gaps:
-        worst = ", ".join(f"{name} {100 * share:.0f} %" for share, name in gaps[:5])
+        worst = ", ".join(f"{name} {percent(share)}" for share, name in gaps[:5])
         sentences.append(f"{len(gaps)} of {len(targets)} targets have unknown labels: {worst}{_more(gaps, 5)}")
     lopsided = []
     for name, one in targets.items():
