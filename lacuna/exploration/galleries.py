@@ -121,15 +121,17 @@ def plot_means(
         return
     images = [means[index].round().astype(np.uint8) for index in shown]
     whole = (means * counts[:, None, None, None]).sum(axis=0) / counts.sum()
-    captions = [caption(target.classes[index], f"{counts[index]:,} images", most=3) for index in shown]
     names = [caption(target.classes[index], most=2) for index in shown]
+    captions = [f"{name}\n{counts[index]:,} images" for name, index in zip(names, shown, strict=True)]
     differences = [_difference(means[index] - whole) for index in shown]
     upper, width = captioned_size(captions)
     middle, _ = captioned_size(names)
     matrix = CELL * len(shown) + 1.4 if len(shown) > 2 else 0.0
     heights = [upper + 0.15, middle + 0.15, matrix][: 3 if matrix else 2]
     with picture(path, max(width, CELL * len(shown) + 2.4, 5.4), sum(heights) + 0.5) as figure:
-        panels = figure.subplots(len(heights), 1, height_ratios=heights)
+        # Figures of their own: axes below each other would all be indented by the longest name.
+        parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights).ravel()
+        panels = [part.subplots() for part in parts]
         draw_captioned(panels[0], images, captions)
         panels[0].set_title("mean of the images", fontsize=9)
         draw_captioned(panels[1], differences, names)

@@ -41,7 +41,11 @@ def _plot_pairs(path: Path, title: str, pairs: Sequence[tuple[str, str, float]],
         if one in names and other in names:
             i, j = names.index(one), names.index(other)
             values[i, j] = values[j, i] = value
-    note = f"the {len(names)} of {len(strongest)} targets with the strongest" if len(strongest) > len(names) else ""
+    note = (
+        f"shown: the {len(names)} of {len(strongest)} targets with the strongest pairs"
+        if len(strongest) > len(names)
+        else ""
+    )
     plot_matrix(path, title, values, names, signed=True, note=note)
 
 

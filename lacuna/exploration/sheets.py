@@ -24,7 +24,7 @@ TILE = 84
 CAPTIONED, ACROSS = 116, 7
 """Side of a thumbnail with a caption, and how many of them stand side by side."""
 
-CAPTION_LINE, CAPTION_WIDTH = 17, 18
+CAPTION_LINE, CAPTION_WIDTH = 17, 16
 """Height of a caption's line in pixels, and how many letters fit into it."""
 
 Row = tuple[str, Sequence[NDArray[np.uint8]], str]
@@ -88,7 +88,7 @@ def caption(*lines: str, most: int = 5) -> str:
     """Wrap words to a caption's width, and cut what is too long for `most` lines.
 
     >>> caption("a name", "and the reason why it is here", most=2)
-    'a name\\nand the reason wh…'
+    'a name\\nand the reason…'
     """
     wrapped = [piece for line in lines for piece in textwrap.wrap(line, CAPTION_WIDTH)]
     if len(wrapped) > most:
