@@ -67,10 +67,10 @@ def missing_together(labels: Labels, group: NDArray[np.int64], targets: Targets)
     for i, j in combinations(gappy, 2):
         table = crosstab(missing[:, i], missing[:, j], 2, 2)
         value, tested = phi(table), independence(missing[:, i], missing[:, j], group)
-        if value is not None and tested is not None:
+        if value is not None:
+            p = _exact(missing[:, i], missing[:, j], group) if tested is None else tested.p
             names = targets[i].name, targets[j].name
-            counts = int(table[1, 1]), int(table[1, 0]), int(table[0, 1])
-            found.append(Together(*names, value, *counts, tested.p, 1.0))
+            found.append(Together(*names, value, int(table[1, 1]), int(table[1, 0]), int(table[0, 1]), p, 1.0))
     corrected = holm([pair.p for pair in found])
     found = [pair._replace(p_holm=p) for pair, p in zip(found, corrected, strict=True)]
     return sorted(found, key=lambda pair: (-abs(pair.phi), pair.one, pair.other))
@@ -161,20 +161,23 @@ def notable(by_class: Sequence[Dependence], alpha: float) -> list[Dependence]:
     return list(found.values())
 
 
-def describe_missingness(by_class: Sequence[Dependence], together: Sequence[Together], alpha: float) -> list[str]:
-    """A sentence for each dependence that is notable, and for each two targets that are unknown together or apart."""
-    sentences = [
+def describe_by_class(by_class: Sequence[Dependence], alpha: float) -> list[str]:
+    """A sentence for each notable dependence."""
+    return [
         f"{one.target} is unknown for {percent(one.unknown, one.images)} of the images where {one.given} is "
         f"{one.class_name}, for {percent(one.rest_unknown, one.rest)} of the others"
         for one in notable(by_class, alpha)
     ]
-    for pair in together:
-        if pair.p_holm < alpha and abs(pair.phi) >= NOTABLE:
-            often = "more often" if pair.phi > 0 else "more seldom"
-            sentences.append(
-                f"{pair.one} and {pair.other} are unknown together {often} than by chance (phi {pair.phi:.2f})"
-            )
-    return sentences
+
+
+def describe_together(together: Sequence[Together], alpha: float) -> list[str]:
+    """A sentence for each two targets that are unknown together notably more often, or more seldom, than by chance."""
+    return [
+        f"{pair.one} and {pair.other} are unknown together {'more often' if pair.phi > 0 else 'more seldom'} than by "
+        f"chance (phi {pair.phi:.2f})"
+        for pair in together
+        if pair.p_holm < alpha and abs(pair.phi) >= NOTABLE
+    ]
 
 
 def missing_patterns(labels: Labels, targets: Targets) -> list[tuple[tuple[str, ...], int]]:
@@ -182,6 +185,14 @@ def missing_patterns(labels: Labels, targets: Targets) -> list[tuple[tuple[str, 
     counts = Counter(map(tuple, (labels < 0).tolist()))
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return [(tuple(name for name, gone in zip(targets.names, gaps, strict=True) if gone), n) for gaps, n in ordered]
+
+
+def _exact(one: Labels, other: Labels, group: NDArray[np.int64]) -> float:
+    """Fisher's exact test on the first image of each group, for gaps too few for a chi-square."""
+    from scipy.stats import fisher_exact  # slow to import
+
+    first = np.unique(group, return_index=True)[1]
+    return float(fisher_exact(crosstab(one[first], other[first], 2, 2)).pvalue)
 
 
 def _pool(missing: Labels, classes: Labels, members: NDArray[np.int64]) -> tuple[NDArray[np.bool_], Labels]:

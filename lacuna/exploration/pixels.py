@@ -14,7 +14,7 @@ from lacuna.images import Resize
 from lacuna.progress import progress
 from lacuna.targets import Targets
 
-CHUNK_BYTES = 2**25
+CHUNK_BYTES = 2**22
 MOST_SIDE = 64
 """Images are looked at with no more rows and columns than this."""
 

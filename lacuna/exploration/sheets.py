@@ -24,7 +24,7 @@ TILE = 84
 CAPTIONED, ACROSS = 116, 7
 """Side of a thumbnail with a caption, and how many of them stand side by side."""
 
-CAPTION_LINE, CAPTION_WIDTH = 17, 16
+CAPTION_LINE, CAPTION_WIDTH = 17, 15
 """Height of a caption's line in pixels, and how many letters fit into it."""
 
 Row = tuple[str, Sequence[NDArray[np.uint8]], str]

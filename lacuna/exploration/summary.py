@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.exploration.findings import Findings
-from lacuna.exploration.missingness import describe_missingness
+from lacuna.exploration.missingness import describe_by_class, describe_together
 from lacuna.exploration.odd_images import OddImage
 from lacuna.exploration.pixels import PixelFigures
 from lacuna.exploration.subject import Subject
@@ -20,6 +20,9 @@ LISTED = 10
 
 STRONG = 0.5
 """Associations from here on are told in words."""
+
+TOLD = 5
+"""So many sentences of a kind."""
 
 LOPSIDED = 20
 """A largest class so many times the smallest is told in words."""
@@ -43,14 +46,16 @@ def summarise(subject: Subject, found: Findings, rejected: Sequence[object], alp
         "missing_by_class": [_rounded(pair) for pair in found.by_class[:LISTED]],
         "most_alike": _most_alike(subject.targets, found.likeness),
     }
+    strong = [
+        f"{pair.one} and {pair.other} go together ({pair.measure} {pair.value:.2f})"
+        for pair in found.associations
+        if abs(pair.value) >= STRONG
+    ]
     content["findings"] = [
         *_describe_labels(targets),
-        *(
-            f"{pair.one} and {pair.other} go together ({pair.measure} {pair.value:.2f})"
-            for pair in found.associations
-            if abs(pair.value) >= STRONG
-        ),
-        *describe_missingness(found.by_class, found.together, alpha),
+        *_first(strong, "association.csv"),
+        *_first(describe_by_class(found.by_class, alpha), "missing_by_class.csv"),
+        *_first(describe_together(found.together, alpha), "missing_together.csv"),
         *_describe_images(content, found.odd),
     ]
     return content
@@ -142,6 +147,12 @@ def _describe_images(content: Mapping[str, Any], odd: Sequence[OddImage]) -> lis
         kinds = [f"{name} {n:,}" for name, n in content["files"]["formats"].items()]
         sentences.append(f"the files are of {len(kinds)} kinds: {', '.join(kinds[:4])}{_more(kinds, 4)}")
     return sentences
+
+
+def _first(sentences: Sequence[str], table: str) -> list[str]:
+    """The first sentences of a kind, and where to find the others."""
+    left = len(sentences) - TOLD
+    return [*sentences[:TOLD], *([f"{left} more such pair{'' if left == 1 else 's'}: {table}"] if left > 0 else [])]
 
 
 def _more(things: Sequence[object], shown: int) -> str:

@@ -6,7 +6,8 @@ from scipy.stats import binom, chi2_contingency
 
 from lacuna.exploration.association import crosstab
 from lacuna.exploration.missingness import (
-    describe_missingness,
+    describe_by_class,
+    describe_together,
     holm,
     independence,
     missing_by_class,
@@ -99,6 +100,19 @@ def test_classes_of_few_images_are_pooled_or_left_out() -> None:
     assert independence(np.zeros(0, np.int16), np.zeros(0, np.int16), np.zeros(0, np.int64)) is None
 
 
+def test_few_gaps_in_the_same_images_are_found_and_copies_do_not_make_them_more() -> None:
+    labels = np.zeros((3000, 3), np.int16)
+    labels[:12, 1:] = -1
+    labels[12:20, 1] = -1
+    pair = missing_together(labels, np.arange(3000), TARGETS)[0]
+    assert (pair.both, pair.one_only, pair.other_only) == (12, 8, 0)
+    assert pair.p_holm < 1e-6
+    copies = np.concatenate([np.zeros(12, np.int64), np.arange(1, 2989)])
+    assert missing_together(labels, copies, TARGETS)[0].p_holm > 0.001
+    labels[:12, 2], labels[100:112, 2] = 0, -1
+    assert missing_together(labels, np.arange(3000), TARGETS)[0].p_holm == 1
+
+
 def test_counts_and_words_by_hand() -> None:
     kind = np.repeat([0, 1, -1], [100, 100, 20])
     red = np.zeros(220)
@@ -112,7 +126,7 @@ def test_counts_and_words_by_hand() -> None:
     assert (first.given, first.class_name, *first[6:]) == ("kind", "bag", 100, 80, 100, 10)
     pair = next(one for one in together if {one.one, one.other} == {"red", "old"})
     assert (pair.both, pair.one_only, pair.other_only) == (80, 10, 0)
-    words = describe_missingness(by_class, together, 0.01)
+    words = [*describe_by_class(by_class, 0.01), *describe_together(together, 0.01)]
     assert "red is unknown for 80 % of the images where kind is bag, for 10 % of the others" in words
     assert "red and old are unknown together more often than by chance (phi 0.91)" in words
     assert missing_patterns(labels, TARGETS) == [((), 110), (("red", "old"), 80), (("kind",), 20), (("red",), 10)]

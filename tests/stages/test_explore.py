@@ -104,7 +104,8 @@ def test_tables_pictures_and_words(prepared: Any, capsys: Any) -> None:
     pictures = {path.relative_to(folder).as_posix() for path in folder.rglob("*.png")}
     assert pictures == {
         "association.png", "classes.png", "co_occurrence.png", "files.png", "labels.png", "mean_images/kind.png",
-        "mean_images/red.png", "missing_by_class.png", "missing_patterns.png", "odd.png", "pixels.png",
+        "mean_images/red.png", "missing_by_class.png", "missing_patterns.png", "missing_together.png", "odd.png",
+        "pixels.png",
         "rejected.png", "samples/kind.png", "samples/red.png", "views.png",
     }  # fmt: skip
 
