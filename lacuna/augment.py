@@ -1,49 +1,13 @@
-"""Random changes to training images, applied in the graph: one affine resampling, colour jitter, cutout.
-
-What is drawn for an image depends on nothing but (seed, view or epoch, row), never on the batch it comes in.
-"""
+"""Random changes to training images, applied in the graph: one affine resampling, colour jitter, cutout."""
 
 from typing import Any
 
 from lacuna import backend  # noqa: F401, must come before keras
 
 import keras  # isort: skip
-import numpy as np
 from keras import ops
-from numpy.typing import NDArray
 
-from lacuna.config import Augment
-
-CHANGES = 9
-"""Numbers drawn per image: two flips, rotation in radians, zoom, brightness, contrast, saturation, cutout's centre."""
-
-NO_CHANGE = (1, 1, 0, 1, 0, 1, 1, -9, -9)
-"""The clean image. Cutout's square lies outside of it."""
-
-GREY = (0.299, 0.587, 0.114)
-
-
-def draw_changes(augment: Augment, rows: NDArray[np.int64], turn: int) -> NDArray[np.float32]:
-    """Draw the changes (len(rows), CHANGES) to the images at `rows`; `turn` numbers the view or the epoch."""
-    changes = np.empty((len(rows), CHANGES), np.float32)
-    for i, row in enumerate(rows):
-        r = np.random.default_rng([augment.seed, turn, int(row)]).uniform(-1, 1, CHANGES)
-        changes[i] = (
-            -1 if augment.horizontal_flip and r[0] < 0 else 1,
-            -1 if augment.vertical_flip and r[1] < 0 else 1,
-            r[2] * augment.rotation * 2 * np.pi,
-            1 + r[3] * augment.zoom,
-            r[4] * augment.brightness * 255,
-            1 + r[5] * augment.contrast,
-            1 + r[6] * augment.saturation,
-            r[7] if augment.cutout else -9,
-            r[8] if augment.cutout else -9,
-        )
-    return changes
-
-
-def no_changes(n: int) -> NDArray[np.float32]:
-    return np.tile(np.array(NO_CHANGE, np.float32), (n, 1))
+from lacuna.drawn_changes import CHANGES, CUTOUT_GREY, GREY
 
 
 class Augmentation(keras.layers.Layer):  # type: ignore[misc]
@@ -73,7 +37,7 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
         covered_x = ops.abs(position[None, :] - centre_x[:, None]) < self.cutout
         covered_y = ops.abs(position[None, :] - centre_y[:, None]) < self.cutout
         covered = ops.logical_and(covered_y[:, :, None], covered_x[:, None, :])[..., None]
-        x = ops.where(covered, 127.0, x)
+        x = ops.where(covered, float(CUTOUT_GREY), x)
         return ops.cast(ops.round(ops.clip(x, 0.0, 255.0)), "uint8")
 
     def compute_output_spec(self, inputs: tuple[Any, Any]) -> keras.KerasTensor:

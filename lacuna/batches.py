@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.augment import draw_changes, no_changes
 from lacuna.config import Augment
+from lacuna.drawn_changes import draw_changes, no_changes
 from lacuna.resampling import Synthetic
 
 

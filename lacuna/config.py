@@ -99,6 +99,12 @@ class ClassWeights(Block):
     max: Annotated[float, Field(ge=1)]
 
 
+class Explore(Block):
+    classes: Annotated[int, Field(ge=3, le=40)]
+    odd_aspect_ratio: Annotated[float, Field(gt=1)]
+    alpha: OpenFraction
+
+
 class Backbone(Block):
     name: Literal[
         "efficientnet_lite0",
@@ -223,6 +229,7 @@ class Params(Block):
     data: Data
     split: Split
     class_weights: ClassWeights
+    explore: Explore
     backbone: Backbone
     augment: Augment
     features: Features

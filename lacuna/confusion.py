@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lacuna.csv_files import write_csv
 from lacuna.evaluation import Scored
-from lacuna.plots import BLUE, picture, shorten
+from lacuna.pictures import BLUE, picture, shorten
 
 MOST_CLASSES = 20
 """A matrix of more classes cannot be read at a page's width."""

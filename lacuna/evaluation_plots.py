@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from lacuna.plots import BLUE, GREY, LIGHT, ORANGE, legend, picture, shorten
+from lacuna.pictures import BLUE, GREY, LIGHT, ORANGE, legend, picture, shorten
 from lacuna.verdicts import LEARNED
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.config import Augment
+from lacuna.drawn_changes import draw_changes, no_changes
 from lacuna.files import create_array, read_json, write_json
 from lacuna.progress import progress
 
@@ -47,7 +48,7 @@ def write_features(
     """
     import keras
 
-    from lacuna.augment import Augmentation, draw_changes, no_changes
+    from lacuna.augment import Augmentation
     from lacuna.backbones.enlarge import seen_size
     from lacuna.freeze_boundary import cut
 

@@ -8,9 +8,10 @@ import keras  # isort: skip
 import numpy as np
 from keras import layers
 
-from lacuna.augment import CHANGES, Augmentation
+from lacuna.augment import Augmentation
 from lacuna.backbones import build_backbone, load_weights
 from lacuna.config import Backbone, Head
+from lacuna.drawn_changes import CHANGES
 from lacuna.files import reserve, whole_file
 from lacuna.losses import TargetStatistics
 from lacuna.targets import Targets

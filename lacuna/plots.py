@@ -1,63 +1,19 @@
-"""How every picture looks, and those of a calibration: precision-recall curves and reliability."""
+"""Pictures of a calibration: precision-recall curves and reliability."""
 
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from lacuna.calibration import Calibration
-from lacuna.files import whole_file
 from lacuna.metrics import CALIBRATION_BINS, Floats, Labels, activate, average_precision, stated_and_observed
+from lacuna.pictures import BLUE, GREY, LIGHT, ORANGE, legend, picture, shorten
 from lacuna.predictions import Predictions
 from lacuna.targets import Target, Targets
-
-# Colours that stay apart for colour-blind readers (Okabe and Ito 2008).
-BLUE, ORANGE, GREY, LIGHT = "#0072B2", "#D55E00", "#6E6E6E", "#DADADA"
-
-STYLE: Any = {
-    "text.parse_math": False,  # names of classes may hold dollar signs
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": GREY,
-    "axes.labelcolor": "#333333",
-    "xtick.color": GREY,
-    "ytick.color": GREY,
-    "legend.frameon": False,
-    "savefig.dpi": 150,
-    "lines.solid_capstyle": "round",
-}
-LONGEST_NAME = 22
-
-
-@contextmanager
-def picture(path: Path, width: float, height: float) -> Iterator[Figure]:
-    """Yield a figure of so many inches; it is written to `path` when the block ends without an error."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
-        yield figure
-        with whole_file(path) as partial:
-            figure.savefig(partial)
-
-
-def shorten(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
-
-
-def legend(figure: Any, *handles: Line2D) -> None:
-    """Put a legend of these handles in one row below the figure's panels."""
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8)
 
 
 def plot_precision_recall(path: Path, targets: Targets, validation: Predictions, calibration: Calibration) -> None:

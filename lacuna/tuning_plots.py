@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullFormatter
 from optuna.trial import TrialState
 
-from lacuna.plots import BLUE, GREY, LIGHT, ORANGE, legend, picture, shorten
+from lacuna.pictures import BLUE, GREY, LIGHT, ORANGE, legend, picture, shorten
 from lacuna.search import SCORES, Plan, Values, best, chosen_values, completed, default_scores, finished, place_of
 
 

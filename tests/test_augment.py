@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from lacuna.augment import CHANGES, Augmentation, draw_changes, no_changes
+from lacuna.augment import Augmentation
 from lacuna.config import Augment
+from lacuna.drawn_changes import CHANGES, draw_changes, no_changes
 
 OFF = Augment(
     views=4, horizontal_flip=False, vertical_flip=False, rotation=0.0, zoom=0.0, brightness=0.0, contrast=0.0,

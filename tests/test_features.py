@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from lacuna.augment import Augmentation, draw_changes
+from lacuna.augment import Augmentation
 from lacuna.backbones import build_backbone
 from lacuna.batches import FeatureBatches, ImageBatches
 from lacuna.config import Backbone
+from lacuna.drawn_changes import draw_changes
 from lacuna.features import FeatureStore, plan_store, write_features
 from lacuna.freeze_boundary import cut
 

@@ -1,0 +1,44 @@
+"""All that is computed of a subject, before anything is written or drawn."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacuna.exploration.association import Association, associate
+from lacuna.exploration.missingness import Dependence, Together, missing_by_class, missing_together
+from lacuna.exploration.odd_images import OddImage, find_odd_images
+from lacuna.exploration.pixels import PixelFigures, correlate, measure_pixels
+from lacuna.exploration.subject import Subject
+from lacuna.images import Resize
+
+FEWEST = 5
+"""A mean image of fewer images says little of its class."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """`likeness`: per target the correlation of its classes' mean images, as `pixels.correlate` has it."""
+
+    pixels: PixelFigures
+    likeness: tuple[NDArray[np.float64], ...]
+    odd: list[OddImage]
+    associations: list[Association]
+    together: list[Together]
+    by_class: list[Dependence]
+
+
+def find(subject: Subject, resize: Resize, odd_aspect_ratio: float) -> Findings:
+    manifest, shapes = subject.manifest, subject.shapes()
+    labels, group, targets = manifest.labels, manifest.group, subject.targets
+    pixels = measure_pixels(subject.images, manifest.row, shapes, labels, targets, resize)
+    return Findings(
+        pixels=pixels,
+        likeness=tuple(correlate(*one, FEWEST) for one in zip(pixels.means, pixels.counts, strict=True)),
+        odd=find_odd_images(
+            manifest.image.tolist(), manifest.row, shapes, pixels.brightness, pixels.spread, odd_aspect_ratio
+        ),
+        associations=associate(labels, targets),
+        together=missing_together(labels, group, targets),
+        by_class=missing_by_class(labels, group, targets),
+    )

@@ -1,0 +1,133 @@
+"""One pass over the images: intensities per channel, brightness and spread of each image, the mean image per class.
+
+Images are read from the memory map in chunks, every second or third row and column where they are large, so time
+grows with the number of images and memory does not.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacuna.images import Resize
+from lacuna.progress import progress
+from lacuna.targets import Targets
+
+CHUNK_BYTES = 2**22
+MOST_SIDE = 64
+"""Images are looked at with no more rows and columns than this."""
+
+
+@dataclass(frozen=True)
+class PixelFigures:
+    """Figures of `n` images; intensities run from 0 to 255. White that pads an image to a square counts nowhere but in
+    the means.
+
+    `histogram`: pixels by intensity, int64 `(3, 256)`. `brightness`: each image's mean, float32 `(n,)`. `spread`: the
+    standard deviation of its most varied channel, float32 `(n,)`. `means`: per target the mean image of each class,
+    float32 `(n_classes, side, side, 3)`, 0 for classes without images. `counts`: per target the images behind these.
+    """
+
+    histogram: NDArray[np.int64]
+    brightness: NDArray[np.float32]
+    spread: NDArray[np.float32]
+    means: tuple[NDArray[np.float32], ...]
+    counts: tuple[NDArray[np.int64], ...]
+
+
+def measure_pixels(
+    images: NDArray[np.uint8],
+    rows: NDArray[np.int64],
+    shapes: NDArray[np.int64],
+    labels: NDArray[np.int16],
+    targets: Targets,
+    resize: Resize,
+) -> PixelFigures:
+    """Measure the images at `rows` of `images`, uint8 `(n_images, size, size, 3)`.
+
+    shapes: their widths and heights before they were made square `(n, 2)`. labels: class indices `(n, n_targets)`, -1
+    unknown.
+    """
+    size = images.shape[1]
+    step = -(-size // MOST_SIDE)
+    side = size // step
+    histogram = np.zeros((3, 256), np.int64)
+    brightness, spread = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
+    sums = [np.zeros((target.n_classes, side, side, 3), np.float32) for target in targets]
+    counts = tuple(_count(labels[:, column], target.n_classes) for column, target in enumerate(targets))
+    values = np.arange(256)
+    for chosen in _chunks(len(rows), images[0].nbytes):
+        chunk = images[rows[chosen]]
+        for place, picture, (width, height) in zip(chosen.tolist(), chunk, shapes[chosen].tolist(), strict=True):
+            top, left, bottom, right = content_box(width, height, size, resize)
+            pixels = picture[top:bottom:step, left:right:step].reshape(-1, 3)
+            found = np.stack([np.bincount(pixels[:, channel], minlength=256) for channel in range(3)])
+            histogram += found
+            mean = found @ values / len(pixels)
+            brightness[place] = mean.mean()
+            spread[place] = np.sqrt(np.maximum(found @ values**2 / len(pixels) - mean**2, 0)).max()
+        small = _shrink(chunk, step)
+        for column, total in enumerate(sums):
+            _add_by_class(total, small, labels[chosen, column])
+    for total, n in zip(sums, counts, strict=True):
+        total /= np.maximum(n, 1)[:, None, None, None].astype(np.float32)
+    return PixelFigures(histogram, brightness, spread, tuple(sums), counts)
+
+
+def content_box(width: int, height: int, size: int, resize: Resize) -> tuple[int, int, int, int]:
+    """Where in the working image the picture itself stands: top, left, bottom, right. The inverse of `images.decode`.
+
+    >>> content_box(200, 100, 32, "pad")
+    (8, 0, 24, 32)
+    """
+    if resize == "stretch":
+        return 0, 0, size, size
+    scale = size / max(width, height)
+    across, down = max(1, round(width * scale)), max(1, round(height * scale))
+    left, top = (size - across) // 2, (size - down) // 2
+    return top, left, top + down, left + across
+
+
+def correlate(means: NDArray[np.float32], counts: NDArray[np.int64], fewest: int) -> NDArray[np.float64]:
+    """Pearson's correlation over the pixels between the mean images of classes, `(n_classes, n_classes)`.
+
+    NaN where a class has fewer than `fewest` images, or its mean image is of one value.
+    """
+    flat = means.reshape(len(means), -1).astype(np.float64)
+    centred = flat - flat.mean(axis=1, keepdims=True)
+    length = np.sqrt((centred**2).sum(axis=1))
+    usable = (counts >= fewest) & (length > 1e-6)
+    scaled = centred / np.where(usable, length, 1)[:, None]
+    result: NDArray[np.float64] = scaled @ scaled.T
+    result[~usable] = np.nan
+    result[:, ~usable] = np.nan
+    return result
+
+
+def _chunks(n: int, image_bytes: int) -> Iterator[NDArray[np.int64]]:
+    many = max(1, CHUNK_BYTES // image_bytes)
+    starts = range(0, n, many)
+    for start in progress(starts, total=len(starts), what="look at pixels", unit="chunks"):
+        yield np.arange(start, min(start + many, n))
+
+
+def _count(labels: NDArray[np.int16], n_classes: int) -> NDArray[np.int64]:
+    return np.bincount(labels[labels >= 0], minlength=n_classes)
+
+
+def _shrink(images: NDArray[np.uint8], step: int) -> NDArray[np.float32]:
+    """Average blocks of `step` x `step` pixels: uint8 `(n, size, size, 3)` to `(n, size // step, size // step, 3)`."""
+    side = images.shape[1] // step
+    total = np.zeros((len(images), side, side, 3), np.float32)
+    for down in range(step):
+        for across in range(step):
+            total += images[:, down : side * step : step, across : side * step : step]
+    total /= step**2
+    return total
+
+
+def _add_by_class(total: NDArray[np.float32], images: NDArray[np.float32], labels: NDArray[np.int16]) -> None:
+    """Add each image to the sum of its class; unknown ones to none."""
+    for label in np.unique(labels[labels >= 0]):
+        total[label] += images[labels == label].sum(axis=0)

@@ -1,0 +1,50 @@
+"""What the data is before anything is learned: tables and pictures of training and validation images and labels.
+
+python -m stages.explore
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from lacuna.config import Params
+from lacuna.csv_files import read_csv
+from lacuna.exploration.charts import draw_charts
+from lacuna.exploration.files_table import read_files
+from lacuna.exploration.findings import find
+from lacuna.exploration.galleries import draw_galleries, plot_rejected
+from lacuna.exploration.subject import Subject
+from lacuna.exploration.summary import summarise
+from lacuna.exploration.tables import write_tables
+from lacuna.files import whole_folder, write_json
+from lacuna.manifest import Manifest
+from lacuna.targets import Targets
+from stages._run import Facts, run
+
+
+def explore(params: Params) -> Facts:
+    options, data = params.explore, params.data
+    targets = Targets.load(Path("data/prepared/targets.json"))
+    manifest = Manifest.load(Path("data/prepared/manifest.csv"), targets)
+    images = np.load("data/images/images.npy", mmap_mode="r")
+    subject = Subject.of(images, manifest, read_files(Path("data/images/files.csv")), targets)
+    rejected = [(line["image"], line["reason"]) for line in read_csv(Path("data/images/rejected.csv"))]
+
+    found = find(subject, data.resize, options.odd_aspect_ratio)
+    content = summarise(subject, found, rejected, options.alpha)
+    with whole_folder(Path("plots/explore")) as folder:
+        write_tables(folder, subject, found)
+        draw_charts(folder, subject, found, options.classes, options.alpha)
+        draw_galleries(folder, subject, found, params.augment, options.classes)
+        if rejected:
+            plot_rejected(folder / "rejected.png", Path(data.path), rejected, data.max_pixels)
+    write_json(Path("metrics/explore.json"), content)  # last, so that it doesn't outlive a failure above
+
+    print(f"{content['images']['looked_at']} training and validation images, pictures in plots/explore")
+    for sentence in content["findings"]:
+        print(f"- {sentence}")
+    return {"images": content["images"]["looked_at"], "findings": content["findings"]}
+
+
+if __name__ == "__main__":
+    run("explore", explore)
