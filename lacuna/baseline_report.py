@@ -21,8 +21,11 @@ NAMES = {
 }
 """The models from the simplest to the trained network, and what people call them."""
 
-DECISIVE = "average_precision"
-"""The figure by which a model is beaten: it needs no threshold, and knows how sure an answer is meant."""
+DECISIVE = "roc_auc"
+"""The figure by which a model is beaten: it needs no threshold, and without signal it is .5 in samples of any size.
+Average precision is not: with few images a random order often has more than the members' share."""
+
+SHOWN = (DECISIVE, "average_precision", "f1", "log_loss")
 
 MARKS = {"class_shares": "|", "nearest_neighbours": "^", "linear_probe": "s", "small_cnn": "D", TRAINED: "o"}
 
@@ -39,7 +42,9 @@ def gains_over(models: Mapping[str, Model], confidence: float) -> dict[str, list
     """What the trained network has more than each simpler model, with paired intervals."""
     trained = models[TRAINED].replicates
     return {
-        name: differences(model.replicates, trained, confidence) for name, model in models.items() if name != TRAINED
+        name: differences(model.replicates, trained, confidence, SHOWN)
+        for name, model in models.items()
+        if name != TRAINED
     }
 
 
@@ -79,9 +84,11 @@ def summarise_baselines(
 
 def baseline_table(content: Mapping[str, Any], seconds: Mapping[str, float], ms: Mapping[str, float]) -> str:
     """A row per model: macro figures with intervals, size, training time, milliseconds per image where known."""
-    rows: list[tuple[str, ...]] = [("model", "avg. prec.", "F1", "log loss", "parameters", "training", "per image")]
+    rows: list[tuple[str, ...]] = [
+        ("model", "ROC-AUC", "avg. prec.", "F1", "log loss", "parameters", "training", "per image")
+    ]
     for name, model in content["models"].items():
-        cells = [_with_ends(model[MACRO], figure) for figure in (DECISIVE, "f1", "log_loss")]
+        cells = [_with_ends(model[MACRO], figure) for figure in SHOWN]
         trained = f"{seconds[name]:.0f} s" if name in seconds else ""
         rows.append(
             (NAMES[name], *cells, f"{model['parameters']:,}", trained, f"{ms[name]:.1f} ms" if name in ms else "")
@@ -101,7 +108,7 @@ def describe_gains(content: Mapping[str, Any]) -> list[str]:
             gain, low, high = (gains[MACRO][DECISIVE + end] for end in ("", "_low", "_high"))
             beats = "beats" if low > 0 else "does not beat"
             lines.append(
-                f"over all targets the trained model {beats} {NAMES[name]}: average precision {gain:+.3f} "
+                f"over all targets the trained model {beats} {NAMES[name]}: ROC-AUC {gain:+.3f} "
                 f"[{low:+.3f}, {high:+.3f}]"
             )
     verdicts = {name: said for name, said in content["verdicts"].items() if name != MACRO}
@@ -110,7 +117,7 @@ def describe_gains(content: Mapping[str, Any]) -> list[str]:
 
 
 def plot_baselines(path: Path, content: Mapping[str, Any]) -> None:
-    """Average precision of all models by target, and what the trained one gains over the best simpler one."""
+    """ROC-AUC of all models by target, and what the trained one gains over the best simpler one."""
     names = [name for name in (*content["models"][TRAINED]["targets"], MACRO) if name in content["verdicts"]]
     with picture(path, 8, 1.7 + 0.45 * len(names)) as figure:
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=[3, 2])
@@ -131,7 +138,7 @@ def plot_baselines(path: Path, content: Mapping[str, Any]) -> None:
                 NAMES[best], (1.02, row), xycoords=("axes fraction", "data"), va="center", fontsize=8, color=GREY
             )
         left.set_yticks(range(len(names)), [shorten(_label(name)) for name in reversed(names)], color="#333333")
-        left.set(title="average precision", xlim=(-0.02, 1.02), ylim=(-0.6, len(names) - 0.4))
+        left.set(title="ROC-AUC (0.5: chance)", xlim=(0.38, 1.02), ylim=(-0.6, len(names) - 0.4))
         right.set(title="gain over the best simpler model")
         right.axvline(0, color=GREY, linewidth=1, linestyle=":")
         for axes in (left, right):

@@ -1,6 +1,6 @@
 """Is one experiment better than another? Both on the same validation images, the difference resampled by groups."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +20,10 @@ MACRO = "macro"
 """The name of the row of means over targets."""
 
 FIGURES = ("f1", "average_precision", "log_loss")
+"""What `compare` compares."""
+
+RANKING = ("average_precision", "roc_auc")
+"""Figures of the network's own scores, without a threshold."""
 
 Replicates = dict[str, dict[str, Floats]]
 """Per target, and for the macro mean, each figure's replicates (1 + evaluate.bootstrap,), first the sample itself."""
@@ -78,15 +82,15 @@ def compare(
     return Comparison(differences(replicates_a, replicates_b, evaluate.confidence), len(a), n_contradictions)
 
 
-def differences(a: Replicates, b: Replicates, confidence: float) -> list[Difference]:
-    """What b has more than a, in each figure of each target and in their macro means, if it is defined.
+def differences(a: Replicates, b: Replicates, confidence: float, figures: Sequence[str] = FIGURES) -> list[Difference]:
+    """What b has more than a, in each of the figures of each target and in their macro means, if it is defined.
 
     Both are of the same images in the same replicates (`figure_replicates`).
     """
     found = []
-    for name, figures in a.items():
-        for figure, one in figures.items():
-            other = b[name][figure]
+    for name in a:
+        for figure in figures:
+            one, other = a[name][figure], b[name][figure]
             ends = interval((other - one)[1:], confidence)
             if ends is not None and not np.isnan(one[0] + other[0]):
                 found.append(Difference(name, figure, float(one[0]), float(other[0]), *ends))
@@ -103,7 +107,7 @@ def figure_replicates(
         known = one.labels >= 0
         chance = np.take_along_axis(one.probabilities[known], one.labels[known, None].astype(np.intp), axis=1)[:, 0]
         losses = -np.log(np.maximum(chance, SMALLEST_PROBABILITY))
-        samples[one.target.name] = {name: one.figures[name] for name in ("f1", "average_precision")}
+        samples[one.target.name] = {name: one.figures[name] for name in ("f1", *RANKING)}
         with np.errstate(invalid="ignore"):
             log_loss = [
                 weights[:, known] @ losses / weights[:, known].sum(axis=1)
@@ -112,7 +116,7 @@ def figure_replicates(
         samples[one.target.name]["log_loss"] = np.concatenate(log_loss)
     with np.errstate(invalid="ignore"):
         samples[MACRO] = {}
-        for figure in FIGURES:
+        for figure in ("f1", *RANKING, "log_loss"):
             stacked = np.stack([samples[name][figure] for name in targets.names])
             samples[MACRO][figure] = np.nansum(stacked, axis=0) / (~np.isnan(stacked)).sum(axis=0)
     return samples

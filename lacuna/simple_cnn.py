@@ -1,7 +1,6 @@
 """The small CNN from scratch that a pretrained network has to beat, trained on the same images and labels."""
 
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ class SmallCnn:
     images: NDArray[np.uint8]
 
 
-def train_small_cnn(params: Params, data: TrainingData, on_epoch: Callable[[Row], None]) -> SmallCnn:
+def train_small_cnn(params: Params, data: TrainingData) -> SmallCnn:
     """Train all layers of `small_cnn` by fine-tuning's rules: loss, augmentation, early stopping on validation.
 
     Images larger than `baseline.cnn_size` are shrunk once, into a temporary file. Test images are not read.
@@ -52,8 +51,12 @@ def train_small_cnn(params: Params, data: TrainingData, on_epoch: Callable[[Row]
     with tempfile.TemporaryDirectory() as folder:
         images = _shrink(data, params.baseline.cnn_size, Path(folder))
         small = replace(data, store=store, images=images)
-        tuned = fine_tune(params, small, head, on_epoch=on_epoch, predict=("val",))
+        tuned = fine_tune(params, small, head, on_epoch=_print_epoch, predict=("val",))
         return SmallCnn(tuned, np.array(images[data.manifest.part("val").row]))
+
+
+def _print_epoch(row: Row) -> None:
+    print(f"small CNN epoch {row['epoch']:.0f}  val_log_loss {row['val_log_loss']:.4f}", flush=True)
 
 
 def _shrink(data: TrainingData, size: int, folder: Path) -> NDArray[np.uint8]:

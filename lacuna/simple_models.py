@@ -62,7 +62,8 @@ def answer_with_neighbours(
     def answer(target: Target, known: Labels, rows: NDArray[np.bool_]) -> Floats:
         near = NearestNeighbors(n_neighbors=min(k, len(known)), metric="cosine", algorithm="brute").fit(features[rows])
         votes = np.eye(target.n_classes)[known[near.kneighbors(asked, return_distance=False)]].sum(axis=1)
-        return (votes + _prior(target, known)) / (min(k, len(known)) + 1)
+        shares: Floats = (votes + _prior(target, known)) / (min(k, len(known)) + 1)
+        return shares
 
     return _by_target(targets, labels, answer)
 

@@ -3,11 +3,8 @@
 python -m stages.baseline
 """
 
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
@@ -29,10 +26,9 @@ from lacuna.network import build_head
 from lacuna.predictions import Predictions
 from lacuna.simple_cnn import train_small_cnn
 from lacuna.simple_models import MOST_IMAGES, answer_with_neighbours, answer_with_probe, answer_with_shares
+from lacuna.stopwatch import milliseconds_per_image, timed
 from lacuna.training_data import TrainingData
 from stages._run import Facts, run
-
-T = TypeVar("T")
 
 
 def baseline(params: Params) -> Facts:
@@ -46,9 +42,9 @@ def baseline(params: Params) -> Facts:
     below, probe = backbone.count_params(), (known.shape[1] + 1) * targets.n_logits
 
     trained = Predictions.load(Path("data/predictions/val.npz"))
-    cnn, cnn_seconds = _timed(lambda: train_small_cnn(params, data, _print_epoch))
-    near, near_seconds = _timed(lambda: answer_with_neighbours(targets, known, labels, asked, k))
-    linear, linear_seconds = _timed(lambda: answer_with_probe(targets, known, labels, group, asked, params.train.seed))
+    cnn, cnn_seconds = timed(lambda: train_small_cnn(params, data))
+    near, near_seconds = timed(lambda: answer_with_neighbours(targets, known, labels, asked, k))
+    linear, linear_seconds = timed(lambda: answer_with_probe(targets, known, labels, group, asked, params.train.seed))
     answers = {
         "class_shares": (answer_with_shares(targets, labels, len(val)), targets.n_logits),
         "nearest_neighbours": (near, below + known.size),
@@ -66,11 +62,10 @@ def baseline(params: Params) -> Facts:
     }
     content = summarise_baselines(models, gains_over(models, params.evaluate.confidence), params.evaluate.confidence)
 
-    shown = np.asarray(data.images[val.row[:32]])
-    ms = _ms_per_image(backbone.predict_on_batch, shown)
+    ms = milliseconds_per_image(backbone.predict_on_batch, np.asarray(data.images[val.row[:32]]))
     per_image = dict.fromkeys(("linear_probe", TRAINED), ms)
     per_image["nearest_neighbours"] = ms + 1000 * near_seconds / len(val)
-    per_image["small_cnn"] = _ms_per_image(cnn.tuned.network.predict_on_batch, cnn.images[:32])
+    per_image["small_cnn"] = milliseconds_per_image(cnn.tuned.network.predict_on_batch, cnn.images[:32])
     seconds = {"linear_probe": linear_seconds, "small_cnn": cnn_seconds}
     records = [Path(f"runs/train_{phase}.json") for phase in ("warmup", "finetune")]
     if all(record.exists() for record in records):
@@ -80,21 +75,6 @@ def baseline(params: Params) -> Facts:
     plot_baselines(Path("plots/baseline.png"), content)
     write_json(Path("metrics/baseline.json"), content)
     return {"training_seconds": seconds, "ms_per_image": per_image, "notes": said}
-
-
-def _timed(work: Callable[[], T]) -> tuple[T, float]:
-    start = time.perf_counter()
-    return work(), time.perf_counter() - start
-
-
-def _ms_per_image(predict: Callable[[np.ndarray], object], images: np.ndarray) -> float:
-    """The median of five passes, after one that compiles."""
-    predict(images)
-    return 1000 * float(np.median([_timed(lambda: predict(images))[1] for _ in range(5)])) / len(images)
-
-
-def _print_epoch(row: dict[str, float]) -> None:
-    print(f"small CNN epoch {row['epoch']:.0f}  val_log_loss {row['val_log_loss']:.4f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,12 @@ from lacuna.baseline_report import (
 def replicates(level, seed=0, log_loss=0.5):
     """Figures around a level; the same seed moves all models alike, as paired replicates do."""
     noise = np.concatenate([[0], 0.02 * np.random.default_rng(seed).normal(size=200)])
-    figures = {"f1": level + noise, "average_precision": level + noise, "log_loss": log_loss - noise}
+    figures = {
+        "f1": level + noise,
+        "roc_auc": level + noise,
+        "average_precision": level + noise,
+        "log_loss": log_loss - noise,
+    }
     return {"red": figures, "macro": figures}
 
 
@@ -45,13 +50,13 @@ def test_what_is_written_printed_and_said():
     content = summarise_baselines(compared, gains_over(compared, 0.95), 0.95)
     assert content["verdicts"] == {"red": "does not beat small CNN", "macro": "does not beat small CNN"}
     assert content["models"]["trained"]["targets"]["red"]["f1"] == pytest.approx(0.7)
-    assert content["gains"]["small_cnn"]["macro"]["average_precision_high"] < 0
+    assert content["gains"]["small_cnn"]["macro"]["roc_auc_high"] < 0
     lines = baseline_table(content, {"small_cnn": 12.3}, {"trained": 4.56}).splitlines()
     assert lines[2].startswith("small CNN")
     assert lines[2].endswith("12 s")
     assert lines[3].endswith("4.6 ms")
     said = describe_gains(content)
-    assert "the trained model beats class shares: average precision +0.400" in said[0]
+    assert "the trained model beats class shares: ROC-AUC +0.400" in said[0]
     assert "the trained model does not beat small CNN" in said[1]
     assert said[2:] == ["red: the trained model does not beat small CNN"]
 
