@@ -1,6 +1,6 @@
 """Is one experiment better than another? Both on the same validation images, the difference resampled by groups."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +20,13 @@ MACRO = "macro"
 """The name of the row of means over targets."""
 
 FIGURES = ("f1", "average_precision", "log_loss")
+"""What `compare` compares."""
+
+RANKING = ("average_precision", "roc_auc")
+"""Figures of the network's own scores, without a threshold."""
+
+Replicates = dict[str, dict[str, Floats]]
+"""Per target, and for the macro mean, each figure's replicates (1 + evaluate.bootstrap,), first the sample itself."""
 
 
 @dataclass(frozen=True)
@@ -68,18 +75,51 @@ def compare(
     """
     a, b, n_contradictions = _align(a, b)
     folds = options_b.model_copy(update={"folds": options_a.folds, "seed": options_a.seed})
-    samples_a, samples_b = (
-        _samples(targets, predictions, options, evaluate, relations)
+    replicates_a, replicates_b = (
+        figure_replicates(targets, predictions, options, evaluate, relations)
         for predictions, options, relations in ((a, options_a, relations_a), (b, folds, relations_b))
     )
-    differences = []
-    for name in (*targets.names, MACRO):
-        for figure in FIGURES:
-            one, other = samples_a[name][figure], samples_b[name][figure]
-            ends = interval((other - one)[1:], evaluate.confidence)
+    return Comparison(differences(replicates_a, replicates_b, evaluate.confidence), len(a), n_contradictions)
+
+
+def differences(a: Replicates, b: Replicates, confidence: float, figures: Sequence[str] = FIGURES) -> list[Difference]:
+    """What b has more than a, in each of the figures of each target and in their macro means, if it is defined.
+
+    Both are of the same images in the same replicates (`figure_replicates`).
+    """
+    found = []
+    for name in a:
+        for figure in figures:
+            one, other = a[name][figure], b[name][figure]
+            ends = interval((other - one)[1:], confidence)
             if ends is not None and not np.isnan(one[0] + other[0]):
-                differences.append(Difference(name, figure, float(one[0]), float(other[0]), *ends))
-    return Comparison(differences, len(a), n_contradictions)
+                found.append(Difference(name, figure, float(one[0]), float(other[0]), *ends))
+    return found
+
+
+def figure_replicates(
+    targets: Targets, predictions: Predictions, options: Calibrate, evaluate: Evaluate, relations: Relations
+) -> Replicates:
+    """Calibrate validation predictions by cross-fitting and score them, in the sample and its bootstrap replicates."""
+    priors = [training_prior([1] * target.n_classes) for target in targets]  # no baseline is asked for
+    samples = {}
+    for one in score_validation(targets, predictions, priors, options, evaluate, relations):
+        known = one.labels >= 0
+        chance = np.take_along_axis(one.probabilities[known], one.labels[known, None].astype(np.intp), axis=1)[:, 0]
+        losses = -np.log(np.maximum(chance, SMALLEST_PROBABILITY))
+        samples[one.target.name] = {name: one.figures[name] for name in ("f1", *RANKING)}
+        with np.errstate(invalid="ignore"):
+            log_loss = [
+                weights[:, known] @ losses / weights[:, known].sum(axis=1)
+                for weights in _weights(targets, predictions, evaluate)
+            ]
+        samples[one.target.name]["log_loss"] = np.concatenate(log_loss)
+    with np.errstate(invalid="ignore"):
+        samples[MACRO] = {}
+        for figure in ("f1", *RANKING, "log_loss"):
+            stacked = np.stack([samples[name][figure] for name in targets.names])
+            samples[MACRO][figure] = np.nansum(stacked, axis=0) / (~np.isnan(stacked)).sum(axis=0)
+    return samples
 
 
 def comparison_table(comparison: Comparison, name_a: str, name_b: str) -> str:
@@ -153,31 +193,6 @@ def _align(a: Predictions, b: Predictions) -> tuple[Predictions, Predictions, in
         Predictions(b.logits, labels, names, a.group),
         n_contradictions,
     )
-
-
-def _samples(
-    targets: Targets, predictions: Predictions, options: Calibrate, evaluate: Evaluate, relations: Relations
-) -> dict[str, dict[str, Floats]]:
-    """Per target and for the macro mean each figure's replicates, the first being the sample itself."""
-    priors = [training_prior([1] * target.n_classes) for target in targets]  # no baseline is asked for
-    samples = {}
-    for one in score_validation(targets, predictions, priors, options, evaluate, relations):
-        known = one.labels >= 0
-        chance = np.take_along_axis(one.probabilities[known], one.labels[known, None].astype(np.intp), axis=1)[:, 0]
-        losses = -np.log(np.maximum(chance, SMALLEST_PROBABILITY))
-        samples[one.target.name] = {name: one.figures[name] for name in ("f1", "average_precision")}
-        with np.errstate(invalid="ignore"):
-            log_loss = [
-                weights[:, known] @ losses / weights[:, known].sum(axis=1)
-                for weights in _weights(targets, predictions, evaluate)
-            ]
-        samples[one.target.name]["log_loss"] = np.concatenate(log_loss)
-    with np.errstate(invalid="ignore"):
-        samples[MACRO] = {}
-        for figure in FIGURES:
-            stacked = np.stack([samples[name][figure] for name in targets.names])
-            samples[MACRO][figure] = np.nansum(stacked, axis=0) / (~np.isnan(stacked)).sum(axis=0)
-    return samples
 
 
 def _weights(targets: Targets, predictions: Predictions, evaluate: Evaluate) -> Iterator[Floats]:

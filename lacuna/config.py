@@ -211,6 +211,12 @@ class Evaluate(Block):
     seed: Seed
 
 
+class Baseline(Block):
+    neighbours: Count
+    cnn_size: Annotated[int, Field(ge=8, le=512)]
+    cnn_epochs: Count
+
+
 class Track(Block):
     experiment: Annotated[str, Field(min_length=1)]
 
@@ -240,6 +246,7 @@ class Params(Block):
     finetune: Finetune
     calibrate: Calibrate
     evaluate: Evaluate
+    baseline: Baseline
     track: Track
     tune: Tune
 
