@@ -205,6 +205,13 @@ class Evaluate(Block):
     seed: Seed
 
 
+class Explain(Block):
+    images: Count
+    embedding: Literal["tsne", "umap"]
+    points: Annotated[int, Field(ge=10, le=5000)]
+    seed: Seed
+
+
 class Track(Block):
     experiment: Annotated[str, Field(min_length=1)]
 
@@ -233,6 +240,7 @@ class Params(Block):
     finetune: Finetune
     calibrate: Calibrate
     evaluate: Evaluate
+    explain: Explain
     track: Track
     tune: Tune
 
