@@ -83,9 +83,17 @@ def test_small_slices_are_not_looked_at():
         assert examine_slices([judged(KIND, right)], [cut], group_of_copies, EVALUATE) == []
 
 
+def test_the_same_images_are_one_slice_whatever_they_are_called():
+    member = np.arange(100) % 2
+    cuts = [Cut("family", ("bag", "shoe"), member), Cut("article", ("handbag", "boot"), member)]
+    slices = examine_slices([judged(KIND, member == 0)], cuts, np.arange(100), EVALUATE)
+    assert [(one.title, one.shown) for one in slices] == [("family: shoe", True), ("family: bag", False)]
+    assert slices[0].adjusted == pytest.approx(2 * slices[0].p)
+
+
 def test_images_are_cut_by_size_light_format_and_the_other_targets():
     images = np.zeros((80, 4, 4, 3), np.uint8)
-    images[20:] = (np.arange(60) * 4)[:, None, None, None]
+    images[20:] = (np.arange(60) * 7 % 60 * 4)[:, None, None, None]
     row = np.arange(20, 80)
     files = [
         {"format": "JPEG" if i % 2 else "PNG", "width": str(100 * (1 + i // 20)), "height": "100"} for i in range(60)

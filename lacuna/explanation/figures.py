@@ -117,6 +117,6 @@ def plot_slices(path: Path, slices: Sequence[Slice], confidence: float) -> None:
             axes.text(0.5, 0, "none", ha="center", va="center", color=GREY)
         legend(
             figure,
-            Line2D([], [], color=ORANGE, marker="o", label=f"slice, {confidence:.0%} interval of its distance"),
+            Line2D([], [], color=ORANGE, marker="o", label=f"these images, {confidence:.0%} interval of the distance"),
             Line2D([], [], color=BLUE, marker="|", markersize=9, markeredgewidth=2.5, linestyle="", label="the rest"),
         )

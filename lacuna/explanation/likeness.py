@@ -46,7 +46,8 @@ def mean_images(images: NDArray[np.uint8], row: NDArray[np.int64], labels: Label
     starts = range(0, len(row), BATCH)
     for start in progress(starts, total=len(starts), what="mean images", unit="batches"):
         batch = np.asarray(images[row[start : start + BATCH], : cells * step, : cells * step])
-        small = batch.reshape(len(batch), cells, step, cells, step, 3).mean(axis=(2, 4)).reshape(len(batch), -1)
+        lines = batch.reshape(len(batch), cells, step, cells * step * 3).sum(axis=2, dtype=np.uint32)
+        small = lines.reshape(len(batch), cells, cells, step, 3).sum(axis=3).reshape(len(batch), -1) / step**2
         for index, total in enumerate(sums):
             total += (labels[start : start + BATCH, index] == np.arange(len(total))[:, None]) @ small
     means = []

@@ -44,13 +44,12 @@ def plot_examples(path: Path, target: Target, sections: Mapping[str, Sequence[Ex
     shown = [np.abs(example.heat) for examples in sections.values() for example in examples]
     strongest = float(np.quantile(np.concatenate([heat.ravel() for heat in shown]), STRONGEST)) if shown else 1.0
     step, height = 2.16, 1.75
-    width, total = step * PER_SECTION - 0.16, height * len(sections) + 0.25
+    width, total = step * PER_SECTION - 0.16, height * len(sections) + 0.35
     what = f"“{shorten(target.classes[1])}”" if target.kind == "binary" else "the decision"
     with picture(path, width * TILE + 0.3, total * TILE + 0.35) as figure:
-        axes = _canvas(figure.subplots(), width, total)
-        axes.set_title(f"{target.name}: what the decisions rest on, validation images")
+        axes = _canvas(figure.subplots(), width, total, f"{target.name}: what the decisions rest on, validation images")
         for row, (section, examples) in enumerate(sections.items()):
-            top = total - 0.2 - row * height
+            top = total - 0.35 - row * height
             axes.text(0, top, section, va="top", fontsize=8.5, weight="bold", color=DARK)
             if not examples:
                 axes.text(0, top - 0.35, "none", va="top", fontsize=8, color=GREY)
@@ -79,14 +78,13 @@ def plot_confused_pairs(
     """A row per pair: both classes' mean images (n_classes, h, w, 3), then some of the images that were mistaken."""
     step, height = 1.08, 1.5
     across = PER_SECTION + 2
-    width, total = step * across + 0.14, height * max(len(pairs), 1) + 0.1
+    width, total = step * across + 0.06, height * max(len(pairs), 1) + 0.35
     with picture(path, width * TILE + 0.3, total * TILE + 0.3) as figure:
-        axes = _canvas(figure.subplots(), width, total)
-        axes.set_title(f"{target.name}: the classes most often confused, validation images")
+        axes = _canvas(figure.subplots(), width, total, f"{target.name}: classes most often confused on validation")
         if not pairs:
-            axes.text(0, total - 0.3, "no mistake", va="top", fontsize=8, color=GREY)
+            axes.text(0, total - 0.4, "no mistake", va="top", fontsize=8, color=GREY)
         for row, (pair, examples) in enumerate(zip(pairs, images, strict=True)):
-            top = total - 0.12 - row * height
+            top = total - 0.35 - row * height
             names = f"{shorten(target.classes[pair.actual])} → {shorten(target.classes[pair.predicted])}"
             text = axes.text(0, top, names, va="top", fontsize=8.5, weight="bold", color=DARK)
             axes.annotate(
@@ -101,7 +99,7 @@ def plot_confused_pairs(
             bottom = top - 1.24
             for place, (index, label) in enumerate(((pair.actual, "mean, actual"), (pair.predicted, "mean, said"))):
                 if not np.isnan(means[index]).any():
-                    _tile(axes, np.rint(means[index]).astype(np.uint8), place * step, bottom)
+                    _tile(axes, np.rint(means[index]).astype(np.uint8), place * step, bottom, "bicubic")
                 axes.text(place * step, bottom - 0.02, label, va="top", fontsize=6.5, color=GREY)
             for place, image in enumerate(examples):
                 _tile(axes, image, (place + 2) * step + 0.14, bottom)
@@ -116,15 +114,17 @@ def overlay(image: NDArray[np.uint8], heat: Maps, strongest: float) -> NDArray[n
     return mixed
 
 
-def _canvas(axes: Axes, width: float, height: float) -> Axes:
-    axes.set(xlim=(-0.02, width), ylim=(0, height), aspect="equal")
+def _canvas(axes: Axes, width: float, height: float, title: str) -> Axes:
+    """One axes for the whole sheet, a unit being a picture's side: many small axes take seconds to lay out."""
+    axes.set(xlim=(-0.02, width + 0.02), ylim=(0, height), aspect="equal")
     axes.set_axis_off()
+    axes.text(0, height, title, va="top", fontsize=10, weight="bold")
     return axes
 
 
-def _tile(axes: Axes, image: NDArray[np.uint8], left: float, bottom: float) -> None:
+def _tile(axes: Axes, image: NDArray[np.uint8], left: float, bottom: float, interpolation: str = "auto") -> None:
     extent = (left, left + 1.0, bottom, bottom + 1.0)
-    axes.imshow(image, extent=extent, interpolation="antialiased", aspect="equal")
+    axes.imshow(image, extent=extent, interpolation=interpolation, aspect="equal")
     axes.plot(
         [left, left + 1, left + 1, left, left],
         [bottom, bottom, bottom + 1, bottom + 1, bottom],
@@ -136,4 +136,4 @@ def _tile(axes: Axes, image: NDArray[np.uint8], left: float, bottom: float) -> N
 def _alike(pair: ConfusedPair) -> str:
     if np.isnan(pair.likeness):
         return "mean images unknown"
-    return f"mean images correlate {pair.likeness:.2f}, more than those of {pair.rank:.0%} of all pairs"
+    return f"mean images correlate {pair.likeness:.2f}, more than those of {int(100 * pair.rank)}% of all pairs"

@@ -95,6 +95,10 @@ def cut_in_thirds(by: str, values: Floats, unit: str) -> Cut:
     return Cut(by, names, np.searchsorted(edges, values, side="left"))
 
 
+Found = tuple[Judgement, Cut, int, NDArray[np.bool_], NDArray[np.bool_]]
+"""A target, a cut and the number of a slice in it, and the masks (n,) of the images in the slice and of the rest."""
+
+
 def examine_slices(
     judgements: Sequence[Judgement], cuts: Sequence[Cut], group: NDArray[np.int64], settings: Evaluate
 ) -> list[Slice]:
@@ -102,13 +106,15 @@ def examine_slices(
 
     A target is not cut by itself: its classes have figures of their own.
     """
-    found = [
-        (one, cut, index, inside, outside)
-        for one in judgements
-        for cut in cuts
-        if cut.by != one.target.name
-        for index, inside, outside in _slices(one, cut, group)
-    ]
+    found = _distinct(
+        [
+            (one, cut, index, inside, outside)
+            for one in judgements
+            for cut in cuts
+            if cut.by != one.target.name
+            for index, inside, outside in _slices(one, cut, group)
+        ]
+    )
     p = _fisher([_table(one.right, inside, outside, group) for one, _, _, inside, outside in found])
     ends = _intervals([(one.right, inside, outside) for one, _, _, inside, outside in found], group, settings)
     slices = [
@@ -142,6 +148,15 @@ def _slices(
         outside = known & ~inside
         if min(len(np.unique(group[part])) for part in (inside, outside)) >= LEAST_GROUPS:
             yield index, inside, outside
+
+
+def _distinct(found: Sequence[Found]) -> list[Found]:
+    """Without slices that hold the very images of an earlier one: two targets may have a class in common."""
+    distinct = {
+        (one.target.name, inside.tobytes()): (one, cut, index, inside, outside)
+        for one, cut, index, inside, outside in reversed(found)
+    }
+    return list(reversed(distinct.values()))
 
 
 def _table(
