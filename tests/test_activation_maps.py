@@ -79,9 +79,9 @@ def test_with_a_hidden_layer_the_slopes_are_those_of_finite_differences(images, 
     weights, pooled = contrasts(TARGETS, 0, np.array([0, 1, 2, 1, 0])), pool(features)
     slopes = slopes_by_gradient(head, pooled, weights)
     for channel in range(CHANNELS):
-        step = 1e-2 * np.eye(CHANNELS, dtype=np.float32)[channel]
+        step = 1e-3 * np.eye(CHANNELS, dtype=np.float32)[channel]
         up, down = ((weights * head.predict_on_batch(pooled + sign * step)).sum(axis=1) for sign in (1, -1))
-        np.testing.assert_allclose(slopes[:, channel], (up - down) / 2e-2, rtol=0.02, atol=2e-3)
+        np.testing.assert_allclose(slopes[:, channel], (up - down) / 2e-3, rtol=0.02, atol=2e-3)
     maps = explained.maps(features, weights)
     np.testing.assert_allclose(maps.mean(axis=(1, 2)), (slopes * pooled).sum(axis=1), rtol=1e-4, atol=1e-5)
 

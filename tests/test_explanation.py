@@ -98,12 +98,16 @@ def test_mean_images_and_their_likeness_by_hand():
 def test_confused_pairs_are_the_commonest_mistakes_with_how_alike_they_are():
     labels = [0] * 10 + [1] * 10 + [-1] * 5
     decisions = [0] * 6 + [2] * 3 + [1] + [1] * 8 + [0] * 2 + [2] * 5
-    alike = np.array([[1, 0.9, 0.2], [0.9, 1, 0.5], [0.2, 0.5, 1]])
-    pairs = confused_pairs(judgement(KIND, labels, decisions), alike)
+    alike = np.eye(5)
+    alike[:3, :3] = [[1, 0.9, 0.2], [0.9, 1, 0.5], [0.2, 0.5, 1]]
+    five = Target("kind", "categorical", ("bag", "shoe", "hat", "coat", "belt"))
+    pairs = confused_pairs(judgement(five, labels, decisions), alike)
     found = [(one.actual, one.predicted, len(one.rows), one.of, one.likeness) for one in pairs]
     assert found == [(0, 2, 3, 10, 0.2), (1, 0, 2, 10, 0.9), (0, 1, 1, 10, 0.9)]
     assert pairs[0].rows == (6, 7, 8)
-    assert [one.rank for one in pairs] == pytest.approx([0, 2 / 3, 2 / 3])
+    assert [one.rank for one in pairs] == pytest.approx([0.7, 0.9, 0.9])
+    few = confused_pairs(judgement(KIND, labels, decisions), alike[:3, :3])
+    assert np.isnan([one.rank for one in few]).all()
 
 
 def test_pairs_of_many_classes_are_counted_right():

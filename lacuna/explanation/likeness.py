@@ -18,13 +18,16 @@ BATCH = 256
 
 MOST_PAIRS = 5
 
+FEWEST_PAIRS = 10
+"""Among fewer pairs of classes than so many, to be more alike than a share of them says little."""
+
 
 @dataclass(frozen=True)
 class ConfusedPair:
     """Images of class `actual` that were decided to be `predicted`: `rows` of the judgement, of `of` known ones.
 
     `likeness` is the correlation of the two classes' mean images, -1 to 1, `rank` the share of all pairs of classes
-    that are less alike.
+    that are less alike; NaN where there is no mean image, or too few pairs.
     """
 
     actual: int
@@ -81,7 +84,7 @@ def confused_pairs(one: Judgement, alike: Floats) -> list[ConfusedPair]:
     for cell in order[counts[order] > 0].tolist():
         actual, predicted = divmod(cell, n)
         value = float(alike[actual, predicted])
-        rank = float((every < value).mean()) if len(every) else float("nan")
+        rank = float((every < value).mean()) if len(every) >= FEWEST_PAIRS and not np.isnan(value) else float("nan")
         of = int((one.labels == actual).sum())
         pairs.append(ConfusedPair(actual, predicted, tuple(wrong[cells == cell].tolist()), of, value, rank))
     return pairs

@@ -136,4 +136,5 @@ def _tile(axes: Axes, image: NDArray[np.uint8], left: float, bottom: float, inte
 def _alike(pair: ConfusedPair) -> str:
     if np.isnan(pair.likeness):
         return "mean images unknown"
-    return f"mean images correlate {pair.likeness:.2f}, more than those of {int(100 * pair.rank)}% of all pairs"
+    text = f"mean images correlate {pair.likeness:.2f}"
+    return text if np.isnan(pair.rank) else f"{text}, more than those of {int(100 * pair.rank)}% of all pairs"
