@@ -1,14 +1,18 @@
-"""What Keras has no word for: determinism, compilation, log noise, frozen graphs. Alone in importing tensorflow.
+"""What Keras has no word for: determinism, compilation, log noise, gradients, frozen graphs.
 
-Import it before keras: it chooses the backend (TensorFlow, unless KERAS_BACKEND says otherwise).
+Alone in importing tensorflow. Import it before keras: it chooses the backend (TensorFlow, unless KERAS_BACKEND says
+otherwise).
 """
 
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lacuna.errors import LacunaError
 
@@ -46,6 +50,23 @@ def make_reproducible(seed: int) -> None:
 def jit_compile() -> bool | str:
     """What to pass to `Model.compile`: XLA on the CPU makes TensorFlow's convolutions ten times slower."""
     return False if keras.backend.backend() == "tensorflow" else "auto"
+
+
+def gradient(function: Callable[[Any], Any], inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The slope (n, d) of each value of `function`, tensors (n, d) → (n,), in its own row of the inputs (n, d).
+
+    Raises LacunaError on another backend than TensorFlow.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise LacunaError(f"gradients need KERAS_BACKEND=tensorflow, received {keras.backend.backend()}")
+    import tensorflow
+
+    tensor = tensorflow.convert_to_tensor(inputs)
+    with tensorflow.GradientTape() as tape:
+        tape.watch(tensor)
+        values = function(tensor)
+    slopes: NDArray[np.float32] = tape.gradient(values, tensor).numpy()
+    return slopes
 
 
 def freeze(model: keras.Model) -> Any:

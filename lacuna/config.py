@@ -217,6 +217,13 @@ class Baseline(Block):
     cnn_epochs: Count
 
 
+class Explain(Block):
+    images: Count
+    embedding: Literal["tsne", "umap"]
+    points: Annotated[int, Field(ge=10, le=5000)]
+    seed: Seed
+
+
 class Track(Block):
     experiment: Annotated[str, Field(min_length=1)]
 
@@ -247,6 +254,7 @@ class Params(Block):
     calibrate: Calibrate
     evaluate: Evaluate
     baseline: Baseline
+    explain: Explain
     track: Track
     tune: Tune
 

@@ -1,0 +1,65 @@
+"""What an explanation reads: the trained model's validation part, and the training labels for mean images."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacuna.csv_files import read_csv
+from lacuna.errors import LacunaError
+from lacuna.manifest import Manifest
+from lacuna.predictions import Predictions
+from lacuna.targets import Targets
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """`targets` are those that the model predicts, `every` also those that were only prepared.
+
+    `validation` has the labels of `every`, `known` those of `targets` for training and validation images. `files` are
+    the validation images' lines of files.csv, `images` all working images. Nothing of the test part is in any of them
+    but in `images`.
+    """
+
+    targets: Targets
+    every: Targets
+    predictions: Predictions
+    validation: Manifest
+    known: Manifest
+    files: list[dict[str, str]]
+    images: NDArray[np.uint8]
+
+
+def open_inputs(data: Path) -> Inputs:
+    """Open what ingest, prepare and train_finetune wrote below `data`.
+
+    Raises LacunaError when the predictions are those of other images or targets.
+    """
+    targets = Targets.load(data / "predictions/targets.json")
+    every = Targets.load(data / "prepared/targets.json")
+    predictions = Predictions.load(data / "predictions/val.npz")
+    manifest = Manifest.load(data / "prepared/manifest.csv", every)
+    validation = manifest.part("val")
+    if not set(targets.items) <= set(every.items) or validation.image.tolist() != predictions.image.tolist():
+        raise LacunaError(
+            f"{data / 'predictions'}: they are of other targets or images than {data / 'prepared'}; "
+            "run `dvc repro train_finetune`"
+        )
+    learned = [every.names.index(name) for name in targets.names]
+    seen = manifest.split != "test"
+    known = Manifest(
+        manifest.image[seen], manifest.row[seen], manifest.split[seen], manifest.group[seen], manifest.labels[seen]
+    )
+    files = read_csv(data / "images/files.csv")
+    if "width" not in files[0]:
+        raise LacunaError(f"{data / 'images/files.csv'}: it has no column width; run `dvc repro ingest`")
+    return Inputs(
+        targets,
+        every,
+        predictions,
+        validation,
+        replace(known, labels=known.labels[:, learned]),
+        [files[row] for row in validation.row.tolist()],
+        np.load(data / "images/images.npy", mmap_mode="r"),
+    )

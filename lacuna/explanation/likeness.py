@@ -1,0 +1,109 @@
+"""The classes that are taken for each other, and how alike their mean images are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacuna.explanation.judgement import Judgement
+from lacuna.metrics import Floats, Labels
+from lacuna.progress import progress
+from lacuna.targets import Targets
+
+SIDE = 32
+"""Mean images have about as many cells a side."""
+
+BATCH = 256
+
+MOST_PAIRS = 5
+
+FEWEST_PAIRS = 10
+"""Among fewer pairs of classes than so many, to be more alike than a share of them says little."""
+
+
+@dataclass(frozen=True)
+class ConfusedPair:
+    """Images of class `actual` that were decided to be `predicted`: `rows` of the judgement, of `of` known ones.
+
+    `likeness` is the correlation of the two classes' mean images, -1 to 1, `rank` the share of all pairs of classes
+    that are less alike; NaN where there is no mean image, or too few pairs.
+    """
+
+    actual: int
+    predicted: int
+    rows: tuple[int, ...]
+    of: int
+    likeness: float
+    rank: float
+
+
+def mean_images(images: NDArray[np.uint8], row: NDArray[np.int64], labels: Labels, targets: Targets) -> list[Floats]:
+    """Per target the mean image of each class (n_classes, cells, cells, 3), 0 to 255; NaN where a class has none.
+
+    images: all working images, of which the n at `row` count, with labels (n, n_targets).
+    """
+    step = max(1, images.shape[1] // SIDE)
+    cells = images.shape[1] // step
+    sums = [np.zeros((target.n_classes, cells * cells * 3)) for target in targets]
+    starts = range(0, len(row), BATCH)
+    for start in progress(starts, total=len(starts), what="mean images", unit="batches"):
+        batch = np.asarray(images[row[start : start + BATCH], : cells * step, : cells * step])
+        lines = batch.reshape(len(batch), cells, step, cells * step * 3).sum(axis=2, dtype=np.uint32)
+        small = lines.reshape(len(batch), cells, cells, step, 3).sum(axis=3).reshape(len(batch), -1) / step**2
+        for index, total in enumerate(sums):
+            total += (labels[start : start + BATCH, index] == np.arange(len(total))[:, None]) @ small
+    means = []
+    for index, total in enumerate(sums):
+        counts = np.bincount(labels[labels[:, index] >= 0, index], minlength=len(total))
+        with np.errstate(invalid="ignore"):
+            means.append((total / counts[:, None]).reshape(-1, cells, cells, 3))
+    return means
+
+
+def likeness(means: Floats) -> Floats:
+    """Pearson's correlation of mean images (n_classes, h, w, 3) over cells and channels; NaN where there is none."""
+    flat = means.reshape(len(means), -1)
+    centred = flat - flat.mean(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        standard = centred / np.linalg.norm(centred, axis=1, keepdims=True)
+    alike: Floats = standard @ standard.T
+    return alike
+
+
+def confused_pairs(one: Judgement, alike: Floats) -> list[ConfusedPair]:
+    """The commonest mistakes of a target, at most MOST_PAIRS; `alike` (n_classes, n_classes) as `likeness` has it."""
+    n = one.target.n_classes
+    wrong = np.flatnonzero(one.known & ~one.right)
+    cells = one.labels[wrong].astype(np.intp) * n + one.decisions[wrong]
+    counts = np.bincount(cells, minlength=n * n)
+    order = np.argsort(-counts, kind="stable")[:MOST_PAIRS]
+    every = alike[np.triu_indices(n, 1)]
+    every = every[~np.isnan(every)]
+    pairs = []
+    for cell in order[counts[order] > 0].tolist():
+        actual, predicted = divmod(cell, n)
+        value = float(alike[actual, predicted])
+        rank = float((every < value).mean()) if len(every) >= FEWEST_PAIRS and not np.isnan(value) else float("nan")
+        of = int((one.labels == actual).sum())
+        pairs.append(ConfusedPair(actual, predicted, tuple(wrong[cells == cell].tolist()), of, value, rank))
+    return pairs
+
+
+def list_pairs(one: Judgement, pairs: Sequence[ConfusedPair]) -> list[tuple[object, ...]]:
+    """Rows of confused_pairs.csv."""
+    classes = one.target.classes
+    return [
+        (
+            one.target.name,
+            classes[pair.actual],
+            classes[pair.predicted],
+            len(pair.rows),
+            pair.of,
+            *("" if np.isnan(value) else round(value, 6) for value in (pair.likeness, pair.rank)),
+        )
+        for pair in pairs
+    ]
+
+
+PAIRS_HEADER = ("target", "actual", "predicted", "images", "of", "likeness", "more_alike_than")

@@ -1,0 +1,79 @@
+"""What the model looks at and where it is weak, on validation images only.
+
+python -m stages.explain
+"""
+
+import os
+from pathlib import Path
+
+os.environ["KERAS_BACKEND"] = "tensorflow"  # the gradient is its own; weights files suit every backend
+
+from lacuna import backend
+from lacuna.calibration import Calibration
+from lacuna.config import Params
+from lacuna.explanation.activation_maps import ExplainedNetwork
+from lacuna.explanation.embedding_map import check_method, draw_points, lay_out
+from lacuna.explanation.faithfulness import draw_measured, probability_drops, summarise_drops
+from lacuna.explanation.figures import plot_embedding, plot_faithfulness, plot_slices
+from lacuna.explanation.gallery import write_confused, write_examples
+from lacuna.explanation.inputs import open_inputs
+from lacuna.explanation.judgement import judge
+from lacuna.explanation.report import (
+    describe_faithfulness,
+    describe_slices,
+    summarise_explanation,
+    write_places,
+    write_slices,
+)
+from lacuna.explanation.slices import cut_images, examine_slices
+from lacuna.files import whole_folder, write_json
+from lacuna.network import load_trained
+from stages._run import Facts, run
+
+
+def explain(params: Params) -> Facts:
+    settings, evaluate = params.explain, params.evaluate
+    check_method(settings.embedding)
+    backend.make_reproducible(settings.seed)
+    data = open_inputs(Path("data"))
+    targets, images, row, group = data.targets, data.images, data.validation.row, data.validation.group
+    calibration = Calibration.load(Path("models/calibration.json"))
+    trained = Path("models/finetuned.weights.h5")
+    network = ExplainedNetwork(load_trained(params.backbone, images.shape[1], targets, params.head, trained))
+    judgements = judge(targets, data.predictions, params.calibrate, calibration.relations)
+
+    cuts = cut_images(data.every, data.validation.labels, data.files, images, row)
+    slices = examine_slices(judgements, cuts, group, evaluate)
+    measured = draw_measured(judgements, settings.images, settings.seed)
+    drops = probability_drops(network, targets, calibration, images, row, measured, settings.seed)
+    faithfulness = {
+        name: summarise_drops(drops.hottest[:, index], drops.elsewhere[:, index], group, evaluate)
+        for index, name in enumerate(targets.names)
+    }
+    points = draw_points(group, settings.points, settings.seed)
+    places = lay_out(network.pooled(images, row[points]), settings.embedding, settings.seed)
+
+    with whole_folder(Path("plots/explain")) as folder:
+        write_examples(folder, network, data, judgements)
+        pairs = write_confused(folder, data, judgements)
+        for one in judgements:
+            path = folder / "embedding" / f"{one.target.name}.png"
+            plot_embedding(path, one, points, places, settings.embedding)
+        write_places(folder / "embedding.csv", data.validation.image[points], places)
+        plot_faithfulness(folder / "faithfulness.png", faithfulness, evaluate.confidence)
+        plot_slices(folder / "slices.png", slices, evaluate.confidence)
+        write_slices(folder / "slices.csv", slices)
+    content = {
+        "maps": "class activation" if network.exact else "gradient",
+        "embedding": settings.embedding,
+        "images": len(row),
+        "targets": summarise_explanation(targets, faithfulness, pairs, slices),
+    }
+    lines = [*(describe_faithfulness(*one) for one in faithfulness.items()), *describe_slices(slices)]
+    print(*lines, sep="\n")
+    write_json(Path("metrics/explain.json"), content)  # last, so that it does not outlive a failure above
+    return {"maps": content["maps"], "notes": lines}
+
+
+if __name__ == "__main__":
+    run("explain", explain)
