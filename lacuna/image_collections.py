@@ -7,19 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from lacuna.class_folders import find_places
 from lacuna.config import Data
 from lacuna.errors import LacunaError
 from lacuna.idx import SPLITS, find_parts, read_classes
-from lacuna.images import SUFFIXES, Resize, UnreadableImageError, decode, square_from_grey
+from lacuna.images import SUFFIXES, Decoded, Resize, UnreadableImageError, decode_with_origin, square_from_grey
 
 BATCH = 64
 
-Picture = NDArray[np.uint8] | UnreadableImageError
-"""A working image, uint8 `(size, size, 3)`, or why there is none."""
+Picture = Decoded | UnreadableImageError
+"""A working image, or why there is none."""
 
 
 class ImageCollection(Protocol):
@@ -62,7 +59,7 @@ class ImageFolder:
             if path.exists() and not path.is_file():
                 return UnreadableImageError("not a regular file")
             try:
-                return decode(path, size=size, resize=resize, max_pixels=max_pixels)
+                return decode_with_origin(path, size=size, resize=resize, max_pixels=max_pixels)
             except UnreadableImageError as error:
                 return error
 

@@ -7,26 +7,27 @@ import numpy as np
 
 from lacuna.files import create_array
 from lacuna.image_collections import Picture, printable
-from lacuna.images import UnreadableImageError
+from lacuna.images import Origin, UnreadableImageError
 from lacuna.progress import progress
 
 
 def write_images(
     pictures: Iterable[tuple[str, Picture]], n: int, target: Path, *, size: int
-) -> tuple[list[str], list[tuple[str, str]]]:
+) -> tuple[dict[str, Origin], list[tuple[str, str]]]:
     """Write `n` named pictures into the array `target`, uint8 `(n_accepted, size, size, 3)`.
 
-    Returns the accepted names, in the order of their rows, and the rejected ones with the reason.
+    Returns the accepted names, in the order of their rows, with what they were made from, and the rejected ones with
+    the reason.
     """
-    accepted: list[str] = []
+    accepted: dict[str, Origin] = {}
     rejected: list[tuple[str, str]] = []
     images = create_array(target, (n, size, size, 3), np.uint8)
     for name, picture in progress(pictures, total=n, what="decode", unit="images"):
         if isinstance(picture, UnreadableImageError):
             rejected.append((printable(name), str(picture)))
         else:
-            images[len(accepted)] = picture
-            accepted.append(name)
+            images[len(accepted)] = picture.pixels
+            accepted[name] = picture.origin
     images.flush()
     del images
     _keep_first_rows(target, len(accepted))

@@ -5,7 +5,7 @@ Ingest and the predictor decode with the same function, so what is trained on an
 
 import io
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,32 @@ SUFFIXES = frozenset(
 )
 """The file names that count as images, in lower case. What is inside decides the format, not the suffix."""
 
+ORIENTATION = 0x0112
+QUARTER_TURNS = (5, 6, 7, 8)
+"""The EXIF tag of the orientation, and its values that swap width and height."""
+
 Resize = Literal["stretch", "pad"]
+
+
+class Origin(NamedTuple):
+    """What an image was before it became a working image.
+
+    `format` and `mode` are Pillow's names (JPEG, RGBA), `width` and `height` pixels as one sees them, after the EXIF
+    turn, `bytes` the size of the file. An image inside an idx file has format IDX and a byte per pixel.
+    """
+
+    format: str
+    mode: str
+    width: int
+    height: int
+    bytes: int
+
+
+class Decoded(NamedTuple):
+    """A working image, uint8 `(size, size, 3)`, and what it was made from."""
+
+    pixels: NDArray[np.uint8]
+    origin: Origin
 
 
 class UnreadableImageError(LacunaError):
@@ -39,6 +64,11 @@ def decode(source: Path | bytes, *, size: int, resize: Resize, max_pixels: int) 
     and centres the picture on white. Raises UnreadableImageError when the file is missing, empty, damaged, truncated,
     not an image, or larger than `max_pixels` by its header.
     """
+    return decode_with_origin(source, size=size, resize=resize, max_pixels=max_pixels).pixels
+
+
+def decode_with_origin(source: Path | bytes, *, size: int, resize: Resize, max_pixels: int) -> Decoded:
+    """As `decode`, with what the file is beside the pixels."""
     content = source if isinstance(source, bytes) else _read(source)
     if not content:
         raise UnreadableImageError("empty file")
@@ -48,6 +78,10 @@ def decode(source: Path | bytes, *, size: int, resize: Resize, max_pixels: int) 
                 raise UnreadableImageError(
                     f"too many pixels: {image.width} x {image.height}, at most {max_pixels} are allowed"
                 )
+            width, height = image.size
+            if image.getexif().get(ORIENTATION, 1) in QUARTER_TURNS:
+                width, height = height, width
+            origin = Origin(image.format or "", image.mode, width, height, len(content))
             # JPEG alone: the decoder itself halves large pictures, which is faster and no coarser than resizing.
             image.draft(None, (2 * size, 2 * size))
             picture = _to_rgb(ImageOps.exif_transpose(image), image.format)
@@ -58,12 +92,14 @@ def decode(source: Path | bytes, *, size: int, resize: Resize, max_pixels: int) 
     except Exception as error:  # Pillow's readers raise nearly anything on damaged files
         what = "truncated" if "truncated" in str(error).lower() else "damaged"
         raise UnreadableImageError(f"{what} image: {' '.join(str(error).split())}") from None
-    return np.asarray(_to_square(picture, size, resize))
+    return Decoded(np.asarray(_to_square(picture, size, resize)), origin)
 
 
-def square_from_grey(pixels: NDArray[np.uint8], *, size: int, resize: Resize) -> NDArray[np.uint8]:
+def square_from_grey(pixels: NDArray[np.uint8], *, size: int, resize: Resize) -> Decoded:
     """Make of grey values `(height, width)` the working image that `decode` makes of a grey file: `(size, size, 3)`."""
-    return np.asarray(_to_square(Image.fromarray(pixels).convert("RGB"), size, resize))
+    height, width = pixels.shape
+    square = np.asarray(_to_square(Image.fromarray(pixels).convert("RGB"), size, resize))
+    return Decoded(square, Origin("IDX", "L", width, height, pixels.size))
 
 
 def _read(path: Path) -> bytes:

@@ -14,6 +14,7 @@ from lacuna.errors import LacunaError
 from lacuna.files import whole_folder
 from lacuna.image_collections import open_images, printable
 from lacuna.image_store import write_images
+from lacuna.images import Origin
 from lacuna.subset import stratified_sample
 from stages._run import Facts, run
 
@@ -39,10 +40,11 @@ def ingest(params: Params) -> Facts:
             )
         images = np.load(out / "images.npy", mmap_mode="r")
         duplicates = find_duplicates(images, rms=data.duplicate_rms, workspace=out)
+        lines = enumerate(zip(accepted.items(), duplicates.group.tolist(), strict=True))
         write_csv(
             out / "files.csv",
-            ("image", "row", "group"),
-            zip(accepted, range(len(accepted)), duplicates.group, strict=True),
+            ("image", "row", "group", *Origin._fields),
+            ((name, row, group, *origin) for row, ((name, origin), group) in lines),
         )
         write_csv(out / "rejected.csv", ("image", "reason"), rejected)
         taken = set(names)

@@ -45,10 +45,12 @@ def test_an_idx_image_is_decoded_as_the_same_image_in_a_file(
         collection = open_images(tiny_project(changes).data)
         found.append([picture for _, picture in collection.decode(collection.names, size, resize, 1000)])
     for one, other in zip(*found, strict=True):
-        assert one.shape == (size, size, 3)
-        assert (one == other).all()
+        assert one.pixels.shape == (size, size, 3)
+        assert (one.pixels == other.pixels).all()
+        assert one.origin == ("IDX", "L", 28, 28, 28 * 28)
+        assert other.origin[:4] == ("PNG", "L", 28, 28)
     if size == 28:
-        assert (found[0][0] == grey[0][:, :, None]).all()
+        assert (found[0][0].pixels == grey[0][:, :, None]).all()
 
 
 def test_idx_images_are_taken_by_name_and_their_strata_are_split_and_class(tmp_path: Path) -> None:
@@ -59,7 +61,7 @@ def test_idx_images_are_taken_by_name_and_their_strata_are_split_and_class(tmp_p
     wanted = ["train/00003", "t10k/00001"]
     found = dict(collection.decode(wanted, 28, "pad", 1000))
     assert list(found) == wanted
-    assert (np.asarray(found["t10k/00001"])[:, :, 0] == values["t10k-images"][1]).all()
+    assert (found["t10k/00001"].pixels[:, :, 0] == values["t10k-images"][1]).all()
 
 
 def test_idx_images_larger_than_allowed_are_an_error(tmp_path: Path) -> None:

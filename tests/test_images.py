@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lacuna.images import UnreadableImageError, decode
+from lacuna.images import UnreadableImageError, decode, decode_with_origin
 
 
 def encoded(image: Image.Image, file_format: str = "PNG", **options: object) -> bytes:
@@ -100,6 +100,19 @@ def test_a_large_jpeg_is_as_good_as_its_full_decoding() -> None:
     full = Image.open(io.BytesIO(content)).resize((32, 32), Image.Resampling.BOX)
     difference = decoded(content, max_pixels=10**6).astype(int) - np.asarray(full)
     assert np.abs(difference).max() <= 4
+
+
+@pytest.mark.parametrize(("file_format", "mode"), [("JPEG", "L"), ("JPEG", "CMYK"), ("PNG", "LA"), ("WEBP", "RGB")])
+@pytest.mark.parametrize(("orientation", "width", "height"), [(1, 400, 90), (3, 400, 90), (6, 90, 400), (8, 90, 400)])
+def test_the_origin_is_the_file_and_not_the_working_image(
+    tmp_path: Path, file_format: str, mode: str, orientation: int, width: int, height: int
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "picture.png"
+    path.write_bytes(encoded(Image.new(mode, (400, 90)), file_format, exif=exif.tobytes()))
+    origin = decode_with_origin(path, size=32, resize="pad", max_pixels=10**6).origin
+    assert origin == (file_format, mode, width, height, path.stat().st_size)
 
 
 def test_path_and_content_decode_alike(tmp_path: Path) -> None:
