@@ -138,7 +138,7 @@ def _draw_curves(figure: Figure, shown: Sequence[TargetAudit], across: int, down
         axes.set_xticks(one.curve.labels, [f"{labels:,}" for labels in one.curve.labels], fontsize=7)
         axes.set_xticks([], minor=True)
         axes.set_title(shorten(one.target.name), pad=16)
-        said = "rising: more labels help" if one.curve.rising else "flat: more labels help little"
+        said = "rising: more labels help" if one.curve.rising else "no gain shown from more labels"
         colour = ORANGE if one.curve.rising else GREY
         axes.text(0, 1.02, said, transform=axes.transAxes, fontsize=7.5, color=colour, in_layout=False)
         axes.set_xlabel(f"known labels ({', '.join(f'{share:.0%}' for share in SHARES)})", fontsize=8)

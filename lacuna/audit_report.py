@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from lacuna.audit import CONFOUNDED, DEPENDS, FORETOLD, NONE_MISSING, TargetAudit, tell_tales
+from lacuna.audit import CONFOUNDED, DEPENDS, NONE_MISSING, TargetAudit, tell_tales
 from lacuna.audit_signal import LEARNABLE, NO_SIGNAL, TOO_FEW, Measured
 from lacuna.audit_tables import unsure
 from lacuna.label_errors import Doubts
 from lacuna.learning_curve import SHARES
 
-RISING, FLAT = "rising", "flat"
+RISING, FLAT = "rising", "no gain shown"
 
 RANDOM = 0.05
 """Copies agree no better than chance when the chance of so few conflicts is above this."""
@@ -87,8 +87,6 @@ def audit_notes(audits: Sequence[TargetAudit], across: Mapping[str, int]) -> lis
         name = one.target.name
         if one.metadata.verdict == CONFOUNDED:
             notes.append(f"{name} is confounded: the files' properties alone foretell it, by {_by(one)}")
-        if one.metadata.verdict == FORETOLD:
-            notes.append(f"{name} can be foretold by {_by(one)}, which may follow from what the pictures show")
         if one.missing.verdict == DEPENDS:
             notes.append(
                 f"{name}: which labels are missing depends on the image (AUC {one.missing.measured.auc:.2f}): all its "
@@ -104,11 +102,18 @@ def audit_notes(audits: Sequence[TargetAudit], across: Mapping[str, int]) -> lis
             words = ", ".join(one.target.classes[index] for index in list(skipped)[:3])
             more = ", ..." if len(skipped) > 3 else ""
             notes.append(f"{name}: {len(skipped)} classes are too rare for the audit ({words}{more})")
-        if one.doubts is not None and one.doubts.wrong.any():
-            notes.append(
-                f"{name}: {int(one.doubts.wrong.sum())} labels are probably wrong: data/audit/label_errors.csv"
-            )
     return notes
+
+
+def describe_doubts(audits: Sequence[TargetAudit]) -> str:
+    """How many labels look wrong, beside how often the probe that says so agrees with the given ones; "" for none."""
+    said = [
+        f"  {one.target.name}: {int(one.doubts.wrong.sum())} labels look wrong, most doubtful first in "
+        f"label_errors.csv (the probe agrees with {_agreed(one.doubts):.0%} of all)"
+        for one in audits
+        if one.doubts is not None and one.doubts.wrong.any()
+    ]
+    return "\n".join(said)
 
 
 def random_copies(one: TargetAudit) -> bool:

@@ -13,6 +13,8 @@ from lacuna.plots import GREY, picture, shorten
 
 MOST_IMAGES = 24
 
+MOST_COPIES = 3
+
 ACROSS = 6
 
 Tile = tuple[int, str, str]
@@ -76,26 +78,27 @@ def _wanted(audits: Sequence[TargetAudit]) -> list[Tile]:
 
 
 def _conflicting(audits: Sequence[TargetAudit], manifest: Manifest, copies: NDArray[np.int64]) -> list[Tile]:
-    """Whole groups, one after the other, each with all targets that disagree in it."""
+    """Small groups first, at most MOST_COPIES of each, every one with the targets that disagree in its group."""
     tiles: list[Tile] = []
-    for group in sorted({int(copies[row]) for one in audits for row in one.copies.rows.tolist()}):
-        rows = np.flatnonzero(copies == group)
-        if tiles and len(tiles) + len(rows) > MOST_IMAGES:
+    groups, sizes = np.unique(copies, return_counts=True)
+    disagreeing = np.isin(groups, copies[np.concatenate([one.copies.rows for one in audits])])
+    for group in groups[disagreeing][np.argsort(sizes[disagreeing], kind="stable")].tolist():
+        rows = np.flatnonzero(copies == group)[:MOST_COPIES]
+        if len(tiles) + len(rows) > MOST_IMAGES:
             break
         disagree = [
-            (column, one) for column, one in enumerate(audits) if np.isin(rows, one.copies.rows).any()
-        ]  # at least one by the way groups were found
+            (column, one)
+            for column, one in enumerate(audits)
+            if np.isin(np.flatnonzero(copies == group), one.copies.rows).any()
+        ]
         for row in rows.tolist():
-            labels = [
-                f"{shorten(one.target.name)}: {shorten(_word(one, int(manifest.labels[row, column])))}"
-                for column, one in disagree
-            ]
-            more = [f"and {len(labels) - 3} more"] if len(labels) > 4 else []
-            tiles.append((row, f"group {group}", "\n".join(labels[: 3 if more else 4] + more)))
-    return tiles[:MOST_IMAGES]
+            said = [shorten(f"{one.target.name}: {_word(one, manifest.labels[row, col])}") for col, one in disagree]
+            more = [f"and {len(said) - 3} more"] if len(said) > 4 else []
+            tiles.append((row, f"group {group}", "\n".join(said[: 3 if more else 4] + more)))
+    return tiles
 
 
-def _word(one: TargetAudit, label: int) -> str:
+def _word(one: TargetAudit, label: np.int16) -> str:
     return one.target.classes[label] if label >= 0 else "unknown"
 
 

@@ -102,7 +102,7 @@ def eligible_classes(
     inside = [len(np.unique(group[labels == index])) for index in range(n_classes)]
     outside = [len(np.unique(group[labels != index])) for index in range(n_classes)]
     enough = [min(pair) >= FEWEST_GROUPS for pair in zip(inside, outside, strict=True)]
-    skipped = {index: inside[index] for index in range(n_classes) if not enough[index]}
+    skipped = {index: count for index, count in enumerate(inside) if count < FEWEST_GROUPS}
     if n_classes == 2:
         return ((1,), {}) if all(enough) else ((), skipped)
     return tuple(index for index in range(n_classes) if enough[index]), skipped

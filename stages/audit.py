@@ -13,7 +13,7 @@ from lacuna.audit import audit_targets, audited
 from lacuna.audit_leaks import count_across
 from lacuna.audit_metadata import describe_files
 from lacuna.audit_plots import plot_audit
-from lacuna.audit_report import audit_notes, audit_table, conclude_audit, summarise_audit
+from lacuna.audit_report import audit_notes, audit_table, conclude_audit, describe_doubts, summarise_audit
 from lacuna.audit_signal import permutations_for
 from lacuna.audit_tables import write_conflicts, write_label_errors, write_to_label
 from lacuna.config import Params
@@ -58,6 +58,7 @@ def audit(params: Params) -> Facts:
 
     notes = audit_notes(audits, across)
     print(f"{frame['images']} images of training and validation\n{audit_table(audits)}\n{conclude_audit(audits)}.")
+    print(describe_doubts(audits))
     print(*(f"warning: {note}" for note in notes), sep="\n", end="\n" if notes else "")
     return {"conclusion": conclude_audit(audits), "notes": notes}
 
