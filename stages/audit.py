@@ -8,6 +8,7 @@ No image and no label of the test part is looked at.
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from lacuna.audit import audit_targets, audited
 from lacuna.audit_leaks import count_across
@@ -36,9 +37,10 @@ def audit(params: Params) -> Facts:
     copies = duplicates[manifest.row]
 
     images = np.load("data/images/images.npy", mmap_mode="r")
-    features = project(np.load("data/features/pooled.npy", mmap_mode="r"), manifest.row)
-    fields = describe_files(FILES, manifest.row, images)
-    audits = audit_targets(targets, manifest, features, fields, copies, params.evaluate.confidence, params.audit)
+    with threadpool_limits(1):  # matrices this small only keep a second core busy waiting
+        features = project(np.load("data/features/pooled.npy", mmap_mode="r"), manifest.row)
+        fields = describe_files(FILES, manifest.row, images)
+        audits = audit_targets(targets, manifest, features, fields, copies, params.evaluate.confidence, params.audit)
 
     frame = {
         "images": len(manifest),
