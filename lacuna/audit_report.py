@@ -105,15 +105,14 @@ def audit_notes(audits: Sequence[TargetAudit], across: Mapping[str, int]) -> lis
     return notes
 
 
-def describe_doubts(audits: Sequence[TargetAudit]) -> str:
-    """How many labels look wrong, beside how often the probe that says so agrees with the given ones; "" for none."""
-    said = [
+def describe_doubts(audits: Sequence[TargetAudit]) -> list[str]:
+    """How many labels of each target look wrong, beside how often the probe that says so agrees with the given ones."""
+    return [
         f"  {one.target.name}: {int(one.doubts.wrong.sum())} labels look wrong, most doubtful first in "
         f"label_errors.csv (the probe agrees with {_agreed(one.doubts):.0%} of all)"
         for one in audits
         if one.doubts is not None and one.doubts.wrong.any()
     ]
-    return "\n".join(said)
 
 
 def random_copies(one: TargetAudit) -> bool:

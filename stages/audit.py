@@ -60,8 +60,8 @@ def audit(params: Params) -> Facts:
 
     notes = audit_notes(audits, across)
     print(f"{frame['images']} images of training and validation\n{audit_table(audits)}\n{conclude_audit(audits)}.")
-    print(describe_doubts(audits))
-    print(*(f"warning: {note}" for note in notes), sep="\n", end="\n" if notes else "")
+    for line in describe_doubts(audits) + [f"warning: {note}" for note in notes]:
+        print(line)
     return {"conclusion": conclude_audit(audits), "notes": notes}
 
 
