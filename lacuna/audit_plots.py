@@ -23,6 +23,7 @@ MOST_TARGETS = 40
 """More rows don't fit a picture; those of the lowest AUC are left out."""
 
 MOST_CURVES = 12
+"""Those that rise least are left out."""
 
 
 def plot_audit(
@@ -118,7 +119,9 @@ def _ink(value: float) -> str:
 
 
 def _plot_curves(path: Path, audits: Sequence[TargetAudit]) -> None:
-    shown = _shown(audits, MOST_CURVES)
+    steep = sorted(audits, key=lambda one: -one.curve.gain if one.curve else 0)[:MOST_CURVES]
+    names = {one.target.name for one in steep}
+    shown = [one for one in audits if one.target.name in names]
     across = min(len(shown), 4)
     down = math.ceil(len(shown) / across)
     with picture(path, max(4.2, 2.5 * across), 0.5 + 2.2 * down) as figure:
@@ -135,6 +138,7 @@ def _draw_curves(figure: Figure, shown: Sequence[TargetAudit], across: int, down
         axes.plot(one.curve.labels, one.curve.auc, color=BLUE, marker="o", markersize=4)
         axes.axhline(0.5, color=GREY, linestyle=":", linewidth=1.2)
         axes.set_xscale("log")
+        axes.set(ylim=(0.45, 1.02), yticks=[0.5, 0.75, 1])
         axes.set_xticks(one.curve.labels, [f"{labels:,}" for labels in one.curve.labels], fontsize=7)
         axes.set_xticks([], minor=True)
         axes.set_title(shorten(one.target.name), pad=16)

@@ -15,6 +15,8 @@ MOST_IMAGES = 24
 
 MOST_COPIES = 3
 
+LONGEST_WORD = 14
+
 ACROSS = 6
 
 Tile = tuple[int, str, str]
@@ -92,10 +94,18 @@ def _conflicting(audits: Sequence[TargetAudit], manifest: Manifest, copies: NDAr
             if np.isin(np.flatnonzero(copies == group), one.copies.rows).any()
         ]
         for row in rows.tolist():
-            said = [shorten(f"{one.target.name}: {_word(one, manifest.labels[row, col])}") for col, one in disagree]
+            said = [
+                f"{_brief(one.target.name)}: {_brief(_word(one, manifest.labels[row, column]))}"
+                for column, one in disagree
+            ]
             more = [f"and {len(said) - 3} more"] if len(said) > 4 else []
             tiles.append((row, f"group {group}", "\n".join(said[: 3 if more else 4] + more)))
     return tiles
+
+
+def _brief(name: str) -> str:
+    """Short enough for two side by side below an image."""
+    return name if len(name) <= LONGEST_WORD else name[: LONGEST_WORD - 1] + "…"
 
 
 def _word(one: TargetAudit, label: np.int16) -> str:
