@@ -56,6 +56,7 @@ class Data(Block):
     max_pixels: Count
     max_rejected: Fraction
     duplicate_rms: Fraction
+    corrections: str
 
     @field_validator("targets")
     @classmethod
@@ -63,6 +64,13 @@ class Data(Block):
         for name in targets:
             Target(name, "binary", ("0", "1"))  # the class's own check, before any image is decoded
         return targets
+
+    @field_validator("corrections")
+    @classmethod
+    def _corrections_lie_where_dvc_sees_them(cls, path: str) -> str:
+        if path and not re.fullmatch(r"corrections/[^/]+", path):
+            raise ValueError(f'expected "" or a file in the folder corrections/, received {path!r}')
+        return path
 
     @model_validator(mode="after")
     def _keys_fit_each_other(self) -> Self:
@@ -224,6 +232,13 @@ class Explain(Block):
     seed: Seed
 
 
+class Audit(Block):
+    alpha: OpenFraction
+    permutations: Annotated[int, Field(ge=99)]
+    max_groups: Annotated[int, Field(ge=100)]
+    seed: Seed
+
+
 class Track(Block):
     experiment: Annotated[str, Field(min_length=1)]
 
@@ -253,6 +268,7 @@ class Params(Block):
     finetune: Finetune
     calibrate: Calibrate
     evaluate: Evaluate
+    audit: Audit
     baseline: Baseline
     explain: Explain
     track: Track

@@ -100,9 +100,9 @@ def find_shortages(counts: Mapping[str, TargetCounts], min_positives: int) -> li
 
 
 def describe_targets(
-    counts: Mapping[str, TargetCounts], encoded: Encoded, conflicts: Mapping[str, int]
+    counts: Mapping[str, TargetCounts], encoded: Encoded, conflicts: Mapping[str, int], corrected: Mapping[str, int]
 ) -> dict[str, dict[str, object]]:
-    """Each target's counts, with the flaws that `encode` and `count_conflicts` found, for `metrics/prepare.json`."""
+    """Each target's counts, the flaws that `encode` and `count_conflicts` found, and how many labels were corrected."""
     return {
         target.name: {
             **counts[target.name],
@@ -110,6 +110,7 @@ def describe_targets(
             "conflicting_duplicates": conflicts[target.name],
             "rare_classes": len(encoded.rare[target.name]),
             "rare_images": sum(encoded.rare[target.name].values()),
+            "corrected": corrected.get(target.name, 0),
         }
         for target in encoded.targets
     }

@@ -25,6 +25,9 @@ OTHER = "other"
 GIVEN_PARTS = {"train": TRAIN, "val": VAL, "valid": VAL, "validation": VAL, "test": TEST}
 
 
+Words = dict[int, str | None]
+
+
 @dataclass(frozen=True)
 class Joined:
     """`rows`: for each labelled image, by its row in the image array, its label rows.
@@ -48,13 +51,15 @@ class Encoded:
 
     `contradictions`: per target, for each image whose own rows disagree, the line where they begin to; the cells are
     unknown. `rare`: per target its classes that were too small, with their number of images; the cells are of class
-    OTHER where the target has it by `data.rare_classes`, unknown otherwise.
+    OTHER where the target has it by `data.rare_classes`, unknown otherwise. `words`: per target the word of each image,
+    by its row in the image array, before that; None = unknown, and a binary target's words are those of its classes.
     """
 
     targets: Targets
     labels: NDArray[np.int16]
     contradictions: dict[str, list[int]]
     rare: dict[str, dict[str, int]]
+    words: dict[str, Words]
 
 
 def join(
@@ -123,8 +128,10 @@ def _finder(names: list[str]) -> Callable[[str], list[str]]:
     return find
 
 
-def encode(label_file: LabelFile, joined: Joined, data: Data) -> Encoded:
+def encode(label_file: LabelFile, joined: Joined, data: Data, corrected: Mapping[str, Words] | None = None) -> Encoded:
     """Turn words into classes; the classes of a categorical target are its words, sorted.
+
+    `corrected`: per target the words, as in Encoded, that stand in for those of the label file.
 
     Words of fewer than `data.min_class_count` images become unknown or, by `data.rare_classes`, join the class OTHER,
     unless that is too small itself. Raises LacunaError when a categorical target keeps fewer than two classes.
@@ -133,13 +140,17 @@ def encode(label_file: LabelFile, joined: Joined, data: Data) -> Encoded:
     targets, columns, contradictions = [], [], {}
     classes: tuple[str, ...]
     rare: dict[str, dict[str, int]] = {}
+    kept: dict[str, Words] = {}
     for column, (name, kind) in enumerate(label_file.targets.items()):
+        stand_ins = (corrected or {}).get(name, {})
         if kind == "binary":
             word_class = dict.fromkeys(data.positive, "present") | dict.fromkeys(data.negative, "absent")
-            words, contradictions[name] = _one_word_per_image(joined, column, unknown, word_class)
+            words, contradictions[name] = _one_word_per_image(joined, column, unknown, word_class, stand_ins)
+            kept[name] = dict(zip(joined.rows, words, strict=True))
             classes, rare[name] = ABSENT_PRESENT, {}
         else:
-            words, contradictions[name] = _one_word_per_image(joined, column, unknown, {})
+            words, contradictions[name] = _one_word_per_image(joined, column, unknown, {}, stand_ins)
+            kept[name] = dict(zip(joined.rows, words, strict=True))
             counts = Counter(word for word in words if word is not None)
             rare[name] = {word: n for word, n in sorted(counts.items()) if n < data.min_class_count}
             if data.rare_classes == OTHER:
@@ -157,16 +168,19 @@ def encode(label_file: LabelFile, joined: Joined, data: Data) -> Encoded:
             targets.append(Target(name, kind, classes))
         except ValueError as error:
             raise LacunaError(f"data.targets: {error}") from None
-    return Encoded(Targets(tuple(targets)), np.array(columns, dtype=np.int16).T, contradictions, rare)
+    return Encoded(Targets(tuple(targets)), np.array(columns, dtype=np.int16).T, contradictions, rare, kept)
 
 
 def _one_word_per_image(
-    joined: Joined, column: int, unknown: set[str], word_class: Mapping[str, str]
+    joined: Joined, column: int, unknown: set[str], word_class: Mapping[str, str], stand_ins: Words
 ) -> tuple[list[str | None], list[int]]:
     """Each image's class in this column, None where unknown or contradictory, and the lines of contradictions."""
     merged: list[str | None] = []
     contradictions = []
-    for rows in joined.rows.values():
+    for place, rows in joined.rows.items():
+        if place in stand_ins:
+            merged.append(stand_ins[place])
+            continue
         cells = [(row.line, row.labels[column]) for row in rows if row.labels[column] not in unknown]
         words = [word_class.get(cell, cell) for _, cell in cells]
         other = next((line for (line, _), word in zip(cells, words, strict=True) if word != words[0]), None)

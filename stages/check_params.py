@@ -27,6 +27,8 @@ def check_params(params: Params) -> None:
                 f"params.yaml: data.{key}: {place} is not there; put your data there or name the place where it is "
                 "(`python -m lacuna use PRESET` says where a preset's data comes from)"
             )
+    if params.data.corrections and not Path(params.data.corrections).is_file():
+        raise LacunaError(f"params.yaml: data.corrections: {params.data.corrections} is not there")
     order = ["targets in order:", *params.data.targets]
     for name, content in (("params_checked", ["params.yaml is valid"]), ("target_order", order)):
         with whole_file(Path(f"data/{name}.txt")) as partial:

@@ -11,6 +11,7 @@ import numpy as np
 from lacuna.class_weights import weigh_targets
 from lacuna.config import Params
 from lacuna.consistency import relevant, save_relations
+from lacuna.corrections import encode_corrected
 from lacuna.csv_files import read_csv, write_csv
 from lacuna.files import whole_folder, write_json
 from lacuna.hierarchy import describe_relations, learn_relations
@@ -24,7 +25,7 @@ from lacuna.label_report import (
     find_shortages,
     label_table,
 )
-from lacuna.labels import encode, given_parts, image_groups, join
+from lacuna.labels import given_parts, image_groups, join
 from lacuna.manifest import PARTS, Manifest
 from lacuna.sources import Dropped, read_labels
 from lacuna.split import completed_split
@@ -41,7 +42,7 @@ def prepare(params: Params) -> Facts:
 
     label_file = read_labels(data, [*names, *rejected, *left_out])
     joined = join(label_file, names, rejected, data.max_rejected, left_out)
-    encoded = encode(label_file, joined, data)
+    encoded, corrected = encode_corrected(label_file, joined, data, names)
     row = np.array(list(joined.rows), dtype=np.int64)
     group = image_groups(joined, duplicates, data)
     given = given_parts(label_file, joined, data)
@@ -61,7 +62,8 @@ def prepare(params: Params) -> Facts:
         "rows_repeated": len(joined.repeated),
         "rows_left_out": joined.n_left_out,
         "groups_across_splits": count_crossing(group, part),
-        "targets": describe_targets(counts, encoded, conflicts),
+        "labels_corrected": sum(corrected.counts.values()),
+        "targets": describe_targets(counts, encoded, conflicts, corrected.counts),
     }
     train = manifest.part("train")
     relations = learn_relations(train.labels, train.group, targets)
@@ -75,7 +77,7 @@ def prepare(params: Params) -> Facts:
         save_relations(out / "hierarchy.json", relations)
         write_json(Path("metrics/prepare.json"), metrics)
 
-    print(f"{metrics['images']} images in {metrics['groups']} groups\n{label_table(counts, targets)}")
+    print(f"{metrics['images']} images in {metrics['groups']} groups\n{label_table(counts, targets)}{corrected}")
     if relations:
         print(f"{describe_relations(relevant(relations, targets))}: calibrate.consistent says what becomes of it")
     notes = find_flaws(metrics, label_file, joined, encoded, data) + find_shortages(counts, split.min_positives)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lacuna.exploration.association import Labels, Table, chi_square, cramers_v, crosstab, phi
 from lacuna.exploration.words import percent
+from lacuna.multiple_testing import holm
 from lacuna.targets import Targets
 
 SMALLEST_EXPECTED = 5
@@ -137,19 +138,6 @@ def independence(missing: Labels, classes: Labels, group: NDArray[np.int64]) -> 
     mean = max(1.0, np.trace(ratio) / degrees)
     spread = max(1.0, np.trace(ratio @ ratio) / degrees / mean**2)
     return Tested(effect, float(chdtrc(degrees / spread, chi_square(table) / (mean * spread))))
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """P-values corrected for their number (Holm 1979): below alpha where the family's error stays below alpha.
-
-    >>> holm([0.01, 0.4, 0.02])
-    [0.03, 0.4, 0.04]
-    """
-    corrected, highest = [0.0] * len(p), 0.0
-    for rank, index in enumerate(sorted(range(len(p)), key=lambda i: p[i])):
-        highest = max(highest, min(1.0, (len(p) - rank) * p[index]))
-        corrected[index] = highest
-    return corrected
 
 
 def notable(by_class: Sequence[Dependence], alpha: float) -> list[Dependence]:

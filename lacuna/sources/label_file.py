@@ -44,15 +44,15 @@ class LabelFile:
     notes: tuple[str, ...] = ()
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, key: str = "data.labels") -> str:
     """The file's text without byte order mark. Raises LacunaError when it is missing, empty or not UTF-8."""
     try:
         content = path.read_bytes()
         text = content.decode("utf-8-sig")
     except FileNotFoundError:
-        raise LacunaError(f"{path}: no such file; data.labels must name the label file") from None
+        raise LacunaError(f"{path}: no such file; {key} must name the label file") from None
     except IsADirectoryError:
-        raise LacunaError(f"{path}: a folder; data.labels must name the label file") from None
+        raise LacunaError(f"{path}: a folder; {key} must name the label file") from None
     except UnicodeDecodeError as error:
         if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             raise LacunaError(f"{path}: UTF-16 text, expected UTF-8; {_to_utf8('UTF-16', path)}") from None

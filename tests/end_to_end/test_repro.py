@@ -33,7 +33,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Itera
     """The repository's own pipeline in a folder of its own, run once from nothing."""
     root = tmp_path_factory.mktemp("repro") / "project"
     no_caches = shutil.ignore_patterns("__pycache__")
-    for folder in ("lacuna", "stages"):
+    for folder in ("lacuna", "stages", "corrections"):
         shutil.copytree(repository / folder, root / folder, ignore=no_caches)
     for name in ("dvc.yaml", "params.yaml", ".gitignore", ".dvcignore"):
         shutil.copy(repository / name, root / name)

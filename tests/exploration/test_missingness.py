@@ -8,7 +8,6 @@ from lacuna.exploration.association import crosstab
 from lacuna.exploration.missingness import (
     describe_by_class,
     describe_together,
-    holm,
     independence,
     missing_by_class,
     missing_patterns,
@@ -37,12 +36,6 @@ def simulate(seed: int, n_groups: int = 300, by_class: float = 0.0) -> tuple[np.
     rate[:, 1] += by_class * (kind == 0)
     labels[random.random((n_groups, 3)) < rate] = -1
     return np.repeat(labels, size, axis=0).astype(np.int16), np.repeat(np.arange(n_groups), size)
-
-
-def test_holm_by_hand() -> None:
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.9, 0.8]) == [1, 1]
-    assert holm([]) == []
 
 
 def test_planted_dependence_is_found_and_named() -> None:

@@ -49,6 +49,21 @@ def test_data_that_dvc_has_yet_to_fetch_is_no_mistake(tracked, tiny_project):
     check_params(tiny_project({"data.path": "data/raw/images"}))
 
 
+def test_corrections_that_are_not_there_stop_the_run(tiny_project):
+    with pytest.raises(LacunaError, match=r"data.corrections: corrections/mine.csv is not there"):
+        check_params(tiny_project({"data.path": "data/sample", "data.corrections": "corrections/mine.csv"}))
+    Path("corrections").mkdir()
+    Path("corrections/mine.csv").touch()
+    check_params(tiny_project({"data.path": "data/sample", "data.corrections": "corrections/mine.csv"}))
+
+
+def test_dvc_sees_every_change_of_a_correction(repository):
+    """The only places that params.yaml accepts lie in a folder that prepare depends on, which is always there."""
+    stages = YAML(typ="safe").load(repository / "dvc.yaml")["stages"]
+    assert "corrections" in stages["prepare"]["deps"]
+    assert (repository / "corrections/README.md").is_file()
+
+
 def test_a_decision_rule_for_a_categorical_target_is_named(repository):
     content = YAML(typ="safe").load(repository / "params.yaml")
     content["calibrate"]["rules"] = {"category": "min_recall"}

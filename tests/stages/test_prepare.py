@@ -120,6 +120,19 @@ class TestOutputs:
         assert manifest.labels[5, 0] == -1
         assert manifest.labels[2, 1] == -1
 
+    def test_corrected_labels_are_counted_and_said(self, tiny_project: Any, capsys: Any) -> None:
+        write_labels(good_rows())
+        Path("corrections").mkdir()
+        rows = [("01.png", "red", "absent", "present"), ("02.png", "kind", "hat", "NA"), ("03.png", "kind", "boot", "")]
+        write_csv(Path("corrections/mine.csv"), ("image", "target", "given", "corrected"), rows)
+        prepare(tiny_project(CHANGES | {"data.corrections": "corrections/mine.csv"}))
+        manifest = read_csv(Path("data/prepared/manifest.csv"))
+        assert [(row["red"], row["kind"]) for row in manifest[1:4]] == [("1", "2"), ("0", "-1"), ("1", "0")]
+        metrics = read_json(Path("metrics/prepare.json"))
+        assert metrics["labels_corrected"] == 2
+        assert [metrics["targets"][name]["corrected"] for name in ("red", "kind")] == [1, 1]
+        assert "\n2 labels corrected by corrections/mine.csv: red 1, kind 1\n" in capsys.readouterr().out
+
     def test_small_classes_may_be_one_class(self, tiny_project: Any, capsys: Any) -> None:
         rows = good_rows()
         for number in range(6):

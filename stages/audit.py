@@ -1,0 +1,69 @@
+"""What the labels can support, before hours are spent: signal, leaks, doubtful labels, what to label next.
+
+No image and no label of the test part is looked at.
+
+    python -m stages.audit
+"""
+
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from lacuna.audit import audit_targets, audited
+from lacuna.audit_leaks import count_across
+from lacuna.audit_metadata import describe_files
+from lacuna.audit_plots import plot_audit
+from lacuna.audit_report import audit_notes, audit_table, conclude_audit, describe_doubts, summarise_audit
+from lacuna.audit_signal import permutations_for
+from lacuna.audit_tables import write_conflicts, write_label_errors, write_to_label
+from lacuna.config import Params
+from lacuna.csv_files import read_csv
+from lacuna.files import whole_folder, write_json
+from lacuna.manifest import Manifest
+from lacuna.projection import project
+from lacuna.targets import Targets
+from stages._run import Facts, run
+
+FILES = Path("data/images/files.csv")
+
+
+def audit(params: Params) -> Facts:
+    targets = Targets.load(Path("data/prepared/targets.json"))
+    whole = Manifest.load(Path("data/prepared/manifest.csv"), targets)
+    duplicates = np.array([line["group"] for line in read_csv(FILES)], dtype=np.int64)
+    across = count_across(duplicates[whole.row], whole.split)
+    manifest = audited(whole)
+    copies = duplicates[manifest.row]
+
+    images = np.load("data/images/images.npy", mmap_mode="r")
+    with threadpool_limits(1):  # matrices this small only keep a second core busy waiting
+        features = project(np.load("data/features/pooled.npy", mmap_mode="r"), manifest.row)
+        fields = describe_files(FILES, manifest.row, images)
+        audits = audit_targets(targets, manifest, features, fields, copies, params.evaluate.confidence, params.audit)
+
+    frame = {
+        "images": len(manifest),
+        "groups": len(np.unique(manifest.group)),
+        "dimensions": features.shape[1],
+        "permutations": permutations_for(len(targets), params.audit),
+        "alpha": params.audit.alpha,
+        "confidence": params.evaluate.confidence,
+    }
+    with whole_folder(Path("data/audit")) as folder:
+        write_label_errors(folder / "label_errors.csv", manifest, audits)
+        write_to_label(folder / "to_label.csv", manifest, audits)
+        write_conflicts(folder / "conflicts.csv", manifest, copies, audits)
+    with whole_folder(Path("plots/audit")) as folder:
+        plot_audit(folder, audits, manifest, copies, images)
+    write_json(Path("metrics/audit.json"), summarise_audit(audits, across, frame))
+
+    notes = audit_notes(audits, across)
+    print(f"{frame['images']} images of training and validation\n{audit_table(audits)}\n{conclude_audit(audits)}.")
+    for line in describe_doubts(audits) + [f"warning: {note}" for note in notes]:
+        print(line)
+    return {"conclusion": conclude_audit(audits), "notes": notes}
+
+
+if __name__ == "__main__":
+    run("audit", audit)

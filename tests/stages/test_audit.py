@@ -1,0 +1,217 @@
+"""The stage audit on projects of which the truth is known."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lacuna.audit import CONFOUNDED, DEPENDS, audit_targets, audited, tell_tales
+from lacuna.audit_metadata import describe_files
+from lacuna.audit_report import random_copies
+from lacuna.audit_signal import LEARNABLE
+from lacuna.csv_files import read_csv, write_csv
+from lacuna.files import read_json
+from lacuna.manifest import Manifest
+from lacuna.projection import project
+from lacuna.targets import Target, Targets
+from stages.audit import audit
+
+TARGETS = Targets(
+    (
+        Target("red", "binary", ("absent", "present")),
+        Target("kind", "categorical", ("bag", "hat", "shoe")),
+        Target("noise", "binary", ("absent", "present")),
+    )
+)
+N = 240
+OUTS = ("data/audit", "metrics/audit.json", "plots/audit")
+
+
+@pytest.fixture
+def featurized(tiny_project):
+    """Return a function that writes what the stages before audit leave: red and kind can be seen, noise cannot.
+
+    `spoil(files, labels, generator)` may change the files' properties and the labels of the 240 images, of which the
+    last 40 are copies of the first.
+    """
+
+    def write(seed=0, spoil=None, **changes):
+        params = tiny_project({"audit.permutations": 199, **changes})
+        generator = np.random.default_rng(seed)
+        copies = np.concatenate([np.arange(N - 40), np.arange(40)])
+        truth = np.stack([generator.integers(0, size, N - 40) for size in (2, 3, 2)], axis=1)[copies]
+        features = generator.normal(size=(N - 40, 10))[copies] + 0.05 * generator.normal(size=(N, 10))
+        features[:, 0] += 3 * truth[:, 0]
+        features[:, 1:4] += 3 * np.eye(3)[truth[:, 1]]
+        labels = np.where(generator.random((N, 3)) < 0.15, -1, truth).astype(np.int16)
+        split = np.array(["train", "train", "train", "val", "test"])[np.arange(N - 40) % 5][copies]
+        files = {
+            "format": np.array(["PNG", "JPEG"])[generator.integers(0, 2, N)],
+            "mode": np.array(["RGB"] * N),
+            "width": np.full(N, 40),
+            "height": np.full(N, 40),
+            "bytes": generator.integers(500, 900, N),
+        }
+        if spoil:
+            spoil(files, labels, generator)
+        for folder in ("data/images", "data/features", "data/prepared"):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        np.save("data/images/images.npy", generator.integers(0, 256, (N, 12, 12, 3), dtype=np.uint8))
+        np.save("data/features/pooled.npy", features[:, None].astype(np.float32))
+        names = [f"{row}.png" for row in range(N)]
+        columns = (names, range(N), copies, *(files[name] for name in files))
+        write_csv(Path("data/images/files.csv"), ("image", "row", "group", *files), zip(*columns, strict=True))
+        Manifest(np.array(names), np.arange(N), split, copies, labels).save(Path("data/prepared/manifest.csv"), TARGETS)
+        TARGETS.save(Path("data/prepared/targets.json"))
+        return params
+
+    return write
+
+
+def figures():
+    return read_json(Path("metrics/audit.json"))["targets"]
+
+
+def digests():
+    files = [path for out in OUTS for path in ([Path(out)] if out.endswith(".json") else sorted(Path(out).rglob("*")))]
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.is_file()}
+
+
+def test_what_the_stage_says_and_writes(featurized, capsys):
+    facts = audit(featurized())
+    printed = capsys.readouterr().out
+    found = figures()
+    assert [one["verdict"] for one in found.values()] == ["learnable", "learnable", "no signal"]
+    assert facts["conclusion"] == "2 of 3 targets are learnable; not noise (no signal)"
+    assert f"{facts['conclusion']}." in printed
+    assert found["red"]["roc_auc_low"] < found["red"]["roc_auc"] < found["red"]["roc_auc_high"]
+    assert {one["metadata"]["verdict"] for one in found.values()} == {"nothing shown"}
+    assert {one["missing"]["verdict"] for one in found.values()} == {"no dependence shown"}
+    assert found["red"]["duplicates"]["conflicting"] == 0
+    assert not {"label_errors", "to_label", "learning_curve"} & set(found["noise"])
+    assert read_json(Path("metrics/audit.json"))["duplicates_across_splits"] == dict.fromkeys(
+        ("train_val", "train_test", "val_test"), 0
+    )
+    for table in ("label_errors", "to_label", "conflicts"):
+        assert Path(f"data/audit/{table}.csv").read_text().startswith("image,target,given,corrected,")
+    for picture in ("signal", "metadata", "learning_curve", "to_label"):
+        with Image.open(f"plots/audit/{picture}.png") as image:
+            assert 400 < image.width < 1800
+    curve = read_csv(Path("plots/audit/learning_curve/red.csv"))
+    assert [float(row["roc_auc"]) for row in curve] == [
+        found["red"]["learning_curve"][share]["roc_auc"] for share in ("10", "25", "50", "100")
+    ]
+
+
+def test_nothing_of_test_is_looked_at(featurized):
+    params = featurized()
+    audit(params)
+    before = digests()
+    names = {line["image"] for path in Path("data/audit").glob("*.csv") for line in read_csv(path)}
+    manifest = Manifest.load(Path("data/prepared/manifest.csv"), TARGETS)
+    test = manifest.split == "test"
+    assert not names & set(manifest.image[test].tolist())
+
+    labels = manifest.labels.copy()
+    labels[test] = np.random.default_rng(1).integers(-1, 2, (test.sum(), 3))
+    Manifest(manifest.image, manifest.row, manifest.split, manifest.group, labels).save(
+        Path("data/prepared/manifest.csv"), TARGETS
+    )
+    for array in ("data/images/images.npy", "data/features/pooled.npy"):
+        content = np.load(array)
+        content[test] = 255
+        np.save(array, content)
+    files = read_csv(Path("data/images/files.csv"))
+    rows = [
+        [*line.values()][:3] + (["GIF", "L", 9, 9, 9] if test[row] else [*line.values()][3:])
+        for row, line in enumerate(files)
+    ]
+    write_csv(Path("data/images/files.csv"), list(files[0]), rows)
+    audit(params)
+    assert digests() == before
+
+
+def test_running_twice_changes_no_byte(featurized):
+    params = featurized()
+    audit(params)
+    before = digests()
+    audit(params)
+    assert digests() == before
+    assert len(before) >= 10
+
+
+def by_format(files, labels, generator):
+    files["format"] = np.where(labels[:, 2] == 1, "JPEG", "PNG")
+
+
+def hidden(files, labels, generator):
+    labels[np.where(labels[:, 0] == 1, generator.random(N) < 0.9, generator.random(N) < 0.1), 1] = -1
+
+
+def contradicting(files, labels, generator):
+    labels[N - 40 :, 0] = 1 - labels[:40, 0]
+    labels[labels > 1] = -1
+    labels[:, 1] = np.where(labels[:, 1] < 0, 2, labels[:, 1])
+
+
+def confounded_by_format(one):
+    return one.metadata.verdict == CONFOUNDED and tell_tales(one.fields)[0][0] == "format"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("spoil", "target", "finds"),
+    [
+        (by_format, 2, confounded_by_format),
+        (hidden, 1, lambda one: one.missing.verdict == DEPENDS),
+        (contradicting, 0, random_copies),
+        (None, 0, lambda one: one.signal.verdict == LEARNABLE),
+    ],
+)
+def test_what_is_planted_is_found(featurized, spoil, target, finds):
+    found = []
+    for seed in range(20):
+        params = featurized(seed, spoil)
+        manifest = audited(Manifest.load(Path("data/prepared/manifest.csv"), TARGETS))
+        features = project(np.load("data/features/pooled.npy"), manifest.row)
+        fields = describe_files(Path("data/images/files.csv"), manifest.row, np.load("data/images/images.npy"))
+        copies = manifest.group
+        found.append(finds(audit_targets(TARGETS, manifest, features, fields, copies, 0.95, params.audit)[target]))
+    assert sum(found) >= 19
+
+
+def test_a_confound_is_said_with_its_field(featurized, capsys):
+    audit(featurized(0, by_format))
+    assert "warning: noise is confounded: the files' properties alone foretell it, by format (AUC 1.00)" in (
+        capsys.readouterr().out
+    )
+    assert figures()["red"]["metadata"]["verdict"] == "nothing shown"
+
+
+def test_missing_labels_that_depend_on_the_image_are_said(featurized, capsys):
+    audit(featurized(0, hidden))
+    assert "kind: which labels are missing depends on the image" in capsys.readouterr().out
+
+
+def test_contradicting_copies_are_said_listed_and_shown(featurized, capsys):
+    audit(featurized(0, contradicting))
+    assert "groups of duplicates contradict each other, labels drawn at random would in" in capsys.readouterr().out
+    rows = read_csv(Path("data/audit/conflicts.csv"))
+    groups = {}
+    for row in rows:
+        groups.setdefault((row["target"], row["group"]), set()).add(row["given"])
+    assert len(groups) >= 20
+    assert all(len(given) > 1 for given in groups.values())
+    assert Path("plots/audit/conflicts.png").is_file()
+
+
+def test_an_older_ingest_is_named(featurized, run_stage, one_line):
+    featurized()
+    files = read_csv(Path("data/images/files.csv"))
+    write_csv(Path("data/images/files.csv"), ("image", "row", "group"), [[*line.values()][:3] for line in files])
+    assert "data/images/files.csv: no column format, mode, width, height, bytes; run dvc repro ingest" in one_line(
+        run_stage("audit")
+    )
+    assert not Path("data/audit").exists()
