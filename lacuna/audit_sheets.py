@@ -15,7 +15,7 @@ MOST_IMAGES = 24
 
 MOST_COPIES = 3
 
-LONGEST_WORD = 14
+LONGEST_WORD = 13
 
 ACROSS = 6
 
@@ -134,4 +134,4 @@ def _draw(path: Path, title: str, tiles: Sequence[Tile], manifest: Manifest, ima
             for spine in axes.spines.values():
                 spine.set(color=GREY, linewidth=0.5)
             axes.set_title(shorten(above), fontsize=7.5, fontweight="normal", color=GREY, pad=3)
-            axes.set_xlabel(below, fontsize=7.5, labelpad=3)
+            axes.set_xlabel(below, fontsize=7, labelpad=3)
