@@ -18,6 +18,7 @@ STAGE_OF = {
     "finetune.unfreeze": "featurize",
     "calibrate": "calibrate",
     "evaluate": "evaluate",
+    "explain": "explain",
     "track": "track",
     "tune": "no stage",
 }

@@ -156,6 +156,8 @@ def test_what_is_no_fitting_number_is_refused_where_a_number_belongs(place, valu
         ("calibrate.rules", {"face": "best"}, "received 'best'"),
         ("calibrate.rules", {"hair": "cost"}, "calibrate.rules names 'hair', which is none of data.targets"),
         ("evaluate.confidence", 95, "expected less than 1, received 95"),
+        ("explain.embedding", "pca", "expected 'tsne' or 'umap', received 'pca'"),
+        ("explain.points", 6000, "expected less than or equal to 5000, received 6000"),
     ],
 )
 def test_an_impossible_value_is_named_with_what_was_expected(key, value, message):

@@ -19,6 +19,9 @@ PALETTE = (BLUE, "#E69F00", "#009E73", "#CC79A7", "#56B4E9", ORANGE, "#F0E442", 
 
 MOST_SLICES = 20
 
+SMALLEST_FALL = 0.1
+"""The axes of probabilities reach at least so far, so that next to nothing looks like it."""
+
 
 def plot_embedding(path: Path, one: Judgement, rows: Labels, places: Floats, method: str) -> None:
     """The images at `rows` of a judgement at their places (len(rows), 2), coloured by label, wrong ones marked.
@@ -64,8 +67,9 @@ def plot_faithfulness(path: Path, summaries: Mapping[str, Mapping[str, Any]], co
             values = summaries[name]
             for panel in (axes, right):
                 panel.axhline(row, color=LIGHT, linewidth=0.6, zorder=0)
+            text = f"{values['images']} images"
+            right.text(1.02, row, text, transform=right.get_yaxis_transform(), va="center", fontsize=7.5, color=GREY)
             if "difference" not in values:
-                axes.text(0, row, " no image to look at", va="center", fontsize=7.5, color=GREY)
                 continue
             axes.plot([values["drop_random"], values["drop_hottest"]], [row] * 2, color=LIGHT, linewidth=2.5)
             axes.plot(values["drop_random"], row, "o", color=GREY)
@@ -75,14 +79,14 @@ def plot_faithfulness(path: Path, summaries: Mapping[str, Mapping[str, Any]], co
                 ends = [values["difference_low"], values["difference_high"]]
                 right.plot(ends, [row] * 2, color=colour, linewidth=1.6)
             right.plot(values["difference"], row, "o", color=colour)
-            text = f"{values['images']} images"
-            right.text(1.02, row, text, transform=right.get_yaxis_transform(), va="center", fontsize=7.5, color=GREY)
         for panel, title in ((axes, "probability falls by"), (right, f"difference, {confidence:.0%} interval")):
             panel.axvline(0, color=GREY, linewidth=0.8)
             panel.set(title=title, ylim=(-0.6, len(names) - 0.4), xlabel="probability, 0 to 1")
             panel.spines["left"].set_visible(False)
             panel.tick_params(axis="y", length=0)
-            panel.locator_params(axis="x", nbins=5)
+            low, high = panel.get_xlim()
+            panel.set_xlim(min(low, -SMALLEST_FALL / 10), max(high, SMALLEST_FALL))
+            panel.locator_params(axis="x", nbins=4)
         axes.set_yticks(range(len(names)), [shorten(name) for name in reversed(names)], color=DARK)
         legend(
             figure,

@@ -43,16 +43,17 @@ def plot_examples(path: Path, target: Target, sections: Mapping[str, Sequence[Ex
     """A row of examples per section, each image beside its heat map, all maps in one scale."""
     shown = [np.abs(example.heat) for examples in sections.values() for example in examples]
     strongest = float(np.quantile(np.concatenate([heat.ravel() for heat in shown]), STRONGEST)) if shown else 1.0
-    step, height = 2.16, 1.75
-    width, total = step * PER_SECTION - 0.16, height * len(sections) + 0.35
+    step = 2.16
+    heights = [1.75 if examples else 0.5 for examples in sections.values()]
+    width, total = step * PER_SECTION - 0.16, sum(heights) + 0.35
     what = f"“{shorten(target.classes[1])}”" if target.kind == "binary" else "the decision"
     with picture(path, width * TILE + 0.3, total * TILE + 0.35) as figure:
         axes = _canvas(figure.subplots(), width, total, f"{target.name}: what the decisions rest on, validation images")
         for row, (section, examples) in enumerate(sections.items()):
-            top = total - 0.35 - row * height
+            top = total - 0.35 - sum(heights[:row])
             axes.text(0, top, section, va="top", fontsize=8.5, weight="bold", color=DARK)
             if not examples:
-                axes.text(0, top - 0.35, "none", va="top", fontsize=8, color=GREY)
+                axes.text(0, top - 0.18, "none", va="top", fontsize=8, color=GREY)
             for column, example in enumerate(examples):
                 left, bottom = column * step, top - 1.22
                 _tile(axes, example.image, left, bottom)
@@ -76,7 +77,7 @@ def plot_confused_pairs(
     images: Sequence[Sequence[NDArray[np.uint8]]],
 ) -> None:
     """A row per pair: both classes' mean images (n_classes, h, w, 3), then some of the images that were mistaken."""
-    step, height = 1.08, 1.5
+    step, height = 1.08, 1.66
     across = PER_SECTION + 2
     width, total = step * across + 0.06, height * max(len(pairs), 1) + 0.35
     with picture(path, width * TILE + 0.3, total * TILE + 0.3) as figure:
@@ -86,17 +87,10 @@ def plot_confused_pairs(
         for row, (pair, examples) in enumerate(zip(pairs, images, strict=True)):
             top = total - 0.35 - row * height
             names = f"{shorten(target.classes[pair.actual])} → {shorten(target.classes[pair.predicted])}"
-            text = axes.text(0, top, names, va="top", fontsize=8.5, weight="bold", color=DARK)
-            axes.annotate(
-                f"   {len(pair.rows)} of {pair.of}; {_alike(pair)}",
-                (1, 0),
-                xycoords=text,
-                va="bottom",
-                fontsize=7.5,
-                color=GREY,
-                annotation_clip=False,
-            )
-            bottom = top - 1.24
+            axes.text(0, top, names, va="top", fontsize=8.5, weight="bold", color=DARK)
+            counted = f"{len(pair.rows)} of {pair.of}; {_alike(pair)}"
+            axes.text(0, top - 0.17, counted, va="top", fontsize=7.5, color=GREY)
+            bottom = top - 1.38
             for place, (index, label) in enumerate(((pair.actual, "mean, actual"), (pair.predicted, "mean, said"))):
                 if not np.isnan(means[index]).any():
                     _tile(axes, np.rint(means[index]).astype(np.uint8), place * step, bottom, "bicubic")

@@ -138,7 +138,7 @@ def test_a_hidden_layer_is_explained_by_the_gradient(trained):
     assert facts["maps"] == "gradient"
 
 
-@pytest.mark.parametrize("case", ["binary only", "many classes", "nothing known"])
+@pytest.mark.parametrize("case", ["binary only", "many classes", "nothing known", "few images"])
 def test_any_targets_fit_the_pictures(trained, case):
     two = ("absent", "present")
     targets = {
@@ -147,8 +147,9 @@ def test_any_targets_fit_the_pictures(trained, case):
             Target("a rather long name of a target", "categorical", tuple(f"quite a long class {i}" for i in range(60)))
         ],
         "nothing known": TARGETS.items,
+        "few images": TARGETS.items,
     }[case]
-    params = trained(Targets(tuple(targets)))
+    params = trained(Targets(tuple(targets)), n_val=4 if case == "few images" else N_VAL)
     if case == "nothing known":
         manifest = Manifest.load(Path("data/prepared/manifest.csv"), TARGETS)
         manifest.labels[:] = -1
