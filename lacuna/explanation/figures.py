@@ -37,9 +37,9 @@ def plot_embedding(path: Path, one: Judgement, rows: Labels, places: Floats, met
     with picture(path, 7.2, 4.8) as figure:
         axes = figure.subplots()
         unknown = labels < 0
-        axes.scatter(
-            x[unknown], y[unknown], s=size * 0.5, color=LIGHT, linewidths=0, label=f"unknown ({unknown.sum()})"
-        )
+        if unknown.any():
+            text = f"unknown ({unknown.sum()})"
+            axes.scatter(x[unknown], y[unknown], s=size * 0.5, color=LIGHT, linewidths=0, label=text)
         others = ~unknown & ~np.isin(labels, coloured)
         if others.any():
             text = f"{len(order) - len(coloured)} other classes ({others.sum()})"
@@ -99,7 +99,7 @@ def plot_slices(path: Path, slices: Sequence[Slice], confidence: float) -> None:
     """The slices that are shown to be worse than the rest; says so where there is none."""
     shown = [one for one in slices if one.shown][:MOST_SLICES]
     n_shown = sum(one.shown for one in slices)
-    title = f"{n_shown} of {len(slices)} slices are shown to be worse than the rest"
+    title = f"{n_shown} of {len(slices)} slices {'is' if n_shown == 1 else 'are'} shown to be worse than the rest"
     if n_shown > len(shown):
         title += f", the {len(shown)} clearest of them"
     with picture(path, 8, 1.6 + 0.32 * max(len(shown), 1)) as figure:
