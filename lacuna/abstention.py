@@ -55,8 +55,8 @@ def promise(
     """The lowest probabilities from which on at least `precision` of the answers are right, with this certainty.
 
     Of a binary target both "absent" and "present" have to be right that often: a rare attribute would otherwise keep
-    any promise by never being found. Labels (n,) with -1 = unknown; copies of an image count once, and as wrong when one
-    of them is. The labels must not have shaped model or calibration.
+    any promise by never being found. Labels (n,) with -1 = unknown; copies of an image count once, and as wrong when
+    one of them is. The labels must not have shaped model or calibration.
     """
     known = labels >= 0
     stated = np.take_along_axis(probabilities, decisions[:, None].astype(np.intp), axis=1)[:, 0]

@@ -239,6 +239,11 @@ class Audit(Block):
     seed: Seed
 
 
+class Report(Block):
+    precision: OpenFraction
+    certainty: OpenFraction
+
+
 class Track(Block):
     experiment: Annotated[str, Field(min_length=1)]
 
@@ -271,6 +276,7 @@ class Params(Block):
     audit: Audit
     baseline: Baseline
     explain: Explain
+    report: Report
     track: Track
     tune: Tune
 

@@ -1,0 +1,1 @@
+"""The report: everything a run found out, on one page for people."""
