@@ -14,8 +14,6 @@ Content = Mapping[str, Any]
 MOST_SHEETS = 12
 """Of more targets than these, only so many have their sheets of images on the page; the files hold all."""
 
-CAREFUL = ("confounded", "foretold")
-
 
 @dataclass(frozen=True)
 class Found:
@@ -88,14 +86,14 @@ def usable(found: Found, name: str) -> tuple[str, str]:
         return "no", f"{verdict}; the audit of the labels says: {audit.get('verdict', 'nothing')}"
     reasons = []
     metadata = audit.get("metadata", {})
-    if metadata.get("verdict") in CAREFUL:
-        reasons.append(f"{metadata['verdict']} by {metadata['by']}")
+    if metadata.get("verdict") == "confounded":
+        reasons.append(f"confounded by {metadata['by']}: it may have learned where the images come from")
     if audit.get("missing", {}).get("verdict") == "depends on the image":
         reasons.append("labels are missing by image: the figures are of labelled images only")
+    if reasons:
+        return "with care", "; ".join(reasons)
     unbeaten = found.baseline["verdicts"].get(name, "")
-    if unbeaten.startswith("does not"):
-        reasons.append(unbeaten)
-    return ("with care", "; ".join(reasons)) if reasons else ("yes", "learned, and better than every simpler model")
+    return "yes", f"learned, but it {unbeaten}" if unbeaten.startswith("does not") else "learned"
 
 
 def describe_automation(one: Automation) -> str:

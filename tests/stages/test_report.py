@@ -1,0 +1,152 @@
+"""The stage report on figures of simulated predictions, and on what the other stages would have found."""
+
+import hashlib
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lacuna.consistency import save_relations
+from lacuna.files import read_json, write_json
+from stages.calibrate import calibrate
+from stages.evaluate import evaluate
+from stages.report import report
+from tests.simulated_predictions import TARGETS, simulate
+
+PAGE = Path("plots/report.html")
+BEATEN = dict.fromkeys(TARGETS.names, "beats every simpler model")
+
+
+@pytest.fixture
+def project(tiny_project):
+    """A function that makes a project at the point where `report` runs; `signal` is the network's."""
+
+    def make(signal=6.0, metadata="nothing shown", verdicts=BEATEN, findings=()):
+        params = tiny_project({"evaluate.bootstrap": 60})
+        Path("plots").mkdir(exist_ok=True)
+        TARGETS.save(Path("data/predictions/targets.json"))
+        save_relations(Path("data/prepared/hierarchy.json"), ())
+        counts = {target.name: {"counts": [100] * target.n_classes} for target in TARGETS}
+        write_json(Path("data/prepared/class_weights.json"), counts)
+        for part, seed in (("val", 0), ("test", 1)):
+            simulate(400, signal=signal, seed=seed).save(Path(f"data/predictions/{part}.npz"))
+        for phase, losses in (("warmup", [0.7, 0.6]), ("finetune", [0.5, 0.3, 0.4])):
+            rows = "".join(f"{phase},{i},{1 - i / 10},{loss}\n" for i, loss in enumerate(losses, 1))
+            Path(f"plots/history_{phase}.csv").write_text("phase,epoch,log_loss,val_log_loss\n" + rows)
+        calibrate(params)
+        evaluate(params)
+        splits = {part: {"absent": 5, "present": 5} for part in ("train", "val", "test")}
+        audited = {
+            "verdict": "learnable",
+            "roc_auc": 0.9,
+            "roc_auc_low": 0.8,
+            "roc_auc_high": 0.95,
+            "p_adjusted": 0.005,
+            "metadata": {"verdict": metadata, "by": "format (AUC 0.99)"},
+            "missing": {"verdict": "at random"},
+        }
+        figures = {f"{name}{end}": 0.8 for name in ("roc_auc", "average_precision", "f1", "log_loss") for end in
+                   ("", "_low", "_high")}  # fmt: skip
+        contents = {
+            "prepare": {
+                "images": 800,
+                "groups": 640,
+                "rows_malformed": 3,
+                "targets": {name: {"known_share": 0.7, **splits} for name in TARGETS.names},
+            },
+            "explore": {"findings": list(findings)},
+            "audit": {"conclusion": "Every target is learnable", "targets": dict.fromkeys(TARGETS.names, audited)},
+            "baseline": {
+                "models": {name: {"parameters": 7, "macro": figures} for name in ("class_shares", "trained")},
+                "gains": {"class_shares": {"macro": figures, "targets": {}}},
+                "verdicts": dict(verdicts),
+            },
+            "explain": {
+                "maps": "class activation",
+                "targets": {
+                    "red": {
+                        "faithfulness": {"shown": True},
+                        "worse_slices": {"size: small": {"accuracy": 0.5, "rest": 0.9, "images": 30}},
+                    },
+                    "old": {"faithfulness": {"shown": False}},
+                },
+            },
+        }
+        for name, content in contents.items():
+            write_json(Path(f"metrics/{name}.json"), content)
+        origin = {"images_sha256": "ab12", "versions": {"numpy": "2.4.6"}}
+        write_json(Path("models/bundle/bundle.json"), {"origin": origin})
+        sheet = Path("plots/explain/examples/red.png")
+        sheet.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(sheet)
+        return params
+
+    return make
+
+
+def rows_of_first_table(html):
+    body = html[html.index("<tbody>") : html.index("</tbody>")]
+    cells = [re.findall(r"<td>(.*?)</td>", row) for row in body.split("</tr>")]
+    return {row[0]: row[1:] for row in cells if row}
+
+
+def test_the_first_screen_says_which_targets_can_be_used_and_how_well(project):
+    report(project())
+    test = read_json(Path("metrics/test.json"))["targets"]
+    rows = rows_of_first_table(PAGE.read_text(encoding="utf-8"))
+    assert list(rows) == list(TARGETS.names)
+    assert rows["red"][0] == "yes"
+    assert rows["red"][1].startswith(f"{100 * test['red']['precision']:.0f} [")
+    share = read_json(Path("metrics/report.json"))["answers_by_itself"]["kind"]
+    assert share > 0.5
+    answered = re.fullmatch(rf"{share:.0%} \((\d+) of (\d+) right\)", rows["kind"][5])
+    assert int(answered[1]) / int(answered[2]) > 0.9
+
+
+def test_without_signal_nothing_is_usable_and_nothing_answered(project):
+    facts = report(project(signal=0))
+    rows = rows_of_first_table(PAGE.read_text(encoding="utf-8"))
+    assert {row[0] for row in rows.values()} == {"no"}
+    assert facts["conclusion"].startswith("No target beats its best trivial baseline")
+    assert read_json(Path("metrics/report.json"))["answers_by_itself"]["kind"] == 0
+
+
+def test_a_confounded_target_is_to_be_used_with_care_and_an_unbeaten_model_named(project):
+    report(project(metadata="confounded"))
+    rows = rows_of_first_table(PAGE.read_text(encoding="utf-8"))
+    assert rows["red"][0] == "with care"
+    assert "confounded by format" in rows["red"][6]
+    report(project(verdicts=BEATEN | {"red": "does not beat linear probe"}))
+    rows = rows_of_first_table(PAGE.read_text(encoding="utf-8"))
+    assert rows["red"][6] == "learned, but it does not beat linear probe"
+
+
+def test_the_page_tells_of_every_stage_and_needs_nothing_but_itself(project):
+    report(project(findings=["<script>alert(1)</script> & co"]))
+    html = PAGE.read_text(encoding="utf-8")
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; co" in html
+    assert "<script" not in html
+    assert re.findall(r'(?:src|href)="(?!data:image/png;base64,|#s\d)[^"]*"', html) == []
+    for said in (
+        "3 malformed label rows",
+        "finetune: overfitting",
+        "size: small",
+        "they are shown to hold for red",
+        "not for old: don&#39;t read anything into these",
+        "ab12",
+        "train.loss: focal",
+        "CRISP-DM",
+    ):
+        assert said in html, said
+    assert html.count("<img") >= 4
+
+
+def test_the_same_bytes_again(project):
+    params = project()
+    digests = []
+    for _ in range(2):
+        report(params)
+        digests.append(hashlib.sha256(PAGE.read_bytes()).hexdigest())
+    assert digests[0] == digests[1]
