@@ -1,5 +1,6 @@
 """The small CNN from scratch that a pretrained network has to beat, trained on the same images and labels."""
 
+import math
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,9 @@ from lacuna.training_data import TrainingData
 
 LEARNING_RATE = 1e-3
 
+MOST_SHOWN = 150_000
+"""So many images are shown in training, give or take an epoch: a baseline must not cost more than the model."""
+
 
 @dataclass(frozen=True)
 class SmallCnn:
@@ -33,11 +37,12 @@ def train_small_cnn(params: Params, data: TrainingData) -> SmallCnn:
 
     Images larger than `baseline.cnn_size` are shrunk once, into a temporary file. Test images are not read.
     """
+    longest = math.ceil(MOST_SHOWN / len(data.manifest.part("train")))
     changes: dict[str, dict[str, Any]] = {
         "backbone": {"name": "small_cnn", "weights": "none", "input_size": 0},
         "optimizer": {"name": "adam", "schedule": "cosine", "ramp": 0.0, "average": 0.0},
         "finetune": {
-            "epochs": params.baseline.cnn_epochs,
+            "epochs": min(params.baseline.cnn_epochs, longest),
             "learning_rate": LEARNING_RATE,
             "unfreeze": "all",
             "layer_decay": 1.0,
