@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from lacuna import backend
 from lacuna.backbones.small_cnn import CHANNELS
 from lacuna.config import Params
 from lacuna.files import create_array
@@ -37,6 +38,7 @@ def train_small_cnn(params: Params, data: TrainingData) -> SmallCnn:
 
     Images larger than `baseline.cnn_size` are shrunk once, into a temporary file. Test images are not read.
     """
+    backend.make_reproducible(params.train.seed)
     longest = math.ceil(MOST_SHOWN / len(data.manifest.part("train")))
     changes: dict[str, dict[str, Any]] = {
         "backbone": {"name": "small_cnn", "weights": "none", "input_size": 0},
