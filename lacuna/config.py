@@ -3,32 +3,25 @@
 Types and ranges stand here, the values (all of them, there are no defaults) in params.yaml.
 """
 
-import re
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, field_validator, model_validator
+from pydantic import Field, PlainValidator, field_validator, model_validator
 
+from lacuna.config_types import (
+    Block,
+    CorrectionsPath,
+    Count,
+    Fraction,
+    Interpolation,
+    OpenFraction,
+    Positive,
+    Rule,
+    Seed,
+    Words,
+    layers_or_block,
+)
 from lacuna.search_space import Range, check_space
 from lacuna.targets import Kind, Target
-
-Fraction = Annotated[float, Field(ge=0, le=1)]
-OpenFraction = Annotated[float, Field(gt=0, lt=1)]
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Words = Annotated[tuple[str, ...], Field(strict=False)]
-Rule = Literal["expected_f1", "pr_argmax", "min_recall", "min_precision", "cost", "fixed"]
-Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"]
-
-
-def _layers_or_block(value: object) -> int | str:
-    if (type(value) is int and value >= 0) or (isinstance(value, str) and re.fullmatch(r"[a-z]\w*", value)):
-        return value
-    raise ValueError(f"expected a number of layers, the name of a block or all, received {value!r}")
-
-
-class Block(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Sample(Block):
@@ -56,7 +49,7 @@ class Data(Block):
     max_pixels: Count
     max_rejected: Fraction
     duplicate_rms: Fraction
-    corrections: str
+    corrections: CorrectionsPath
 
     @field_validator("targets")
     @classmethod
@@ -64,13 +57,6 @@ class Data(Block):
         for name in targets:
             Target(name, "binary", ("0", "1"))  # the class's own check, before any image is decoded
         return targets
-
-    @field_validator("corrections")
-    @classmethod
-    def _corrections_lie_where_dvc_sees_them(cls, path: str) -> str:
-        if path and not re.fullmatch(r"corrections/[^/]+", path):
-            raise ValueError(f'expected "" or a file in the folder corrections/, received {path!r}')
-        return path
 
     @model_validator(mode="after")
     def _keys_fit_each_other(self) -> Self:
@@ -193,7 +179,7 @@ class Warmup(Block):
 class Finetune(Block):
     epochs: Annotated[int, Field(ge=0)]
     learning_rate: Positive
-    unfreeze: Annotated[int | str, PlainValidator(_layers_or_block)]
+    unfreeze: Annotated[int | str, PlainValidator(layers_or_block)]
     layer_decay: Annotated[float, Field(gt=0, le=1)]
     patience: Count
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from lacuna.metrics import Floats, Labels
 
 if TYPE_CHECKING:
-    from lacuna.config import Calibrate, Rule
+    from lacuna.config import Calibrate
+from lacuna.config_types import Rule
 
 NO_DATA_THRESHOLD = 0.5
 """The threshold when not a single label is known."""

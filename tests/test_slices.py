@@ -3,7 +3,6 @@ import pytest
 
 from lacuna.explanation.judgement import Judgement
 from lacuna.explanation.slices import LEAST_GROUPS, Cut, cut_images, cut_in_thirds, examine_slices
-from lacuna.multiple_testing import holm
 from lacuna.targets import Target, Targets
 from tests.simulated_predictions import EVALUATE
 
@@ -118,10 +117,3 @@ def test_values_that_do_not_differ_are_not_cut():
     cut = cut_in_thirds("image size", np.array([72.0] * 8 + [100.0]), "px")
     assert cut.names == ("up to 72 px", "above 72 px")
     assert cut.member.tolist() == [0] * 8 + [1]
-
-
-def test_holm_by_hand():
-    assert holm([]).tolist() == []
-    assert holm([0.02, 0.5, 0.001]).tolist() == pytest.approx([0.04, 0.5, 0.003])
-    assert holm([0.6, 0.9]).tolist() == [1, 1]
-    assert holm([0.03, 0.03]).tolist() == pytest.approx([0.06, 0.06])

@@ -162,7 +162,7 @@ def test_the_best_of_a_whole_search_becomes_an_experiment_and_an_mlflow_run(tmp_
         monkeypatch.setenv(name, value)
     for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME", "PYTHONPATH"):
         monkeypatch.delenv(name, raising=False)
-    for folder in ("lacuna", "stages", ".dvc"):
+    for folder in ("lacuna", "stages", "corrections", ".dvc"):
         shutil.copytree(
             REPOSITORY / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__", "cache", "tmp")
         )

@@ -1,0 +1,34 @@
+"""What values of params.yaml may be, apart from which there are (module `config`)."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+OpenFraction = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Words = Annotated[tuple[str, ...], Field(strict=False)]
+Rule = Literal["expected_f1", "pr_argmax", "min_recall", "min_precision", "cost", "fixed"]
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"]
+
+
+def layers_or_block(value: object) -> int | str:
+    if (type(value) is int and value >= 0) or (isinstance(value, str) and re.fullmatch(r"[a-z]\w*", value)):
+        return value
+    raise ValueError(f"expected a number of layers, the name of a block or all, received {value!r}")
+
+
+def _in_corrections(path: str) -> str:
+    if path and not re.fullmatch(r"corrections/[^/]+", path):
+        raise ValueError(f'expected "" or a file in the folder corrections/, received {path!r}')
+    return path
+
+
+CorrectionsPath = Annotated[str, AfterValidator(_in_corrections)]
+
+
+class Block(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
