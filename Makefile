@@ -25,9 +25,10 @@ lint: $(VENV)/requirements-dev.installed  ## Style, types and import rules
 	mypy
 	lint-imports
 
-lock: $(VENV)/requirements-dev.installed  ## Renew requirements.txt and requirements-dev.txt from the .in files
+lock: $(VENV)/requirements-dev.installed  ## Renew the requirements*.txt from the .in files
 	$(call compile,requirements)
 	$(call compile,requirements-dev)
+	$(call compile,requirements-serve)
 
 bench: $(VENV)/requirements-dev.installed  ## Measure speed, memory and quality; FASHION=FOLDER names the fashion products
 	python -m benchmarks all --fashion "$(FASHION)"
