@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PlainValidator, field_validator, model_validator
 
+from lacuna.config_familiarity import Familiarity
 from lacuna.config_types import (
     Block,
     CorrectionsPath,
@@ -262,6 +263,7 @@ class Params(Block):
     audit: Audit
     baseline: Baseline
     explain: Explain
+    familiarity: Familiarity
     report: Report
     track: Track
     tune: Tune

@@ -18,7 +18,7 @@ from stages._run import run
 
 LIBRARIES = ("keras", "numpy", "onnx", "onnxruntime", "openvino", "pillow", "tensorflow", "tf2onnx")
 
-WITHOUT_EFFECT = {"audit", "baseline", "explain", "explore", "report", "sample", "track", "tune"}
+WITHOUT_EFFECT = {"audit", "baseline", "explain", "explore", "familiarity", "report", "sample", "track", "tune"}
 """Blocks of params.yaml that shape neither the model nor its figures, except through the data."""
 
 
