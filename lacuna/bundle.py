@@ -4,6 +4,7 @@
     model.xml, model.bin   the network for OpenVINO
     model.onnx    the network for ONNX Runtime
     head.npy      weights of its head, for heat maps; not there when the head has a hidden layer
+    familiarity.npz   what the training images were like; not there in bundles of before
     validation.npz, test.npz   what the network said of these parts; no prediction needs them, an ensemble does
 
 An ensemble has several networks, each in a folder of its own: 1/model.xml, 2/model.xml, ...
@@ -31,6 +32,7 @@ FORMAT_VERSION = 3
 MAX_DESCRIPTION_BYTES = 20_000_000
 MAX_MODEL_BYTES = 2_000_000_000
 MAX_IMAGE_SIZE = 1024
+FAMILIARITY_FILE = "familiarity.npz"
 PREDICTIONS = {"validation": "validation.npz", "test": "test.npz"}
 
 
@@ -83,12 +85,13 @@ def write_bundle(
     predictions: Mapping[str, Path],
     origin: Mapping[str, object],
     metrics: Mapping[str, object],
+    familiarity: Path | None = None,
 ) -> None:
     """Write a bundle into an existing folder.
 
     `exported` are the folders with each member's network for both runtimes, `predictions` the file of each part of
     PREDICTIONS. `origin` (hashes of data and parameters, versions of the libraries) and `metrics` are for the reader's
-    eyes. The same content gives the same bytes.
+    eyes. `familiarity` is the file that stage familiarity wrote. The same content gives the same bytes.
     """
     bundle.calibration.fits(bundle.targets)  # raises LacunaError when they don't belong together
     networks = []
@@ -110,6 +113,9 @@ def write_bundle(
         "origin": origin,
         "metrics": metrics,
     }
+    if familiarity is not None:
+        shutil.copyfile(familiarity, folder / FAMILIARITY_FILE)
+        content["familiarity"] = _hashes(folder, [FAMILIARITY_FILE])
     write_json(folder / "bundle.json", content)
 
 
@@ -140,6 +146,8 @@ def read_bundle(folder: Path, runtime: Runtime) -> Bundle:
             for member, network in zip(members, content["networks"], strict=True)
             for name in member.files(runtime)
         }
+        if "familiarity" in content:
+            hashes[Path(FAMILIARITY_FILE)] = content["familiarity"][FAMILIARITY_FILE]
     except (KeyError, TypeError, ValueError, AttributeError, LacunaError) as error:
         raise LacunaError(f"{folder / 'bundle.json'}: damaged, {type(error).__name__}: {error}; {_MEND}") from None
     if not members or not all(map(_is_possible, members)):

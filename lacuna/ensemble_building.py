@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 
 from lacuna.baselines import training_prior
-from lacuna.bundle import PREDICTIONS, Bundle, read_bundle, read_description, read_predictions, write_bundle
+from lacuna.bundle import (
+    FAMILIARITY_FILE,
+    PREDICTIONS,
+    Bundle,
+    read_bundle,
+    read_description,
+    read_predictions,
+    write_bundle,
+)
 from lacuna.calibration_fit import fit_calibration
 from lacuna.comparison import Comparison, compare
 from lacuna.config import Calibrate, Evaluate
@@ -60,6 +68,7 @@ def build_ensemble(folders: Sequence[Path], out: Path, options: Calibrate, evalu
         for part, scored in (("validation", validation), ("test", test))
     }
     networks = [replace(one.members[0], folder=str(number)) for number, one in enumerate(bundles, start=1)]
+    familiarity = folders[0] / FAMILIARITY_FILE  # the first member's features say whether an image is familiar
     bundle = replace(first, calibration=calibration, members=tuple(networks))
     with whole_folder(out) as whole, TemporaryDirectory() as scratch:
         predictions = {part: Path(scratch, file) for part, file in PREDICTIONS.items()}
@@ -72,6 +81,7 @@ def build_ensemble(folders: Sequence[Path], out: Path, options: Calibrate, evalu
             predictions=predictions,
             origin={"members": [read_description(folder)["origin"] for folder in folders]},
             metrics=metrics,
+            familiarity=familiarity if familiarity.is_file() else None,
         )
     gains = {
         str(folder): compare(

@@ -52,6 +52,7 @@ def bundle(params: Params) -> None:
             predictions=predictions,
             origin=origin,
             metrics=metrics,
+            familiarity=Path("models/familiarity.npz"),
         )
 
 
