@@ -1,4 +1,4 @@
-"""Union-find: which things belong together when pairs of them do."""
+"""Groups of images that belong together: found by union-find from pairs that do, and one image drawn of each."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,3 +33,10 @@ class DisjointSets:
     def smallest_members(self) -> NDArray[np.int64]:
         """For each number the smallest one of its set, int64 `(n,)`."""
         return np.array([self._root(member) for member in range(len(self._parent))], dtype=np.int64)
+
+
+def one_of_each(group: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.intp]:
+    """The places of one image of each group, drawn at random, in their order."""
+    order = generator.permutation(len(group))
+    _, first = np.unique(group[order], return_index=True)
+    return np.sort(order[first])

@@ -1,0 +1,92 @@
+"""What is familiar to the trained network, from where on an image is not, and what drift is measured against.
+
+python -m stages.familiarity
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacuna.config import Params
+from lacuna.drift_reference import (
+    DIMENSIONS,
+    MOST_COORDINATES,
+    MOST_PROPERTIES,
+    DriftReference,
+    Properties,
+    measure_light,
+)
+from lacuna.exploration.files_table import read_files
+from lacuna.familiarity_fit import fewest_groups, fit_familiarity
+from lacuna.familiarity_plots import plot_distances
+from lacuna.files import save_arrays, write_json
+from lacuna.grouping import one_of_each
+from lacuna.images import Origin
+from lacuna.manifest import Manifest
+from lacuna.pooled_features import pool_images
+from lacuna.runtimes import load_network
+from lacuna.targets import Targets
+from stages._run import Facts, run
+
+MOST_UNSEEN = 10_000
+"""At most so many groups of validation and of test take part."""
+
+
+def familiarity(params: Params) -> Facts:
+    options = params.familiarity
+    manifest = Manifest.load(Path("data/prepared/manifest.csv"), Targets.load(Path("data/prepared/targets.json")))
+    images = np.load("data/images/images.npy", mmap_mode="r")
+    network = load_network(Path("models/export"), "openvino")
+    generator = np.random.default_rng(options.seed)
+    rows = {
+        "train": _draw(manifest.part("train").row, options.images, generator),
+        **{part: _draw(_singles(manifest.part(part), generator), MOST_UNSEEN, generator) for part in ("val", "test")},
+    }
+    pooled = {part: pool_images(network, images, chosen, part) for part, chosen in rows.items()}
+    found = fit_familiarity(pooled["train"], pooled["val"], pooled["test"], options.false_alarms)
+    seen = [_singles(manifest.part(part), generator) for part in ("train", "val")]
+    properties = _properties(images, _draw(np.concatenate(seen), MOST_PROPERTIES, generator), params)
+    shown = _draw(np.arange(len(pooled["val"])), MOST_COORDINATES, generator)
+    coordinates = found.coordinates(pooled["val"][shown])[:, :DIMENSIONS].astype(np.float32)
+    reference = DriftReference(properties, coordinates)
+    save_arrays(Path("models/familiarity.npz"), {**found.to_arrays(), **reference.to_arrays()})
+
+    alarms = found.alarms
+    write_json(Path("metrics/familiarity.json"), {"training_images": len(rows["train"]), **found.describe()})
+    distances = (found.distance(pooled[part]) for part in ("val", "test"))
+    plot_distances(Path("plots/familiarity.png"), found, *distances)
+    if alarms.promised > alarms.asked:
+        fewest = fewest_groups(alarms.asked)
+        print(
+            f"note: validation has {alarms.n_validation} images that are no copies of each other; to promise that "
+            f"{alarms.asked:.1%} of like images are called unfamiliar takes {fewest}, promised is {alarms.promised:.1%}"
+        )
+    print(
+        f"unfamiliar from distance {found.threshold:.1f} on: {alarms.n_alarms} of {alarms.n_test} test images "
+        f"({alarms.low:.1%} to {alarms.high:.1%})"
+    )
+    return found.describe()
+
+
+def _singles(part: Manifest, generator: np.random.Generator) -> NDArray[np.int64]:
+    """The rows of one image of each group: copies are no new evidence."""
+    return part.row[one_of_each(part.group, generator)]
+
+
+def _draw(rows: NDArray[np.int64], most: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    return np.sort(generator.permutation(rows)[:most])
+
+
+def _properties(images: NDArray[np.uint8], rows: NDArray[np.int64], params: Params) -> Properties:
+    files = read_files(Path("data/images/files.csv"))
+    origins = [Origin(*files[row][1:]) for row in rows.tolist()]
+    light = [
+        measure_light(images[row], one.width, one.height, params.data.resize)
+        for row, one in zip(rows.tolist(), origins, strict=True)
+    ]
+    return Properties.of(origins, light)
+
+
+if __name__ == "__main__":
+    run("familiarity", familiarity)
