@@ -157,7 +157,8 @@ def _parser() -> argparse.ArgumentParser:
     what = "an image, a folder of them, a pattern, a CSV file of paths, or - for paths on standard input"
     command.add_argument("images", metavar="PATH", nargs="+", help=what)
     command.add_argument("--bundle", type=Path, default=Path("models/bundle"), help="the model (%(default)s)")
-    command.add_argument("--runtime", choices=("openvino", "onnx"), default="openvino", help="(%(default)s)")
+    runtimes = ("openvino", "openvino-bf16", "openvino-int8", "onnx", "keras")
+    command.add_argument("--runtime", choices=runtimes, default="openvino", help="(%(default)s)")
     command.add_argument("--out", metavar="FILE", type=Path, help="write a .csv, .parquet or .jsonl file instead")
     command.add_argument("--json", action="store_true", help="print one JSON document with every probability")
     what = "answer only where this share of answers is right, say unsure elsewhere"
