@@ -7,7 +7,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PlainValidator, field_validator, model_validator
 
-from lacuna.config_familiarity import Familiarity
 from lacuna.config_types import (
     Block,
     CorrectionsPath,
@@ -21,6 +20,7 @@ from lacuna.config_types import (
     Words,
     layers_or_block,
 )
+from lacuna.config_use import Export, Familiarity
 from lacuna.search_space import Range, check_space
 from lacuna.targets import Kind, Target
 
@@ -260,6 +260,7 @@ class Params(Block):
     finetune: Finetune
     calibrate: Calibrate
     evaluate: Evaluate
+    export: Export
     audit: Audit
     baseline: Baseline
     explain: Explain

@@ -13,6 +13,7 @@ from lacuna.bundle import (
     FAMILIARITY_FILE,
     PREDICTIONS,
     Bundle,
+    check_files,
     read_bundle,
     read_description,
     read_predictions,
@@ -26,7 +27,6 @@ from lacuna.errors import LacunaError
 from lacuna.evaluation import score_test, score_validation
 from lacuna.files import whole_folder
 from lacuna.predictions import Predictions
-from lacuna.runtimes import RUNTIMES
 from lacuna.verdicts import summarise
 
 
@@ -93,8 +93,8 @@ def build_ensemble(folders: Sequence[Path], out: Path, options: Calibrate, evalu
 
 
 def _read(folder: Path) -> Bundle:
-    for runtime in RUNTIMES:
-        bundle = read_bundle(folder, runtime)
+    bundle = read_bundle(folder, "openvino")
+    check_files(folder)
     if len(bundle.members) > 1:
         raise LacunaError(f"{folder}: an ensemble itself; name the bundles that it was made of")
     return bundle

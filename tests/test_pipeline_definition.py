@@ -15,7 +15,6 @@ REPOSITORY = Path(__file__).parents[1]
 HARMLESS = {
     "lacuna": "says nothing but the version",
     "lacuna.config": "the values are params",
-    "lacuna.config_familiarity": "the values are params",
     "lacuna.config_types": "the values are params",
     "lacuna.csv_files": "how tables stand in files, not what they hold",
     "lacuna.diagnosis": "words for the user; no out holds them",

@@ -1,10 +1,14 @@
-"""The block `familiarity` of params.yaml: when an image counts as unlike the training images."""
+"""Blocks of params.yaml on what becomes of a finished model."""
 
 from typing import Annotated
 
 from pydantic import Field
 
 from lacuna.config_types import Block, OpenFraction, Seed
+
+
+class Export(Block):
+    int8: bool
 
 
 class Familiarity(Block):
