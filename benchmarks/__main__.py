@@ -7,6 +7,7 @@ memory       peak anonymous memory with 1,000 and 10,000 images
 mlsmote      warm-up with and without MLSMOTE, on the data in the working folder (after `dvc repro`)
 truth        whether the intervals on the default data cover the withheld truth (after `dvc repro`)
 backbones    quality and speed of those whose weights need no download
+familiarity  which distance tells images of another kind
 verdicts     how often verdicts and intervals err on simulated targets
 """
 
@@ -19,15 +20,17 @@ from benchmarks.speed import experiments, speed
 from benchmarks.truth import truth
 from benchmarks.verdicts import verdicts
 
+NAMES = ("gaps", "speed", "experiments", "memory", "backbones", "familiarity", "mlsmote", "truth", "verdicts")
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "name", choices=["gaps", "speed", "experiments", "memory", "backbones", "mlsmote", "truth", "verdicts", "all"]
-    )
+    parser.add_argument("name", choices=[*NAMES, "all"])
     parser.add_argument("--fashion", type=Path, help="folder with styles.csv and images/ of the fashion products")
+    parser.add_argument("--chest", type=Path, help="familiarity: folder of the X-rays' class folders")
+    parser.add_argument("--aimonk", type=Path, help="familiarity: folder with images/ of the garment photos")
     parser.add_argument("--images", type=int, default=1500)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--size", type=int, default=128, help="backbones: side of the images in pixels")
@@ -51,6 +54,10 @@ def main() -> None:
         experiments(arguments.fashion.resolve(), arguments.images)
     if arguments.name in ("memory", "all"):
         memory(arguments.fashion.resolve(), (1000, 10_000))
+    if arguments.name in ("familiarity", "all"):
+        from benchmarks.familiarity import familiarity  # loads Keras
+
+        familiarity(arguments.fashion, arguments.chest, arguments.aimonk)
     if arguments.name in ("backbones", "all"):
         backbones(arguments.fashion.resolve(), arguments.images, arguments.size)
     if arguments.name in ("speed", "all"):

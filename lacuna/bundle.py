@@ -168,7 +168,8 @@ def bundle_files(folder: Path) -> dict[str, str]:
         hashes |= content["predictions"] | content.get("familiarity", {})
     except (KeyError, TypeError, AttributeError) as error:
         raise LacunaError(f"{folder / 'bundle.json'}: damaged, {type(error).__name__}: {error}; {_MEND}") from None
-    known = {HEAD_FILE, FAMILIARITY_FILE, *PREDICTIONS.values(), *(name for names in MODEL_FILES.values() for name in names)}
+    networks = {name for names in MODEL_FILES.values() for name in names}
+    known = {HEAD_FILE, FAMILIARITY_FILE, *PREDICTIONS.values(), *networks}
     for path in hashes:
         parent, _, name = path.rpartition("/")
         if name not in known or not (parent == "" or parent.isdecimal()):  # nothing outside of the bundle

@@ -27,6 +27,10 @@ NUMBERS = ("width", "height", "bytes", "brightness", "contrast", "colour")
 its grey values (0 to 255), their standard deviation, and how far its channels lie apart in the mean."""
 
 
+Light = tuple[float, float, float]
+"""Brightness, contrast and colour of an image."""
+
+
 @dataclass(frozen=True)
 class Properties:
     """Properties of n images by name: `words` (n,) each, `numbers` float32 (n,) each."""
@@ -38,7 +42,7 @@ class Properties:
         return len(self.words[WORDS[0]])
 
     @classmethod
-    def of(cls, origins: Sequence[Origin], light: Sequence[tuple[float, float, float]]) -> "Properties":
+    def of(cls, origins: Sequence[Origin], light: Sequence[Light]) -> "Properties":
         """From what each file was, and what `measure_light` says of its pixels."""
         words = {name: np.array([getattr(one, name) for one in origins], np.str_) for name in WORDS}
         figures = [(one.width, one.height, one.bytes, *seen) for one, seen in zip(origins, light, strict=True)]
@@ -78,7 +82,7 @@ class DriftReference:
         return Familiarity.from_arrays(arrays, path), reference
 
 
-def measure_light(picture: NDArray[np.uint8], width: int, height: int, resize: Resize) -> tuple[float, float, float]:
+def measure_light(picture: NDArray[np.uint8], width: int, height: int, resize: Resize) -> Light:
     """Brightness, contrast and colour of a working image (size, size, 3), without the white that pads it.
 
     Width and height are those of the image before it was made square.

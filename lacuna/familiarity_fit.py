@@ -79,3 +79,14 @@ def fewest_groups(false_alarms: float) -> int:
     99
     """
     return math.ceil(1 / false_alarms - 1e-9) - 1
+
+
+def lack_of_groups(alarms: Alarms) -> str:
+    """One line when validation is too small for the rate that was asked for, else nothing."""
+    if alarms.promised <= alarms.asked:
+        return ""
+    return (
+        f"validation has {alarms.n_validation} images that are no copies of each other; to promise that at most "
+        f"{alarms.asked:.1%} of like images are called unfamiliar takes {fewest_groups(alarms.asked)}, "
+        f"promised are {alarms.promised:.1%}"
+    )

@@ -18,7 +18,7 @@ from lacuna.drift_reference import (
     measure_light,
 )
 from lacuna.exploration.files_table import read_files
-from lacuna.familiarity_fit import fewest_groups, fit_familiarity
+from lacuna.familiarity_fit import fit_familiarity, lack_of_groups
 from lacuna.familiarity_plots import plot_distances
 from lacuna.files import save_arrays, write_json
 from lacuna.grouping import one_of_each
@@ -56,12 +56,8 @@ def familiarity(params: Params) -> Facts:
     write_json(Path("metrics/familiarity.json"), {"training_images": len(rows["train"]), **found.describe()})
     distances = (found.distance(pooled[part]) for part in ("val", "test"))
     plot_distances(Path("plots/familiarity.png"), found, *distances)
-    if alarms.promised > alarms.asked:
-        fewest = fewest_groups(alarms.asked)
-        print(
-            f"note: validation has {alarms.n_validation} images that are no copies of each other; to promise that "
-            f"{alarms.asked:.1%} of like images are called unfamiliar takes {fewest}, promised is {alarms.promised:.1%}"
-        )
+    if note := lack_of_groups(alarms):
+        print(f"note: {note}")
     print(
         f"unfamiliar from distance {found.threshold:.1f} on: {alarms.n_alarms} of {alarms.n_test} test images "
         f"({alarms.low:.1%} to {alarms.high:.1%})"
