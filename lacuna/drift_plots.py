@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lacuna.drift import UNFAMILIAR, Comparison
 from lacuna.drift_observation import Observed
 from lacuna.drift_reference import DriftReference, Properties
-from lacuna.pictures import BLUE, GREY, LIGHT, ORANGE, legend, picture, shorten
+from lacuna.pictures import BLUE, DARK, GREY, LIGHT, ORANGE, legend, picture, shorten
 
 ACROSS = 4
 BINS = 30
@@ -32,7 +32,7 @@ def plot_drift(
     down = math.ceil(panels / ACROSS)
     with picture(path, 11, 4.6 + 2.3 * down) as figure:
         figure.suptitle(title, x=0.01, ha="left", fontsize=10, wrap=True)
-        top, bottom = figure.subfigures(2, 1, height_ratios=[3.4, 2.3 * down])
+        top, bottom = figure.subfigures(2, 1, height_ratios=[3.4, 2.3 * down]).tolist()
         shares, cloud = top.subplots(1, 2, width_ratios=[1.5, 1])
         _shares(shares, comparisons)
         _cloud(cloud, reference.coordinates, observed.coordinates)
@@ -42,7 +42,9 @@ def plot_drift(
         names = [*before.words, *before.numbers]
         for axes, name in zip(grid, names, strict=False):
             (_words if name in before.words else _numbers)(axes, name, before, now)
-            axes.set_title(f"{name}: drifted" if name in drifted else name, color=ORANGE if name in drifted else "black")
+            axes.set_title(
+                f"{name}: drifted" if name in drifted else name, color=ORANGE if name in drifted else "black"
+            )
         legend(
             figure,
             Line2D([], [], color=BLUE, marker="o", label="training and validation"),
@@ -62,7 +64,7 @@ def _shares(axes: Axes, comparisons: Sequence[Comparison]) -> None:
         axes.plot(one.before, row, "o", color=BLUE, markersize=4.5)
     axes.set_yticks(range(len(rows)), [_label(one) for one in reversed(rows)], fontsize=7.5)
     for tick, one in zip(axes.get_yticklabels(), reversed(rows), strict=True):
-        tick.set_color(ORANGE if one.drifted else "#333333")
+        tick.set_color(ORANGE if one.drifted else DARK)
     left_out = len(found) - len(kept)
     axes.set(xlim=(-0.02, 1.02), xlabel="share of the images" + (f" ({left_out} classes left out)" if left_out else ""))
     axes.set_title("unfamiliar, and what is predicted")
@@ -97,7 +99,7 @@ def _words(axes: Axes, name: str, before: Properties, now: Properties) -> None:
 
 
 def _numbers(axes: Axes, name: str, before: Properties, now: Properties) -> None:
-    """Histograms between the 1st and 99th percentile of both; of what varies by a thousandfold, on a logarithmic axis."""
+    """Histograms of the middle 99 % of both, on a logarithmic axis where they vary much."""
     values = [one.numbers[name].astype(np.float64) for one in (before, now)]
     low, high = np.quantile(np.concatenate(values), [0.005, 0.995])
     if low == high:

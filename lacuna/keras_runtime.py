@@ -44,18 +44,22 @@ def save(model: keras.Model, structure: Structure, folder: Path) -> None:
 
 
 def load(folder: Path) -> Network:
-    """Read what `save` wrote. Raises ValueError or KeyError for a structure that is damaged."""
-    content = read_json(folder / STRUCTURE)
-    backbone = Backbone(weights="none", **content["backbone"])
-    head = Head(dropout=0.0, **content["head"])
-    targets = Targets.from_json(content["targets"])
-    model = load_trained(backbone, content["image_size"], targets, head, folder / WEIGHTS)
-    both = with_features(model)
+    """The network that `save` wrote, ready for images."""
+    both = with_features(load_model(folder))
 
     def infer(images: NDArray[np.uint8]) -> Output:
         return Output(*both.predict_on_batch(images))
 
     return infer
+
+
+def load_model(folder: Path) -> keras.Model:
+    """Read what `save` wrote. Raises ValueError, TypeError or KeyError for a structure that is damaged."""
+    content = read_json(folder / STRUCTURE)
+    backbone = Backbone(weights="none", **content["backbone"])
+    head = Head(dropout=0.0, **content["head"])
+    targets = Targets.from_json(content["targets"])
+    return load_trained(backbone, content["image_size"], targets, head, folder / WEIGHTS)
 
 
 def with_features(model: keras.Model) -> keras.Model:
