@@ -32,7 +32,7 @@ def plot_drift(
     down = math.ceil(panels / ACROSS)
     with picture(path, 11, 4.6 + 2.3 * down) as figure:
         figure.suptitle(title, x=0.01, ha="left", fontsize=10, wrap=True)
-        top, bottom = figure.subfigures(2, 1, height_ratios=[3.4, 2.3 * down]).tolist()
+        top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=[3.4, 2.3 * down]).ravel()
         shares, cloud = top.subplots(1, 2, width_ratios=[1.5, 1])
         _shares(shares, comparisons)
         _cloud(cloud, reference.coordinates, observed.coordinates)
@@ -106,10 +106,14 @@ def _numbers(axes: Axes, name: str, before: Properties, now: Properties) -> None
         low, high = low - 1, high + 1
     logarithmic = low > 0 and high > 30 * low
     edges = np.geomspace(low, high, BINS + 1) if logarithmic else np.linspace(low, high, BINS + 1)
-    for one, colour in zip(values, (BLUE, ORANGE), strict=True):
-        axes.stairs(np.histogram(np.clip(one, low, high), edges)[0] / len(one), edges, color=colour, linewidth=1.4)
+    was, now_is = (np.histogram(np.clip(one, low, high), edges)[0] / len(one) for one in values)
+    axes.stairs(was, edges, color=BLUE, alpha=0.5, fill=True)
+    axes.stairs(now_is, edges, color=ORANGE, linewidth=1.4)
     if logarithmic:
         axes.set_xscale("log")
+        ticks = np.geomspace(low, high, 3)
+        axes.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])
+        axes.set_xticks([], minor=True)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="x", labelsize=7)

@@ -23,15 +23,15 @@ TITLES: dict[Family, str] = {
     "properties": "What the images are",
 }
 LEGEND: dict[Measure, str] = {
-    "h": "h: difference of two shares",
-    "AUC": "AUC: how well a classifier tells new images from those of training",
-    "TV": "TV: share of the images that would have to change",
-    "D": "D: largest gap between the distributions",
+    "h": "the difference of two shares",
+    "AUC": "how well a classifier tells new images from old ones",
+    "TV": "the share of images that would have to change",
+    "D": "the largest gap of two distributions",
 }
 MOST_CLASSES = 6
 """Of a target with more classes, only those that drifted and the most changed of the others have a line."""
 
-ROW = "  {name:32}  {before:>10}  {now:>22}  {effect:>8}  {said}"
+ROW = "  {name:32}  {before:>8}  {now:>22}  {effect:>8}  {said}"
 
 
 def report_drift(predictor: Predictor, images: Sequence[str], out: Path, as_json: bool) -> int:
@@ -67,15 +67,17 @@ def table(comparisons: Sequence[Comparison]) -> str:
     lines = []
     for family in FAMILIES:
         inside = [one for one in comparisons if one.family == family]
-        shown = [one for one in inside if one in shown_comparisons(inside)]
+        shown = shown_comparisons(inside)
         lines.append(ROW.format(name=TITLES[family], before="training", now="now", effect="effect", said="").strip(" "))
         lines += [_row(one) for one in shown]
         if len(shown) < len(inside):
             lines.append(f"  {len(inside) - len(shown)} more classes: no drift shown")
         lines.append("")
-    used = {one.difference.measure for one in comparisons}
-    floors = "; ".join(f"{LEGEND[name]}, counts from {SMALL[name]:g} on" for name in LEGEND if name in used)
-    return "\n".join([*lines, f"{floors}. Something is called drifted in {ALPHA:.0%} of batches like training."])
+    floors = (f"{name} from {SMALL[name]:g} on, {LEGEND[name]}" for name in LEGEND)
+    lines += [f"Effects that count: {'; '.join(floors)}."]
+    return "\n".join(
+        [*lines, f"In at most {ALPHA:.0%} of batches like the training images is anything called drifted."]
+    )
 
 
 def shown_comparisons(comparisons: Sequence[Comparison]) -> list[Comparison]:

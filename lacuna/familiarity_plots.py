@@ -9,20 +9,20 @@ from lacuna.familiarity import Familiarity
 from lacuna.metrics import Floats
 from lacuna.pictures import BLUE, DARK, GREEN, ORANGE, legend, picture
 
-BINS = 60
+FEWEST_BINS, MOST_BINS = 12, 50
 
 
 def plot_distances(path: Path, familiarity: Familiarity, validation: Floats, test: Floats) -> None:
     """Histograms of the distances (n,) of both parts, one image of each group."""
     alarms = familiarity.alarms
     everything = np.concatenate([validation, test, [familiarity.threshold]])
-    edges = np.linspace(everything.min(), everything.max() * 1.02 + 1e-9, BINS + 1)
+    bins = int(np.clip(len(everything) ** 0.5, FEWEST_BINS, MOST_BINS))
+    edges = np.linspace(everything.min(), everything.max() * 1.02 + 1e-9, bins + 1)
     with picture(path, 7, 3.6) as figure:
         axes = figure.subplots()
         for distances, colour in ((validation, BLUE), (test, GREEN)):
-            if len(distances):
-                counts = np.histogram(distances, edges)[0] / len(distances)
-                axes.stairs(counts, edges, color=colour, linewidth=1.6)
+            counts = np.histogram(distances, edges)[0] / max(len(distances), 1)
+            axes.stairs(counts, edges, color=colour, linewidth=1.6)
         axes.axvline(familiarity.threshold, color=ORANGE, linestyle="--", linewidth=1.4)
         axes.set(xlabel="distance from the training images", ylabel="share of the images", xlim=(edges[0], edges[-1]))
         axes.set_ylim(bottom=0)
