@@ -11,6 +11,7 @@ from lacuna.errors import LacunaError
 from lacuna.files import sha256
 from lacuna.predictor import Predictor
 from stages.bundle import WITHOUT_EFFECT, bundle
+from tests.familiar_bundle import write_familiarity
 from tests.tiny_bundle import BUNDLE, CALIBRATION, SIZE, TARGETS, write_tiny_network, write_tiny_predictions
 
 
@@ -28,6 +29,7 @@ def finished(tiny_project):
     predictions["validation"].rename("data/predictions/val.npz")
     CALIBRATION.save(Path("models/calibration.json"))
     write_tiny_network(Path("models/export"))
+    write_familiarity(Path("models/familiarity.npz"))
     for part in ("validation", "test"):
         Path(f"metrics/{part}.json").write_text(json.dumps({"macro": {"f1": len(part) / 100}}))
     return tiny_project
@@ -46,6 +48,7 @@ def test_the_bundle_predicts_wherever_it_is_moved(finished, tmp_path, monkeypatc
         path.unlink() if path.is_file() else shutil.rmtree(path)
     (prediction,) = Predictor(Path(elsewhere)).predict([b"P6 1 1 255\n\xff\x00\x00"])
     assert prediction.targets["red"].detected
+    assert prediction.unfamiliar
 
 
 def test_it_says_what_it_was_made_from(finished):
