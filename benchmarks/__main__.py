@@ -24,24 +24,16 @@ from benchmarks.truth import truth
 from benchmarks.verdicts import verdicts
 
 
+NAMES = [line.split()[0] for line in (__doc__ or "").splitlines()[2:]]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
         "name",
-        choices=[
-            "gaps",
-            "speed",
-            "experiments",
-            "memory",
-            "backbones",
-            "inference",
-            "mlsmote",
-            "truth",
-            "verdicts",
-            "all",
-        ],
+        choices=["all", *NAMES],
     )
     parser.add_argument("--fashion", type=Path, help="folder with styles.csv and images/ of the fashion products")
     parser.add_argument("--images", type=int, default=1500)
