@@ -9,7 +9,7 @@ promises     whether --min-precision keeps its promise, on the data in the worki
 truth        whether the intervals on the default data cover the withheld truth (after `dvc repro`)
 inference    time of the exported networks against Keras, and what fewer digits cost (after `dvc repro`)
 backbones    quality and speed of those whose weights need no download
-familiarity  which distance tells images of another kind
+familiarity  which distance from the training images finds images of another kind
 verdicts     how often verdicts and intervals err on simulated targets
 """
 
@@ -24,17 +24,18 @@ from benchmarks.speed import experiments, speed
 from benchmarks.truth import truth
 from benchmarks.verdicts import verdicts
 
-NAMES = (
-    "gaps", "speed", "experiments", "memory", "mlsmote", "promises", "truth", "inference", "backbones", "familiarity",
-    "verdicts",
-)  # fmt: skip
+
+NAMES = [line.split()[0] for line in (__doc__ or "").splitlines()[2:]]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("name", choices=[*NAMES, "all"])
+    parser.add_argument(
+        "name",
+        choices=["all", *NAMES],
+    )
     parser.add_argument("--fashion", type=Path, help="folder with styles.csv and images/ of the fashion products")
     parser.add_argument("--chest", type=Path, help="familiarity: folder of the X-rays' class folders")
     parser.add_argument("--aimonk", type=Path, help="familiarity: folder with images/ of the garment photos")
