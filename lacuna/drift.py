@@ -5,7 +5,8 @@
 
 Three families are compared: the network's features, what it predicts, and the images' own properties. In at most 1 of
 100 batches of images like the training images is anything called drifted: each family may err in a third of that, and
-Holm (1979) shares it among the family's comparisons.
+Holm (1979) shares it among the family's comparisons. New images are taken to come in copies as those of training do,
+because no one says which of them belong together.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,7 +29,7 @@ from lacuna.drift_tests import (
 )
 from lacuna.exploration.association import counted_classes
 from lacuna.familiarity import Alarms
-from lacuna.grouping import one_of_each
+from lacuna.grouping import design_effect
 from lacuna.metrics import Labels
 from lacuna.multiple_testing import holm
 from lacuna.predictor import Predictor
@@ -81,12 +82,14 @@ def compare_with_training(predictor: Predictor, observed: Observed) -> list[Comp
     validation = read_predictions(predictor.folder)["validation"]
     targets = predictor.bundle.targets
     decisions = predictor.bundle.calibration.decide(targets, validation.logits)
-    decisions = decisions[one_of_each(validation.group, np.random.default_rng(SEED))]
+    crowding = design_effect(validation.group)
     return correct(
         [
-            *compare_features(familiarity.alarms, reference.coordinates, observed.unfamiliar, observed.coordinates),
-            *compare_decisions(targets, decisions, observed.decisions),
-            *compare_properties(reference.properties, observed.properties),
+            *compare_features(
+                familiarity.alarms, reference.coordinates, observed.unfamiliar, observed.coordinates, crowding
+            ),
+            *compare_decisions(targets, decisions, observed.decisions, crowding),
+            *compare_properties(reference.properties, observed.properties, design_effect(reference.group)),
         ]
     )
 
@@ -102,41 +105,53 @@ def correct(comparisons: Sequence[Comparison]) -> list[Comparison]:
 
 
 def compare_features(
-    alarms: Alarms, before: NDArray[np.float32], unfamiliar: NDArray[np.bool_], now: NDArray[np.float32]
+    alarms: Alarms,
+    before: NDArray[np.float32],
+    unfamiliar: NDArray[np.bool_],
+    now: NDArray[np.float32],
+    crowding: float,
 ) -> Iterator[Comparison]:
     """How many new images are unfamiliar (n,), and whether coordinates (n, d) tell them from validation images."""
-    n, hits = len(unfamiliar), int(unfamiliar.sum())
+    n = len(unfamiliar)
     if alarms.n_test:
-        difference = compare_shares(alarms.n_alarms, alarms.n_test, hits, n, only_more=True)
-        low, high = share_interval(hits, n, CONFIDENCE)
-        yield Comparison("features", UNFAMILIAR, None, alarms.measured, hits / n, low, high, difference)
-    drawn = np.random.default_rng(SEED).permutation(n)[:MOST_COORDINATES]
+        counts = _independent(int(unfamiliar.sum()), n, crowding)
+        difference = compare_shares(alarms.n_alarms, alarms.n_test, *counts, only_more=True)
+        low, high = share_interval(*counts, CONFIDENCE)
+        share = float(unfamiliar.mean())
+        yield Comparison("features", UNFAMILIAR, None, alarms.measured, share, low, high, difference)
+    drawn = np.random.default_rng(SEED).permutation(n)[: min(MOST_COORDINATES, int(n / crowding))]
     found = compare_coordinates(before, now[drawn], SEED)
     yield Comparison("features", TOLD_APART, None, 0.5, found.effect, found.low, found.high, found)
 
 
-def compare_decisions(targets: Targets, before: Labels, now: Labels) -> Iterator[Comparison]:
+def compare_decisions(targets: Targets, before: Labels, now: Labels, crowding: float) -> Iterator[Comparison]:
     """The share of each class among decisions (n, n_targets); of a binary target "present" says it all."""
     for column, target in enumerate(targets):
         for index in counted_classes(target):
             hits = [(int((one[:, column] == index).sum()), len(one)) for one in (before, now)]
             if hits[0][0] or hits[1][0]:
                 was, now_is = (count / n for count, n in hits)
-                low, high = share_interval(*hits[1], CONFIDENCE)
-                difference = compare_shares(*hits[0], *hits[1])
+                counts = [_independent(count, n, crowding) for count, n in hits]
+                low, high = share_interval(*counts[1], CONFIDENCE)
+                difference = compare_shares(*counts[0], *counts[1])
                 yield Comparison("predictions", target.classes[index], target.name, was, now_is, low, high, difference)
 
 
-def compare_properties(before: Properties, now: Properties) -> Iterator[Comparison]:
+def _independent(hits: int, n: int, crowding: float) -> tuple[int, int]:
+    """As many independent images as these are worth, with the same share."""
+    return round(hits / crowding), max(round(n / crowding), 1)
+
+
+def compare_properties(before: Properties, now: Properties, crowding: float) -> Iterator[Comparison]:
     """Every property of the images."""
     nan = float("nan")
     for name, words in before.words.items():
         values, counts = np.unique(words, return_counts=True)
         commonest = str(values[counts.argmax()])
         was, now_is = (float((one == commonest).mean()) for one in (words, now.words[name]))
-        difference = compare_words(words, now.words[name], SEED)
+        difference = compare_words(words, now.words[name], SEED, crowding)
         yield Comparison("properties", f"{name} {commonest}", None, was, now_is, nan, nan, difference)
     for name, numbers in before.numbers.items():
         was, now_is = (float(np.median(one)) for one in (numbers, now.numbers[name]))
-        difference = compare_numbers(numbers, now.numbers[name])
+        difference = compare_numbers(numbers, now.numbers[name], crowding)
         yield Comparison("properties", name, None, was, now_is, nan, nan, difference)

@@ -52,11 +52,13 @@ class Properties:
 
 @dataclass(frozen=True)
 class DriftReference:
-    """Properties of training and validation images, and the coordinates of validation images, (n, at most DIMENSIONS):
-    training images would not do, because the network has learned these very images. One image of each group.
+    """Properties of training and validation images, with their groups (n,), and the coordinates of validation images,
+    (n, at most DIMENSIONS), no two of a group: training images would not do there, because the network has learned
+    these very images.
     """
 
     properties: Properties
+    group: NDArray[np.int64]
     coordinates: NDArray[np.float32]
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
@@ -64,6 +66,7 @@ class DriftReference:
         return {
             **{f"reference_{name}": values for name, values in self.properties.words.items()},
             **{f"reference_{name}": values for name, values in self.properties.numbers.items()},
+            "reference_group": self.group,
             "reference_coordinates": self.coordinates,
         }
 
@@ -76,7 +79,7 @@ class DriftReference:
                 {name: arrays[f"reference_{name}"] for name in WORDS},
                 {name: arrays[f"reference_{name}"] for name in NUMBERS},
             )
-            reference = cls(properties, arrays["reference_coordinates"])
+            reference = cls(properties, arrays["reference_group"], arrays["reference_coordinates"])
         except KeyError as error:
             raise LacunaError(f"{path}: damaged, no {error}; run `dvc repro bundle`") from None
         return Familiarity.from_arrays(arrays, path), reference

@@ -2,13 +2,15 @@
 
 Every test gives a p-value and an effect. With many images every difference is significant, so that an effect counts as
 drift from `SMALL` on: what Cohen (1988) calls small, or what corresponds to it.
+
+`crowding` says how many images count as one, because images come in copies (`lacuna.grouping.design_effect`).
 """
 
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import fisher_exact, ks_2samp
+from scipy.stats import fisher_exact, ks_2samp, kstwo
 
 from lacuna.auc_interval import auc_interval, fold_auc
 from lacuna.permutation import permutation_p
@@ -58,22 +60,25 @@ def compare_shares(
     return Difference("h", float(effect), float(p))
 
 
-def compare_numbers(before: NDArray[np.floating], now: NDArray[np.floating]) -> Difference:
+def compare_numbers(before: NDArray[np.floating], now: NDArray[np.floating], crowding: float = 1) -> Difference:
     """Two samples of a number, by Kolmogorov and Smirnov's test; ties make it careful."""
-    found = ks_2samp(before, now, method="asymp")
-    return Difference("D", float(found.statistic), float(found.pvalue))
+    gap = float(ks_2samp(before, now, method="asymp").statistic)
+    sizes = len(before) / crowding, len(now) / crowding
+    return Difference("D", gap, float(kstwo.sf(gap, max(round(sizes[0] * sizes[1] / sum(sizes)), 1))))
 
 
-def compare_words(before: NDArray[np.str_], now: NDArray[np.str_], seed: int) -> Difference:
+def compare_words(before: NDArray[np.str_], now: NDArray[np.str_], seed: int, crowding: float = 1) -> Difference:
     """Two samples of words, by Pearson's chi-square among random tables of the same margins: rare words do no harm."""
     words, place = np.unique(np.concatenate([before, now]), return_inverse=True)
-    counts = np.bincount(place, minlength=len(words))
-    mine = np.bincount(place[len(before) :], minlength=len(words))
-    effect = np.abs(mine / len(now) - (counts - mine) / len(before)).sum() / 2
-    if len(words) == 1:
-        return Difference("TV", 0.0, 1.0)
-    expected = counts * len(now) / counts.sum()
-    random = np.random.default_rng(seed).multivariate_hypergeometric(counts, len(now), RANDOM_TABLES)
+    old, new = (np.bincount(part, minlength=len(words)) for part in (place[: len(before)], place[len(before) :]))
+    effect = np.abs(new / len(now) - old / len(before)).sum() / 2
+    old, mine = (np.rint(counts / crowding).astype(np.int64) for counts in (old, new))
+    counts = old + mine
+    counts, mine = counts[counts > 0], mine[counts > 0]
+    if len(counts) < 2:
+        return Difference("TV", float(effect), 1.0)
+    expected = counts * mine.sum() / counts.sum()
+    random = np.random.default_rng(seed).multivariate_hypergeometric(counts, mine.sum(), RANDOM_TABLES)
     # With both margins fixed the other row's terms are these times a constant.
     statistics = ((random - expected) ** 2 / expected).sum(axis=1)
     reached = (statistics >= ((mine - expected) ** 2 / expected).sum() - 1e-9).sum()

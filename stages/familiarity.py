@@ -3,6 +3,7 @@
 python -m stages.familiarity
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,16 +22,19 @@ from lacuna.exploration.files_table import read_files
 from lacuna.familiarity_fit import fit_familiarity, lack_of_groups
 from lacuna.familiarity_plots import plot_distances
 from lacuna.files import save_arrays, write_json
-from lacuna.grouping import one_of_each
+from lacuna.grouping import independent_sample, one_of_each
 from lacuna.images import Origin
-from lacuna.manifest import Manifest
+from lacuna.manifest import Manifest, Part
 from lacuna.pooled_features import pool_images
 from lacuna.runtimes import load_network
 from lacuna.targets import Targets
 from stages._run import Facts, run
 
+UNSEEN: tuple[Part, ...] = ("val", "test")
 MOST_UNSEEN = 10_000
-"""At most so many groups of validation and of test take part."""
+"""At most so many groups of these parts take part, one image of each."""
+
+Sample = Callable[[NDArray[np.int64], np.random.Generator], NDArray[np.intp]]
 
 
 def familiarity(params: Params) -> Facts:
@@ -39,35 +43,33 @@ def familiarity(params: Params) -> Facts:
     images = np.load("data/images/images.npy", mmap_mode="r")
     network = load_network(Path("models/export"), "openvino")
     generator = np.random.default_rng(options.seed)
-    rows = {
+    rows: dict[str, NDArray[np.int64]] = {
         "train": _draw(manifest.part("train").row, options.images, generator),
-        **{part: _draw(_singles(manifest.part(part), generator), MOST_UNSEEN, generator) for part in ("val", "test")},
+        **{part: _draw(_rows(one_of_each, manifest.part(part), generator), MOST_UNSEEN, generator) for part in UNSEEN},
+        "drift": _draw(_rows(independent_sample, manifest.part("val"), generator), MOST_COORDINATES, generator),
     }
     pooled = {part: pool_images(network, images, chosen, part) for part, chosen in rows.items()}
     found = fit_familiarity(pooled["train"], pooled["val"], pooled["test"], options.false_alarms)
-    seen = [_singles(manifest.part(part), generator) for part in ("train", "val")]
-    properties = _properties(images, _draw(np.concatenate(seen), MOST_PROPERTIES, generator), params)
-    shown = _draw(np.arange(len(pooled["val"])), MOST_COORDINATES, generator)
-    coordinates = found.coordinates(pooled["val"][shown])[:, :DIMENSIONS].astype(np.float32)
-    reference = DriftReference(properties, coordinates)
+    seen = _draw(manifest.row[manifest.split != "test"], MOST_PROPERTIES, generator)
+    group = manifest.group[np.searchsorted(manifest.row, seen)]
+    coordinates = found.coordinates(pooled["drift"])[:, :DIMENSIONS].astype(np.float32)
+    reference = DriftReference(_properties(images, seen, params), group, coordinates)
     save_arrays(Path("models/familiarity.npz"), {**found.to_arrays(), **reference.to_arrays()})
 
-    alarms = found.alarms
     write_json(Path("metrics/familiarity.json"), {"training_images": len(rows["train"]), **found.describe()})
     distances = (found.distance(pooled[part]) for part in ("val", "test"))
     plot_distances(Path("plots/familiarity.png"), found, *distances)
+    alarms = found.alarms
     if note := lack_of_groups(alarms):
         print(f"note: {note}")
     print(
-        f"unfamiliar from distance {found.threshold:.1f} on: {alarms.n_alarms} of {alarms.n_test} test images "
-        f"({alarms.low:.1%} to {alarms.high:.1%})"
+        f"unfamiliar from {found.threshold:.1f} on: {alarms.n_alarms} of {alarms.n_test} test images, a false alarm each"
     )
     return found.describe()
 
 
-def _singles(part: Manifest, generator: np.random.Generator) -> NDArray[np.int64]:
-    """The rows of one image of each group: copies are no new evidence."""
-    return part.row[one_of_each(part.group, generator)]
+def _rows(sample: Sample, part: Manifest, generator: np.random.Generator) -> NDArray[np.int64]:
+    return part.row[sample(part.group, generator)]
 
 
 def _draw(rows: NDArray[np.int64], most: int, generator: np.random.Generator) -> NDArray[np.int64]:

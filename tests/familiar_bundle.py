@@ -46,7 +46,7 @@ def write_familiarity(path: Path, false_alarms: float = 0.01) -> Familiarity:
     origins = [Origin("PNG", "RGB", SIZE, SIZE, len(as_png(one))) for one in seen]
     light = [measure_light(one, SIZE, SIZE, "pad") for one in seen]
     coordinates = familiarity.coordinates(features_of(parts[1])).astype(np.float32)
-    reference = DriftReference(Properties.of(origins, light), coordinates)
+    reference = DriftReference(Properties.of(origins, light), np.arange(len(seen)), coordinates)
     save_arrays(path, {**familiarity.to_arrays(), **reference.to_arrays()})
     return familiarity
 

@@ -52,8 +52,10 @@ def test_it_tells_like_images_from_others_by_the_exported_network_alone(exported
     found, reference = DriftReference.load(Path("models/familiarity.npz"))
     assert (found.distance(features_of(familiar_pictures(50, 9))) > found.threshold).mean() < 0.1
     assert (found.distance(np.float32([[0, 0, 1], [0.4, 0.5, 0.7]])) > found.threshold).all()
-    assert len(reference.properties) == 230  # training and validation, each image once
-    assert np.unique(reference.properties.numbers["bytes"]).size == 230
+    assert len(reference.properties) == len(reference.group) == 340  # training and validation, test images left out
+    assert np.unique(reference.group).size == 230
+    bytes_of_test = set(range(1230, 1290))
+    assert not bytes_of_test & set(reference.properties.numbers["bytes"].tolist())
     assert reference.coordinates.shape == (110, 3)
     assert "note:" not in capsys.readouterr().out
     with Image.open("plots/familiarity.png") as picture:
