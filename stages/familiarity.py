@@ -62,9 +62,7 @@ def familiarity(params: Params) -> Facts:
     alarms = found.alarms
     if note := lack_of_groups(alarms):
         print(f"note: {note}")
-    print(
-        f"unfamiliar from {found.threshold:.1f} on: {alarms.n_alarms} of {alarms.n_test} test images, a false alarm each"
-    )
+    print(f"unfamiliar from {found.threshold:.1f} on: {alarms.n_alarms} of {alarms.n_test} test images")
     return found.describe()
 
 
