@@ -23,7 +23,6 @@ from benchmarks.speed import experiments, speed
 from benchmarks.truth import truth
 from benchmarks.verdicts import verdicts
 
-
 NAMES = [line.split()[0] for line in (__doc__ or "").splitlines()[2:]]
 
 
