@@ -244,7 +244,7 @@ def test_when_nothing_beats_the_defaults_there_is_no_winner():
 def test_a_lead_that_fresh_seeds_turn_around_was_luck_and_changes_nothing():
     def score(values, seed, report):
         lucky = seed < SHORT.seeds
-        noise = 0.001 * math.sin(17 * seed + 1000 * sum(value for value in values.values()))
+        noise = 0.001 * math.sin(17 * seed + len(str(values)))
         return noise + (0.6 if not values else 0.7 if lucky else 0.4)
 
     study = run(score, SHORT)
