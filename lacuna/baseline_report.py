@@ -21,6 +21,8 @@ NAMES = {
 }
 """The models from the simplest to the trained network, and what people call them."""
 
+SIMPLER = [name for name in NAMES if name != TRAINED]
+
 DECISIVE = "roc_auc"
 """The figure by which a model is beaten: it needs no threshold, and without signal it is .5 in samples of any size.
 Average precision is not: with few images a random order often has more than the members' share."""

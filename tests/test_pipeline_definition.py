@@ -108,7 +108,7 @@ def test_deps_of_a_stage_are_outs_of_another_or_files_of_the_project() -> None:
 
 
 def test_stages_that_do_not_learn_load_no_keras(imports: grimp.ImportGraph) -> None:
-    learn = {"featurize", "train_warmup", "train_finetune", "baseline", "explain", "export"}
+    learn = {"featurize", "train_warmup", "train_finetune", "train_baselines", "explain", "export"}
     for name in set(STAGES) - learn:
         assert "lacuna.backend" not in closure(imports, f"stages.{name}"), name
 

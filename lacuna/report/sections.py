@@ -276,7 +276,7 @@ STAGES = Table(
         ("business understanding", "", "params.yaml: targets, decision rules, costs"),
         ("data understanding", "obtain, explore", "ingest, explore, audit"),
         ("data preparation", "scrub", "prepare, featurize"),
-        ("modelling", "model", "train_warmup, train_finetune, calibrate"),
+        ("modelling", "model", "train_warmup, train_finetune, train_baselines, calibrate"),
         ("evaluation", "interpret", "evaluate, baseline, explain, report"),
         ("deployment", "", "export, bundle, track"),
     ],
