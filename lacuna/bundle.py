@@ -3,6 +3,9 @@
     bundle.json   targets, calibration, decision rules, input, origin, metrics, and the SHA-256 of the other files
     model.xml, model.bin   the network for OpenVINO
     model.onnx    the network for ONNX Runtime
+    head.npy      weights of its head, for heat maps; not there when the head has a hidden layer
+    keras.weights.h5, keras.json   the network for Keras
+    int8.xml, int8.bin   the network of 8-bit integers, if `export.int8` asked for it
     validation.npz, test.npz   what the network said of these parts; no prediction needs them, an ensemble does
 
 An ensemble has several networks, each in a folder of its own: 1/model.xml, 2/model.xml, ...
@@ -23,10 +26,10 @@ from lacuna.errors import LacunaError
 from lacuna.files import sha256, write_json
 from lacuna.images import Resize
 from lacuna.predictions import Predictions
-from lacuna.runtimes import MODEL_FILES, Runtime
+from lacuna.runtimes import HEAD_FILE, MODEL_FILES, Runtime
 from lacuna.targets import Targets
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MAX_DESCRIPTION_BYTES = 20_000_000
 MAX_MODEL_BYTES = 2_000_000_000
 MAX_IMAGE_SIZE = 1024
@@ -44,10 +47,11 @@ class Input:
 
 @dataclass(frozen=True)
 class Member:
-    """One network of a bundle. `folder` is where its files lie, below the bundle's; "" is the bundle's own."""
+    """One network of a bundle: its files, and where they lie below the bundle's folder; "" is the bundle's own."""
 
     backbone: str
     input: Input
+    files: tuple[str, ...]
     folder: str = ""
 
 
@@ -81,14 +85,13 @@ def write_bundle(
     eyes. The same content gives the same bytes.
     """
     bundle.calibration.fits(bundle.targets)  # raises LacunaError when they don't belong together
-    files = [name for names in MODEL_FILES.values() for name in names]
     networks = []
     for member, source in zip(bundle.members, exported, strict=True):
         place = folder / member.folder
         place.mkdir(exist_ok=True)
-        for name in files:
+        for name in member.files:
             shutil.copyfile(source / name, place / name)
-        networks.append({**asdict(member), "files": _hashes(place, files)})
+        networks.append({**asdict(member), "files": _hashes(place, member.files)})
     for part, name in PREDICTIONS.items():
         shutil.copyfile(predictions[part], folder / name)
     content = {
@@ -116,7 +119,8 @@ def read_bundle(folder: Path, runtime: Runtime) -> Bundle:
     content = read_description(folder)
     try:
         members = tuple(
-            Member(network["backbone"], Input(**network["input"]), network["folder"]) for network in content["networks"]
+            Member(network["backbone"], Input(**network["input"]), tuple(network["files"]), network["folder"])
+            for network in content["networks"]
         )
         bundle = Bundle(
             Targets.from_json(content["targets"]),
@@ -125,18 +129,49 @@ def read_bundle(folder: Path, runtime: Runtime) -> Bundle:
             {name: list(counts) for name, counts in content["training_counts"].items()},
         )
         bundle.calibration.fits(bundle.targets)
-        hashes = {
-            Path(member.folder, name): network["files"][name]
-            for member, network in zip(members, content["networks"], strict=True)
-            for name in MODEL_FILES[runtime]
-        }
     except (KeyError, TypeError, ValueError, AttributeError, LacunaError) as error:
         raise LacunaError(f"{folder / 'bundle.json'}: damaged, {type(error).__name__}: {error}; {_MEND}") from None
     if not members or not all(map(_is_possible, members)):
         raise LacunaError(f"{folder / 'bundle.json'}: damaged, impossible networks or input; {_MEND}")
-    for path, expected in hashes.items():
-        _check_file(folder / path, expected)
+    if lacking := [member for member in members if not set(MODEL_FILES[runtime]) <= set(member.files)]:
+        advice = "; set export.int8 in params.yaml and run `dvc repro bundle`" if runtime == "openvino-int8" else ""
+        raise LacunaError(f"{folder / lacking[0].folder}: this bundle holds no network for {runtime}{advice}")
+    hashes = bundle_files(folder)
+    for member in members:
+        for name in (*MODEL_FILES[runtime], HEAD_FILE):
+            if name in member.files:
+                path = Path(member.folder, name).as_posix()
+                _check_file(folder / path, hashes[path])
     return bundle
+
+
+def bundle_files(folder: Path) -> dict[str, str]:
+    """The SHA-256 of every file of a bundle but bundle.json, by its path below `folder`, as bundle.json states it.
+
+    Raises LacunaError as `read_description` does, and for a file that no bundle has.
+    """
+    content = read_description(folder)
+    try:
+        hashes = {
+            Path(network["folder"], name).as_posix(): expected
+            for network in content["networks"]
+            for name, expected in network["files"].items()
+        }
+        hashes |= content["predictions"]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise LacunaError(f"{folder / 'bundle.json'}: damaged, {type(error).__name__}: {error}; {_MEND}") from None
+    known = {HEAD_FILE, *PREDICTIONS.values(), *(name for names in MODEL_FILES.values() for name in names)}
+    for path in hashes:
+        parent, _, name = path.rpartition("/")
+        if name not in known or not (parent == "" or parent.isdecimal()):  # nothing outside of the bundle
+            raise LacunaError(f"{folder / 'bundle.json'}: damaged, names a file {path!r}; {_MEND}")
+    return hashes
+
+
+def check_files(folder: Path) -> None:
+    """Raise LacunaError when a file of a bundle, needed for predictions or not, is missing or damaged."""
+    for path, expected in bundle_files(folder).items():
+        _check_file(folder / path, expected)
 
 
 def read_predictions(folder: Path) -> dict[str, Predictions]:

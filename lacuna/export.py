@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from lacuna import backend
 from lacuna.errors import LacunaError
+from lacuna.keras_runtime import with_features
 from lacuna.metrics import activate
-from lacuna.runtimes import MODEL_FILES, RUNTIMES, Runtime, load_network
+from lacuna.network import fold_head
+from lacuna.runtimes import HEAD_FILE, MODEL_FILES, OUTPUTS, RUNTIMES, Runtime, load_network
 from lacuna.targets import Targets
 
 MAX_DIFFERENCE = 1e-4
@@ -26,18 +28,53 @@ MAX_DIFFERENCE = 1e-4
 ONNX_OPSET = 17
 """Of 2022: new enough for all layers used here, old enough for every maintained runtime."""
 
-INPUT_NAME, OUTPUT_NAME = "images", "logits"
+INPUT_NAME = "images"
 
 
 def export_network(model: Any, folder: Path) -> None:
-    """Write a Keras network, uint8 images (n, size, size, 3) → logits, to `folder` in both formats.
+    """Write a Keras network as `lacuna.network.load_trained` builds it to `folder` in both formats.
 
-    The batch size stays open. The files depend on the network alone: equal weights give equal bytes.
+    Uint8 images (n, size, size, 3) → logits and the feature map below the pooling, the batch size open. Beside them the
+    weights of a head without hidden layer, float32 (channels, n_logits): with the feature map they are heat maps. The
+    files depend on the network alone: equal weights give equal bytes.
     """
-    frozen = backend.freeze(model)
+    frozen = backend.freeze(with_features(model))
     with _quiet_converters():
         _write_openvino(frozen, folder / MODEL_FILES["openvino"][0])
         _write_onnx(frozen, folder / MODEL_FILES["onnx"][0])
+    if (linear := fold_head(model.get_layer("head"))) is not None:
+        np.save(folder / HEAD_FILE, linear[0].astype(np.float32))
+
+
+def quantize(folder: Path, images: NDArray[np.uint8]) -> None:
+    """Write the exported network once more with weights and activations of 8 bits, their ranges seen on `images`.
+
+    Post-training quantization by NNCF. Its bytes may differ between machines.
+    """
+    import nncf
+    import openvino
+
+    model = openvino.Core().read_model(folder / MODEL_FILES["openvino"][0])
+    batches = nncf.Dataset([images[[row]] for row in range(len(images))])
+    with _quiet_converters():
+        small = nncf.quantize(model, batches, subset_size=len(images), preset=nncf.QuantizationPreset.MIXED)
+    openvino.save_model(small, folder / MODEL_FILES["openvino-int8"][0], compress_to_fp16=False)
+
+
+def difference_in_probability(
+    model: Any, targets: Targets, images: NDArray[np.uint8], folder: Path, runtime: Runtime
+) -> float:
+    """The largest difference in uncalibrated probability of a runtime from Keras over `images`."""
+    expected = np.asarray(model(images, training=False))
+    received = load_network(folder, runtime)(images).logits
+    return float(
+        np.max(
+            [
+                np.abs(activate(target, received[:, columns]) - activate(target, expected[:, columns])).max()
+                for target, columns in zip(targets, targets.slices, strict=True)
+            ]
+        )
+    )
 
 
 def check_export(model: Any, targets: Targets, images: NDArray[np.uint8], folder: Path) -> dict[Runtime, float]:
@@ -45,18 +82,9 @@ def check_export(model: Any, targets: Targets, images: NDArray[np.uint8], folder
 
     Raises LacunaError when one exceeds MAX_DIFFERENCE.
     """
-    expected = np.asarray(model(images, training=False))
     differences: dict[Runtime, float] = {}
     for runtime in RUNTIMES:
-        received = load_network(folder, runtime)(images)
-        difference = float(
-            np.max(
-                [
-                    np.abs(activate(target, received[:, columns]) - activate(target, expected[:, columns])).max()
-                    for target, columns in zip(targets, targets.slices, strict=True)
-                ]
-            )
-        )
+        difference = difference_in_probability(model, targets, images, folder, runtime)
         if not difference <= MAX_DIFFERENCE:  # NaN too
             raise LacunaError(
                 f"export: {runtime} differs from Keras by {difference:.2g} in probability on {len(images)} images, "
@@ -76,7 +104,8 @@ def _write_openvino(frozen: Any, path: Path) -> None:
         for output in node.outputs():
             output.set_names(set())
     model.inputs[0].set_names({INPUT_NAME})
-    model.outputs[0].set_names({OUTPUT_NAME})
+    for output, name in zip(model.outputs, OUTPUTS, strict=True):
+        output.set_names({name})
     openvino.save_model(model, path, compress_to_fp16=False)
 
 
@@ -84,13 +113,13 @@ def _write_onnx(frozen: Any, path: Path) -> None:
     import onnx
     from tf2onnx.convert import from_graph_def
 
-    source, result = frozen.inputs[0].name, frozen.outputs[0].name
+    source, results = frozen.inputs[0].name, [output.name for output in frozen.outputs]
     model, _ = from_graph_def(
         frozen.graph.as_graph_def(),
         name="lacuna",
         input_names=[source],
-        output_names=[result],
-        tensors_to_rename={source: INPUT_NAME, result: OUTPUT_NAME},
+        output_names=results,
+        tensors_to_rename={source: INPUT_NAME, **dict(zip(results, OUTPUTS, strict=True))},
         opset=ONNX_OPSET,
     )
     name_in_node_order(model.graph)
@@ -125,7 +154,7 @@ def name_in_node_order(graph: Any) -> None:
 @contextlib.contextmanager
 def _quiet_converters() -> Iterator[None]:
     """Silence notes on TensorFlow functions that tf2onnx calls and that a user can do nothing about."""
-    loggers = [logging.getLogger(name) for name in ("tensorflow", "tf2onnx")]
+    loggers = [logging.getLogger(name) for name in ("nncf", "tensorflow", "tf2onnx")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)

@@ -18,18 +18,19 @@ from stages._run import run
 
 LIBRARIES = ("keras", "numpy", "onnx", "onnxruntime", "openvino", "pillow", "tensorflow", "tf2onnx")
 
-WITHOUT_EFFECT = {"audit", "baseline", "explain", "explore", "report", "sample", "track", "tune"}
+WITHOUT_EFFECT = {"audit", "baseline", "explain", "explore", "export", "report", "sample", "track", "tune"}
 """Blocks of params.yaml that shape neither the model nor its figures, except through the data."""
 
 
 def bundle(params: Params) -> None:
     targets = Targets.load(Path("data/predictions/targets.json"))
     statistics = read_json(Path("data/prepared/class_weights.json"))
+    exported = Path("models/export")
     wanted = Input(params.data.image_size, params.data.resize, params.data.max_pixels)
     content = Bundle(
         targets=targets,
         calibration=Calibration.load(Path("models/calibration.json")),
-        members=(Member(params.backbone.name, wanted),),
+        members=(Member(params.backbone.name, wanted, tuple(sorted(path.name for path in exported.iterdir()))),),
         training_counts={name: statistics[name]["counts"] for name in targets.names},
     )
     predictions = {
@@ -46,7 +47,7 @@ def bundle(params: Params) -> None:
         write_bundle(
             folder,
             content,
-            exported=[Path("models/export")],
+            exported=[exported],
             predictions=predictions,
             origin=origin,
             metrics=metrics,
