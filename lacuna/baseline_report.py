@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from lacuna.bootstrap import interval
 from lacuna.comparison import MACRO, Difference, Replicates, differences
 from lacuna.pictures import BLUE, GREY, LIGHT, ORANGE, legend, picture, shorten
+from lacuna.text_table import align
 
 TRAINED = "trained"
 NAMES = {
@@ -95,11 +96,7 @@ def baseline_table(content: Mapping[str, Any], seconds: Mapping[str, float], ms:
         rows.append(
             (NAMES[name], *cells, f"{model['parameters']:,}", trained, f"{ms[name]:.1f} ms" if name in ms else "")
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join([first.ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(rest, widths[1:], strict=True))]).rstrip()
-        for first, *rest in rows
-    )
+    return align(rows)
 
 
 def describe_gains(content: Mapping[str, Any]) -> list[str]:

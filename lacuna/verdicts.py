@@ -9,6 +9,7 @@ from lacuna.baselines import trivial_probabilities
 from lacuna.bootstrap import exact_bound, interval
 from lacuna.evaluation import Scored
 from lacuna.metrics import Floats, brier, classwise_ece, ece, log_loss
+from lacuna.text_table import align
 
 LEARNED = "learned"
 SIGNAL_ONLY = "signal, no F1 gain shown"
@@ -83,12 +84,7 @@ def table(metrics: Metrics) -> str:
             _percent(figures, "baseline_average_precision"),
         )
         rows.append((name, str(figures["n_known"]), *percents, figures["verdict"]))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
-    lines = []
-    for first, *middle, last in rows:
-        aligned = [cell.rjust(width) for cell, width in zip(middle, widths[1:], strict=False)]
-        lines.append("  ".join([first.ljust(widths[0]), *aligned, last]))
-    return "\n".join(lines)
+    return align(rows, left=(0, -1))
 
 
 def _summarise(one: Scored, confidence: float, min_positives: int) -> Metrics:

@@ -24,6 +24,7 @@ HARMLESS = {
     "lacuna.params_file": "reads the values, which are params",
     "lacuna.progress": "what is shown while a stage runs",
     "lacuna.stopwatch": "times are told, no out holds them",
+    "lacuna.text_table": "lays out what is printed, no out holds it",
     "stages": "empty",
     "stages._run": "reads params.yaml, reports errors, notes the time",
 }
