@@ -6,6 +6,7 @@
     head.npy      weights of its head, for heat maps; not there when the head has a hidden layer
     keras.weights.h5, keras.json   the network for Keras
     int8.xml, int8.bin   the network of 8-bit integers, if `export.int8` asked for it
+    README.md     the model card, for people; not there in ensembles
     validation.npz, test.npz   what the network said of these parts; no prediction needs them, an ensemble does
 
 An ensemble has several networks, each in a folder of its own: 1/model.xml, 2/model.xml, ...
@@ -34,6 +35,7 @@ MAX_DESCRIPTION_BYTES = 20_000_000
 MAX_MODEL_BYTES = 2_000_000_000
 MAX_IMAGE_SIZE = 1024
 PREDICTIONS = {"validation": "validation.npz", "test": "test.npz"}
+CARD_FILE = "README.md"
 
 
 @dataclass(frozen=True)
@@ -77,12 +79,13 @@ def write_bundle(
     predictions: Mapping[str, Path],
     origin: Mapping[str, object],
     metrics: Mapping[str, object],
+    card: str = "",
 ) -> None:
     """Write a bundle into an existing folder.
 
     `exported` are the folders with each member's network for both runtimes, `predictions` the file of each part of
     PREDICTIONS. `origin` (hashes of data and parameters, versions of the libraries) and `metrics` are for the reader's
-    eyes. The same content gives the same bytes.
+    eyes, `card` is the text of the model card, if there is one. The same content gives the same bytes.
     """
     bundle.calibration.fits(bundle.targets)  # raises LacunaError when they don't belong together
     networks = []
@@ -94,6 +97,8 @@ def write_bundle(
         networks.append({**asdict(member), "files": _hashes(place, member.files)})
     for part, name in PREDICTIONS.items():
         shutil.copyfile(predictions[part], folder / name)
+    if card:
+        (folder / CARD_FILE).write_text(card, encoding="utf-8")
     content = {
         "format_version": FORMAT_VERSION,
         "networks": networks,
@@ -101,6 +106,7 @@ def write_bundle(
         "calibration": bundle.calibration.to_json(),
         "training_counts": bundle.training_counts,
         "predictions": _hashes(folder, PREDICTIONS.values()),
+        "card": _hashes(folder, [CARD_FILE] if card else []),
         "origin": origin,
         "metrics": metrics,
     }
@@ -157,10 +163,10 @@ def bundle_files(folder: Path) -> dict[str, str]:
             for network in content["networks"]
             for name, expected in network["files"].items()
         }
-        hashes |= content["predictions"]
+        hashes |= content["predictions"] | content.get("card", {})
     except (KeyError, TypeError, AttributeError) as error:
         raise LacunaError(f"{folder / 'bundle.json'}: damaged, {type(error).__name__}: {error}; {_MEND}") from None
-    known = {HEAD_FILE, *PREDICTIONS.values(), *(name for names in MODEL_FILES.values() for name in names)}
+    known = {HEAD_FILE, CARD_FILE, *PREDICTIONS.values(), *(name for names in MODEL_FILES.values() for name in names)}
     for path in hashes:
         parent, _, name = path.rpartition("/")
         if name not in known or not (parent == "" or parent.isdecimal()):  # nothing outside of the bundle
