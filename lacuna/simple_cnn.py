@@ -126,6 +126,6 @@ def _shrink(images: NDArray[np.uint8], manifest: Manifest, size: int, folder: Pa
     if images.shape[1] <= size:
         return images
     small = create_array(folder / "small.npy", (len(images), size, size, 3), np.uint8)
-    for row in manifest.row[manifest.split != "test"]:
+    for row in manifest.without_test().row:
         small[row] = Image.fromarray(images[row]).resize((size, size), Image.Resampling.BOX)
     return small
