@@ -5,6 +5,7 @@ speed        Lacuna against the plain Keras recipe, time and quality
 experiments  seconds of a changed threshold and of 20 corrected labels
 memory       peak anonymous memory with 1,000 and 10,000 images
 mlsmote      warm-up with and without MLSMOTE, on the data in the working folder (after `dvc repro`)
+promises     whether --min-precision keeps its promise, on the data in the working folder (after `dvc repro featurize`)
 truth        whether the intervals on the default data cover the withheld truth (after `dvc repro`)
 inference    time of the exported networks against Keras, and what fewer digits cost (after `dvc repro`)
 backbones    quality and speed of those whose weights need no download
@@ -17,9 +18,13 @@ from pathlib import Path
 from benchmarks.backbones import backbones
 from benchmarks.inference import inference
 from benchmarks.memory import memory
+from benchmarks.promises import promises
 from benchmarks.speed import experiments, speed
 from benchmarks.truth import truth
 from benchmarks.verdicts import verdicts
+
+
+NAMES = [line.split()[0] for line in (__doc__ or "").splitlines()[2:]]
 
 
 def main() -> None:
@@ -28,31 +33,22 @@ def main() -> None:
     )
     parser.add_argument(
         "name",
-        choices=[
-            "gaps",
-            "speed",
-            "experiments",
-            "memory",
-            "backbones",
-            "inference",
-            "mlsmote",
-            "truth",
-            "verdicts",
-            "all",
-        ],
+        choices=["all", *NAMES],
     )
     parser.add_argument("--fashion", type=Path, help="folder with styles.csv and images/ of the fashion products")
     parser.add_argument("--images", type=int, default=1500)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--size", type=int, default=128, help="backbones: side of the images in pixels")
     arguments = parser.parse_args()
-    needs_fashion = arguments.name not in ("inference", "mlsmote", "truth", "verdicts")
+    needs_fashion = arguments.name not in ("inference", "mlsmote", "promises", "truth", "verdicts")
     if needs_fashion and not (arguments.fashion and (arguments.fashion / "styles.csv").exists()):
         parser.error("--fashion must name the folder that holds styles.csv and images/")
     if arguments.name in ("truth", "all"):
         truth(Path())
     if arguments.name in ("inference", "all"):
         inference(Path())
+    if arguments.name in ("promises", "all"):
+        promises(Path())
     if arguments.name in ("mlsmote", "all"):
         from benchmarks.mlsmote import mlsmote  # loads Keras
 

@@ -57,7 +57,13 @@ def quantize(folder: Path, images: NDArray[np.uint8]) -> None:
     model = openvino.Core().read_model(folder / MODEL_FILES["openvino"][0])
     batches = nncf.Dataset([images[[row]] for row in range(len(images))])
     with _quiet_converters():
-        small = nncf.quantize(model, batches, subset_size=len(images), preset=nncf.QuantizationPreset.MIXED)
+        small = nncf.quantize(
+            model,
+            batches,
+            subset_size=len(images),
+            preset=nncf.QuantizationPreset.MIXED,
+            fast_bias_correction=False,  # half the error of the fast one on EfficientNet-Lite0, for a minute more
+        )
     openvino.save_model(small, folder / MODEL_FILES["openvino-int8"][0], compress_to_fp16=False)
 
 
