@@ -139,6 +139,7 @@ def plot_baselines(path: Path, content: Mapping[str, Any]) -> None:
         left.set_yticks(range(len(names)), [shorten(_label(name)) for name in reversed(names)], color="#333333")
         left.set(title="ROC-AUC (0.5: chance)", xlim=(0.38, 1.02), ylim=(-0.6, len(names) - 0.4))
         right.set(title="gain over the best simpler model")
+        right.locator_params(axis="x", nbins=5)
         right.axvline(0, color=GREY, linewidth=1, linestyle=":")
         for axes in (left, right):
             axes.spines["left"].set_visible(False)

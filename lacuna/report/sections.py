@@ -137,7 +137,7 @@ def audit_section(found: Found) -> Section:
                 one["verdict"],
                 auc,
                 f"{one['p_adjusted']:.3f}" if "p_adjusted" in one else "",
-                one["metadata"]["verdict"] + (f": {one['metadata']['by']}" if one["metadata"].get("by") else ""),
+                _from_the_file(one["metadata"]),
                 one["missing"]["verdict"],
                 f"{one['label_errors']['wrong']:,}" if "label_errors" in one else "",
                 one.get("learning_curve", {}).get("verdict", ""),
@@ -163,6 +163,11 @@ def audit_section(found: Found) -> Section:
             Picture(plots / "conflicts.png", "Copies with different labels"),
         ),
     )
+
+
+def _from_the_file(metadata: Content) -> str:
+    told = metadata["verdict"] in ("confounded", "foretold") and metadata.get("by")
+    return f"{metadata['verdict']}: {metadata['by']}" if told else str(metadata["verdict"])
 
 
 def training_section(found: Found, notes: Sequence[str]) -> Section:
