@@ -7,6 +7,7 @@
     keras.weights.h5, keras.json   the network for Keras
     int8.xml, int8.bin   the network of 8-bit integers, if `export.int8` asked for it
     familiarity.npz   what the training images were like; not there in bundles of before
+    README.md     the model card, for people; not there in ensembles
     validation.npz, test.npz   what the network said of these parts; no prediction needs them, an ensemble does
 
 An ensemble has several networks, each in a folder of its own: 1/model.xml, 2/model.xml, ...
@@ -36,6 +37,7 @@ MAX_MODEL_BYTES = 2_000_000_000
 MAX_IMAGE_SIZE = 1024
 FAMILIARITY_FILE = "familiarity.npz"
 PREDICTIONS = {"validation": "validation.npz", "test": "test.npz"}
+CARD_FILE = "README.md"
 
 
 @dataclass(frozen=True)
@@ -80,12 +82,14 @@ def write_bundle(
     origin: Mapping[str, object],
     metrics: Mapping[str, object],
     familiarity: Path | None = None,
+    card: str = "",
 ) -> None:
     """Write a bundle into an existing folder.
 
     `exported` are the folders with each member's network for both runtimes, `predictions` the file of each part of
     PREDICTIONS. `origin` (hashes of data and parameters, versions of the libraries) and `metrics` are for the reader's
-    eyes. `familiarity` is the file that stage familiarity wrote. The same content gives the same bytes.
+    eyes, `familiarity` is the file that stage familiarity wrote, `card` the text of the model card, if there is one.
+    The same content gives the same bytes.
     """
     bundle.calibration.fits(bundle.targets)  # raises LacunaError when they don't belong together
     networks = []
@@ -97,6 +101,10 @@ def write_bundle(
         networks.append({**asdict(member), "files": _hashes(place, member.files)})
     for part, name in PREDICTIONS.items():
         shutil.copyfile(predictions[part], folder / name)
+    if familiarity is not None:
+        shutil.copyfile(familiarity, folder / FAMILIARITY_FILE)
+    if card:
+        (folder / CARD_FILE).write_text(card, encoding="utf-8")
     content = {
         "format_version": FORMAT_VERSION,
         "networks": networks,
@@ -104,12 +112,11 @@ def write_bundle(
         "calibration": bundle.calibration.to_json(),
         "training_counts": bundle.training_counts,
         "predictions": _hashes(folder, PREDICTIONS.values()),
+        "familiarity": _hashes(folder, [FAMILIARITY_FILE] if familiarity else []),
+        "card": _hashes(folder, [CARD_FILE] if card else []),
         "origin": origin,
         "metrics": metrics,
     }
-    if familiarity is not None:
-        shutil.copyfile(familiarity, folder / FAMILIARITY_FILE)
-        content["familiarity"] = _hashes(folder, [FAMILIARITY_FILE])
     write_json(folder / "bundle.json", content)
 
 
@@ -165,11 +172,11 @@ def bundle_files(folder: Path) -> dict[str, str]:
             for network in content["networks"]
             for name, expected in network["files"].items()
         }
-        hashes |= content["predictions"] | content.get("familiarity", {})
+        hashes |= content["predictions"] | content.get("familiarity", {}) | content.get("card", {})
     except (KeyError, TypeError, AttributeError) as error:
         raise LacunaError(f"{folder / 'bundle.json'}: damaged, {type(error).__name__}: {error}; {_MEND}") from None
     networks = {name for names in MODEL_FILES.values() for name in names}
-    known = {HEAD_FILE, FAMILIARITY_FILE, *PREDICTIONS.values(), *networks}
+    known = {HEAD_FILE, FAMILIARITY_FILE, CARD_FILE, *PREDICTIONS.values(), *networks}
     for path in hashes:
         parent, _, name = path.rpartition("/")
         if name not in known or not (parent == "" or parent.isdecimal()):  # nothing outside of the bundle

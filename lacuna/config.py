@@ -210,6 +210,7 @@ class Baseline(Block):
     neighbours: Count
     cnn_size: Annotated[int, Field(ge=8, le=512)]
     cnn_epochs: Count
+    seed: Seed
 
 
 class Explain(Block):

@@ -65,6 +65,21 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays by name as an uncompressed `.npz`; the same arrays give the same bytes.
+
+    `np.savez` leaves the head of each entry to Python, and Python 3.11.4 writes another one than 3.11.2.
+    """
+    with whole_file(path) as partial, zipfile.ZipFile(partial, "w") as archive:
+        for name, array in arrays.items():
+            entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            entry.create_system = 3  # Unix, on Windows too
+            entry.external_attr = 0o600 << 16
+            content = io.BytesIO()
+            np.lib.format.write_array(content, array, allow_pickle=False)
+            archive.writestr(entry, content.getbuffer())
+
+
 def reserve(folder: Path, n_bytes: int) -> None:
     """Raise OSError when `folder` cannot hold `n_bytes` more.
 
@@ -96,20 +111,6 @@ def create_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> np.mem
         with open(path, "r+b") as file:
             os.posix_fallocate(file.fileno(), 0, array.offset + n_bytes)
     return array
-
-
-def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write a `.npz` of named arrays; the same arrays give the same bytes in every version of Python.
-
-    numpy.savez leaves the time stamp in the archive to Python, which changed it in 3.11.4.
-    """
-    with whole_file(path) as partial, zipfile.ZipFile(partial, "w") as archive:
-        for name, array in arrays.items():
-            content = io.BytesIO()
-            np.lib.format.write_array(content, np.asarray(array), version=(1, 0), allow_pickle=False)
-            entry = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
-            entry.create_system, entry.external_attr = 3, 0o600 << 16
-            archive.writestr(entry, content.getvalue())
 
 
 def load_arrays(path: Path, max_bytes: int) -> dict[str, NDArray[Any]]:

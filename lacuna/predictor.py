@@ -63,7 +63,7 @@ class Predictor:
         self._networks = [self._load(member, runtime) for member in self.bundle.members]
         self._turn = Lock()
         self._head = self._load_head()
-        known = "familiarity" in self.description  # not in bundles of before
+        known = self.description.get("familiarity")  # not in bundles of before
         self.familiarity = Familiarity.load(folder / FAMILIARITY_FILE) if known else None
         self.promises = {} if min_precision is None else self._promise(min_precision, certainty)
 

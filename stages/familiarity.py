@@ -18,10 +18,10 @@ from lacuna.drift_reference import (
     Properties,
     measure_light,
 )
-from lacuna.exploration.files_table import read_files
 from lacuna.familiarity_fit import fit_familiarity, lack_of_groups
 from lacuna.familiarity_plots import plot_distances
 from lacuna.files import save_arrays, write_json
+from lacuna.files_table import read_files
 from lacuna.grouping import independent_sample, one_of_each
 from lacuna.images import Origin
 from lacuna.manifest import Manifest, Part
