@@ -81,7 +81,10 @@ def test_other_content_types_than_a_form_are_refused(client, path, sent):
         (b"--x\r\nContent-Disposition: form-data\r\n\r\n1\r\n--x--\r\n", "malformed_form"),
         (b"--x\r\n" + b"A: b\r\n" * 1000 + b"\r\n1\r\n--x--\r\n", "malformed_form"),
         (b"--x\r\n" + b"A" * 100_000, "malformed_form"),
-        (b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n' + b"1" * 20_000 + b"\r\n--x--\r\n", "malformed_form"),
+        (
+            b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n' + b"1" * 20_000 + b"\r\n--x--\r\n",
+            "malformed_form",
+        ),
         (b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n' * 20 + b"--x--\r\n", "malformed_form"),
         (b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\ncut', "no_file"),
         (b"--x--\r\n", "no_file"),
@@ -100,7 +103,9 @@ def test_a_form_without_a_boundary_is_refused(client):
 
 @pytest.mark.parametrize("charset", ["undefined", "punycode", "idna", "unicode_escape", "utf-16", "rot13"])
 def test_no_charset_breaks_the_parser(client, picture, charset):
-    body = b'--x\r\nContent-Disposition: form-data; name="file"; filename="\\ud800"\r\n\r\n' + picture() + b"\r\n--x--\r\n"
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="file"; filename="\\ud800"\r\n\r\n' + picture() + b"\r\n--x--\r\n"
+    )
     headers = {"content-type": f"multipart/form-data; boundary=x; charset={charset}"}
     assert client.post("/predict", content=body, headers=headers).status_code == 200
 
