@@ -63,8 +63,8 @@ def service(bundle: Path) -> None:
     """Print a Markdown table."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for batching, max_batch in (("no", 1), ("yes", 32)):
-            with running_service(Path(folder), "--bundle", bundle, "--max-batch", max_batch) as running:
+        for batching, options in (("no", ("--max-batch", 1)), ("yes", ())):
+            with running_service(Path(folder), "--bundle", bundle, *options) as running:
                 rows += [(n_clients, batching, *load(running, n_clients)) for n_clients in CLIENTS]
     print(f"Service and clients on one machine, {machine()}; JPEG of 640 x 480, {SECONDS:.0f} s each\n")
     print("| clients | micro-batching | images/s | p50, ms | p99, ms |\n|---|---|---|---|---|")

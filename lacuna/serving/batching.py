@@ -57,9 +57,8 @@ class Batcher(Generic[Item, Result]):
                         waiter.set_result(result)
 
     def _take(self) -> list[tuple[Item, asyncio.Future[Result]]]:
-        batch: list[tuple[Item, asyncio.Future[Result]]] = []
-        while self._waiting and len(batch) < self._max_batch:
-            item, waiter = self._waiting.popleft()
-            if not waiter.done():
-                batch.append((item, waiter))
-        return batch
+        """Those who wait longest, a power of two of them: a runtime prepares for each new size, so there had better be few."""
+        waiting = [one for one in self._waiting if not one[1].done()]
+        size = min(1 << len(waiting).bit_length() - 1, self._max_batch) if waiting else 0
+        self._waiting = deque(waiting[size:])
+        return waiting[:size]
