@@ -28,7 +28,7 @@ lint: $(VENV)/requirements-dev.installed  ## Style, types and import rules
 lock: $(VENV)/requirements-dev.installed  ## Renew the requirements*.txt from the .in files
 	$(call compile,requirements)
 	$(call compile,requirements-dev)
-	$(call compile,requirements-serve)
+	$(call compile,requirements-serve,--constraint requirements.txt)
 
 bench: $(VENV)/requirements-dev.installed  ## Measure speed, memory and quality; FASHION=FOLDER names the fashion products
 	python -m benchmarks all --fashion "$(FASHION)"
@@ -42,7 +42,7 @@ help:  ## List these targets
 # Universal: one lock for every platform and Python 3.11 to 3.13.
 define compile
 uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
-	--override requirements-overrides.txt --custom-compile-command "make lock" $(1).in --output-file $(1).txt
+	--override requirements-overrides.txt --custom-compile-command "make lock" $(2) $(1).in --output-file $(1).txt
 endef
 
 # Installed again only when the lock is newer than the last complete installation. Without a look at the packages' own

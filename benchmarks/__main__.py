@@ -5,7 +5,9 @@ speed        Lacuna against the plain Keras recipe, time and quality
 experiments  seconds of a changed threshold and of 20 corrected labels
 memory       peak anonymous memory with 1,000 and 10,000 images
 mlsmote      warm-up with and without MLSMOTE, on the data in the working folder (after `dvc repro`)
+promises     whether --min-precision keeps its promise, on the data in the working folder (after `dvc repro featurize`)
 truth        whether the intervals on the default data cover the withheld truth (after `dvc repro`)
+inference    time of the exported networks against Keras, and what fewer digits cost (after `dvc repro`)
 backbones    quality and speed of those whose weights need no download
 verdicts     how often verdicts and intervals err on simulated targets
 service      the HTTP service under load, with and without micro-batching (--bundle)
@@ -17,30 +19,48 @@ from pathlib import Path
 
 from benchmarks.backbones import backbones
 from benchmarks.hostile import hostile
+from benchmarks.inference import inference
 from benchmarks.memory import memory
+from benchmarks.promises import promises
 from benchmarks.service import service
 from benchmarks.speed import experiments, speed
 from benchmarks.truth import truth
 from benchmarks.verdicts import verdicts
+
+NAMES = [line.split()[0] for line in (__doc__ or "").splitlines()[2:]]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    own = ["gaps", "speed", "experiments", "memory", "backbones", "mlsmote", "truth", "verdicts", "service", "hostile"]
-    parser.add_argument("name", choices=[*own, "all"])
+    parser.add_argument(
+        "name",
+        choices=["all", *NAMES],
+    )
     parser.add_argument("--fashion", type=Path, help="folder with styles.csv and images/ of the fashion products")
     parser.add_argument("--images", type=int, default=1500)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--size", type=int, default=128, help="backbones: side of the images in pixels")
     parser.add_argument("--bundle", type=Path, default=Path("models/bundle"), help="service, hostile: the model")
     arguments = parser.parse_args()
-    needs_fashion = arguments.name not in ("mlsmote", "truth", "verdicts", "service", "hostile")
+    needs_fashion = arguments.name not in (
+        "hostile",
+        "inference",
+        "mlsmote",
+        "promises",
+        "service",
+        "truth",
+        "verdicts",
+    )
     if needs_fashion and not (arguments.fashion and (arguments.fashion / "styles.csv").exists()):
         parser.error("--fashion must name the folder that holds styles.csv and images/")
     if arguments.name in ("truth", "all"):
         truth(Path())
+    if arguments.name in ("inference", "all"):
+        inference(Path())
+    if arguments.name in ("promises", "all"):
+        promises(Path())
     if arguments.name in ("mlsmote", "all"):
         from benchmarks.mlsmote import mlsmote  # loads Keras
 

@@ -4,6 +4,8 @@
     model.xml, model.bin   the network for OpenVINO
     model.onnx    the network for ONNX Runtime
     head.npy      weights of its head, for heat maps; not there when the head has a hidden layer
+    keras.weights.h5, keras.json   the network for Keras
+    int8.xml, int8.bin   the network of 8-bit integers, if `export.int8` asked for it
     validation.npz, test.npz   what the network said of these parts; no prediction needs them, an ensemble does
 
 An ensemble has several networks, each in a folder of its own: 1/model.xml, 2/model.xml, ...
@@ -45,20 +47,12 @@ class Input:
 
 @dataclass(frozen=True)
 class Member:
-    """One network of a bundle. `folder` is where its files lie, below the bundle's; "" is the bundle's own.
-
-    `linear` says that its head is, and that HEAD_FILE holds the weights.
-    """
+    """One network of a bundle: its files, and where they lie below the bundle's folder; "" is the bundle's own."""
 
     backbone: str
     input: Input
+    files: tuple[str, ...]
     folder: str = ""
-    linear: bool = False
-
-    def files(self, *runtimes: Runtime) -> list[str]:
-        """The names of its files for these runtimes."""
-        names = [name for runtime in runtimes for name in MODEL_FILES[runtime]]
-        return [*names, HEAD_FILE] if self.linear else names
 
 
 @dataclass(frozen=True)
@@ -95,9 +89,9 @@ def write_bundle(
     for member, source in zip(bundle.members, exported, strict=True):
         place = folder / member.folder
         place.mkdir(exist_ok=True)
-        for name in member.files(*MODEL_FILES):
+        for name in member.files:
             shutil.copyfile(source / name, place / name)
-        networks.append({**asdict(member), "files": _hashes(place, member.files(*MODEL_FILES))})
+        networks.append({**asdict(member), "files": _hashes(place, member.files)})
     for part, name in PREDICTIONS.items():
         shutil.copyfile(predictions[part], folder / name)
     content = {
@@ -125,7 +119,7 @@ def read_bundle(folder: Path, runtime: Runtime) -> Bundle:
     content = read_description(folder)
     try:
         members = tuple(
-            Member(network["backbone"], Input(**network["input"]), network["folder"], network["linear"])
+            Member(network["backbone"], Input(**network["input"]), tuple(network["files"]), network["folder"])
             for network in content["networks"]
         )
         bundle = Bundle(
@@ -135,18 +129,49 @@ def read_bundle(folder: Path, runtime: Runtime) -> Bundle:
             {name: list(counts) for name, counts in content["training_counts"].items()},
         )
         bundle.calibration.fits(bundle.targets)
-        hashes = {
-            Path(member.folder, name): network["files"][name]
-            for member, network in zip(members, content["networks"], strict=True)
-            for name in member.files(runtime)
-        }
     except (KeyError, TypeError, ValueError, AttributeError, LacunaError) as error:
         raise LacunaError(f"{folder / 'bundle.json'}: damaged, {type(error).__name__}: {error}; {_MEND}") from None
     if not members or not all(map(_is_possible, members)):
         raise LacunaError(f"{folder / 'bundle.json'}: damaged, impossible networks or input; {_MEND}")
-    for path, expected in hashes.items():
-        _check_file(folder / path, expected)
+    if lacking := [member for member in members if not set(MODEL_FILES[runtime]) <= set(member.files)]:
+        advice = "; set export.int8 in params.yaml and run `dvc repro bundle`" if runtime == "openvino-int8" else ""
+        raise LacunaError(f"{folder / lacking[0].folder}: this bundle holds no network for {runtime}{advice}")
+    hashes = bundle_files(folder)
+    for member in members:
+        for name in (*MODEL_FILES[runtime], HEAD_FILE):
+            if name in member.files:
+                path = Path(member.folder, name).as_posix()
+                _check_file(folder / path, hashes[path])
     return bundle
+
+
+def bundle_files(folder: Path) -> dict[str, str]:
+    """The SHA-256 of every file of a bundle but bundle.json, by its path below `folder`, as bundle.json states it.
+
+    Raises LacunaError as `read_description` does, and for a file that no bundle has.
+    """
+    content = read_description(folder)
+    try:
+        hashes = {
+            Path(network["folder"], name).as_posix(): expected
+            for network in content["networks"]
+            for name, expected in network["files"].items()
+        }
+        hashes |= content["predictions"]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise LacunaError(f"{folder / 'bundle.json'}: damaged, {type(error).__name__}: {error}; {_MEND}") from None
+    known = {HEAD_FILE, *PREDICTIONS.values(), *(name for names in MODEL_FILES.values() for name in names)}
+    for path in hashes:
+        parent, _, name = path.rpartition("/")
+        if name not in known or not (parent == "" or parent.isdecimal()):  # nothing outside of the bundle
+            raise LacunaError(f"{folder / 'bundle.json'}: damaged, names a file {path!r}; {_MEND}")
+    return hashes
+
+
+def check_files(folder: Path) -> None:
+    """Raise LacunaError when a file of a bundle, needed for predictions or not, is missing or damaged."""
+    for path, expected in bundle_files(folder).items():
+        _check_file(folder / path, expected)
 
 
 def read_predictions(folder: Path) -> dict[str, Predictions]:
@@ -167,7 +192,6 @@ def _is_possible(member: Member) -> bool:
         and wanted.resize in get_args(Resize)
         and isinstance(member.folder, str)
         and (not member.folder or member.folder.isdecimal())  # nothing outside of the bundle
-        and type(member.linear) is bool
     )
 
 

@@ -20,6 +20,7 @@ from lacuna.config_types import (
     Words,
     layers_or_block,
 )
+from lacuna.config_use import Export
 from lacuna.search_space import Range, check_space
 from lacuna.targets import Kind, Target
 
@@ -259,6 +260,7 @@ class Params(Block):
     finetune: Finetune
     calibrate: Calibrate
     evaluate: Evaluate
+    export: Export
     audit: Audit
     baseline: Baseline
     explain: Explain

@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 
 from lacuna.baselines import training_prior
-from lacuna.bundle import PREDICTIONS, Bundle, read_bundle, read_description, read_predictions, write_bundle
+from lacuna.bundle import (
+    PREDICTIONS,
+    Bundle,
+    check_files,
+    read_bundle,
+    read_description,
+    read_predictions,
+    write_bundle,
+)
 from lacuna.calibration_fit import fit_calibration
 from lacuna.comparison import Comparison, compare
 from lacuna.config import Calibrate, Evaluate
@@ -18,7 +26,6 @@ from lacuna.errors import LacunaError
 from lacuna.evaluation import score_test, score_validation
 from lacuna.files import whole_folder
 from lacuna.predictions import Predictions
-from lacuna.runtimes import RUNTIMES
 from lacuna.verdicts import summarise
 
 
@@ -83,8 +90,8 @@ def build_ensemble(folders: Sequence[Path], out: Path, options: Calibrate, evalu
 
 
 def _read(folder: Path) -> Bundle:
-    for runtime in RUNTIMES:
-        bundle = read_bundle(folder, runtime)
+    bundle = read_bundle(folder, "openvino")
+    check_files(folder)
     if len(bundle.members) > 1:
         raise LacunaError(f"{folder}: an ensemble itself; name the bundles that it was made of")
     return bundle

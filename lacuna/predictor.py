@@ -211,7 +211,7 @@ class Predictor:
     def _load_head(self) -> NDArray[np.float32] | None:
         """The weights (channels, n_logits) of a single network's linear head."""
         member = self.bundle.members[0]
-        if len(self.bundle.members) > 1 or not member.linear:
+        if len(self.bundle.members) > 1 or HEAD_FILE not in member.files:
             return None
         head: NDArray[np.float32] = np.load(self.folder / member.folder / HEAD_FILE, allow_pickle=False)
         return head

@@ -1,4 +1,4 @@
-"""Run an exported network without Keras: images in, logits and the last feature map out, on all cores of this machine.
+"""Run an exported network: images in, logits and the last feature map out, on all cores of this machine.
 
 Both runtimes report their use over the network unless they are told not to, OpenVINO as soon as it is imported. So
 import this module before either of them.
@@ -7,8 +7,9 @@ import this module before either of them.
 import os
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,19 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 if "openvino_telemetry" not in sys.modules:
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # cannot be imported: OpenVINO does without
 
-Runtime = Literal["openvino", "onnx"]
-RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
-MODEL_FILES: dict[Runtime, tuple[str, ...]] = {"openvino": ("model.xml", "model.bin"), "onnx": ("model.onnx",)}
+Runtime = Literal["openvino", "openvino-bf16", "openvino-int8", "onnx", "keras"]
+"""openvino: float32, the fastest that is exact. bf16: half the digits where the CPU has them. int8: 8-bit integers, if
+they were exported. onnx: ONNX Runtime. keras: needs Keras and TensorFlow."""
+
+MODEL_FILES: dict[Runtime, tuple[str, ...]] = {
+    "openvino": ("model.xml", "model.bin"),
+    "openvino-bf16": ("model.xml", "model.bin"),
+    "openvino-int8": ("int8.xml", "int8.bin"),
+    "onnx": ("model.onnx",),
+    "keras": ("keras.weights.h5", "keras.json"),
+}
+RUNTIMES: tuple[Runtime, ...] = ("openvino", "onnx")
+"""Those that must say what Keras says, or the export stops."""
 
 HEAD_FILE = "head.npy"
 """Beside an exported network whose head is linear: its weights, float32 (channels, n_logits)."""
@@ -45,17 +56,22 @@ def load_network(folder: Path, runtime: Runtime) -> Network:
 
     The runtimes raise their own RuntimeError-like exceptions when a file is missing or damaged.
     """
-    return _load_openvino(folder) if runtime == "openvino" else _load_onnx(folder)
+    if runtime == "onnx":
+        return _load_onnx(folder)
+    if runtime == "keras":
+        network: Network = import_module("lacuna.keras_runtime").load(folder)  # by its name: predicting needs no Keras
+        return network
+    return _load_openvino(folder / MODEL_FILES[runtime][0], "bf16" if runtime == "openvino-bf16" else "f32")
 
 
-def _load_openvino(folder: Path) -> Network:
+def _load_openvino(path: Path, precision: str) -> Network:
     import openvino
 
     settings = {
-        "INFERENCE_PRECISION_HINT": "f32",  # the default is bf16 where the CPU has it: off by 0.04 in probability
+        "INFERENCE_PRECISION_HINT": precision,  # left alone it is bf16 where the CPU has it: off by 0.04 in probability
         "INFERENCE_NUM_THREADS": n_cores(),  # the default is one thread on some virtual machines
     }
-    compiled = openvino.compile_model(folder / MODEL_FILES["openvino"][0], "CPU", settings)
+    compiled = openvino.compile_model(path, "CPU", settings)
 
     def infer(images: NDArray[np.uint8]) -> Output:
         said = compiled(np.ascontiguousarray(images))

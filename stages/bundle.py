@@ -13,13 +13,12 @@ from lacuna.bundle import Bundle, Input, Member, write_bundle
 from lacuna.calibration import Calibration
 from lacuna.config import Params
 from lacuna.files import read_json, sha256, whole_folder
-from lacuna.runtimes import HEAD_FILE
 from lacuna.targets import Targets
 from stages._run import run
 
 LIBRARIES = ("keras", "numpy", "onnx", "onnxruntime", "openvino", "pillow", "tensorflow", "tf2onnx")
 
-WITHOUT_EFFECT = {"audit", "baseline", "explain", "explore", "report", "sample", "track", "tune"}
+WITHOUT_EFFECT = {"audit", "baseline", "explain", "explore", "export", "report", "sample", "track", "tune"}
 """Blocks of params.yaml that shape neither the model nor its figures, except through the data."""
 
 
@@ -31,7 +30,7 @@ def bundle(params: Params) -> None:
     content = Bundle(
         targets=targets,
         calibration=Calibration.load(Path("models/calibration.json")),
-        members=(Member(params.backbone.name, wanted, linear=(exported / HEAD_FILE).is_file()),),
+        members=(Member(params.backbone.name, wanted, tuple(sorted(path.name for path in exported.iterdir()))),),
         training_counts={name: statistics[name]["counts"] for name in targets.names},
     )
     predictions = {

@@ -9,30 +9,47 @@ from pathlib import Path
 os.environ["KERAS_BACKEND"] = "tensorflow"  # the converters read its graphs; weights files suit every backend
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lacuna.config import Params
-from lacuna.export import check_export, export_network
+from lacuna.csv_files import read_csv
+from lacuna.export import check_export, difference_in_probability, export_network, quantize
 from lacuna.files import reserve, whole_folder
+from lacuna.keras_runtime import Structure, save
 from lacuna.network import load_trained, weights_size
 from lacuna.targets import Targets
 from stages._run import Facts, run
 
 N_CHECKED = 32
+N_QUANTIZED = 300
+"""So many images, NNCF's default, show the range of each activation."""
 
 
 def export(params: Params) -> Facts:
     targets = Targets.load(Path("data/predictions/targets.json"))
     images = np.load("data/images/images.npy", mmap_mode="r")
-    spread = np.linspace(0, len(images) - 1, min(N_CHECKED, len(images))).astype(int)
+    checked = np.asarray(images[_spread(len(images), N_CHECKED)])
     weights = Path("models/finetuned.weights.h5")
+    structure = Structure(params.backbone, images.shape[1], targets, params.head)
     model = load_trained(params.backbone, images.shape[1], targets, params.head, weights)
     with whole_folder(Path("models/export")) as folder:
-        reserve(folder, 2 * weights_size(model) + 2**22)  # two formats; their writers do not say when the disk is full
+        reserve(folder, 4 * weights_size(model) + 2**22)  # some writers do not say when the disk is full
         export_network(model, folder)
-        differences = check_export(model, targets, images[spread], folder)
+        save(model, structure, folder)
+        differences = check_export(model, targets, checked, folder)
+        if params.export.int8:
+            manifest = read_csv(Path("data/prepared/manifest.csv"))
+            train = np.array([int(one["row"]) for one in manifest if one["split"] == "train"])
+            quantize(folder, np.asarray(images[train[_spread(len(train), N_QUANTIZED)]]))
+            differences["openvino-int8"] = difference_in_probability(model, targets, checked, folder, "openvino-int8")
     for runtime, difference in differences.items():
-        print(f"{runtime}: within {difference:.1e} of Keras in probability on {len(spread)} images")
+        print(f"{runtime}: within {difference:.1e} of Keras in probability on {len(checked)} images")
     return {"export_difference": differences}
+
+
+def _spread(n: int, wanted: int) -> NDArray[np.intp]:
+    """At most `wanted` of n places, evenly over all."""
+    return np.linspace(0, n - 1, min(wanted, n)).astype(np.intp)
 
 
 if __name__ == "__main__":

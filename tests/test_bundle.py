@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from lacuna import bundle as bundle_module
-from lacuna.bundle import read_bundle, read_predictions, write_bundle
+from lacuna.bundle import bundle_files, check_files, read_bundle, read_predictions, write_bundle
 from lacuna.calibration import Calibration
 from lacuna.errors import LacunaError
 from lacuna.files import sha256
 from lacuna.predictions import Predictions
 from lacuna.runtimes import MODEL_FILES, RUNTIMES
-from tests.tiny_bundle import BUNDLE, TIED_CALIBRATION, TIED_PICK, TIED_TARGETS, write_tiny_bundle
+from tests.tiny_bundle import BUNDLE, FILES, TIED_CALIBRATION, TIED_PICK, TIED_TARGETS, write_tiny_bundle
 
 
 @pytest.fixture(scope="module")
@@ -63,14 +63,30 @@ def test_a_runtime_needs_only_its_own_files(folder):
         read_bundle(folder, "onnx")
 
 
-@pytest.mark.parametrize("name", [name for names in MODEL_FILES.values() for name in names])
+@pytest.mark.parametrize("name", FILES)
 def test_one_changed_byte_is_found(folder, name):
-    runtime = next(runtime for runtime, names in MODEL_FILES.items() if name in names)
+    runtime = next((runtime for runtime, names in MODEL_FILES.items() if name in names), "onnx")
     content = bytearray((folder / name).read_bytes())
     content[len(content) // 2] ^= 1
     (folder / name).write_bytes(content)
     with pytest.raises(LacunaError, match=rf"{name}: not the file that bundle\.json was written for"):
         read_bundle(folder, runtime)
+
+
+def test_every_file_is_checked_when_all_are_asked_for(folder):
+    check_files(folder)
+    assert set(bundle_files(folder)) == {*FILES, "validation.npz", "test.npz"}
+    (folder / "test.npz").write_bytes(b"damaged")
+    read_bundle(folder, "openvino")
+    with pytest.raises(LacunaError, match=r"test\.npz: not the file"):
+        check_files(folder)
+
+
+def test_a_runtime_without_a_network_is_named_with_what_to_do(folder):
+    with pytest.raises(LacunaError, match=r"no network for openvino-int8; set export\.int8 in params\.yaml"):
+        read_bundle(folder, "openvino-int8")
+    with pytest.raises(LacunaError, match="no network for keras"):
+        read_bundle(folder, "keras")
 
 
 @pytest.mark.parametrize(
@@ -92,7 +108,10 @@ def test_one_changed_byte_is_found(folder, name):
         (lambda c: c["networks"][0]["input"].update(extra=1), "damaged, TypeError"),
         (lambda c: c["networks"][0].update(folder="../elsewhere"), "damaged, impossible networks or input"),
         (lambda c: c.update(networks=[]), "damaged, impossible networks or input"),
-        (lambda c: c["networks"][0]["files"].pop("model.bin"), "damaged, KeyError: 'model.bin'"),
+        (lambda c: c["networks"][0]["files"].pop("model.bin"), "this bundle holds no network for openvino"),
+        (lambda c: c["networks"][0]["files"].update({"../x": "0"}), r"damaged, names a file '\.\./x'"),
+        (lambda c: c["predictions"].update({"/etc/passwd": "0"}), "damaged, names a file '/etc/passwd'"),
+        (lambda c: c.pop("predictions"), "damaged, KeyError: 'predictions'"),
         (lambda c: c["networks"][0]["files"].update({"model.bin": None}), "model.bin: not the file"),
     ],
 )

@@ -1,11 +1,17 @@
 """Every command and make target is documented (parameters: test_config.py), and links between pages lead somewhere."""
 
+import doctest
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
+from lacuna.calibration import Calibration
+from lacuna.targets import Target, Targets
+from tests.tiny_bundle import CALIBRATION, write_tiny_bundle
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -47,3 +53,22 @@ def test_every_link_between_pages_leads_somewhere() -> None:
             if "://" not in target and not (page.parent / target).exists():
                 broken.append(f"{page.name}: {target}")
     assert broken == []
+
+
+def test_the_python_examples_give_what_they_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """README's last section on a bundle of the same targets, whose answers follow from the image's mean colours."""
+    names = ("category", "animal")
+    targets = Targets(
+        (Target("category", "categorical", ("travel", "nature")), Target("animal", "binary", ("absent", "present")))
+    )
+    calibration = Calibration(dict(zip(names, CALIBRATION.targets.values(), strict=True)))
+    write_tiny_bundle(tmp_path / "models/bundle", targets, calibration)
+    Image.new("RGB", (32, 32), (255, 0, 255)).save(tmp_path / "photo.png")
+    monkeypatch.chdir(tmp_path)
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    example = text[text.index("## From Python") :]
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    runner = doctest.DocTestRunner(optionflags=flags)
+    runner.run(doctest.DocTestParser().get_doctest(example, {}, "README", "README.md", 0))
+    assert runner.tries >= 8
+    assert runner.failures == 0

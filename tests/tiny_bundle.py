@@ -22,11 +22,12 @@ CALIBRATION = Calibration(
     }
 )
 
+FILES = ("head.npy", "model.bin", "model.onnx", "model.xml")
 
 BUNDLE = Bundle(
     TARGETS,
     CALIBRATION,
-    (Member("efficientnet_lite0", Input(SIZE, "pad", 1_000_000), linear=True),),
+    (Member("efficientnet_lite0", Input(SIZE, "pad", 1_000_000), FILES),),
     {"colour": [20, 30], "red": [40, 10]},
 )
 
@@ -62,7 +63,7 @@ def write_tiny_bundle(
     for path in (exported, folder):
         path.mkdir(parents=True)
     write_tiny_network(exported, pick)
-    members = (replace(BUNDLE.members[0], linear=linear),)
+    members = (replace(BUNDLE.members[0], files=FILES if linear else FILES[1:]),)
     bundle = replace(BUNDLE, targets=targets, calibration=calibration, members=members)
     predictions = write_tiny_predictions(exported)
     if test is not None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lacuna.errors import LacunaError
-from lacuna.runtimes import RUNTIMES
+from lacuna.runtimes import RUNTIMES, load_network
 from lacuna.targets import Target, Targets
 
 SIZE = 32
@@ -26,6 +26,9 @@ def trained(tiny_project):
             Path(folder).mkdir(parents=True)
         images = np.random.default_rng(0).integers(0, 256, (40, SIZE, SIZE, 3), dtype=np.uint8)
         np.save("data/images/images.npy", images)
+        Path("data/prepared").mkdir()
+        parts = "".join(f"{row},{'train' if row % 2 else 'test'}\n" for row in range(40))
+        Path("data/prepared/manifest.csv").write_text(f"row,split\n{parts}")
         TARGETS.save(Path("data/predictions/targets.json"))
         body = build_backbone(params.backbone, SIZE)
         if params.backbone.weights == "none":  # the statistics of these images, so that its features differ from 0
@@ -59,8 +62,23 @@ def test_both_formats_are_written_with_the_same_bytes_in_every_run(trained, run_
         assert done.returncode == 0, done.stderr
         assert ["on 32 images" in line for line in done.stdout.splitlines()] == [True, True]
         hashes.append(hash_files())
-    assert set(hashes[0]) == {"head.npy", "model.bin", "model.onnx", "model.xml"}
+    assert set(hashes[0]) == {"head.npy", "keras.json", "keras.weights.h5", "model.bin", "model.onnx", "model.xml"}
     assert hashes[0] == hashes[1]
+
+
+def test_every_runtime_says_what_keras_says_with_fewer_digits_less_exactly(trained):
+    from stages.export import export
+
+    params = trained("small_cnn", **{"export.int8": True})
+    said = export(params)["export_difference"]
+    assert set(said) == {*RUNTIMES, "openvino-int8"}
+    assert max(said["openvino"], said["onnx"]) < said["openvino-int8"] < 0.2
+    images = np.load("data/images/images.npy")[:3]
+    exact = load_network(Path("models/export"), "keras")(images)
+    for runtime, tolerance in (("openvino", 1e-4), ("onnx", 1e-4), ("openvino-bf16", 0.2), ("openvino-int8", 1.0)):
+        logits, features = load_network(Path("models/export"), runtime)(images)
+        np.testing.assert_allclose(logits, exact.logits, atol=tolerance)
+        assert features.shape == exact.features.shape
 
 
 def test_the_normalization_and_swish_of_b0_and_every_layer_of_the_head_are_exported_too(trained):

@@ -1,0 +1,147 @@
+"""How fast a bundle answers in each runtime, and what fewer digits cost in quality.
+
+python -m benchmarks inference      in a finished project (after `dvc repro`)
+
+Keras is measured as people use it: `model.predict` with one image or a whole batch, and the plain call `model(images)`.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.project import machine
+from lacuna.bundle import Bundle, read_bundle
+from lacuna.csv_files import read_csv
+from lacuna.errors import LacunaError
+from lacuna.images import decode
+from lacuna.metrics import average_precision, log_loss
+from lacuna.params_file import load_params
+from lacuna.predictions import Predictions
+from lacuna.runtimes import MODEL_FILES, Network, Runtime, load_network
+
+BATCH = 32
+ROUNDS, CALLS, BATCHES = 5, 60, 8
+"""The ways are measured in turn, this many rounds of calls each, so that a busy moment falls on all of them."""
+
+
+def inference(root: Path) -> None:
+    """Print Markdown tables of times and of quality."""
+    folder = root / "models/bundle"
+    bundle = read_bundle(folder, "openvino")
+    validation = Predictions.load(folder / "validation.npz")
+    stored = np.load(root / "data/images/images.npy", mmap_mode="r")
+    rows = [int(one["row"]) for one in read_csv(root / "data/prepared/manifest.csv") if one["split"] == "val"]
+    images = np.asarray(stored[rows])
+    networks = {runtime: network for runtime in MODEL_FILES if (network := _load(folder, runtime)) is not None}
+    ways = _ways(networks)
+    single: dict[str, list[float]] = {way: [] for way in ways}
+    batched: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(ROUNDS):
+        for way, answer in ways.items():
+            single[way] += _seconds(answer, images[:1], CALLS)
+            batched[way] += _seconds(answer, images[:BATCH], BATCHES)
+
+    print(f"{images.shape[1]} px, {bundle.members[0].backbone}, {machine()}\n")
+    print("| | one image, p50 ms | p99 ms | times Keras `predict` | batch of 32, images/s | times Keras `predict` |")
+    print("|---|---|---|---|---|---|")
+    slowest, slow_batch = (np.median(times["Keras predict"]) for times in (single, batched))
+    for way in ways:
+        p50, p99 = np.percentile(single[way], (50, 99))
+        batch = np.median(batched[way])
+        print(
+            f"| {way} | {1000 * p50:.1f} | {1000 * p99:.1f} | {slowest / p50:.1f} | {BATCH / batch:.0f} "
+            f"| {slow_batch / batch:.1f} |"
+        )
+    print(f"\n{_decoding(root, bundle)}\n{_cold_start(root)}\n")
+    _print_quality(bundle, validation, images, networks)
+
+
+def _load(folder: Path, runtime: Runtime) -> Network | None:
+    try:
+        read_bundle(folder, runtime)
+    except LacunaError as error:
+        print(f"left out: {error}", file=sys.stderr)
+        return None
+    return load_network(folder, runtime)
+
+
+def _ways(networks: dict[Runtime, Network]) -> dict[str, Callable[[NDArray[np.uint8]], Any]]:
+    from lacuna.keras_runtime import load_model
+
+    model = load_model(Path("models/bundle"))
+    named: dict[Runtime, str] = {
+        "openvino": "OpenVINO",
+        "openvino-bf16": "OpenVINO bf16",
+        "openvino-int8": "OpenVINO int8",
+        "onnx": "ONNX Runtime",
+    }
+    return {
+        **{name: networks[runtime] for runtime, name in named.items() if runtime in networks},
+        "Keras model(x)": lambda images: np.asarray(model(images, training=False)),
+        "Keras predict": lambda images: model.predict(images, verbose=0),
+    }
+
+
+def _seconds(answer: Callable[[NDArray[np.uint8]], Any], images: NDArray[np.uint8], calls: int) -> list[float]:
+    answer(images)
+    taken = []
+    for _ in range(calls):
+        start = time.perf_counter()
+        answer(images)
+        taken.append(time.perf_counter() - start)
+    return taken
+
+
+def _decoding(root: Path, bundle: Bundle) -> str:
+    folder = root / load_params(root / "params.yaml").data.path
+    paths = [folder / one["image"] for one in read_csv(root / "data/prepared/manifest.csv")[:300]]
+    wanted = bundle.members[0].input
+    taken = []
+    for path in paths:
+        start = time.perf_counter()
+        decode(path, size=wanted.image_size, resize=wanted.resize, max_pixels=wanted.max_pixels)
+        taken.append(time.perf_counter() - start)
+    return f"Decoding one image, apart from this: {1000 * np.median(taken):.1f} ms (median of {len(paths)} files)."
+
+
+def _cold_start(root: Path) -> str:
+    folder = root / load_params(root / "params.yaml").data.path
+    image = folder / read_csv(root / "data/prepared/manifest.csv")[0]["image"]
+    taken = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "lacuna", "predict", str(image)], cwd=root, check=True, stdout=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": str(root)},
+        )  # fmt: skip
+        taken.append(time.perf_counter() - start)
+    return f"`python -m lacuna predict IMAGE`, from the start of Python to the answer: {np.median(taken):.1f} s."
+
+
+def _print_quality(
+    bundle: Bundle, validation: Predictions, images: NDArray[np.uint8], networks: dict[Runtime, Network]
+) -> None:
+    """Of the validation part, by the calibration of float32."""
+    print("| runtime | macro average precision | macro log loss | largest change in probability | decisions changed |")
+    print("|---|---|---|---|---|")
+    exact = validation.logits
+    for runtime, network in networks.items():
+        starts = range(0, len(images), BATCH)
+        logits = np.concatenate([network(images[start : start + BATCH]).logits for start in starts])
+        before, after = (bundle.calibration.apply(bundle.targets, one) for one in (exact, logits))
+        change = max(float(np.abs(one - other).max()) for one, other in zip(before, after, strict=True))
+        decided, now = (bundle.calibration.decide(bundle.targets, one) for one in (exact, logits))
+        labelled = list(zip(validation.labels.T, after, strict=True))
+        precisions = [average_precision(labels, probabilities) for labels, probabilities in labelled]
+        losses = [log_loss(labels, probabilities) for labels, probabilities in labelled]
+        print(
+            f"| {runtime} | {np.mean([one for one in precisions if one is not None]):.4f} | {np.mean(losses):.4f} "
+            f"| {change:.4f} | {(decided != now).mean():.2%} |"
+        )
