@@ -180,18 +180,11 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("serve", help="answer images over HTTP", description=serve.__doc__)
     add = command.add_argument
-    add(
-        "--bundle",
-        metavar="DIR",
-        type=Path,
-        nargs="+",
-        default=[Path("models/bundle")],
-        help="the models (models/bundle)",
-    )
+    add("--bundle", metavar="DIR", type=Path, nargs="+", default=[Path("models/bundle")], help="(models/bundle)")
     add("--host", default="127.0.0.1", help="the address to listen at (%(default)s)")
     add("--port", type=int, default=8000, help="(%(default)s); 0: one that is free")
     add("--workers", type=int, default=1, help="processes (%(default)s)")
-    add("--runtime", choices=("openvino", "onnx"), default="openvino", help="(%(default)s)")
+    add("--runtime", choices=runtimes[:-1], default="openvino", help="(%(default)s)")
     add("--min-precision", metavar="P", type=float, help="be unsure where this precision cannot be promised")
     add("--api-key-file", metavar="FILE", type=Path, help="the first line is the key that requests must bring")
     add("--examples", metavar="DIR", type=Path, help="images that the page offers to try")

@@ -71,6 +71,7 @@ def create_app(settings: Settings, models: Sequence[Model]) -> Service:
         description=openapi.DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         lifespan=_lifespan,
     )
     app.engine = Engine(settings, models, metrics)
@@ -237,7 +238,7 @@ def _add_errors(app: Service) -> None:
             404: ("not_found", "no such address"),
             405: ("method_not_allowed", f"{request.method} is not allowed here"),
         }.get(error.status_code, ("refused", str(error.detail)))
-        message = f"{request.scope['path']}: {what}; see /docs"
+        message = f"{request.scope["path"][:200]}: {what}; see /docs"
         return RefusedError(error.status_code, code, message, error.headers).response()
 
     @app.exception_handler(RequestValidationError)

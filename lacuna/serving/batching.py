@@ -57,7 +57,7 @@ class Batcher(Generic[Item, Result]):
                         waiter.set_result(result)
 
     def _take(self) -> list[tuple[Item, asyncio.Future[Result]]]:
-        """Those who wait longest, a power of two of them: a runtime prepares for each new size, so there had better be few."""
+        """Those who wait longest, a power of two of them: a runtime prepares for each new size, so there are few."""
         waiting = [one for one in self._waiting if not one[1].done()]
         size = min(1 << len(waiting).bit_length() - 1, self._max_batch) if waiting else 0
         self._waiting = deque(waiting[size:])

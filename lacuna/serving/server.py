@@ -36,11 +36,13 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> int:
         logger.info("serving %s at %s", described(models), address)
         if workers == 1:
             run(settings, models, listener)
-            return 0
-        from lacuna.serving.workers import supervise
+        else:
+            from lacuna.serving.workers import supervise
 
-        del models  # each worker loads its own
-        return supervise(settings, listener, workers)
+            del models  # each worker loads its own
+            supervise(settings, listener, workers)
+    logger.info("every accepted request is answered, the service ends")
+    return 0
 
 
 def run(settings: Settings, models: tuple[Model, ...], listener: socket.socket) -> None:

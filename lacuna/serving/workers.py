@@ -24,8 +24,8 @@ RESTART_PAUSE_S = 1.0
 logger = logging.getLogger(__name__)
 
 
-def supervise(settings: Settings, listener: socket.socket, count: int) -> int:
-    """Keep `count` workers serving until SIGTERM or Ctrl-C; return the exit code when all have drained."""
+def supervise(settings: Settings, listener: socket.socket, count: int) -> None:
+    """Keep `count` workers serving until SIGTERM or Ctrl-C; return when all have drained."""
     from lacuna.serving.metrics import MULTIPROCESS
 
     figures = tempfile.mkdtemp(prefix="lacuna-metrics-")
@@ -63,7 +63,6 @@ def supervise(settings: Settings, listener: socket.socket, count: int) -> int:
                     start()
     finally:
         shutil.rmtree(figures, ignore_errors=True)
-    return 0
 
 
 def work(settings: Settings, listener: socket.socket) -> None:
