@@ -238,7 +238,8 @@ def _add_errors(app: Service) -> None:
             404: ("not_found", "no such address"),
             405: ("method_not_allowed", f"{request.method} is not allowed here"),
         }.get(error.status_code, ("refused", str(error.detail)))
-        message = f"{request.scope["path"][:200]}: {what}; see /docs"
+        path = request.scope["path"][:200]  # not request.url, which a malformed Host header breaks
+        message = f"{path}: {what}; see /docs"
         return RefusedError(error.status_code, code, message, error.headers).response()
 
     @app.exception_handler(RequestValidationError)

@@ -28,8 +28,10 @@ logger = logging.getLogger(__name__)
 
 def serve(settings: Settings, host: str, port: int, workers: int) -> int:
     """Serve until SIGTERM; return the exit code. Raises LacunaError for a bad bundle or an address in use."""
+    if workers < 1:
+        raise LacunaError(f"--workers: expected at least 1, received {workers}")
     log_to_stderr()
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it would end the process until there is something to reload
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # it waits until there is something to reload
     models = load_models(settings)  # before the port is opened, and once for all workers: a bad bundle starts nothing
     with _listening(host, port) as listener:
         address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
@@ -70,6 +72,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
@@ -89,8 +92,9 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise LacunaError(f"{host}:{port}: {error.strerror or error}; choose another --host or --port") from None
+    except (OSError, OverflowError) as error:  # the latter for a port above 65535
+        reason = getattr(error, "strerror", None) or error
+        raise LacunaError(f"{host}:{port}: {reason}; choose another --host or --port") from None
     with listener:
         yield listener
 

@@ -36,8 +36,12 @@ def supervise(settings: Settings, listener: socket.socket, count: int) -> None:
 
     def start() -> None:
         worker = context.Process(target=work, args=(settings, listener), name="lacuna-worker")
+        signal.pthread_sigmask(
+            signal.SIG_BLOCK, {signal.SIGHUP}
+        )  # the worker inherits it: SIGHUP waits until it serves
         worker.start()
         workers.append(worker)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
     def stop(number: int, frame: object) -> None:
         nonlocal stopping

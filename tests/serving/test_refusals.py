@@ -146,6 +146,8 @@ def test_a_heat_map_needs_a_known_target_and_class(client, picture):
 def test_unknown_addresses_and_methods(client):
     assert error(client.get("/predictions"), 404)[0] == "not_found"
     assert error(client.get("/static/%00"), 404)[0] == "not_found"
+    assert error(client.get("/predict/"), 404)[0] == "not_found"
+    assert error(client.get("/predictions", headers={"Host": "["}), 404)[0] == "not_found"
     answer = client.get("/predict")
     assert error(answer, 405)[0] == "method_not_allowed"
     assert answer.headers["allow"] == "POST"
