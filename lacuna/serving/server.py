@@ -8,6 +8,7 @@ import asyncio
 import logging
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -31,13 +32,13 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> int:
     if workers < 1:
         raise LacunaError(f"--workers: expected at least 1, received {workers}")
     log_to_stderr()
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # it waits until there is something to reload
+    hangups = remember_hangups()
     models = load_models(settings)  # before the port is opened, and once for all workers: a bad bundle starts nothing
     with _listening(host, port) as listener:
         address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         logger.info("serving %s at %s", described(models), address)
         if workers == 1:
-            run(settings, models, listener)
+            run(settings, models, listener, hangups)
         else:
             from lacuna.serving.workers import supervise
 
@@ -47,8 +48,16 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> int:
     return 0
 
 
-def run(settings: Settings, models: tuple[Model, ...], listener: socket.socket) -> None:
-    """Serve in this process until SIGTERM or Ctrl-C."""
+def remember_hangups() -> threading.Event:
+    """Keep SIGHUP from ending this process before it serves; the event is set when one has come."""
+    hangups = threading.Event()
+    signal.signal(signal.SIGHUP, lambda number, frame: hangups.set())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+    return hangups
+
+
+def run(settings: Settings, models: tuple[Model, ...], listener: socket.socket, hangups: threading.Event) -> None:
+    """Serve in this process until SIGTERM or Ctrl-C. `hangups` tells of a SIGHUP since the models were asked for."""
     app = create_app(settings, models)
     config = uvicorn.Config(
         app,
@@ -57,22 +66,23 @@ def run(settings: Settings, models: tuple[Model, ...], listener: socket.socket) 
         server_header=False,
         timeout_graceful_shutdown=int(settings.limits.timeout_s) + 5,
     )
-    server = _Server(config, app)
+    server = _Server(config, app, hangups)
     for one in (signal.SIGTERM, signal.SIGINT):  # from now on, and still when uvicorn raises them again at its end
         signal.signal(one, server.handle_exit)
     server.run([listener])
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, app: Service) -> None:
+    def __init__(self, config: uvicorn.Config, app: Service, hangups: threading.Event) -> None:
         super().__init__(config)
-        self._app = app
+        self._app, self._hangups = app, hangups
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+        if self._hangups.is_set():
+            self._reload()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:

@@ -36,9 +36,7 @@ def supervise(settings: Settings, listener: socket.socket, count: int) -> None:
 
     def start() -> None:
         worker = context.Process(target=work, args=(settings, listener), name="lacuna-worker")
-        signal.pthread_sigmask(
-            signal.SIG_BLOCK, {signal.SIGHUP}
-        )  # the worker inherits it: SIGHUP waits until it serves
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # inherited, until the worker can take one
         worker.start()
         workers.append(worker)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
@@ -72,15 +70,16 @@ def supervise(settings: Settings, listener: socket.socket, count: int) -> None:
 def work(settings: Settings, listener: socket.socket) -> None:
     """A worker's life: load the bundles, serve until SIGTERM, or until the supervisor is gone."""
     from lacuna.serving.models import load_models
-    from lacuna.serving.server import log_to_stderr, run
+    from lacuna.serving.server import log_to_stderr, remember_hangups, run
 
     log_to_stderr()
+    hangups = remember_hangups()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         models = load_models(settings)
     except LacunaError as error:
         raise SystemExit(f"error: {error}") from None
-    run(settings, models, listener)
+    run(settings, models, listener, hangups)
 
 
 def _end_with_parent() -> None:

@@ -163,6 +163,17 @@ def test_sighup_swaps_the_bundle_and_drops_no_request(bundle, tmp_path, picture,
     assert set(decisions[after + 20 :]) == {"blue"}  # 8 clients may have been answered before
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_sighup_while_it_starts_ends_nothing(bundle, tmp_path, picture, workers):
+    with running_service(tmp_path, "--bundle", bundle, "--workers", workers) as service:
+        service.signal(signal.SIGHUP)  # the line "serving" stands in the log, and workers are loading
+        with service.client() as client:
+            assert client.post("/predict", files={"file": picture()}).status_code == 200
+        service.wait_for("now serving")
+        assert "died" not in service.log
+        assert service.stop() == 0
+
+
 def test_sighup_with_a_bad_bundle_keeps_the_old_one_and_says_so(bundle, tmp_path, picture):
     place = tmp_path / "live"
     shutil.copytree(bundle, place)
