@@ -11,15 +11,19 @@ inference    time of the exported networks against Keras, and what fewer digits 
 backbones    quality and speed of those whose weights need no download
 familiarity  which distance from the training images finds images of another kind
 verdicts     how often verdicts and intervals err on simulated targets
+service      the HTTP service under load, with and without micro-batching (--bundle)
+hostile      1,000 hostile uploads to the service: its answers and its memory (--bundle)
 """
 
 import argparse
 from pathlib import Path
 
 from benchmarks.backbones import backbones
+from benchmarks.hostile import hostile
 from benchmarks.inference import inference
 from benchmarks.memory import memory
 from benchmarks.promises import promises
+from benchmarks.service import service
 from benchmarks.speed import experiments, speed
 from benchmarks.truth import truth
 from benchmarks.verdicts import verdicts
@@ -41,8 +45,17 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1500)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--size", type=int, default=128, help="backbones: side of the images in pixels")
+    parser.add_argument("--bundle", type=Path, default=Path("models/bundle"), help="service, hostile: the model")
     arguments = parser.parse_args()
-    needs_fashion = arguments.name not in ("inference", "mlsmote", "promises", "truth", "verdicts")
+    needs_fashion = arguments.name not in (
+        "hostile",
+        "inference",
+        "mlsmote",
+        "promises",
+        "service",
+        "truth",
+        "verdicts",
+    )
     if needs_fashion and not (arguments.fashion and (arguments.fashion / "styles.csv").exists()):
         parser.error("--fashion must name the folder that holds styles.csv and images/")
     if arguments.name in ("truth", "all"):
@@ -57,6 +70,10 @@ def main() -> None:
         mlsmote(Path(), arguments.seeds)
     if arguments.name in ("verdicts", "all"):
         verdicts()
+    if arguments.name in ("service", "all"):
+        service(arguments.bundle)
+    if arguments.name in ("hostile", "all"):
+        hostile(arguments.bundle)
     if arguments.name in ("gaps", "all"):
         from benchmarks.gaps import gaps  # loads Keras
 

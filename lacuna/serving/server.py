@@ -1,0 +1,116 @@
+"""Start the service, and end it without losing what it has taken.
+
+SIGTERM and Ctrl-C: no new connections, what was accepted is answered, exit code 0. SIGHUP: load the bundles anew beside
+the old ones, then answer by them.
+"""
+
+import asyncio
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from lacuna.errors import LacunaError
+from lacuna.serving.app import Service, create_app
+from lacuna.serving.models import Model, described, load_models
+from lacuna.serving.settings import Settings
+
+GRACE_S = 0.5
+"""How long open connections are still read from after the last new one, for requests that are on their way."""
+
+BACKLOG = 1024
+
+logger = logging.getLogger(__name__)
+
+
+def serve(settings: Settings, host: str, port: int, workers: int) -> int:
+    """Serve until SIGTERM; return the exit code. Raises LacunaError for a bad bundle or an address in use."""
+    if workers < 1:
+        raise LacunaError(f"--workers: expected at least 1, received {workers}")
+    log_to_stderr()
+    hangups = remember_hangups()
+    models = load_models(settings)  # before the port is opened, and once for all workers: a bad bundle starts nothing
+    with _listening(host, port) as listener:
+        address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+        logger.info("serving %s at %s", described(models), address)
+        if workers == 1:
+            run(settings, models, listener, hangups)
+        else:
+            from lacuna.serving.workers import supervise
+
+            del models  # each worker loads its own
+            supervise(settings, listener, workers)
+    logger.info("every accepted request is answered, the service ends")
+    return 0
+
+
+def remember_hangups() -> threading.Event:
+    """Keep SIGHUP from ending this process before it serves; the event is set when one has come."""
+    hangups = threading.Event()
+    signal.signal(signal.SIGHUP, lambda number, frame: hangups.set())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+    return hangups
+
+
+def run(settings: Settings, models: tuple[Model, ...], listener: socket.socket, hangups: threading.Event) -> None:
+    """Serve in this process until SIGTERM or Ctrl-C. `hangups` tells of a SIGHUP since the models were asked for."""
+    app = create_app(settings, models)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=int(settings.limits.timeout_s) + 5,
+    )
+    server = _Server(config, app, hangups)
+    for one in (signal.SIGTERM, signal.SIGINT):  # from now on, and still when uvicorn raises them again at its end
+        signal.signal(one, server.handle_exit)
+    server.run([listener])
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, app: Service, hangups: threading.Event) -> None:
+        super().__init__(config)
+        self._app, self._hangups = app, hangups
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload)
+        if self._hangups.is_set():
+            self._reload()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        self._app.draining = True
+        await asyncio.sleep(GRACE_S)
+        await super().shutdown(sockets)
+
+    def _reload(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._app.engine.reload())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except (OSError, OverflowError) as error:  # the latter for a port above 65535
+        reason = getattr(error, "strerror", None) or error
+        raise LacunaError(f"{host}:{port}: {reason}; choose another --host or --port") from None
+    with listener:
+        yield listener
+
+
+def log_to_stderr() -> None:
+    """One line an event, without the requests: the metrics count them."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True)
+    for name in ("uvicorn", "uvicorn.error", "asyncio"):
+        logging.getLogger(name).setLevel(logging.ERROR)
