@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from lacuna.errors import LacunaError
 
 if TYPE_CHECKING:
-    from lacuna.predictor import Prediction
+    from lacuna.prediction import Prediction
 
 PARAMS_FILE, PRESETS_FOLDER = Path("params.yaml"), Path("presets")
 

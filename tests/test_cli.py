@@ -10,7 +10,7 @@ from PIL import Image
 
 from lacuna.cli import format_prediction, main
 from lacuna.params_file import load_params
-from lacuna.predictor import Prediction, TargetPrediction
+from lacuna.prediction import Prediction, TargetPrediction
 from tests.tiny_bundle import write_tiny_bundle
 
 
