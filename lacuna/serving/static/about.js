@@ -2,14 +2,14 @@
 
 import { element, withProperties } from "./dom.js";
 import { targetsOf, weakness } from "./models.js";
-import { count, listed, percent, range } from "./words.js";
+import { count, listed, percent } from "./words.js";
 
 const MOST_NAMES = 8;
 
 /** One sentence on what an image is asked. */
 export function leadSentence(models) {
   const names = [...targetsOf(models).keys()];
-  return `Says ${count(names.length, "thing")} about an image: ${listed(names, MOST_NAMES)}.`;
+  return `It tells ${count(names.length, "thing")} about each image: ${listed(names, MOST_NAMES)}.`;
 }
 
 export function aboutModel(model) {
@@ -27,7 +27,7 @@ export function aboutModel(model) {
 }
 
 function promise({ min_precision: wanted }) {
-  if (wanted === undefined) return null;
+  if (wanted == null) return null;
   const text = `Answers are marked “unsure” where the model could not promise to be right in ${percent(wanted)} of cases.`;
   return element("p", {}, text);
 }
@@ -48,56 +48,53 @@ function legend() {
 
 function targetFacts({ name, about, figures }) {
   const facts = about.kind === "binary" ? binaryFacts : categoricalFacts;
+  const images = figures ? ` · ${count(figures.n_known, "test image")}` : "";
   const warning = weakness(figures);
   return element(
     "li",
     {},
     element("h4", {}, name),
-    classesOf(about),
+    classesOf(about, images),
     figures && facts(figures),
     warning && element("p", { class: "warning" }, warning),
   );
 }
 
-function classesOf({ kind, classes, threshold }) {
+function classesOf({ kind, classes, threshold }, images) {
   if (kind === "binary") {
-    const text = threshold === undefined ? "present or absent" : `present from a probability of ${percent(threshold)}`;
-    return element("p", { class: "classes-of" }, text);
+    const rule = threshold == null ? "present or absent" : `present from ${percent(threshold)} on`;
+    return element("p", { class: "classes-of" }, rule, images);
   }
-  const summary = element("summary", {}, `one of ${count(classes.length, "class").replace(/classs$/, "classes")}`);
-  return element("details", { class: "classes-of" }, summary, element("p", {}, classes.join(", ")));
+  const summary = element("summary", {}, `one of ${classes.length} classes`, images);
+  return element("details", { class: "classes-of" }, summary, element("p", {}, listed(classes)));
 }
 
-function categoricalFacts({ accuracy, accuracy_low: low, accuracy_high: high, baseline_accuracy: baseline, n_known: n }) {
+function categoricalFacts({ accuracy, accuracy_low: low, accuracy_high: high, baseline_accuracy: baseline }) {
   if (accuracy === undefined) return null;
   return [
     score(accuracy, low, high, baseline),
-    element(
-      "p",
-      {},
-      `Right in ${percent(accuracy)} of images`,
-      low === undefined ? "" : ` (${range(low, high)})`,
-      baseline === undefined ? "" : `; always naming the most common class, in ${percent(baseline)}`,
-      `. ${count(n, "image")}.`,
-    ),
+    element("p", {}, strong(`Right in ${percent(accuracy)} of images`), between(low, high), "."),
+    baseline !== undefined && element("p", {}, `Always naming the most common class: ${percent(baseline)}.`),
   ];
 }
 
-function binaryFacts({ f1, f1_low: low, f1_high: high, baseline_f1: baseline, precision, recall, n_known: n }) {
+function binaryFacts({ f1, f1_low: low, f1_high: high, baseline_f1: baseline, precision, recall }) {
   if (f1 === undefined) return null;
   return [
     score(f1, low, high, baseline),
-    element(
-      "p",
-      {},
-      `F1 ${percent(f1)}`,
-      low === undefined ? "" : ` (${range(low, high)})`,
-      baseline === undefined ? "" : `; without looking, ${percent(baseline)}`,
-      recall === undefined ? "" : `. Finds ${percent(recall)} of what is there`,
-      precision === undefined ? "" : `; of what it reports, ${percent(precision)} is right`,
-      `. ${count(n, "image")}.`,
-    ),
+    element("p", {}, strong(`F1 ${percent(f1)}`), between(low, high), "."),
+    baseline !== undefined && element("p", {}, `Without looking at the image: ${percent(baseline)}.`),
+    recall !== undefined && element("p", {}, `It finds ${percent(recall)} of what is there.`),
+    precision !== undefined && element("p", {}, `Of what it reports, ${percent(precision)} is right.`),
   ];
+}
+
+function strong(text) {
+  return element("strong", {}, text);
+}
+
+function between(low, high) {
+  return low === undefined ? "" : `, between ${Math.round(low * 100)} and ${percent(high)}`;
 }
 
 /** A score between 0 and 1 on a line, with its interval and the trivial baseline. The words beside it say the same. */
@@ -114,7 +111,7 @@ function score(value, low, high, baseline) {
 }
 
 function origin({ origin: facts, format_version: format }) {
-  const rows = Object.entries(flat({ ...facts, bundle_format: format }));
+  const rows = rowsOf({ bundle_format: format, ...facts });
   return element(
     "details",
     { class: "origin" },
@@ -123,7 +120,9 @@ function origin({ origin: facts, format_version: format }) {
   );
 }
 
-function flat(facts) {
-  const { versions, ...others } = facts;
-  return { ...others, ...versions };
+/** Nested facts as [name, value], without the names of what they are nested in. */
+function rowsOf(facts) {
+  return Object.entries(facts).flatMap(([name, value]) =>
+    typeof value === "object" && value !== null ? rowsOf(value) : [[name.replaceAll("_", " "), value]],
+  );
 }

@@ -31,11 +31,12 @@ export class Card {
       view: targetView(name, target, weakness(this.targets.get(name)?.figures)),
     }));
     const lists = ["categorical", "binary"].map((kind) => views.filter((one) => one.kind === kind));
+    const answers = lists
+      .filter((list) => list.length > 0)
+      .map((list) => element("ul", { class: `targets ${list[0].kind}-targets` }, list.map(({ view }) => view)));
     this.content.replaceChildren(
       ...(answer.unfamiliar ? [unfamiliarNote()] : []),
-      ...lists
-        .filter((list) => list.length > 0)
-        .map((list) => element("ul", { class: `targets ${list[0].kind}-targets` }, list.map(({ view }) => view))),
+      element("div", { class: "answers" }, answers),
     );
     this.#offerHeatMap(answer);
   }

@@ -2,7 +2,7 @@
 
 /**
  * An element with attributes, listeners (functions, under the event's name) and children. `true` sets an empty
- * attribute; `false`, null and undefined set none. Children that are null or undefined are left out.
+ * attribute; `false`, null and undefined set none. Children may be lists; null, undefined and false are left out.
  */
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
@@ -11,7 +11,7 @@ export function element(tag, attributes = {}, ...children) {
     else if (value === true) made.setAttribute(name, "");
     else if (value !== false && value != null) made.setAttribute(name, value);
   }
-  made.append(...children.flat().filter((child) => child != null));
+  made.append(...children.flat(Infinity).filter((child) => child != null && child !== false));
   return made;
 }
 

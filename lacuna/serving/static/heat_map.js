@@ -29,8 +29,8 @@ export function heatMapControls(image, file, choices) {
 
   function offerClasses() {
     const { kind, classes: names, decision } = chosen();
-    classes.hidden = kind === "binary";
-    classes.replaceChildren(...names.map((name) => element("option", { value: name, selected: name === decision }, name)));
+    const asked = kind === "binary" ? "present" : decision;
+    classes.replaceChildren(...names.map((name) => element("option", { value: name, selected: name === asked }, name)));
   }
 
   function chooseTarget() {
@@ -53,20 +53,29 @@ export function heatMapControls(image, file, choices) {
   async function show() {
     wanted += 1;
     const mine = wanted;
-    const { name, kind } = chosen();
-    const className = kind === "binary" ? undefined : classes.value;
+    const [target, className] = [targets.value, classes.value];
     said.textContent = "Looking…";
     try {
-      const key = JSON.stringify([name, className]);
-      const answer = answers.get(key) ?? (await explain(file, name, className));
+      const key = JSON.stringify([target, className]);
+      const answer = answers.get(key) ?? (await explain(file, target, className));
       answers.set(key, answer);
       if (mine !== wanted) return;
       image.src = answer.overlay;
-      said.textContent = `Where the image speaks for “${answer.class}” of ${name}.`;
+      said.replaceChildren(...legend(target, answer.class));
     } catch (error) {
       if (mine !== wanted) return;
       image.src = original;
       said.textContent = error.message;
     }
   }
+}
+
+function legend(target, className) {
+  return [
+    `Where the network sees “${className}” of ${target}: `,
+    element("span", { class: "swatch for" }),
+    " orange speaks for it, ",
+    element("span", { class: "swatch against" }),
+    " blue against.",
+  ];
 }

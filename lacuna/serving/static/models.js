@@ -22,7 +22,7 @@ export function targetsOf(models) {
 /** Why a target's answers should not be relied on, or null if its test figures give no reason. */
 export function weakness(figures) {
   const verdict = figures?.verdict;
-  if (verdict === "no signal shown") return "On test images no better than chance: don't rely on it.";
+  if (verdict === "no signal shown") return "On test images no better than chance: don’t rely on it.";
   if (verdict === "too few labels") return "Too few labels to say how good it is.";
   if (verdict === "signal, no F1 gain shown") return "Sorts images better than chance; its yes or no is not shown to be.";
   return null;

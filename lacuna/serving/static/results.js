@@ -33,6 +33,8 @@ export class Results {
     this.#entries.unshift(...entries);
     part("cards").prepend(...entries.map(({ card }) => card.element));
     for (const entry of entries) this.#enqueue(entry);
+    const { top } = part("results").getBoundingClientRect();
+    if (top > 0.6 * window.innerHeight) part("results").scrollIntoView();
   }
 
   clear() {

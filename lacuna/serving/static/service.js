@@ -27,10 +27,9 @@ export async function predict(file, { topClasses, signal, busy }) {
   return (await ask("predict", { body: form({ file, top_k: topClasses }), signal, busy })).json();
 }
 
-/** What in an image speaks for a class of a target. Of a binary target the class is "present". */
+/** What in an image speaks for a class of a target, and what against it. */
 export async function explain(file, target, className) {
-  const wanted = className === undefined ? {} : { class: className };
-  return (await ask("explain", { body: form({ file, target, ...wanted }) })).json();
+  return (await ask("explain", { body: form({ file, target, class: className }) })).json();
 }
 
 function form(fields) {

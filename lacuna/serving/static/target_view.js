@@ -5,34 +5,21 @@ import { percent } from "./words.js";
 
 /** A list item. `warning` is said below the bars, if there is one. */
 export function targetView(name, target, warning) {
-  const parts = target.kind === "binary" ? binaryParts(target) : categoricalParts(target);
   return element(
     "li",
     { class: `target ${target.kind}${target.unsure ? " unsure" : ""}` },
-    element("div", { class: "said" }, element("h4", {}, name), decision(target)),
-    ...parts,
+    target.kind === "binary" ? binaryParts(name, target) : categoricalParts(name, target),
     warning && element("p", { class: "warning" }, warning),
   );
 }
 
-function decision({ kind, decision: decided, probability, unsure }) {
-  if (unsure) {
-    return element("p", { class: "decision" }, element("strong", { class: "badge" }, "unsure"), ` rather ${decided}`);
-  }
-  const strong = element("strong", { class: kind === "binary" && decided === "present" ? "is-present" : "" }, decided);
-  return element("p", { class: "decision" }, strong);
-}
-
-function binaryParts({ probability, threshold, decision: decided }) {
-  const present = decided === "present";
-  const tick = threshold === undefined ? [] : [tickAt(threshold)];
+function binaryParts(name, { decision, probability, threshold, unsure }) {
+  const decided = decision === "present" ? " decided" : "";
+  const said = element("p", { class: `decision${decided}` }, unsure ? [unsureBadge(), ` rather ${decision}`] : decision);
+  const number = element("span", { class: "number" }, percent(probability));
   return [
-    element(
-      "div",
-      { class: `row${present ? " decided" : ""}` },
-      bar(probability, tick),
-      element("span", { class: "number" }, percent(probability)),
-    ),
+    element("div", { class: "said" }, element("h4", {}, name), said),
+    element("div", { class: `row${decided}` }, bar(probability, threshold == null ? [] : [tickAt(threshold)]), number),
   ];
 }
 
@@ -41,25 +28,29 @@ function tickAt(threshold) {
   return withProperties(element("span", { class: "tick" }, label), { "--at": `${threshold * 100}%` });
 }
 
-function categoricalParts({ top, decision: decided, probability }) {
-  const rows = top.some(({ label }) => label === decided)
-    ? top
-    : [...top, { label: decided, confidence: probability }]; // decided for by another target's class
+function categoricalParts(name, { decision, probability, top, unsure }) {
+  const isMostProbable = top[0]?.label === decision;
+  const rows = top.some(({ label }) => label === decision) ? top : [...top, { label: decision, confidence: probability }];
   return [
-    element(
-      "ol",
-      { class: "classes" },
-      rows.map(({ label, confidence }) =>
-        element(
-          "li",
-          { class: `row${label === decided ? " decided" : ""}` },
-          element("span", { class: "label" }, label),
-          element("span", { class: "number" }, percent(confidence)),
-          bar(confidence),
-        ),
-      ),
-    ),
+    element("div", { class: "said" }, element("h4", {}, name), unsure && unsureBadge()),
+    element("ol", { class: "classes" }, rows.map((row) => classRow(row, row.label === decision, unsure))),
+    isMostProbable ? null : element("p", { class: "note" }, `${decision} is decided for: it fits the other answers.`),
   ];
+}
+
+function classRow({ label, confidence }, decided, unsure) {
+  const spoken = element("span", { class: "only-spoken" }, unsure ? "rather: " : "decision: ");
+  return element(
+    "li",
+    { class: `row${decided ? " decided" : ""}` },
+    element("span", { class: "label" }, decided ? spoken : null, label),
+    element("span", { class: "number" }, percent(confidence)),
+    bar(confidence),
+  );
+}
+
+function unsureBadge() {
+  return element("strong", { class: "badge" }, "unsure");
 }
 
 function bar(share, marks = []) {

@@ -9,10 +9,6 @@ export function percent(share) {
   return `${Math.round(share * 100)}${SPACE}%`;
 }
 
-export function range(low, high) {
-  return `${Math.round(low * 100)} to ${Math.round(high * 100)}${SPACE}%`;
-}
-
 export function count(number, noun) {
   return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 }
@@ -24,5 +20,5 @@ export function listed(names, most = Infinity) {
 }
 
 export function megabytes(bytes) {
-  return `${(bytes / 1e6).toLocaleString("en", { maximumFractionDigits: 1 })}${SPACE}MB`;
+  return `${(bytes / 1e6).toLocaleString("en", { maximumSignificantDigits: 3 })}${SPACE}MB`;
 }
