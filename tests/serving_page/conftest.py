@@ -104,6 +104,7 @@ def open_page(chromium: Browser) -> Iterator[Open]:
         page.on("request", lambda request: visit.requests.append(request.url))
         page.on("console", lambda message: visit.complaints.extend(_complaints(message)))
         page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+        page.on("filechooser", lambda chooser: None)  # from now on: `expect_file_chooser` alone begins too late
         page.goto(address)
         expect(page.locator("#choose-button")).to_be_enabled(enabled=not locked)
         return visit

@@ -111,7 +111,7 @@ def test_the_model_is_described_in_plain_words_beside_the_trivial_answer(visit: 
         "Without looking at the image: 50 %.",
         "It finds 60 % of what is there.",
         "Of what it reports, 75 % is right.",
-        "On test images no better than chance: don’t rely on it.",
+        "On test images no better than chance: do not rely on it.",
     ]
     expect(about.locator("h3")).to_have_text(re.compile(r"^tiny\s*version [0-9a-f]{12}$"))
     about.get_by_text("Where it comes from").click()

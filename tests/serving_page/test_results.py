@@ -88,7 +88,7 @@ def test_an_answer_without_the_promised_precision_reads_unsure(
     colour, red = visit.card("yellow.png").locator(".target").all()
     assert lines(colour)[:4] == ["colour", "unsure", "rather:", "green"]
     assert lines(red)[:2] == ["red", "unsure rather present"]
-    assert "not promise to be right in 99 % of cases" in " ".join(lines(visit.page.locator("#about")))
+    assert "being right in 99 % of cases cannot be promised" in " ".join(lines(visit.page.locator("#about")))
 
 
 def test_a_heat_map_is_laid_over_the_image_and_taken_off_again(visit: Visit, tmp_path: Path) -> None:

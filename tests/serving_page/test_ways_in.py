@@ -20,7 +20,9 @@ YELLOW = """async () => {
 
 def test_an_image_on_the_clipboard_is_pasted(open_page: Open, service: str) -> None:
     visit = open_page(service, permissions=["clipboard-read", "clipboard-write"])
-    visit.page.evaluate(f"async () => navigator.clipboard.write([new ClipboardItem({{'image/png': await ({YELLOW})()}})])")
+    visit.page.evaluate(
+        f"async () => navigator.clipboard.write([new ClipboardItem({{'image/png': await ({YELLOW})()}})])"
+    )
     visit.page.keyboard.press("Control+v")
     expect(visit.page.locator("#cards > li[data-state=answered]")).to_have_count(1)
     expect(visit.page.locator(".binary .decision")).to_have_text("present")

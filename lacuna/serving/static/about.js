@@ -28,8 +28,8 @@ export function aboutModel(model) {
 
 function promise({ min_precision: wanted }) {
   if (wanted == null) return null;
-  const text = `Answers are marked “unsure” where the model could not promise to be right in ${percent(wanted)} of cases.`;
-  return element("p", {}, text);
+  const share = percent(wanted);
+  return element("p", {}, `Answers read “unsure” where being right in ${share} of cases cannot be promised.`);
 }
 
 function legend() {

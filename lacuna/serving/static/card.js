@@ -10,12 +10,12 @@ export class Card {
   constructor(file, address, targets) {
     this.file = file;
     this.targets = targets;
-    this.image = element("img", { src: address, alt: "", decoding: "async", draggable: "false" });
-    this.media = element("div", { class: "media" }, element("div", { class: "frame" }, this.image));
-    this.image.addEventListener("error", () => this.#showNoPreview(), { once: true });
+    this.image = element("img", { src: address, alt: "", loading: "lazy", decoding: "async", draggable: "false" });
+    this.media = element("div", { class: "media" }, frame(this.image));
+    this.title = element("h3", { class: "file-name", tabindex: "-1" }, file.name);
     this.content = element("div", { class: "content" });
-    const title = element("h3", { class: "file-name" }, file.name);
-    this.element = element("li", { class: "card" }, this.media, element("div", { class: "body" }, title, this.content));
+    const body = element("div", { class: "body" }, this.title, this.content);
+    this.element = element("li", { class: "card" }, this.media, body);
     this.wait("Waiting");
   }
 
@@ -44,9 +44,13 @@ export class Card {
   /** `again` is called when the user wants to try once more; without it there is no point in that. */
   fail(message, again) {
     this.element.dataset.state = "failed";
+    const retry = () => {
+      this.title.focus(); // the button goes away
+      again();
+    };
     this.content.replaceChildren(
       element("p", { class: "failure" }, element("strong", { class: "badge" }, "not analysed"), ` ${message}`),
-      ...(again ? [element("button", { type: "button", click: again }, "Try again")] : []),
+      ...(again ? [element("button", { type: "button", click: retry }, "Try again")] : []),
     );
   }
 
@@ -56,10 +60,18 @@ export class Card {
       .map(([name, { kind, decision }]) => ({ name, kind, decision, classes: this.targets.get(name).about.classes }));
     if (choices.length > 0) this.media.append(heatMapControls(this.image, this.file, choices));
   }
+}
 
-  #showNoPreview() {
-    this.image.replaceWith(element("p", { class: "no-preview" }, "no preview"));
-  }
+/** The image, or words where the browser cannot show its format (a heat map of it can be shown all the same). */
+function frame(image) {
+  const words = element("p", { class: "no-preview", hidden: true }, "no preview");
+  const show = (shown) => () => {
+    image.hidden = !shown;
+    words.hidden = shown;
+  };
+  image.addEventListener("error", show(false));
+  image.addEventListener("load", show(true));
+  return element("div", { class: "frame" }, image, words);
 }
 
 function unfamiliarNote() {
@@ -67,6 +79,6 @@ function unfamiliarNote() {
     "p",
     { class: "unfamiliar" },
     element("strong", { class: "badge" }, "unfamiliar"),
-    " This image is unlike those the model learned from. Don’t rely on the answers.",
+    " This image is unlike those the model learned from. Do not rely on the answers.",
   );
 }

@@ -17,7 +17,8 @@ export function heatMapControls(image, file, choices) {
     { "aria-label": "Target of the heat map", change: chooseTarget },
     choices.map(({ name }) => element("option", { value: name }, name)),
   );
-  const button = element("button", { type: "button", class: "toggle", "aria-pressed": "false", click: toggle }, "Heat map");
+  const pressed = { type: "button", class: "toggle", "aria-pressed": "false", click: toggle };
+  const button = element("button", pressed, "Heat map");
   const panel = element("div", { class: "heat-map-panel", hidden: true }, targets, classes, said);
   let wanted = 0; // an answer that comes after another wish is not shown
   offerClasses();

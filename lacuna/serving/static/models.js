@@ -1,5 +1,11 @@
 /** The models behind the service, as /metadata describes them. */
 
+const WEAKNESSES = {
+  "no signal shown": "On test images no better than chance: do not rely on it.",
+  "too few labels": "Too few labels to say how good it is.",
+  "signal, no F1 gain shown": "Sorts images better than chance, but its decisions do not beat the trivial answer.",
+};
+
 /**
  * The targets of all models by the name under which answers have them: `{model, name, about, figures}`. A name that
  * two models share carries its model's in front. `figures` are those of the test part, if the model brings any.
@@ -21,9 +27,5 @@ export function targetsOf(models) {
 
 /** Why a target's answers should not be relied on, or null if its test figures give no reason. */
 export function weakness(figures) {
-  const verdict = figures?.verdict;
-  if (verdict === "no signal shown") return "On test images no better than chance: don’t rely on it.";
-  if (verdict === "too few labels") return "Too few labels to say how good it is.";
-  if (verdict === "signal, no F1 gain shown") return "Sorts images better than chance; its yes or no is not shown to be.";
-  return null;
+  return WEAKNESSES[figures?.verdict] ?? null;
 }

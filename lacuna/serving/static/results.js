@@ -76,8 +76,8 @@ export class Results {
   #ask({ file, card }, signal) {
     const most = this.#limits.max_upload_bytes;
     if (file.size > most) {
-      const message = `The file has ${megabytes(file.size)}, the service takes at most ${megabytes(most)}. Make it smaller.`;
-      throw new ServiceError("too_large", message);
+      const sizes = `The file has ${megabytes(file.size)}, the service takes at most ${megabytes(most)}.`;
+      throw new ServiceError("too_large", `${sizes} Make it smaller.`);
     }
     const busy = (seconds) => card.wait(`The service is busy. Trying again in ${count(seconds, "second")}.`);
     return predict(file, { topClasses: TOP_CLASSES, signal, busy });
@@ -101,9 +101,9 @@ export class Results {
     part("progress").hidden = done === total;
     part("download").disabled = done === 0;
     const failures = failed > 0 ? `, ${failed} could not be` : "";
-    part("state").textContent =
-      done < total ? `${done} of ${count(total, "image")} analysed` : `${count(total - failed, "image")} analysed${failures}`;
-    if (done === total) part("spoken").textContent = total === 0 ? "" : this.#spoken(part("state").textContent);
+    const ended = `${count(total - failed, "image")} analysed${failures}`;
+    part("state").textContent = done < total ? `${done} of ${count(total, "image")} analysed` : ended;
+    if (done === total) part("spoken").textContent = total === 0 ? "" : this.#spoken(ended);
   }
 
   #spoken(state) {

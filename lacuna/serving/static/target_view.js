@@ -15,7 +15,8 @@ export function targetView(name, target, warning) {
 
 function binaryParts(name, { decision, probability, threshold, unsure }) {
   const decided = decision === "present" ? " decided" : "";
-  const said = element("p", { class: `decision${decided}` }, unsure ? [unsureBadge(), ` rather ${decision}`] : decision);
+  const words = unsure ? [unsureBadge(), ` rather ${decision}`] : decision;
+  const said = element("p", { class: `decision${decided}` }, words);
   const number = element("span", { class: "number" }, percent(probability));
   return [
     element("div", { class: "said" }, element("h4", {}, name), said),
@@ -30,7 +31,8 @@ function tickAt(threshold) {
 
 function categoricalParts(name, { decision, probability, top, unsure }) {
   const isMostProbable = top[0]?.label === decision;
-  const rows = top.some(({ label }) => label === decision) ? top : [...top, { label: decision, confidence: probability }];
+  const shown = top.some(({ label }) => label === decision);
+  const rows = shown ? top : [...top, { label: decision, confidence: probability }];
   return [
     element("div", { class: "said" }, element("h4", {}, name), unsure && unsureBadge()),
     element("ol", { class: "classes" }, rows.map((row) => classRow(row, row.label === decision, unsure))),
