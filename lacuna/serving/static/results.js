@@ -100,8 +100,9 @@ export class Results {
     part("progress").value = done;
     part("progress").hidden = done === total;
     part("download").disabled = done === 0;
-    const failures = failed > 0 ? `, ${failed} could not be` : "";
-    const ended = `${count(total - failed, "image")} analysed${failures}`;
+    const analysed = `${count(total - failed, "image")} analysed`;
+    const allFailed = `${count(failed, "image")} could not be analysed`;
+    const ended = failed === 0 ? analysed : failed === total ? allFailed : `${analysed}, ${failed} could not be`;
     part("state").textContent = done < total ? `${done} of ${count(total, "image")} analysed` : ended;
     if (done === total) part("spoken").textContent = total === 0 ? "" : this.#spoken(ended);
   }
