@@ -209,7 +209,7 @@ def _add_pages(app: Service, examples: Path | None) -> None:
         summary="An image to try",
         response_class=FileResponse,
         dependencies=KEY,
-        responses={200: {"content": {"image/*": {}}}, **openapi.responses("/examples/{name}", 401, 404)},
+        responses={200: {"content": {"image/*": {}}}, **openapi.responses("/examples/{name}", 401, 404, 422)},
     )
     async def example(name: str) -> FileResponse:
         if name not in found:

@@ -42,6 +42,7 @@ def supervise(settings: Settings, listener: socket.socket, count: int) -> int:
     def stop(number: int, frame: object) -> None:
         nonlocal stopping
         stopping = True
+        listener.close()  # or the port would go on accepting what nobody answers
         _tell(workers, signal.SIGTERM)
 
     signal.signal(signal.SIGTERM, stop)
