@@ -4,12 +4,14 @@ import csv
 import io
 from pathlib import Path
 
+import httpx
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
 from tests.serving_page.conftest import Open, Visit, lines
 from tests.serving_page.running_service import running_service, write_described_bundle
+from tests.tiny_bundle import TIED_CALIBRATION, TIED_PICK, TIED_TARGETS, write_tiny_bundle
 
 # Of a yellow image colour has the logits 1, 0 and red 2 x 1 - 1 = 1; of a blue one colour 0, 1 and red -1.
 # The logistic function of 1 is 0.731, that of -1 is 0.269; red is present from 0.6 on.
@@ -50,11 +52,10 @@ def test_many_images_are_answered_each_on_its_own_and_the_newest_stand_first(vis
 def test_what_is_no_image_is_named_with_the_services_reason(visit: Visit, images: Path) -> None:
     visit.choose(images / "notes.txt")
     card = visit.card("notes.txt")
-    expect(card.locator(".failure")).to_contain_text("not analysed")
-    expect(card.locator(".failure")).to_contain_text("image")
+    expect(card.locator(".failure")).to_contain_text("not analysed not an image of a known format; expected")
     expect(card.get_by_role("button", name="Try again")).to_have_count(0)  # it would be of no use
     expect(card.get_by_text("no preview")).to_be_visible()
-    expect(visit.page.get_by_role("status")).to_contain_text("1 could not be")
+    expect(visit.page.get_by_role("status")).to_contain_text("1 image could not be analysed. not an image of")
 
 
 def test_the_csv_has_every_result_quoted_and_no_formula(visit: Visit, images: Path, tmp_path: Path) -> None:
@@ -89,6 +90,34 @@ def test_an_answer_without_the_promised_precision_reads_unsure(
     assert lines(colour)[:4] == ["colour", "unsure", "rather:", "green"]
     assert lines(red)[:2] == ["red", "unsure rather present"]
     assert "being right in 99 % of cases cannot be promised" in " ".join(lines(visit.page.locator("#about")))
+
+
+def test_an_unfamiliar_image_is_called_so(visit: Visit, images: Path) -> None:
+    # The tiny model has no statistics to tell it from; everything else is the service's answer.
+    answer = httpx.post(
+        f"{visit.address}predict", files={"file": ("blue.png", (images / "blue.png").read_bytes())}
+    ).json()
+    visit.page.route("**/predict", lambda route: route.fulfill(json={**answer, "unfamiliar": True}))
+    visit.choose(images / "blue.png")
+    expect(visit.card("blue.png").locator(".unfamiliar")).to_have_text(
+        "unfamiliar This image is unlike those the model learned from. Do not rely on the answers."
+    )
+    expect(visit.page.get_by_role("status")).to_contain_text("blue.png: unfamiliar; colour: blue")
+
+
+def test_a_class_decided_for_against_the_odds_is_explained(open_page: Open, tmp_path: Path) -> None:
+    # Of colour green and blue have the logits 0 and 0.6, of shade leaf and sky 1 and 0. A leaf is green and the sky
+    # blue: green and leaf together (0 + 1) are more likely than blue and sky (0.6 + 0).
+    Image.new("RGB", (40, 40), (255, 0, 153)).save(tmp_path / "pink.png")
+    tied = write_tiny_bundle(tmp_path / "tied", TIED_TARGETS, TIED_CALIBRATION, TIED_PICK)
+    with running_service("--bundle", tied) as address:
+        visit = open_page(address)
+        visit.choose(tmp_path / "pink.png")
+        colour, shade = map(lines, visit.card("pink.png").locator(".target").all())
+        explanation = "green is decided for: it fits the other answers."
+        assert colour == ["colour", "blue", "65 %", "decision:", "green", "35 %", explanation]
+        assert shade == ["shade", "decision:", "leaf", "73 %", "sky", "27 %"]
+        assert "This model brings no test figures along." in lines(visit.page.locator("#about"))
 
 
 def test_a_heat_map_is_laid_over_the_image_and_taken_off_again(visit: Visit, tmp_path: Path) -> None:
