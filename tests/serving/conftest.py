@@ -8,7 +8,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.service_process import Service, running_service
+from benchmarks.service_process import Service, running_service
 from tests.tiny_bundle import write_tiny_bundle
 
 Picture = Callable[..., bytes]

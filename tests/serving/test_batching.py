@@ -8,10 +8,10 @@ import httpx
 import numpy as np
 import pytest
 
+from benchmarks.service_process import running_service
 from lacuna.serving.batching import Batcher
 from lacuna.serving.queue import Queue
 from lacuna.serving.refusals import RefusedError
-from tests.service_process import running_service
 
 
 class Network:

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.service_process import PATIENCE_S, REPOSITORY, command, running_service
+from benchmarks.service_process import PATIENCE_S, REPOSITORY, command, running_service
 from tests.tiny_bundle import PICK, write_tiny_bundle
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.service_process import running_service
+from benchmarks.service_process import running_service
 from tests.tiny_bundle import SIZE, TIED_CALIBRATION, TIED_PICK, TIED_TARGETS, write_tiny_bundle
 
 

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
+from benchmarks.service_process import running_service
 from lacuna.serving.uploads import last_component
-from tests.service_process import running_service
 
 
 def error(answer, status):

@@ -3,9 +3,9 @@ import re
 
 import pytest
 
+from benchmarks.service_process import running_service
 from lacuna.errors import LacunaError
 from lacuna.serving.security import KEY_VARIABLE, read_api_key
-from tests.service_process import running_service
 
 SECRET = "0123456789abcdef-secret"
 
