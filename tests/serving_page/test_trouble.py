@@ -28,11 +28,11 @@ def test_a_busy_service_is_asked_again_after_the_pause_it_names(visit: Visit, im
             route.continue_()
         else:
             refused.append(route.request.url)
-            route.fulfill(status=503, headers={"Retry-After": "1"}, json={"error": {"code": "busy", "message": "full"}})
+            route.fulfill(status=503, headers={"Retry-After": "3"}, json={"error": {"code": "busy", "message": "full"}})
 
     visit.page.route("**/predict", refuse_once)
     visit.page.set_input_files("#choose-input", images / "yellow.png")
-    expect(visit.card("yellow.png").get_by_text("Trying again in 1 second.")).to_be_visible()
+    expect(visit.card("yellow.png").get_by_text("Trying again in 3 seconds.")).to_be_visible()
     expect(visit.card("yellow.png").locator(".binary .decision")).to_have_text("present")
     assert len([url for url in visit.requests if url.endswith("/predict")]) == 2
 

@@ -1,5 +1,6 @@
 """The ways an image gets onto the page."""
 
+import shutil
 from pathlib import Path
 
 from playwright.sync_api import expect
@@ -28,15 +29,23 @@ def test_an_image_on_the_clipboard_is_pasted(open_page: Open, service: str) -> N
     expect(visit.page.locator(".binary .decision")).to_have_text("present")
 
 
-def test_images_are_dropped_anywhere_and_the_page_shows_that_it_takes_them(visit: Visit) -> None:
-    transfer = visit.page.evaluate_handle(
-        f"async () => {{ const all = new DataTransfer(); all.items.add(await ({YELLOW})()); return all; }}"
-    )
-    visit.page.dispatch_event("footer", "dragenter", {"dataTransfer": transfer})
+def test_files_and_folders_are_dropped_anywhere_and_the_page_shows_that_it_takes_them(
+    visit: Visit, images: Path, tmp_path: Path
+) -> None:
+    inner = tmp_path / "folder" / "inner"
+    inner.mkdir(parents=True)
+    shutil.copy(images / "yellow.png", inner)
+    shutil.copy(images / "green.png", tmp_path / "folder")
+    dropped = [str(images / "blue.png"), str(tmp_path / "folder")]
+    drag = {"x": 20, "y": 20, "data": {"items": [], "files": dropped, "dragOperationsMask": 1}}
+    browser = visit.page.context.new_cdp_session(visit.page)
+    for step in ("dragEnter", "dragOver"):
+        browser.send("Input.dispatchDragEvent", {"type": step, **drag})
     expect(visit.page.get_by_text("Let go to analyse")).to_be_visible()
-    visit.page.dispatch_event("footer", "drop", {"dataTransfer": transfer})
+    browser.send("Input.dispatchDragEvent", {"type": "drop", **drag})
     expect(visit.page.get_by_text("Let go to analyse")).to_be_hidden()
-    expect(visit.card("drawn.png").locator(".binary .decision")).to_have_text("present")
+    expect(visit.page.locator("#cards > li[data-state=answered]")).to_have_count(3)
+    assert sorted(visit.page.locator(".file-name").all_inner_texts()) == ["blue.png", "green.png", "yellow.png"]
 
 
 def test_dragged_text_is_not_taken(visit: Visit) -> None:
