@@ -46,7 +46,7 @@ class Visit:
 Open = Callable[..., Visit]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of images of one colour each: yellow.png, blue.png, green.png, and notes.txt, which is none."""
     folder = tmp_path_factory.mktemp("images")
@@ -56,12 +56,12 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_described_bundle(tmp_path_factory.mktemp("models") / "tiny")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def service(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a service of the tiny bundle, with one example image, yellow."""
     examples = tmp_path_factory.mktemp("examples")
@@ -70,16 +70,16 @@ def service(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield address
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def narrow_service(bundle: Path) -> Iterator[str]:
     """A service of the same model without examples, which takes 20 kB at most and promises a precision of 0.99."""
     with running_service("--bundle", bundle, "--min-precision", "0.99", "--max-upload-mb", "0.02") as address:
         yield address
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    # Closed with this package's last test: while it is open no other test of the process can run an event loop.
+    # Closed with each file's last test: while it is open no other test of the process can run an event loop.
     if CHROMIUM is None:
         pytest.skip("no chromium, chromium-browser or google-chrome on the PATH")
     with sync_playwright() as playwright:

@@ -140,6 +140,18 @@ def test_a_heat_map_is_laid_over_the_image_and_taken_off_again(visit: Visit, tmp
     expect(toggle).to_have_attribute("aria-pressed", "false")
 
 
+def test_what_the_browser_cannot_show_is_answered_and_has_its_heat_map(visit: Visit, tmp_path: Path) -> None:
+    Image.new("RGB", (40, 40), (255, 255, 0)).save(tmp_path / "scan.tif")
+    visit.choose(tmp_path / "scan.tif")
+    card = visit.card("scan.tif")
+    expect(card.locator(".binary .decision")).to_have_text("present")
+    expect(card.get_by_text("no preview")).to_be_visible()
+    card.get_by_role("button", name="Heat map").click()
+    expect(card.locator("img")).to_be_visible()
+    card.get_by_role("button", name="Heat map").click()
+    expect(card.get_by_text("no preview")).to_be_visible()
+
+
 PIXEL = """async (image, share) => {
     await image.decode();
     const canvas = document.createElement("canvas");
