@@ -12,6 +12,7 @@ people you trust.
 """
 
 import json
+import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -26,6 +27,7 @@ from lacuna.predictions import Predictions
 from lacuna.runtimes import MODEL_FILES, Runtime
 from lacuna.targets import Targets
 
+DESCRIPTION = "bundle.json"
 FORMAT_VERSION = 2
 MAX_DESCRIPTION_BYTES = 20_000_000
 MAX_MODEL_BYTES = 2_000_000_000
@@ -137,6 +139,44 @@ def read_bundle(folder: Path, runtime: Runtime) -> Bundle:
     for path, expected in hashes.items():
         _check_file(folder / path, expected)
     return bundle
+
+
+def bundle_files(folder: Path) -> dict[str, str]:
+    """The files that belong to a bundle besides bundle.json, by their path in it, with the SHA-256 each must have.
+
+    Reads bundle.json alone. Raises LacunaError when it is missing or damaged, or names a file outside of the bundle.
+    """
+    content = read_description(folder)
+    try:
+        groups = [(network["folder"], network["files"]) for network in content["networks"]]
+        groups.append(("", content["predictions"]))
+        files = {
+            f"{place}/{name}" if place else name: digest for place, hashes in groups for name, digest in hashes.items()
+        }
+        possible = all(map(is_path_inside, files)) and all(isinstance(digest, str) for digest in files.values())
+    except (KeyError, TypeError, AttributeError) as error:
+        raise LacunaError(f"{folder / 'bundle.json'}: damaged, {type(error).__name__}: {error}; {_MEND}") from None
+    if not possible:
+        raise LacunaError(f"{folder / 'bundle.json'}: damaged, impossible names or hashes of files; {_MEND}")
+    return files
+
+
+def is_path_inside(path: str) -> bool:
+    """Whether `path` can be a file's path in a bundle: plain names, in the bundle's folder or in that of a member."""
+    return re.fullmatch(r"(\d+/)?\w[\w-]*(\.[\w-]+)*", path, re.ASCII) is not None
+
+
+def check_bundle(folder: Path) -> dict[str, str]:
+    """Check that a bundle is whole, for every runtime and every other use; return its `bundle_files`.
+
+    Raises LacunaError as `read_bundle` does.
+    """
+    for runtime in MODEL_FILES:
+        read_bundle(folder, runtime)
+    files = bundle_files(folder)
+    for name, expected in files.items():
+        _check_file(folder / name, expected)
+    return files
 
 
 def read_predictions(folder: Path) -> dict[str, Predictions]:
