@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from lacuna.metrics import Floats, Labels
 from lacuna.targets import Target
@@ -41,6 +41,21 @@ class Promise:
         asked = np.array(self.cutoffs)[decisions if target.kind == "binary" else np.zeros(len(decisions), np.intp)]
         answered: NDArray[np.bool_] = stated >= asked
         return answered
+
+    def describe(self, answered: int, n_images: int) -> str:
+        """What it comes to on a batch of images, and why not all are decided.
+
+        >>> Promise((0.8,), 0).describe(30, 40)
+        'decides 75% of 40 images'
+        >>> Promise((NEVER,), 45).describe(0, 40)
+        'decides 0% of 40 images: not enough labels, about 45 more needed'
+        """
+        said = f"decides {answered / n_images:.0%} of {n_images:,} images"
+        if self.needed:
+            return f"{said}: not enough labels, about {self.needed:,} more needed"
+        if all(cutoff == NEVER for cutoff in self.cutoffs):
+            return f"{said}: even its most certain answers are wrong too often"
+        return said
 
 
 def promise(
@@ -87,7 +102,7 @@ def lower_bound(right: int, n: int, doubt: float) -> float:
     >>> round(lower_bound(45, 45, 0.1), 3)
     0.95
     """
-    return float(beta.ppf(doubt, right, n - right + 1)) if right else 0.0
+    return float(betaincinv(right, n - right + 1, doubt)) if right else 0.0
 
 
 def _lowest(

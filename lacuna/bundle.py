@@ -3,6 +3,7 @@
     bundle.json   targets, calibration, decision rules, input, origin, metrics, and the SHA-256 of the other files
     model.xml, model.bin   the network for OpenVINO
     model.onnx    the network for ONNX Runtime
+    head.npy      weights of its head, for heat maps; not there when the head has a hidden layer
     validation.npz, test.npz   what the network said of these parts; no prediction needs them, an ensemble does
 
 An ensemble has several networks, each in a folder of its own: 1/model.xml, 2/model.xml, ...
@@ -24,11 +25,11 @@ from lacuna.errors import LacunaError
 from lacuna.files import sha256, write_json
 from lacuna.images import Resize
 from lacuna.predictions import Predictions
-from lacuna.runtimes import MODEL_FILES, Runtime
+from lacuna.runtimes import HEAD_FILE, MODEL_FILES, Runtime
 from lacuna.targets import Targets
 
 DESCRIPTION = "bundle.json"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MAX_DESCRIPTION_BYTES = 20_000_000
 MAX_MODEL_BYTES = 2_000_000_000
 MAX_IMAGE_SIZE = 1024
@@ -46,11 +47,20 @@ class Input:
 
 @dataclass(frozen=True)
 class Member:
-    """One network of a bundle. `folder` is where its files lie, below the bundle's; "" is the bundle's own."""
+    """One network of a bundle. `folder` is where its files lie, below the bundle's; "" is the bundle's own.
+
+    `linear` says that its head is, and that HEAD_FILE holds the weights.
+    """
 
     backbone: str
     input: Input
     folder: str = ""
+    linear: bool = False
+
+    def files(self, *runtimes: Runtime) -> list[str]:
+        """The names of its files for these runtimes."""
+        names = [name for runtime in runtimes for name in MODEL_FILES[runtime]]
+        return [*names, HEAD_FILE] if self.linear else names
 
 
 @dataclass(frozen=True)
@@ -83,14 +93,13 @@ def write_bundle(
     eyes. The same content gives the same bytes.
     """
     bundle.calibration.fits(bundle.targets)  # raises LacunaError when they don't belong together
-    files = [name for names in MODEL_FILES.values() for name in names]
     networks = []
     for member, source in zip(bundle.members, exported, strict=True):
         place = folder / member.folder
         place.mkdir(exist_ok=True)
-        for name in files:
+        for name in member.files(*MODEL_FILES):
             shutil.copyfile(source / name, place / name)
-        networks.append({**asdict(member), "files": _hashes(place, files)})
+        networks.append({**asdict(member), "files": _hashes(place, member.files(*MODEL_FILES))})
     for part, name in PREDICTIONS.items():
         shutil.copyfile(predictions[part], folder / name)
     content = {
@@ -118,7 +127,8 @@ def read_bundle(folder: Path, runtime: Runtime) -> Bundle:
     content = read_description(folder)
     try:
         members = tuple(
-            Member(network["backbone"], Input(**network["input"]), network["folder"]) for network in content["networks"]
+            Member(network["backbone"], Input(**network["input"]), network["folder"], network["linear"])
+            for network in content["networks"]
         )
         bundle = Bundle(
             Targets.from_json(content["targets"]),
@@ -130,7 +140,7 @@ def read_bundle(folder: Path, runtime: Runtime) -> Bundle:
         hashes = {
             Path(member.folder, name): network["files"][name]
             for member, network in zip(members, content["networks"], strict=True)
-            for name in MODEL_FILES[runtime]
+            for name in member.files(runtime)
         }
     except (KeyError, TypeError, ValueError, AttributeError, LacunaError) as error:
         raise LacunaError(f"{folder / 'bundle.json'}: damaged, {type(error).__name__}: {error}; {_MEND}") from None
@@ -197,6 +207,7 @@ def _is_possible(member: Member) -> bool:
         and wanted.resize in get_args(Resize)
         and isinstance(member.folder, str)
         and (not member.folder or member.folder.isdecimal())  # nothing outside of the bundle
+        and type(member.linear) is bool
     )
 
 

@@ -11,12 +11,8 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lacuna.errors import LacunaError
-
-if TYPE_CHECKING:
-    from lacuna.predictor import Prediction
 
 PARAMS_FILE, PRESETS_FOLDER = Path("params.yaml"), Path("presets")
 
@@ -42,19 +38,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def predict(options: argparse.Namespace) -> int:
-    """Print what a model says of images."""
+    """Print or write what a model says of images. Those that can't be read are named at the end."""
+    from lacuna.batch_prediction import predict_images
     from lacuna.predictor import Predictor
 
-    predictor = Predictor(options.bundle, options.runtime)
-    predictions = predictor.predict(_find_images(options.images))
-    unreadable = [one for one in predictions if one.error is not None]
-    if options.json:
-        print(json.dumps({"images": [one.to_json() for one in predictions]}, indent=2, allow_nan=False))
-    else:
-        print("\n\n".join(format_prediction(one) for one in predictions if one.error is None))
-    for one in unreadable:
-        print(f"error: {one.name}: {one.error}", file=sys.stderr)
-    return 1 if unreadable else 0
+    predictor = Predictor(
+        options.bundle, options.runtime, min_precision=options.min_precision, certainty=options.certainty
+    )
+    return predict_images(predictor, options.images, options.column, options.out, options.json, options.strict)
 
 
 def use(options: argparse.Namespace) -> int:
@@ -171,42 +162,6 @@ def unpack(options: argparse.Namespace) -> int:
     return 0
 
 
-def format_prediction(prediction: "Prediction") -> str:
-    """The attributes that were detected, with their probabilities, one per line; then those that were not, in one."""
-    detected = {name: target for name, target in prediction.targets.items() if target.detected is not False}
-    absent = [f"{name} {target.probability:.2f}" for name, target in prediction.targets.items() if name not in detected]
-    words = {name: "present" if target.detected else target.decision for name, target in detected.items()}
-    name_width, word_width = (max(map(len, texts), default=0) for texts in (words.keys(), words.values()))
-    lines = [
-        f"  {name:{name_width}}  {words[name]:{word_width}}  {target.probability:.2f}"
-        + (f"  (from {target.threshold:.2f})" if target.threshold is not None else "")
-        for name, target in detected.items()
-    ]
-    if absent:
-        lines.append(f"  not detected: {', '.join(absent)}")
-    return "\n".join([prediction.name, *lines])
-
-
-def _find_images(paths: list[Path]) -> list[Path]:
-    """The images at `paths`; a folder stands for those in it and below, hidden ones left out."""
-    from lacuna.images import SUFFIXES
-
-    images = []
-    for path in paths:
-        if not path.is_dir():
-            images.append(path)
-            continue
-        inside = sorted(
-            file
-            for file in path.rglob("*")
-            if file.suffix.lower() in SUFFIXES and not any(p.startswith(".") for p in file.relative_to(path).parts)
-        )
-        if not inside:
-            raise LacunaError(f"{path}: no image in this folder")
-        images += inside
-    return images
-
-
 def _format_value(value: object) -> str:
     """As YAML has it, in one line."""
     return json.dumps(value, ensure_ascii=False) if not isinstance(value, str) or not value else value
@@ -218,11 +173,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True)
 
-    command = commands.add_parser("predict", help="print the attributes of images", description=predict.__doc__)
-    command.add_argument("images", metavar="IMAGE", nargs="+", type=Path, help="an image file, or a folder of them")
+    command = commands.add_parser("predict", help="tell the attributes of images", description=predict.__doc__)
+    what = "an image, a folder of them, a pattern, a CSV file of paths, or - for paths on standard input"
+    command.add_argument("images", metavar="PATH", nargs="+", help=what)
     command.add_argument("--bundle", type=Path, default=Path("models/bundle"), help="the model (%(default)s)")
     command.add_argument("--runtime", choices=("openvino", "onnx"), default="openvino", help="(%(default)s)")
-    command.add_argument("--json", action="store_true", help="one JSON document with every probability")
+    command.add_argument("--out", metavar="FILE", type=Path, help="write a .csv, .parquet or .jsonl file instead")
+    command.add_argument("--json", action="store_true", help="print one JSON document with every probability")
+    what = "answer only where this share of answers is right, say unsure elsewhere"
+    command.add_argument("--min-precision", metavar="SHARE", type=float, help=what)
+    what = "with which --min-precision holds (%(default)s)"
+    command.add_argument("--certainty", metavar="SHARE", type=float, default=0.9, help=what)
+    command.add_argument("--column", metavar="NAME", help="the column of paths in a CSV file (image, path or file)")
+    command.add_argument("--strict", action="store_true", help="exit with 1 when an image can't be read")
     command.set_defaults(run=predict)
 
     command = commands.add_parser("use", help="set params.yaml to a preset", description=use.__doc__)

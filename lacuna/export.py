@@ -15,9 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna import backend
+
+import keras  # isort: skip
+
 from lacuna.errors import LacunaError
 from lacuna.metrics import activate
-from lacuna.runtimes import MODEL_FILES, RUNTIMES, Runtime, load_network
+from lacuna.network import fold_head
+from lacuna.runtimes import HEAD_FILE, MODEL_FILES, OUTPUTS, RUNTIMES, Runtime, load_network
 from lacuna.targets import Targets
 
 MAX_DIFFERENCE = 1e-4
@@ -26,18 +30,23 @@ MAX_DIFFERENCE = 1e-4
 ONNX_OPSET = 17
 """Of 2022: new enough for all layers used here, old enough for every maintained runtime."""
 
-INPUT_NAME, OUTPUT_NAME = "images", "logits"
+INPUT_NAME = "images"
 
 
 def export_network(model: Any, folder: Path) -> None:
-    """Write a Keras network, uint8 images (n, size, size, 3) → logits, to `folder` in both formats.
+    """Write a Keras network as `lacuna.network.load_trained` builds it to `folder` in both formats.
 
-    The batch size stays open. The files depend on the network alone: equal weights give equal bytes.
+    Uint8 images (n, size, size, 3) → logits and the feature map below the pooling, the batch size open. Beside them the
+    weights of a head without hidden layer, float32 (channels, n_logits): with the feature map they are heat maps. The
+    files depend on the network alone: equal weights give equal bytes.
     """
-    frozen = backend.freeze(model)
+    two_outputs = keras.Model(model.input, [model.output, model.get_layer("pool").input])
+    frozen = backend.freeze(two_outputs)
     with _quiet_converters():
         _write_openvino(frozen, folder / MODEL_FILES["openvino"][0])
         _write_onnx(frozen, folder / MODEL_FILES["onnx"][0])
+    if (linear := fold_head(model.get_layer("head"))) is not None:
+        np.save(folder / HEAD_FILE, linear[0].astype(np.float32))
 
 
 def check_export(model: Any, targets: Targets, images: NDArray[np.uint8], folder: Path) -> dict[Runtime, float]:
@@ -48,7 +57,7 @@ def check_export(model: Any, targets: Targets, images: NDArray[np.uint8], folder
     expected = np.asarray(model(images, training=False))
     differences: dict[Runtime, float] = {}
     for runtime in RUNTIMES:
-        received = load_network(folder, runtime)(images)
+        received = load_network(folder, runtime)(images).logits
         difference = float(
             np.max(
                 [
@@ -76,7 +85,8 @@ def _write_openvino(frozen: Any, path: Path) -> None:
         for output in node.outputs():
             output.set_names(set())
     model.inputs[0].set_names({INPUT_NAME})
-    model.outputs[0].set_names({OUTPUT_NAME})
+    for output, name in zip(model.outputs, OUTPUTS, strict=True):
+        output.set_names({name})
     openvino.save_model(model, path, compress_to_fp16=False)
 
 
@@ -84,13 +94,13 @@ def _write_onnx(frozen: Any, path: Path) -> None:
     import onnx
     from tf2onnx.convert import from_graph_def
 
-    source, result = frozen.inputs[0].name, frozen.outputs[0].name
+    source, results = frozen.inputs[0].name, [output.name for output in frozen.outputs]
     model, _ = from_graph_def(
         frozen.graph.as_graph_def(),
         name="lacuna",
         input_names=[source],
-        output_names=[result],
-        tensors_to_rename={source: INPUT_NAME, result: OUTPUT_NAME},
+        output_names=results,
+        tensors_to_rename={source: INPUT_NAME, **dict(zip(results, OUTPUTS, strict=True))},
         opset=ONNX_OPSET,
     )
     name_in_node_order(model.graph)

@@ -14,6 +14,7 @@ from lacuna.config import Backbone, Head
 from lacuna.drawn_changes import CHANGES
 from lacuna.files import reserve, whole_file
 from lacuna.losses import TargetStatistics
+from lacuna.metrics import Floats
 from lacuna.targets import Targets
 
 BATCH_NORM_MOMENTUM = 0.9
@@ -29,6 +30,24 @@ def build_head(n_channels: int, targets: Targets, options: Head) -> keras.Model:
         x = layers.Dense(options.hidden_units, activation="relu", kernel_initializer="he_uniform", name="hidden")(x)
     x = layers.Dropout(options.dropout, name="dropout")(x)
     return keras.Model(pooled, layers.Dense(targets.n_logits, name="logits")(x), name="head")
+
+
+def fold_head(head: keras.Model) -> tuple[Floats, Floats] | None:
+    """A head without hidden layer as one matrix (channels, n_logits) and bias (n_logits,); None for any other.
+
+    In inference batch norm scales and shifts each channel, which the dense layer's weights and bias can do as well.
+    """
+    layers = {layer.name: layer for layer in head.layers}
+    if "hidden" in layers:
+        return None
+    weights, bias = (np.asarray(part, np.float64) for part in layers["logits"].get_weights())
+    if "batch_norm" in layers:
+        norm = layers["batch_norm"]
+        gamma, beta, mean, variance = (np.asarray(part, np.float64) for part in norm.get_weights())
+        scale = gamma / np.sqrt(variance + norm.epsilon)
+        bias = bias + (beta - mean * scale) @ weights
+        weights = scale[:, None] * weights
+    return weights, bias
 
 
 def start_at_prior(head: keras.Model, targets: Targets, statistics: list[TargetStatistics]) -> None:

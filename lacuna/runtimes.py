@@ -1,4 +1,4 @@
-"""Run an exported network without Keras: images in, logits out, on all cores of this machine.
+"""Run an exported network without Keras: images in, logits and the last feature map out, on all cores of this machine.
 
 Both runtimes report their use over the network unless they are told not to, OpenVINO as soon as it is imported. So
 import this module before either of them.
@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,23 @@ Runtime = Literal["openvino", "onnx"]
 RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
 MODEL_FILES: dict[Runtime, tuple[str, ...]] = {"openvino": ("model.xml", "model.bin"), "onnx": ("model.onnx",)}
 
-Network = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-"""Images uint8 (n, size, size, 3), any n ≥ 1 → logits float32 (n, n_logits)."""
+HEAD_FILE = "head.npy"
+"""Beside an exported network whose head is linear: its weights, float32 (channels, n_logits)."""
+
+OUTPUTS = ("logits", "features")
+"""The names of an exported network's outputs, in their order."""
+
+
+class Output(NamedTuple):
+    """What a network says of n images: logits float32 (n, n_logits), and its last feature map float32 (n, h, w,
+    channels), whose mean over positions is what the head sees."""
+
+    logits: NDArray[np.float32]
+    features: NDArray[np.float32]
+
+
+Network = Callable[[NDArray[np.uint8]], Output]
+"""Images uint8 (n, size, size, 3), any n ≥ 1 → Output."""
 
 
 def load_network(folder: Path, runtime: Runtime) -> Network:
@@ -42,9 +57,9 @@ def _load_openvino(folder: Path) -> Network:
     }
     compiled = openvino.compile_model(folder / MODEL_FILES["openvino"][0], "CPU", settings)
 
-    def infer(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        logits: Any = compiled(np.ascontiguousarray(images))[0]
-        return np.array(logits)  # a copy: the next call overwrites OpenVINO's output buffer
+    def infer(images: NDArray[np.uint8]) -> Output:
+        said = compiled(np.ascontiguousarray(images))
+        return Output(*(np.array(said[name]) for name in OUTPUTS))  # copies: the next call overwrites its buffers
 
     return infer
 
@@ -59,9 +74,8 @@ def _load_onnx(folder: Path) -> Network:
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
 
-    def infer(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        logits: NDArray[np.float32] = session.run(None, {name: images})[0]
-        return logits
+    def infer(images: NDArray[np.uint8]) -> Output:
+        return Output(*session.run(list(OUTPUTS), {name: images}))
 
     return infer
 

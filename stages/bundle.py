@@ -13,6 +13,7 @@ from lacuna.bundle import Bundle, Input, Member, write_bundle
 from lacuna.calibration import Calibration
 from lacuna.config import Params
 from lacuna.files import read_json, sha256, whole_folder
+from lacuna.runtimes import HEAD_FILE
 from lacuna.targets import Targets
 from stages._run import run
 
@@ -25,11 +26,12 @@ WITHOUT_EFFECT = {"audit", "baseline", "explain", "explore", "report", "sample",
 def bundle(params: Params) -> None:
     targets = Targets.load(Path("data/predictions/targets.json"))
     statistics = read_json(Path("data/prepared/class_weights.json"))
+    exported = Path("models/export")
     wanted = Input(params.data.image_size, params.data.resize, params.data.max_pixels)
     content = Bundle(
         targets=targets,
         calibration=Calibration.load(Path("models/calibration.json")),
-        members=(Member(params.backbone.name, wanted),),
+        members=(Member(params.backbone.name, wanted, linear=(exported / HEAD_FILE).is_file()),),
         training_counts={name: statistics[name]["counts"] for name in targets.names},
     )
     predictions = {
@@ -46,7 +48,7 @@ def bundle(params: Params) -> None:
         write_bundle(
             folder,
             content,
-            exported=[Path("models/export")],
+            exported=[exported],
             predictions=predictions,
             origin=origin,
             metrics=metrics,

@@ -8,9 +8,9 @@ from lacuna import backend  # noqa: F401, must come before keras
 import keras  # isort: skip
 
 from lacuna.config import Head
-from lacuna.explanation.activation_maps import ExplainedNetwork, fold_head, pool, slopes_by_gradient
+from lacuna.explanation.activation_maps import ExplainedNetwork, pool, slopes_by_gradient
 from lacuna.explanation.evidence import contrasts, enlarge
-from lacuna.network import build_head, join
+from lacuna.network import build_head, fold_head, join
 from lacuna.targets import Target, Targets
 
 SIZE, CHANNELS = 32, 6

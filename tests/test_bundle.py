@@ -76,7 +76,7 @@ def test_one_changed_byte_is_found(folder, name):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c.update(format_version=1), "bundle of format 1, this Lacuna reads 2"),
+        (lambda c: c.update(format_version=1), "bundle of format 1, this Lacuna reads 3"),
         (lambda c: c.pop("format_version"), "damaged, no format_version"),
         (lambda c: c.pop("targets"), "damaged, KeyError: 'targets'"),
         (lambda c: c.update(targets="red"), "damaged"),

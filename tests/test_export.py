@@ -35,8 +35,10 @@ def small_network():
         x = layers.ReLU(6.0)(x)
         x = layers.DepthwiseConv2D(3, padding="same")(x)
         x = layers.Activation("swish")(x)
-    x = layers.Dropout(0.3)(layers.GlobalAveragePooling2D()(x))
-    return keras.Model(images, layers.Dense(4, kernel_initializer="random_normal")(x))
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    pooled = keras.Input((16,))
+    logits = layers.Dense(4, kernel_initializer="random_normal", name="logits")(layers.Dropout(0.3)(pooled))
+    return keras.Model(images, keras.Model(pooled, logits, name="head")(x))
 """
 
 
@@ -63,31 +65,34 @@ def exported(network, tmp_path_factory):
 def test_an_exported_network_gives_keras_logits_for_any_batch_size(network, images, exported, runtime):
     infer = load_network(exported, runtime)
     for n in (1, 2, 7):
-        logits = infer(images[:n])
-        assert logits.dtype == np.float32
+        logits, features = infer(images[:n])
+        assert logits.dtype == features.dtype == np.float32
         np.testing.assert_allclose(logits, np.asarray(network(images[:n], training=False)), atol=1e-5)
+        by_hand = features.mean(axis=(1, 2)) @ np.load(exported / "head.npy")  # the bias is 0
+        np.testing.assert_allclose(by_hand, logits, atol=1e-5)
 
 
 def test_a_networks_answer_is_not_overwritten_by_its_next_one(images, exported):
     for runtime in RUNTIMES:
         infer = load_network(exported, runtime)
         first = infer(images[:2])
-        kept = first.copy()
+        kept = [one.copy() for one in first]
         infer(images[2:4])
-        np.testing.assert_array_equal(first, kept)
+        for one, copy in zip(first, kept, strict=True):
+            np.testing.assert_array_equal(one, copy)
 
 
-def test_both_formats_take_the_images_alone_and_put_out_the_logits_alone(exported):
+def test_both_formats_take_the_images_alone_and_put_out_logits_and_features(exported):
     import onnx
     import openvino
 
     graph = onnx.load(exported / "model.onnx").graph
     assert [tensor.name for tensor in graph.input] == ["images"]
-    assert [tensor.name for tensor in graph.output] == ["logits"]
+    assert [tensor.name for tensor in graph.output] == ["logits", "features"]
     assert graph.input[0].type.tensor_type.shape.dim[0].dim_param == "n"
     model = openvino.Core().read_model(exported / "model.xml")
     assert [tensor.names for tensor in model.inputs] == [{"images"}]
-    assert [tensor.names for tensor in model.outputs] == [{"logits"}]
+    assert [tensor.names for tensor in model.outputs] == [{"logits"}, {"features"}]
 
 
 def test_another_process_with_another_hash_seed_writes_the_same_bytes_and_says_nothing(exported, tmp_path, repository):

@@ -26,7 +26,7 @@ CALIBRATION = Calibration(
 BUNDLE = Bundle(
     TARGETS,
     CALIBRATION,
-    (Member("efficientnet_lite0", Input(SIZE, "pad", 1_000_000)),),
+    (Member("efficientnet_lite0", Input(SIZE, "pad", 1_000_000), linear=True),),
     {"colour": [20, 30], "red": [40, 10]},
 )
 
@@ -46,18 +46,27 @@ TIED_PICK = [[0, 0, 1, 0], [1, 0, 0, 1], [0, 1, 0, 0]]
 
 
 def write_tiny_bundle(
-    folder: Path, targets: Targets = TARGETS, calibration: Calibration = CALIBRATION, pick: list[list[int]] = PICK
+    folder: Path,
+    targets: Targets = TARGETS,
+    calibration: Calibration = CALIBRATION,
+    pick: list[list[int]] = PICK,
+    linear: bool = True,
+    test: Predictions | None = None,
 ) -> Path:
     """Of an image whose channels have the means r, g, b (0 to 1), colour has the logits g, b, and red 2 r - 1.
 
-    With what is TIED colour has the logits g, b and shade r, g: leaf is green and sky is blue.
+    With what is TIED colour has the logits g, b and shade r, g: leaf is green and sky is blue. `test` are the
+    predictions of the test part, of noise by default.
     """
     exported = folder.with_name(folder.name + "_exported")
     for path in (exported, folder):
         path.mkdir(parents=True)
     write_tiny_network(exported, pick)
-    bundle = replace(BUNDLE, targets=targets, calibration=calibration)
+    members = (replace(BUNDLE.members[0], linear=linear),)
+    bundle = replace(BUNDLE, targets=targets, calibration=calibration, members=members)
     predictions = write_tiny_predictions(exported)
+    if test is not None:
+        test.save(predictions["test"])
     write_bundle(
         folder, bundle, exported=[exported], predictions=predictions, origin={"versions": {}}, metrics={"test": {}}
     )
@@ -79,20 +88,27 @@ def write_tiny_predictions(folder: Path, seed: int = 0, labels_seed: int = 0) ->
 
 
 def write_tiny_network(folder: Path, pick: list[list[int]] = PICK) -> None:
-    """The logits are sums of the channels' means, from 0 to 1: with PICK green, blue and red."""
+    """The logits are sums of the channels' means, from 0 to 1: with PICK green, blue and red.
+
+    Its feature map is the image, from 0 to 1, and `pick` the head's weights.
+    """
     import onnx
     import openvino
     from onnx import TensorProto, helper, numpy_helper
 
-    weights = np.array(pick, np.float32) / 255
+    weights, scale = np.array(pick, np.float32), np.array(1 / 255, np.float32)
     nodes = [
         helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT),
-        helper.make_node("ReduceMean", ["floats"], ["means"], axes=[1, 2], keepdims=0),
+        helper.make_node("Mul", ["floats", "scale"], ["features"]),
+        helper.make_node("ReduceMean", ["features"], ["means"], axes=[1, 2], keepdims=0),
         helper.make_node("MatMul", ["means", "pick"], ["logits"]),
     ]
     images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["n", SIZE, SIZE, 3])
     logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", weights.shape[1]])
-    graph = helper.make_graph(nodes, "tiny", [images], [logits], [numpy_helper.from_array(weights, "pick")])
+    features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", SIZE, SIZE, 3])
+    constants = [numpy_helper.from_array(weights, "pick"), numpy_helper.from_array(scale, "scale")]
+    graph = helper.make_graph(nodes, "tiny", [images], [logits, features], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    np.save(folder / "head.npy", weights)
     onnx.save(model, folder / "model.onnx")
     openvino.save_model(openvino.Core().read_model(folder / "model.onnx"), folder / "model.xml", compress_to_fp16=False)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from lacuna.explanation.evidence import Maps, weigh_channels
 from lacuna.metrics import Floats
+from lacuna.network import fold_head
 from lacuna.progress import progress
 
 BATCH = 32
@@ -65,24 +66,6 @@ def pool(features: NDArray[np.float32]) -> NDArray[np.float32]:
     """Feature maps (n, h, w, channels) → their means over positions (n, channels)."""
     pooled: NDArray[np.float32] = features.mean(axis=(1, 2))
     return pooled
-
-
-def fold_head(head: keras.Model) -> tuple[Floats, Floats] | None:
-    """A head without hidden layer as one matrix (channels, n_logits) and bias (n_logits,); None for any other.
-
-    In inference batch norm scales and shifts each channel, which the dense layer's weights and bias can do as well.
-    """
-    layers = {layer.name: layer for layer in head.layers}
-    if "hidden" in layers:
-        return None
-    weights, bias = (np.asarray(part, np.float64) for part in layers["logits"].get_weights())
-    if "batch_norm" in layers:
-        norm = layers["batch_norm"]
-        gamma, beta, mean, variance = (np.asarray(part, np.float64) for part in norm.get_weights())
-        scale = gamma / np.sqrt(variance + norm.epsilon)
-        bias = bias + (beta - mean * scale) @ weights
-        weights = scale[:, None] * weights
-    return weights, bias
 
 
 def slopes_by_gradient(head: keras.Model, pooled: NDArray[np.float32], weights: Floats) -> Floats:
