@@ -8,13 +8,17 @@ mlsmote      warm-up with and without MLSMOTE, on the data in the working folder
 truth        whether the intervals on the default data cover the withheld truth (after `dvc repro`)
 backbones    quality and speed of those whose weights need no download
 verdicts     how often verdicts and intervals err on simulated targets
+service      the HTTP service under load, with and without micro-batching (--bundle)
+hostile      1,000 hostile uploads to the service: its answers and its memory (--bundle)
 """
 
 import argparse
 from pathlib import Path
 
 from benchmarks.backbones import backbones
+from benchmarks.hostile import hostile
 from benchmarks.memory import memory
+from benchmarks.service import service
 from benchmarks.speed import experiments, speed
 from benchmarks.truth import truth
 from benchmarks.verdicts import verdicts
@@ -24,15 +28,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "name", choices=["gaps", "speed", "experiments", "memory", "backbones", "mlsmote", "truth", "verdicts", "all"]
-    )
+    own = ["gaps", "speed", "experiments", "memory", "backbones", "mlsmote", "truth", "verdicts", "service", "hostile"]
+    parser.add_argument("name", choices=[*own, "all"])
     parser.add_argument("--fashion", type=Path, help="folder with styles.csv and images/ of the fashion products")
     parser.add_argument("--images", type=int, default=1500)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--size", type=int, default=128, help="backbones: side of the images in pixels")
+    parser.add_argument("--bundle", type=Path, default=Path("models/bundle"), help="service, hostile: the model")
     arguments = parser.parse_args()
-    needs_fashion = arguments.name not in ("mlsmote", "truth", "verdicts")
+    needs_fashion = arguments.name not in ("mlsmote", "truth", "verdicts", "service", "hostile")
     if needs_fashion and not (arguments.fashion and (arguments.fashion / "styles.csv").exists()):
         parser.error("--fashion must name the folder that holds styles.csv and images/")
     if arguments.name in ("truth", "all"):
@@ -43,6 +47,10 @@ def main() -> None:
         mlsmote(Path(), arguments.seeds)
     if arguments.name in ("verdicts", "all"):
         verdicts()
+    if arguments.name in ("service", "all"):
+        service(arguments.bundle)
+    if arguments.name in ("hostile", "all"):
+        hostile(arguments.bundle)
     if arguments.name in ("gaps", "all"):
         from benchmarks.gaps import gaps  # loads Keras
 

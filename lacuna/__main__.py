@@ -4,4 +4,5 @@ import sys
 
 from lacuna.cli import main
 
-sys.exit(main())
+if __name__ == "__main__":  # not in the processes of `serve --workers`
+    sys.exit(main())

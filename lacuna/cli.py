@@ -48,6 +48,15 @@ def predict(options: argparse.Namespace) -> int:
     return predict_images(predictor, options.images, options.column, options.out, options.json, options.strict)
 
 
+def serve(options: argparse.Namespace) -> int:
+    """Answer images over HTTP until SIGTERM or Ctrl-C; docs/serve.md has the API. The API key, if there shall be one,
+    stands in a file or in the environment variable LACUNA_API_KEY."""
+    from lacuna.serving.server import serve as serve_models
+    from lacuna.serving.settings import from_command_line
+
+    return serve_models(from_command_line(options), options.host, options.port, options.workers)
+
+
 def use(options: argparse.Namespace) -> int:
     """Set params.yaml to a preset."""
     from lacuna.presets import missing_data, use_preset
@@ -187,6 +196,29 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--column", metavar="NAME", help="the column of paths in a CSV file (image, path or file)")
     command.add_argument("--strict", action="store_true", help="exit with 1 when an image can't be read")
     command.set_defaults(run=predict)
+
+    command = commands.add_parser("serve", help="answer images over HTTP", description=serve.__doc__)
+    add = command.add_argument
+    add(
+        "--bundle",
+        metavar="DIR",
+        type=Path,
+        nargs="+",
+        default=[Path("models/bundle")],
+        help="the models (models/bundle)",
+    )
+    add("--host", default="127.0.0.1", help="the address to listen at (%(default)s)")
+    add("--port", type=int, default=8000, help="(%(default)s); 0: one that is free")
+    add("--workers", type=int, default=1, help="processes (%(default)s)")
+    add("--runtime", choices=("openvino", "onnx"), default="openvino", help="(%(default)s)")
+    add("--min-precision", metavar="P", type=float, help="be unsure where this precision cannot be promised")
+    add("--api-key-file", metavar="FILE", type=Path, help="the first line is the key that requests must bring")
+    add("--examples", metavar="DIR", type=Path, help="images that the page offers to try")
+    add("--max-upload-mb", metavar="MB", type=float, default=20, help="of one request (%(default)s)")
+    add("--max-queue", metavar="N", type=int, default=256, help="images that wait, then 503 (%(default)s)")
+    add("--max-batch", metavar="N", type=int, default=32, help="images in one run of a network (%(default)s)")
+    add("--timeout", metavar="S", type=float, default=30, help="seconds until a request is given up (%(default)s)")
+    command.set_defaults(run=serve)
 
     command = commands.add_parser("use", help="set params.yaml to a preset", description=use.__doc__)
     command.add_argument("preset", metavar="PRESET", help=f"a name in {PRESETS_FOLDER}/ or the path of a YAML file")

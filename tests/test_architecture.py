@@ -33,6 +33,10 @@ def test_predicting_loads_nothing_that_trains_or_tracks() -> None:
     assert loaded_by("lacuna.predictor") & HEAVY == set()
 
 
+def test_serving_loads_nothing_that_trains_or_tracks() -> None:
+    assert loaded_by("lacuna.serving.server") & {*HEAVY, "matplotlib", "onnx"} == set()
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(REPOSITORY).as_posix())
 def test_a_file_stays_under_300_lines(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) < 300, "more than one idea? split it"

@@ -1,0 +1,1 @@
+"""The HTTP service: models behind a JSON API and a page. Start it with `python -m lacuna serve`."""

@@ -1,0 +1,78 @@
+"""The models that answer: loaded bundles, replaced all at once, or not at all when a new one is bad."""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lacuna.bundle import read_description
+from lacuna.errors import LacunaError
+from lacuna.files import sha256
+from lacuna.predictor import Predictor
+from lacuna.serving.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+VERSION_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded bundle.
+
+    `name` is its folder's, numbered where several share it; `version` is the beginning of bundle.json's SHA-256. `keys`
+    has the name in answers of each target: its own, or BUNDLE/TARGET where another bundle has it too.
+    """
+
+    name: str
+    version: str
+    predictor: Predictor
+    keys: dict[str, str]
+
+    @property
+    def max_pixels(self) -> int:
+        return min(member.input.max_pixels for member in self.predictor.bundle.members)
+
+
+def load_models(settings: Settings) -> tuple[Model, ...]:
+    """Load every bundle. Raises LacunaError when one is missing, damaged, or replaced while it is read."""
+    loaded = [_load(folder, settings) for folder in settings.bundles]
+    owners = Counter(name for _, predictor in loaded for name in predictor.bundle.targets.names)
+    models = []
+    for name, (version, predictor) in zip(unique_names(settings.bundles), loaded, strict=True):
+        targets = predictor.bundle.targets.names
+        keys = {target: f"{name}/{target}" if owners[target] > 1 else target for target in targets}
+        models.append(Model(name, version, predictor, keys))
+    return tuple(models)
+
+
+def described(models: Sequence[Model]) -> str:
+    """The models in one line: name and version of each."""
+    return ", ".join(f"{model.name} {model.version}" for model in models)
+
+
+def unique_names(folders: Sequence[Path]) -> list[str]:
+    """The folders' names, numbered from the second one on where they repeat.
+
+    >>> unique_names([Path("a/bundle"), Path("b/bundle"), Path("pets")])
+    ['bundle', 'bundle-2', 'pets']
+    """
+    names: list[str] = []
+    for folder in folders:
+        name = folder.resolve().name
+        number = 1
+        unique = name
+        while unique in names:
+            number += 1
+            unique = f"{name}-{number}"
+        names.append(unique)
+    return names
+
+
+def _load(folder: Path, settings: Settings) -> tuple[str, Predictor]:
+    predictor = Predictor(folder, settings.runtime, min_precision=settings.min_precision)
+    version = sha256(folder / "bundle.json")[:VERSION_DIGITS]
+    if read_description(folder) != predictor.description:
+        raise LacunaError(f"{folder}: was replaced while it was read; try again when the new bundle is complete")
+    return version, predictor

@@ -1,0 +1,143 @@
+"""Read a multipart form within limits: bytes are counted as they arrive, files stay in memory, names lose their paths.
+
+Nothing that a client sends may cost more than the limits say, and every mistake of its own is a RefusedError.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect, Request
+
+from lacuna.serving.refusals import RefusedError, busy
+from lacuna.serving.settings import MEGABYTE, Limits
+
+MAX_FIELDS = 8
+MAX_FIELD_BYTES = 10_000
+MAX_NAME_LENGTH = 255
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file of a form: the last component of its name, and its content."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form that was received: its files, all of one field, and its other fields."""
+
+    files: list[Upload]
+    fields: dict[str, str]
+
+
+class _InMemoryParser(MultiPartParser):
+    spool_max_size = 2**62  # the bytes are bounded already, and a container may have no writable /tmp
+
+
+class Uploads:
+    """Receives forms, and bounds what all of them hold in memory together."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._held = 0
+
+    @asynccontextmanager
+    async def receive(self, request: Request, field: str, max_files: int) -> AsyncIterator[Form]:
+        """Yield the request's form with at least one file in `field`. Its bytes count as held until the block ends."""
+        boundary = _boundary(request)
+        announced = request.headers.get("content-length", "")
+        if announced.isdecimal() and int(announced) > self._limits.max_upload_bytes:
+            raise self._too_large()
+        counted = [0]
+        try:
+            try:
+                async with asyncio.timeout(self._limits.timeout_s):
+                    form = await _parse(self._counted(request, counted), boundary, field, max_files)
+            except TimeoutError:
+                message = f"the upload was not complete after {self._limits.timeout_s:g} s; send it faster or smaller"
+                raise RefusedError(408, "upload_too_slow", message) from None
+            yield form
+        finally:
+            self._held -= counted[0]
+
+    async def _counted(self, request: Request, counted: list[int]) -> AsyncGenerator[bytes, None]:
+        async for chunk in request.stream():
+            counted[0] += len(chunk)
+            self._held += len(chunk)
+            if counted[0] > self._limits.max_upload_bytes:
+                raise self._too_large()
+            if self._held > self._limits.max_held_bytes:
+                raise busy("busy", "too many uploads at once")
+            yield chunk
+
+    def _too_large(self) -> RefusedError:
+        megabytes = self._limits.max_upload_bytes / MEGABYTE
+        message = f"the upload is larger than {megabytes:g} MB; send a smaller image, or fewer in one request"
+        return RefusedError(413, "upload_too_large", message)
+
+
+def last_component(name: str) -> str:
+    """A file name without folders, control characters and what is no character; "image" when nothing is left.
+
+    >>> last_component("../../etc/passwd"), last_component("C:\\\\photos\\\\cat.jpg"), last_component("..")
+    ('passwd', 'cat.jpg', 'image')
+    """
+    last = re.split(r"[/\\]", name)[-1]
+    printable = "".join(c for c in last if c.isprintable()).strip()[:MAX_NAME_LENGTH]
+    return "image" if printable in ("", ".", "..") else printable
+
+
+def _boundary(request: Request) -> bytes:
+    kind, parameters = parse_options_header(request.headers.get("content-type"))
+    if kind != b"multipart/form-data" or request.headers.get("content-encoding", "identity") != "identity":
+        message = "expected multipart/form-data without compression; send the image as a file, as `curl -F file=@IMAGE`"
+        raise RefusedError(415, "unsupported_media_type", message)
+    if not parameters.get(b"boundary"):
+        raise _malformed("its Content-Type has no boundary")
+    return parameters[b"boundary"]
+
+
+async def _parse(stream: AsyncGenerator[bytes, None], boundary: bytes, field: str, max_files: int) -> Form:
+    # Without the client's charset: some make the parser raise what it doesn't expect itself.
+    headers = Headers(raw=[(b"content-type", b'multipart/form-data; boundary="%s"' % _quoted(boundary))])
+    parser = _InMemoryParser(headers, stream, max_files=max_files, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES)
+    try:
+        form = await parser.parse()
+    except (RefusedError, ClientDisconnect, TimeoutError):
+        raise
+    except MultiPartException as error:
+        if error.message.startswith("Too many files"):
+            message = f"expected at most {max_files} file{'s' * (max_files > 1)}; send fewer in one request"
+            raise RefusedError(413, "too_many_files", message) from None
+        raise _malformed(error.message.rstrip(".")) from None
+    except Exception as error:  # the parser lets through nearly anything on damaged bodies
+        raise _malformed(type(error).__name__) from None
+    items = form.multi_items()
+    files = [
+        Upload(last_component(value.filename or ""), await value.read())
+        for name, value in items
+        if name == field and isinstance(value, UploadFile)
+    ]
+    await form.close()
+    if not files:
+        raise RefusedError(
+            400, "no_file", f"the form has no file in the field {field!r}; send it as `curl -F {field}=@IMAGE`"
+        )
+    return Form(files, {name: value for name, value in items if isinstance(value, str)})
+
+
+def _quoted(value: bytes) -> bytes:
+    return value.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+
+
+def _malformed(reason: str) -> RefusedError:
+    message = f"the multipart form cannot be read: {reason}; send it as `curl -F` or a browser's FormData do"
+    return RefusedError(400, "malformed_form", message)
