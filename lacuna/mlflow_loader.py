@@ -22,16 +22,22 @@ class ImageModel:
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
-        self._columns = list(output_types(predictor.bundle.targets))
+        types = output_types(predictor.bundle.targets)
+        self._columns = list(types)
+        self._numbers = [name for name, kind in types.items() if kind == "double"]
 
     def predict(self, table: pd.DataFrame) -> pd.DataFrame:
         """A row for each row of `table`, which keeps its index.
 
         `table` has the column IMAGE of bytes, or of their base64 text, as a JSON request has them. The output has the
-        columns of `output_types`. The row of an image that can't be read says why under `error` and is empty otherwise.
+        columns of `output_types`. The row of an image that can't be read says why under `error` and has None otherwise,
+        not NaN, which is no JSON: probabilities are objects then.
         """
         rows = map(flat, self._predictor.stream(map(_content, table[IMAGE])))
-        return pd.DataFrame(list(rows), columns=self._columns, index=table.index)
+        said = pd.DataFrame(
+            [[row.get(name) for name in self._columns] for row in rows], table.index, self._columns, object
+        )
+        return said.astype({name: float for name in self._numbers if said[name].notna().all()})
 
 
 def output_types(targets: Targets) -> dict[str, str]:
@@ -44,13 +50,13 @@ def output_types(targets: Targets) -> dict[str, str]:
 
 
 def _content(image: object) -> bytes:
-    """The file's content; of what is none of an image's, no bytes: an image that can't be read."""
-    if isinstance(image, bytes):
-        return image
+    """The file's content, decoded where it is base64: MLflow does that for some of its request formats only. No image
+    file consists of base64's letters alone."""
+    text = image if isinstance(image, bytes) else "".join(str(image).split()).encode()
     try:
-        return base64.b64decode(str(image), validate=True)
+        return base64.b64decode(text, validate=True)
     except binascii.Error:
-        return b""
+        return text
 
 
 def _load_pyfunc(path: str) -> ImageModel:

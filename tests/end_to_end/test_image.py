@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import httpx
 import pytest
@@ -39,20 +40,20 @@ class Container:
     environment: dict[str, str]
     port: int
 
-    def start(self, command: list[str], **options: object) -> subprocess.Popen[str]:
-        """Run a command as the image does: in the folder, by the environment's own python."""
+    def options(self, command: list[str]) -> dict[str, Any]:
+        """Of a process as the image runs it: in the folder, with the environment's own programs."""
         found = shutil.which(command[0], path=self.environment["PATH"])
         assert found == str(self.venv / "bin" / command[0])
-        return subprocess.Popen(
-            [found, *command[1:]], cwd=self.app, env=self.environment, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options,  # type: ignore[call-overload, no-any-return]
-        )  # fmt: skip
+        return {"args": [found, *command[1:]], "cwd": self.app, "env": self.environment, "text": True}
+
+    def run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        done: subprocess.CompletedProcess[str] = subprocess.run(**self.options(command), capture_output=True)
+        return done
 
     def python(self, code: str) -> str:
-        process = self.start(["python", "-c", dedent(code)])
-        said, _ = process.communicate()
-        assert process.returncode == 0, said
-        return said
+        done = self.run(["python", "-c", dedent(code)])
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -89,15 +90,19 @@ def container(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Con
 
 @pytest.fixture(scope="module")
 def service(container: Container) -> Iterator[subprocess.Popen[str]]:
-    process = container.start(container.command)
-    deadline = time.monotonic() + PATIENCE_S
-    while not is_healthy(container.port):
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-    yield process
-    process.kill()
-    process.wait()
+    log = container.app.with_name("service.log")
+    with log.open("w") as output:
+        process = subprocess.Popen(**container.options(container.command), stdout=output, stderr=output)
+    try:
+        deadline = time.monotonic() + PATIENCE_S
+        while not is_healthy(container.port):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.2)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def is_healthy(port: int) -> bool:
@@ -147,10 +152,9 @@ def test_every_module_of_the_service_and_of_predicting_can_be_imported(container
 
 def test_it_predicts_on_the_command_line(container: Container, tmp_path: Path) -> None:
     (tmp_path / "red.png").write_bytes(png("red"))
-    process = container.start(["python", "-m", "lacuna", "predict", str(tmp_path / "red.png")])
-    said, _ = process.communicate()
-    assert process.returncode == 0, said
-    assert ["red", "present", "0.73", "(from", "0.60)"] in [line.split() for line in said.splitlines()]
+    done = container.run(["python", "-m", "lacuna", "predict", str(tmp_path / "red.png")])
+    assert done.returncode == 0, done.stderr
+    assert ["red", "present", "0.73", "(from", "0.60)"] in [line.split() for line in done.stdout.splitlines()]
 
 
 @pytest.mark.usefixtures("service")
@@ -169,10 +173,8 @@ def test_it_answers_and_writes_nothing_into_its_folder(container: Container) -> 
 def test_the_health_check_tells_a_running_service_from_a_stopped_one(
     container: Container, service: subprocess.Popen[str]
 ) -> None:
-    check = container.start(container.health_check)
-    assert (check.wait(PATIENCE_S), check.communicate()[0]) == (0, "")
+    check = container.run(container.health_check)
+    assert (check.returncode, check.stdout, check.stderr) == (0, "", "")
     service.send_signal(signal.SIGTERM)  # the image's STOPSIGNAL
     assert service.wait(PATIENCE_S) == 0
-    check = container.start(container.health_check)
-    assert check.wait(PATIENCE_S) == 1
-    check.communicate()
+    assert container.run(container.health_check).returncode == 1
