@@ -182,8 +182,10 @@ def _register(client: MlflowClient, experiment_id: str, run_id: str, model: Mode
         client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
         if not client.search_registered_models(f"name = '{model.name}'"):
             client.create_registered_model(model.name)
-        source = f"models:/{logged.model_id}"
-        tags = {CONTENT_TAG: content}
+        source, tags = (
+            logged.artifact_location,
+            {CONTENT_TAG: content},
+        )  # models:/ID would be sought in MLflow's default
         same = [client.create_model_version(model.name, source, run_id, tags=tags, model_id=logged.model_id)]
     return f"models:/{model.name}/{same[0].version}"
 
