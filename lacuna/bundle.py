@@ -31,6 +31,7 @@ from lacuna.predictions import Predictions
 from lacuna.runtimes import HEAD_FILE, MODEL_FILES, Runtime
 from lacuna.targets import Targets
 
+DESCRIPTION = "bundle.json"
 FORMAT_VERSION = 3
 MAX_DESCRIPTION_BYTES = 20_000_000
 MAX_MODEL_BYTES = 2_000_000_000
@@ -175,19 +176,30 @@ def bundle_files(folder: Path) -> dict[str, str]:
         hashes |= content["predictions"] | content.get("familiarity", {}) | content.get("card", {})
     except (KeyError, TypeError, AttributeError) as error:
         raise LacunaError(f"{folder / 'bundle.json'}: damaged, {type(error).__name__}: {error}; {_MEND}") from None
-    networks = {name for names in MODEL_FILES.values() for name in names}
-    known = {HEAD_FILE, FAMILIARITY_FILE, CARD_FILE, *PREDICTIONS.values(), *networks}
     for path in hashes:
-        parent, _, name = path.rpartition("/")
-        if name not in known or not (parent == "" or parent.isdecimal()):  # nothing outside of the bundle
+        if not is_of_a_bundle(path):
             raise LacunaError(f"{folder / 'bundle.json'}: damaged, names a file {path!r}; {_MEND}")
     return hashes
 
 
-def check_files(folder: Path) -> None:
-    """Raise LacunaError when a file of a bundle, needed for predictions or not, is missing or damaged."""
-    for path, expected in bundle_files(folder).items():
+def is_of_a_bundle(path: str) -> bool:
+    """Whether `path` can be a file's path in a bundle: a known name, in the bundle's folder or in that of a member."""
+    parent, _, name = path.rpartition("/")
+    networks = {name for names in MODEL_FILES.values() for name in names}
+    known = {DESCRIPTION, HEAD_FILE, FAMILIARITY_FILE, CARD_FILE, *PREDICTIONS.values(), *networks}
+    return name in known and (path == name or (parent.isascii() and parent.isdecimal()))
+
+
+def check_files(folder: Path) -> dict[str, str]:
+    """Check that a bundle is whole, what no prediction needs as well; return its `bundle_files`.
+
+    Raises LacunaError as `read_bundle` does.
+    """
+    read_bundle(folder, "openvino")
+    files = bundle_files(folder)
+    for path, expected in files.items():
         _check_file(folder / path, expected)
+    return files
 
 
 def read_predictions(folder: Path) -> dict[str, Predictions]:

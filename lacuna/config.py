@@ -234,6 +234,7 @@ class Report(Block):
 
 class Track(Block):
     experiment: Annotated[str, Field(min_length=1)]
+    model_name: Annotated[str, Field(pattern=r"^[^/:'\s]+$")]
 
 
 class Tune(Block):

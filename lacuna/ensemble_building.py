@@ -93,8 +93,8 @@ def build_ensemble(folders: Sequence[Path], out: Path, options: Calibrate, evalu
 
 
 def _read(folder: Path) -> Bundle:
-    bundle = read_bundle(folder, "openvino")
     check_files(folder)
+    bundle = read_bundle(folder, "openvino")
     if len(bundle.members) > 1:
         raise LacunaError(f"{folder}: an ensemble itself; name the bundles that it was made of")
     return bundle
