@@ -13,8 +13,8 @@ Kind = Literal["binary", "categorical"]
 UNKNOWN = -1
 """The label of a cell that nobody filled in. It is masked out everywhere and never counts as class 0."""
 
-RESERVED_NAMES = frozenset({"image", "row", "split", "group"})
-"""The manifest's own columns, so no target may be called that."""
+RESERVED_NAMES = frozenset({"image", "row", "split", "group", "error", "unfamiliar"})
+"""The own columns of manifest and files of predictions, so no target may be called that."""
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,7 @@ def test_what_is_no_fitting_number_is_refused_where_a_number_belongs(place, valu
         ("data.targets", {}, "targets must name at least one column of the table"),
         ("data.targets", {"a": "ordinal"}, "expected 'binary' or 'categorical', received 'ordinal'"),
         ("data.targets", {"a.b": "binary"}, "target name 'a.b': expected a name without dots and slashes"),
-        ("data.targets", {"split": "binary"}, "none of group, image, row, split"),
+        ("data.targets", {"split": "binary"}, "none of error, group, image, row, split, unfamiliar"),
         ("data.unknown", ["NA", 1], "expected a valid string, received 1"),
         ("data.unknown", "NA", "expected a list, received 'NA'"),
         ("data.unknown", ["0", "NA"], "'0' must not stand in both unknown and negative"),
