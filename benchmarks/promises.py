@@ -36,9 +36,7 @@ def promises(project: Path) -> None:
     labels, group = manifest.labels[~train], manifest.group[~train]
     splits = [_draw(group, PROMISED, random) for _ in range(RESPLITS)]
     print(f"\n{RESPLITS} re-splits of {len(labels):,} images, {machine()}\n")
-    print(
-        f"| target | classes | accuracy | {PRECISION:.0%} promised in | kept on the others | kept on all | cells answered |"
-    )
+    print(f"| target | classes | accuracy | {PRECISION:.0%} promised | kept on others | kept on all | cells answered |")
     print("|---|---|---|---|---|---|---|")
     for index, (target, columns) in enumerate(zip(data.targets, data.targets.slices, strict=True)):
         stated = activate(target, logits[:, columns])
