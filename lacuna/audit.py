@@ -118,14 +118,6 @@ def tell_tales(fields: Mapping[str, Measured]) -> list[tuple[str, Measured]]:
     return sorted(telling, key=lambda pair: -pair[1].auc)
 
 
-def audited(manifest: Manifest) -> Manifest:
-    """The images that an audit may look at: all but those of test."""
-    here = manifest.split != "test"
-    return Manifest(
-        manifest.image[here], manifest.row[here], manifest.split[here], manifest.group[here], manifest.labels[here]
-    )
-
-
 def _missing(question: Question, gaps: bool) -> str:
     if not gaps:
         return NONE_MISSING

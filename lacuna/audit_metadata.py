@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.csv_files import read_csv
-from lacuna.errors import LacunaError
+from lacuna.brightness import brightness
+from lacuna.files_table import read_files
 from lacuna.metrics import Floats
 
 FILE_FIELDS = ("format", "mode", "width", "height")
@@ -26,20 +26,15 @@ WORDS = ("format", "mode")
 BINS = 8
 """A number is known by which eighth of all images it falls into, so that no straight line needs to fit."""
 
-CHUNK = 256
-
 
 def describe_files(path: Path, rows: NDArray[np.int64], images: NDArray[np.uint8]) -> dict[str, Floats]:
     """Each field as columns (len(rows), k) of 0 and 1, for images at `rows` of files.csv and of the image array.
 
     A field that is the same for all images has no column.
     """
-    lines = read_csv(path)
-    lacking = [name for name in (*FILE_FIELDS, "bytes") if lines and name not in lines[0]]
-    if lacking:
-        raise LacunaError(f"{path}: no column {', '.join(lacking)}; run dvc repro ingest")
-    table: dict[str, Sequence[str] | Floats] = {
-        name: [lines[row][name] for row in rows.tolist()] for name in (*FILE_FIELDS, "bytes")
+    files = read_files(path)
+    table: dict[str, Sequence[str] | Sequence[int] | Floats] = {
+        name: [getattr(files[row], name) for row in rows.tolist()] for name in (*FILE_FIELDS, "bytes")
     }
     table["brightness"] = brightness(images, rows)
     return {
@@ -48,22 +43,13 @@ def describe_files(path: Path, rows: NDArray[np.int64], images: NDArray[np.uint8
     }
 
 
-def brightness(images: NDArray[np.uint8], rows: NDArray[np.int64]) -> Floats:
-    """Mean over pixels and channels (len(rows),), 0 to 255."""
-    means: Floats = np.zeros(len(rows))
-    for start in range(0, len(rows), CHUNK):
-        chosen = rows[start : start + CHUNK]
-        means[start : start + CHUNK] = images[chosen].mean(axis=(1, 2, 3))
-    return means
-
-
 def together(fields: Mapping[str, Floats]) -> Floats:
     """All fields side by side; one empty column when none differs between images."""
     columns = [columns for columns in fields.values() if columns.shape[1]]
     return np.concatenate(columns, axis=1) if columns else np.zeros((len(next(iter(fields.values()))), 1))
 
 
-def _words(values: Sequence[str] | Floats) -> Floats:
+def _words(values: Sequence[str] | Sequence[int] | Floats) -> Floats:
     words, place = np.unique(np.asarray(values), return_inverse=True)
     return _one_hot(place, len(words))
 

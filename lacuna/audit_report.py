@@ -10,6 +10,7 @@ from lacuna.audit_signal import LEARNABLE, NO_SIGNAL, TOO_FEW, Measured
 from lacuna.audit_tables import unsure
 from lacuna.label_errors import Doubts
 from lacuna.learning_curve import SHARES
+from lacuna.text_table import align
 
 RISING, FLAT = "rising", "no gain shown"
 
@@ -65,15 +66,7 @@ def audit_table(audits: Sequence[TargetAudit]) -> str:
                 curve,
             )
         )
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    left = {0, 4, 6, 7}
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if place in left else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
+    return align(lines, left=(0, 4, 6, 7))
 
 
 def audit_notes(audits: Sequence[TargetAudit], across: Mapping[str, int]) -> list[str]:

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from lacuna.bootstrap import interval
 from lacuna.comparison import MACRO, Difference, Replicates, differences
 from lacuna.pictures import BLUE, GREY, LIGHT, ORANGE, legend, picture, shorten
+from lacuna.text_table import align
 
 TRAINED = "trained"
 NAMES = {
@@ -20,6 +21,8 @@ NAMES = {
     TRAINED: "trained model",
 }
 """The models from the simplest to the trained network, and what people call them."""
+
+SIMPLER = [name for name in NAMES if name != TRAINED]
 
 DECISIVE = "roc_auc"
 """The figure by which a model is beaten: it needs no threshold, and without signal it is .5 in samples of any size.
@@ -93,11 +96,7 @@ def baseline_table(content: Mapping[str, Any], seconds: Mapping[str, float], ms:
         rows.append(
             (NAMES[name], *cells, f"{model['parameters']:,}", trained, f"{ms[name]:.1f} ms" if name in ms else "")
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join([first.ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(rest, widths[1:], strict=True))]).rstrip()
-        for first, *rest in rows
-    )
+    return align(rows)
 
 
 def describe_gains(content: Mapping[str, Any]) -> list[str]:
@@ -140,6 +139,7 @@ def plot_baselines(path: Path, content: Mapping[str, Any]) -> None:
         left.set_yticks(range(len(names)), [shorten(_label(name)) for name in reversed(names)], color="#333333")
         left.set(title="ROC-AUC (0.5: chance)", xlim=(0.38, 1.02), ylim=(-0.6, len(names) - 0.4))
         right.set(title="gain over the best simpler model")
+        right.locator_params(axis="x", nbins=5)
         right.axvline(0, color=GREY, linewidth=1, linestyle=":")
         for axes in (left, right):
             axes.spines["left"].set_visible(False)

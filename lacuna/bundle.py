@@ -6,6 +6,8 @@
     head.npy      weights of its head, for heat maps; not there when the head has a hidden layer
     keras.weights.h5, keras.json   the network for Keras
     int8.xml, int8.bin   the network of 8-bit integers, if `export.int8` asked for it
+    familiarity.npz   what the training images were like; not there in bundles of before
+    README.md     the model card, for people; not there in ensembles
     validation.npz, test.npz   what the network said of these parts; no prediction needs them, an ensemble does
 
 An ensemble has several networks, each in a folder of its own: 1/model.xml, 2/model.xml, ...
@@ -29,11 +31,14 @@ from lacuna.predictions import Predictions
 from lacuna.runtimes import HEAD_FILE, MODEL_FILES, Runtime
 from lacuna.targets import Targets
 
+DESCRIPTION = "bundle.json"
 FORMAT_VERSION = 3
 MAX_DESCRIPTION_BYTES = 20_000_000
 MAX_MODEL_BYTES = 2_000_000_000
 MAX_IMAGE_SIZE = 1024
+FAMILIARITY_FILE = "familiarity.npz"
 PREDICTIONS = {"validation": "validation.npz", "test": "test.npz"}
+CARD_FILE = "README.md"
 
 
 @dataclass(frozen=True)
@@ -77,12 +82,15 @@ def write_bundle(
     predictions: Mapping[str, Path],
     origin: Mapping[str, object],
     metrics: Mapping[str, object],
+    familiarity: Path | None = None,
+    card: str = "",
 ) -> None:
     """Write a bundle into an existing folder.
 
     `exported` are the folders with each member's network for both runtimes, `predictions` the file of each part of
     PREDICTIONS. `origin` (hashes of data and parameters, versions of the libraries) and `metrics` are for the reader's
-    eyes. The same content gives the same bytes.
+    eyes, `familiarity` is the file that stage familiarity wrote, `card` the text of the model card, if there is one.
+    The same content gives the same bytes.
     """
     bundle.calibration.fits(bundle.targets)  # raises LacunaError when they don't belong together
     networks = []
@@ -94,6 +102,10 @@ def write_bundle(
         networks.append({**asdict(member), "files": _hashes(place, member.files)})
     for part, name in PREDICTIONS.items():
         shutil.copyfile(predictions[part], folder / name)
+    if familiarity is not None:
+        shutil.copyfile(familiarity, folder / FAMILIARITY_FILE)
+    if card:
+        (folder / CARD_FILE).write_text(card, encoding="utf-8")
     content = {
         "format_version": FORMAT_VERSION,
         "networks": networks,
@@ -101,6 +113,8 @@ def write_bundle(
         "calibration": bundle.calibration.to_json(),
         "training_counts": bundle.training_counts,
         "predictions": _hashes(folder, PREDICTIONS.values()),
+        "familiarity": _hashes(folder, [FAMILIARITY_FILE] if familiarity else []),
+        "card": _hashes(folder, [CARD_FILE] if card else []),
         "origin": origin,
         "metrics": metrics,
     }
@@ -142,6 +156,8 @@ def read_bundle(folder: Path, runtime: Runtime) -> Bundle:
             if name in member.files:
                 path = Path(member.folder, name).as_posix()
                 _check_file(folder / path, hashes[path])
+    if FAMILIARITY_FILE in hashes:
+        _check_file(folder / FAMILIARITY_FILE, hashes[FAMILIARITY_FILE])
     return bundle
 
 
@@ -157,21 +173,33 @@ def bundle_files(folder: Path) -> dict[str, str]:
             for network in content["networks"]
             for name, expected in network["files"].items()
         }
-        hashes |= content["predictions"]
+        hashes |= content["predictions"] | content.get("familiarity", {}) | content.get("card", {})
     except (KeyError, TypeError, AttributeError) as error:
         raise LacunaError(f"{folder / 'bundle.json'}: damaged, {type(error).__name__}: {error}; {_MEND}") from None
-    known = {HEAD_FILE, *PREDICTIONS.values(), *(name for names in MODEL_FILES.values() for name in names)}
     for path in hashes:
-        parent, _, name = path.rpartition("/")
-        if name not in known or not (parent == "" or parent.isdecimal()):  # nothing outside of the bundle
+        if not is_of_a_bundle(path):
             raise LacunaError(f"{folder / 'bundle.json'}: damaged, names a file {path!r}; {_MEND}")
     return hashes
 
 
-def check_files(folder: Path) -> None:
-    """Raise LacunaError when a file of a bundle, needed for predictions or not, is missing or damaged."""
-    for path, expected in bundle_files(folder).items():
+def is_of_a_bundle(path: str) -> bool:
+    """Whether `path` can be a file's path in a bundle: a known name, in the bundle's folder or in that of a member."""
+    parent, _, name = path.rpartition("/")
+    networks = {name for names in MODEL_FILES.values() for name in names}
+    known = {DESCRIPTION, HEAD_FILE, FAMILIARITY_FILE, CARD_FILE, *PREDICTIONS.values(), *networks}
+    return name in known and (path == name or (parent.isascii() and parent.isdecimal()))
+
+
+def check_files(folder: Path) -> dict[str, str]:
+    """Check that a bundle is whole, what no prediction needs as well; return its `bundle_files`.
+
+    Raises LacunaError as `read_bundle` does.
+    """
+    read_bundle(folder, "openvino")
+    files = bundle_files(folder)
+    for path, expected in files.items():
         _check_file(folder / path, expected)
+    return files
 
 
 def read_predictions(folder: Path) -> dict[str, Predictions]:

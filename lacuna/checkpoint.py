@@ -15,7 +15,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from lacuna.files import whole_file
+from lacuna.files import save_arrays
 
 Arrays = list[NDArray[Any]]
 
@@ -46,8 +46,7 @@ class Checkpoint:
             for i, array in enumerate(getattr(state, name))
         }
         numbers = {"best_log_loss": state.best_log_loss, "best_epoch": state.best_epoch, "history": state.history}
-        with whole_file(self.path) as partial:
-            np.savez(partial, allow_pickle=False, numbers=np.array(json.dumps(numbers)), **arrays)
+        save_arrays(self.path, {"numbers": np.array(json.dumps(numbers)), **arrays})
 
     def load(self) -> TrainingState | None:
         """The state after the last finished epoch, or None when there is none that can be read."""

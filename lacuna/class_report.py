@@ -9,6 +9,7 @@ from lacuna.bootstrap import exact_bound, interval
 from lacuna.csv_files import write_csv
 from lacuna.evaluation import Scored
 from lacuna.files import whole_file
+from lacuna.text_table import align
 
 MOST_PRINTED = 10
 """The classes of a target with more of them stand in the CSV only."""
@@ -46,13 +47,7 @@ def class_table(one: Scored, confidence: float) -> str:
         ends = "" if low == "" else f" [{_percent(low)}-{_percent(high)}]"
         lines.append((f"  {name}", str(support), _percent(precision), _percent(recall), _percent(f1) + ends))
     lines[0] = (one.target.name, *lines[0][1:])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(
-            [line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))]
-        )
-        for line in lines
-    )
+    return align(lines)
 
 
 def _rows(one: Scored, confidence: float) -> Iterator[tuple[object, ...]]:

@@ -1,4 +1,4 @@
-"""The command line: predict images, set params.yaml to a preset, fetch its data, compare experiments, tune.
+"""The command line: predict images, set params.yaml to a preset, fetch its data, compare experiments, tune, pack.
 
     python -m lacuna --help
 
@@ -151,6 +151,35 @@ def ensemble(options: argparse.Namespace) -> int:
     return 0
 
 
+def drift(options: argparse.Namespace) -> int:
+    """Tell whether new images have drifted away from those of training: in what the network sees, what it predicts and
+    what the images are."""
+    from lacuna.drift_report import report_drift
+    from lacuna.predictor import Predictor
+
+    return report_drift(Predictor(options.bundle), options.images, options.out, options.json)
+
+
+def pack(options: argparse.Namespace) -> int:
+    """Check a bundle and write it as one zip archive; the same bundle gives the same bytes."""
+    from lacuna.files import sha256
+    from lacuna.packing import pack as write_archive
+
+    out = options.out or options.bundle.resolve().with_suffix(".zip")
+    write_archive(options.bundle, out)
+    print(f"{out}: {out.stat().st_size} bytes, SHA-256 {sha256(out)}")
+    return 0
+
+
+def unpack(options: argparse.Namespace) -> int:
+    """Check an archive made by pack and put its bundle into a folder; nothing changes when it is not whole."""
+    from lacuna.packing import unpack as read_archive
+
+    read_archive(options.archive, options.to)
+    print(f"{options.to}: unpacked and checked")
+    return 0
+
+
 def _format_value(value: object) -> str:
     """As YAML has it, in one line."""
     return json.dumps(value, ensure_ascii=False) if not isinstance(value, str) or not value else value
@@ -223,4 +252,22 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("bundles", metavar="BUNDLE", nargs="+", type=Path, help="a bundle's folder")
     command.add_argument("--out", type=Path, default=Path("models/ensemble"), help="where it goes (%(default)s)")
     command.set_defaults(run=ensemble)
+
+    command = commands.add_parser("drift", help="compare new images with training", description=drift.__doc__)
+    what = "a folder; an image, a pattern, a CSV file of paths or - (standard input), as predict takes them"
+    command.add_argument("images", metavar="FOLDER", nargs="+", help=what)
+    command.add_argument("--bundle", type=Path, default=Path("models/bundle"), help="the model (%(default)s)")
+    command.add_argument("--out", type=Path, default=Path("drift.png"), help="where the picture goes (%(default)s)")
+    command.add_argument("--json", action="store_true", help="print every figure as one JSON document")
+    command.set_defaults(run=drift)
+    command = commands.add_parser("pack", help="make one file of a model", description=pack.__doc__)
+    what = "a bundle's folder (%(default)s)"
+    command.add_argument("bundle", metavar="BUNDLE", nargs="?", type=Path, default=Path("models/bundle"), help=what)
+    command.add_argument("--out", metavar="FILE", type=Path, help="where it goes (beside the folder, named BUNDLE.zip)")
+    command.set_defaults(run=pack)
+
+    command = commands.add_parser("unpack", help="put a packed model into a folder", description=unpack.__doc__)
+    command.add_argument("archive", metavar="FILE", type=Path, help="made by pack")
+    command.add_argument("--to", metavar="DIR", type=Path, required=True, help="new, empty, or a bundle to be replaced")
+    command.set_defaults(run=unpack)
     return parser

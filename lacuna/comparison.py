@@ -15,6 +15,7 @@ from lacuna.evaluation import score_validation
 from lacuna.metrics import SMALLEST_PROBABILITY, Floats
 from lacuna.predictions import Predictions
 from lacuna.targets import Targets
+from lacuna.text_table import align
 
 MACRO = "macro"
 """The name of the row of means over targets."""
@@ -138,11 +139,7 @@ def comparison_table(comparison: Comparison, name_a: str, name_b: str) -> str:
         )
         for d in comparison.differences
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = []
-    for target, figure, *numbers, better in rows:
-        aligned = [cell.rjust(width) for cell, width in zip(numbers, widths[2:], strict=False)]
-        lines.append("  ".join([target.ljust(widths[0]), figure.ljust(widths[1]), *aligned, better]))
+    lines = [align(rows, left=(0, 1, -1))]
     lines.append(f"{comparison.n_images} validation images in common")
     if comparison.n_contradictions:
         lines.append(f"{comparison.n_contradictions} cells with different labels left out")

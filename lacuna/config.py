@@ -20,7 +20,7 @@ from lacuna.config_types import (
     Words,
     layers_or_block,
 )
-from lacuna.config_use import Export
+from lacuna.config_use import Export, Familiarity
 from lacuna.search_space import Range, check_space
 from lacuna.targets import Kind, Target
 
@@ -210,6 +210,7 @@ class Baseline(Block):
     neighbours: Count
     cnn_size: Annotated[int, Field(ge=8, le=512)]
     cnn_epochs: Count
+    seed: Seed
 
 
 class Explain(Block):
@@ -233,6 +234,7 @@ class Report(Block):
 
 class Track(Block):
     experiment: Annotated[str, Field(min_length=1)]
+    model_name: Annotated[str, Field(pattern=r"^[^/:'\s]+$")]
 
 
 class Tune(Block):
@@ -264,6 +266,7 @@ class Params(Block):
     audit: Audit
     baseline: Baseline
     explain: Explain
+    familiarity: Familiarity
     report: Report
     track: Track
     tune: Tune

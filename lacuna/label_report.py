@@ -12,6 +12,7 @@ from lacuna.labels import OTHER, Encoded, Joined
 from lacuna.manifest import PARTS, Manifest
 from lacuna.sources import LabelFile
 from lacuna.targets import Target, Targets
+from lacuna.text_table import align
 
 SHOWN_LINES = 5
 
@@ -177,6 +178,4 @@ def label_table(counts: Mapping[str, TargetCounts], targets: Targets) -> str:
             cells.append(f"{count[part]['present']} of {known}" if target.kind == "binary" else str(known))
         word, n = min(count["train"].items(), key=lambda item: item[1])
         lines.append((target.name, f"{count['known_share']:.0%}", *cells, f"{word} {n}"))
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    aligned = ([cell.rjust(width) for cell, width in zip(line, widths, strict=True)] for line in lines)
-    return "\n".join("  ".join([line[0].strip().ljust(widths[0]), *line[1:]]) for line in aligned)
+    return align(lines)

@@ -36,7 +36,13 @@ class Manifest:
 
     def part(self, name: Part) -> "Manifest":
         """The images of one split."""
-        here = self.split == name
+        return self._take(self.split == name)
+
+    def without_test(self) -> "Manifest":
+        """The images that may be looked at while a model is made: those of training and validation."""
+        return self._take(self.split != "test")
+
+    def _take(self, here: NDArray[np.bool_]) -> "Manifest":
         return Manifest(self.image[here], self.row[here], self.split[here], self.group[here], self.labels[here])
 
     def save(self, path: Path, targets: Targets) -> None:

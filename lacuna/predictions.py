@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.errors import LacunaError
-from lacuna.files import whole_file
+from lacuna.files import save_arrays
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,13 @@ class Predictions:
 
     def save(self, path: Path) -> None:
         """Write a `.npz`; the same content gives the same bytes."""
-        with whole_file(path) as partial:
-            np.savez(
-                partial,
-                logits=np.asarray(self.logits, np.float32),
-                labels=np.asarray(self.labels, np.int16),
-                image=np.asarray(self.image, np.str_),
-                group=np.asarray(self.group, np.int64),
-            )
+        arrays: dict[str, NDArray[Any]] = {
+            "logits": np.asarray(self.logits, np.float32),
+            "labels": np.asarray(self.labels, np.int16),
+            "image": np.asarray(self.image, np.str_),
+            "group": np.asarray(self.group, np.int64),
+        }
+        save_arrays(path, arrays)
 
     @classmethod
     def load(cls, path: Path) -> "Predictions":

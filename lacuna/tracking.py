@@ -8,7 +8,9 @@ import json
 import logging
 import os
 import re
+import tempfile
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,13 +23,34 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param
+from mlflow.entities import LoggedModelOutput, Metric, Param
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 CONTENT_TAG = "lacuna.content"
-"""Digest of a run's name, parameters, metrics, history and files: what makes two runs the same."""
+"""Digest of a run's name, parameters, metrics, history, files and model: what makes two runs the same, or two versions
+of a model."""
+
+MODEL_TAG = "lacuna.model"
+"""The address of the registered version with a run's model."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A bundle as MLflow keeps, loads and serves it: a pyfunc, registered under `name`.
+
+    `loader` is the module of this package that loads the folder `bundle`. `inputs` and `outputs` are the columns with
+    MLflow's types; `example` is an input with one row. `requirements` are pinned, one for each library.
+    """
+
+    name: str
+    bundle: Path
+    loader: str
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
+    example: Mapping[str, object]
+    requirements: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -48,6 +71,7 @@ class Run:
     facts: Mapping[str, float] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     children: Sequence["Run"] = ()
+    model: Model | None = None
 
 
 def flatten(content: Mapping[str, object], prefix: str = "") -> dict[str, object]:
@@ -79,7 +103,8 @@ def log_run(run: Run, *, root: Path, experiment: str) -> tuple[str, bool]:
 
     The store is `MLFLOW_TRACKING_URI` or else `mlflow.db` in `root`, with the files in `root/mlruns`: absolute
     paths, because a DVC experiment may run in a folder that is deleted afterwards. When a finished run with
-    the same content and the same name is there already, nothing is logged.
+    the same content and the same name is there already, nothing is logged. The run's model becomes a version of its
+    registered model, unless one with the same content is registered.
 
     One process at a time: several that meet an empty store would race to create its tables and break it.
     A run whose logging fails, or its parent, ends as FAILED. Raises LacunaError when MLflow refuses.
@@ -134,11 +159,67 @@ def _log(client: MlflowClient, experiment_id: str, run: Run, tags: Mapping[str, 
             client.log_artifact(run_id, str(path), path.parent.as_posix() if path.parent.name else None)
         for child in run.children:
             _log(client, experiment_id, child, {MLFLOW_PARENT_RUN_ID: run_id})
+        if run.model is not None:
+            client.set_tag(run_id, MODEL_TAG, _register(client, experiment_id, run_id, run.model))
     except BaseException:
         client.set_terminated(run_id, "FAILED")
         raise
     client.set_terminated(run_id)
     return run_id
+
+
+def _register(client: MlflowClient, experiment_id: str, run_id: str, model: Model) -> str:
+    """Return the address of the registered version with the model's content: one that is there, or a new one."""
+    content = _model_content(model)
+    same = client.search_model_versions(f"name = '{model.name}' AND tags.`{CONTENT_TAG}` = '{content}'", max_results=1)
+    if not same:
+        logged = client.create_logged_model(experiment_id, model.name, source_run_id=run_id)
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch, "model")
+            _save_model(folder, model, {"run_id": run_id, "model_id": logged.model_id})
+            client.log_model_artifacts(logged.model_id, str(folder))
+        client.finalize_logged_model(logged.model_id, "READY")
+        client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+        if not client.search_registered_models(f"name = '{model.name}'"):
+            client.create_registered_model(model.name)
+        source, tags = (
+            logged.artifact_location,
+            {CONTENT_TAG: content},
+        )  # models:/ID would be sought in MLflow's default
+        same = [client.create_model_version(model.name, source, run_id, tags=tags, model_id=logged.model_id)]
+    return f"models:/{model.name}/{same[0].version}"
+
+
+def _save_model(folder: Path, model: Model, ids: Mapping[str, str]) -> None:
+    import pandas as pd
+
+    with warnings.catch_warnings():  # MLflow's own code, when it is imported and with pandas 3
+        warnings.simplefilter("ignore")
+        from mlflow import models
+        from mlflow.pyfunc import save_model
+        from mlflow.types import ColSpec, Schema
+
+        columns = (model.inputs, model.outputs)
+        schemas = [Schema([ColSpec(kind, name) for name, kind in part.items()]) for part in columns]
+        save_model(
+            str(folder),
+            loader_module=model.loader,
+            data_path=str(model.bundle),
+            code_paths=[str(Path(__file__).parent)],
+            signature=models.ModelSignature(*schemas),
+            input_example=pd.DataFrame({name: [value] for name, value in model.example.items()}),
+            pip_requirements=list(model.requirements),
+            mlflow_model=models.Model(**ids),
+        )
+
+
+def _model_content(model: Model) -> str:
+    """Not of the code that loads it: what shapes an answer raises the version of Lacuna, which the bundle states."""
+    stated = [model.loader, dict(model.inputs), dict(model.outputs), list(model.requirements)]
+    digest = hashlib.sha256(json.dumps(stated).encode())
+    for path in _files([model.bundle]):
+        digest.update(path.relative_to(model.bundle).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def _key(name: str) -> str:
@@ -154,6 +235,8 @@ def _content(run: Run) -> str:
         digest.update(json.dumps(stated, sort_keys=True).encode())
         for path in _files(run.artifacts):
             digest.update(str(path).encode() + path.read_bytes())
+        if run.model is not None:
+            digest.update(f"{run.model.name} {_model_content(run.model)}".encode())
         for child in run.children:
             add(child)
 

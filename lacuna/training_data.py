@@ -40,14 +40,11 @@ class TrainingData:
 
         Raises LacunaError when `train` names a target that is not there.
         """
-        every = Targets.load(data / "prepared/targets.json")
-        learned = learned_indices(every, train)
-        targets = every.take(learned)
-        manifest = Manifest.load(data / "prepared/manifest.csv", every)
+        targets, manifest = open_labels(data / "prepared", train)
         return cls(
             targets,
             load_statistics(data / "prepared/class_weights.json", targets),
-            replace(manifest, labels=manifest.labels[:, learned]),
+            manifest,
             FeatureStore.open(data / "features"),
             np.load(data / "images/images.npy", mmap_mode="r"),
         )
@@ -71,6 +68,17 @@ class TrainingData:
             self.manifest.split,
             self.manifest.labels,
         ]
+
+
+def open_labels(prepared: Path, train: Train) -> tuple[Targets, Manifest]:
+    """The learned targets, and the manifest with the labels of those.
+
+    Raises LacunaError when `train` names a target that is not there.
+    """
+    every = Targets.load(prepared / "targets.json")
+    learned = learned_indices(every, train)
+    manifest = Manifest.load(prepared / "manifest.csv", every)
+    return every.take(learned), replace(manifest, labels=manifest.labels[:, learned])
 
 
 def learned_indices(targets: Targets, train: Train) -> list[int]:

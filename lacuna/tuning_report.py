@@ -22,6 +22,7 @@ from lacuna.search import (
     finished,
     place_of,
 )
+from lacuna.text_table import align
 from lacuna.tracking import Run
 
 SHOWN = 5
@@ -41,16 +42,17 @@ def summary(study: optuna.Study, plan: Plan, figure: str, confirmed: Difference 
         f"{len(finished(study))} settings of {plan.seeds} seeds, {n_early} ended early; {figure.replace('_', ' ')}, "
         "macro, on validation:",
         "",
-        "  ".join(["setting".rjust(7), "mean ± sd of seeds", *keys]),
-        "  ".join(["default", describe(default_scores(study)).ljust(18)]),
+    ]
+    rows = [
+        ["setting", "mean ± sd of seeds", *keys],
+        ["default", describe(default_scores(study)), *([""] * len(keys))],
     ]
     for trial in ranked(study)[:SHOWN]:
         values = chosen_values(trial.params, plan.space)
-        cells = [str(values[key]).ljust(len(key)) for key in keys]
-        lines.append(
-            "  ".join([str(place_of(study, trial)).rjust(7), describe(trial.user_attrs[SCORES]).ljust(18), *cells])
-        )
-    return "\n".join([*(line.rstrip() for line in lines), "", verdict(study, plan, confirmed)])
+        scores = describe(trial.user_attrs[SCORES])
+        rows.append([str(place_of(study, trial)), scores, *(str(values[key]) for key in keys)])
+    table = align(rows, left=range(1, len(rows[0])))
+    return "\n".join([*lines, table, "", verdict(study, plan, confirmed)])
 
 
 def verdict(study: optuna.Study, plan: Plan, confirmed: Difference | None) -> str:
@@ -70,7 +72,7 @@ def verdict(study: optuna.Study, plan: Plan, confirmed: Difference | None) -> st
         if confirmed.low > 0:
             words += "better than the noise of seeds explains."
         elif confirmed.high < 0:
-            words += "worse than the noise of seeds explains, its lead in the search was luck."
+            return f"{words}worse than the noise of seeds explains, its lead in the search was luck; nothing to change."
         else:
             words += "no more than the noise of seeds explains."
     return (

@@ -8,7 +8,9 @@ import numpy as np
 from lacuna.baselines import trivial_probabilities
 from lacuna.bootstrap import exact_bound, interval
 from lacuna.evaluation import Scored
+from lacuna.figure_text import percent
 from lacuna.metrics import Floats, brier, classwise_ece, ece, log_loss
+from lacuna.text_table import align
 
 LEARNED = "learned"
 SIGNAL_ONLY = "signal, no F1 gain shown"
@@ -75,20 +77,15 @@ def table(metrics: Metrics) -> str:
     rows = [header]
     for name, figures in metrics["targets"].items():
         percents = (
-            _percent(figures, "precision"),
-            _percent(figures, "recall"),
-            _percent(figures, "f1"),
-            _percent(figures, "baseline_f1"),
-            _percent(figures, "average_precision"),
-            _percent(figures, "baseline_average_precision"),
+            percent(figures, "precision"),
+            percent(figures, "recall"),
+            percent(figures, "f1"),
+            percent(figures, "baseline_f1"),
+            percent(figures, "average_precision"),
+            percent(figures, "baseline_average_precision"),
         )
         rows.append((name, str(figures["n_known"]), *percents, figures["verdict"]))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
-    lines = []
-    for first, *middle, last in rows:
-        aligned = [cell.rjust(width) for cell, width in zip(middle, widths[1:], strict=False)]
-        lines.append("  ".join([first.ljust(widths[0]), *aligned, last]))
-    return "\n".join(lines)
+    return align(rows, left=(0, -1))
 
 
 def _summarise(one: Scored, confidence: float, min_positives: int) -> Metrics:
@@ -185,12 +182,3 @@ def _with_interval(name: str, values: Floats, confidence: float) -> Metrics:
 
 def _rounded(value: float) -> float:
     return round(float(value), 6) + 0.0  # + 0.0: no minus zero
-
-
-def _percent(figures: Metrics, name: str) -> str:
-    if name not in figures:
-        return "-"
-    text = f"{100 * figures[name]:.0f}"
-    if f"{name}_low" in figures:
-        text += f" [{100 * figures[f'{name}_low']:.0f}-{100 * figures[f'{name}_high']:.0f}]"
-    return text

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from lacuna.audit import audit_targets, audited
+from lacuna.audit import audit_targets
 from lacuna.audit_leaks import count_across
 from lacuna.audit_metadata import describe_files
 from lacuna.audit_plots import plot_audit
@@ -33,7 +33,7 @@ def audit(params: Params) -> Facts:
     whole = Manifest.load(Path("data/prepared/manifest.csv"), targets)
     duplicates = np.array([line["group"] for line in read_csv(FILES)], dtype=np.int64)
     across = count_across(duplicates[whole.row], whole.split)
-    manifest = audited(whole)
+    manifest = whole.without_test()
     copies = duplicates[manifest.row]
 
     images = np.load("data/images/images.npy", mmap_mode="r")

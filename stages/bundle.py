@@ -13,12 +13,15 @@ from lacuna.bundle import Bundle, Input, Member, write_bundle
 from lacuna.calibration import Calibration
 from lacuna.config import Params
 from lacuna.files import read_json, sha256, whole_folder
+from lacuna.model_card.card import Found, model_card
 from lacuna.targets import Targets
 from stages._run import run
 
 LIBRARIES = ("keras", "numpy", "onnx", "onnxruntime", "openvino", "pillow", "tensorflow", "tf2onnx")
 
-WITHOUT_EFFECT = {"audit", "baseline", "explain", "explore", "export", "report", "sample", "track", "tune"}
+WITHOUT_EFFECT = {
+    "audit", "baseline", "explain", "explore", "export", "familiarity", "report", "sample", "track", "tune"
+}  # fmt: skip
 """Blocks of params.yaml that shape neither the model nor its figures, except through the data."""
 
 
@@ -42,7 +45,11 @@ def bundle(params: Params) -> None:
         "params_sha256": _hash(params.model_dump(mode="json", exclude=WITHOUT_EFFECT)),
         "versions": {"lacuna": lacuna.__version__, **{library: version(library) for library in LIBRARIES}},
     }
-    metrics = {part: read_json(Path(f"metrics/{part}.json")) for part in ("validation", "test")}
+    found = {
+        name: read_json(Path(f"metrics/{name}.json")) for name in ("prepare", "audit", "baseline", "explain", "test")
+    }
+    metrics = {"validation": read_json(Path("metrics/validation.json")), "test": found["test"]}
+    classes = {target.name: target.classes for target in targets}
     with whole_folder(Path("models/bundle")) as folder:
         write_bundle(
             folder,
@@ -51,6 +58,8 @@ def bundle(params: Params) -> None:
             predictions=predictions,
             origin=origin,
             metrics=metrics,
+            familiarity=Path("models/familiarity.npz"),
+            card=model_card(Found(**found, origin=origin), classes, params),
         )
 
 

@@ -10,13 +10,13 @@ import numpy as np
 from lacuna.config import Params
 from lacuna.csv_files import read_csv
 from lacuna.exploration.charts import draw_charts
-from lacuna.exploration.files_table import read_files
 from lacuna.exploration.findings import find
 from lacuna.exploration.galleries import draw_galleries, plot_rejected
 from lacuna.exploration.subject import Subject
 from lacuna.exploration.summary import summarise
 from lacuna.exploration.tables import write_tables
 from lacuna.files import whole_folder, write_json
+from lacuna.files_table import read_files
 from lacuna.manifest import Manifest
 from lacuna.targets import Targets
 from stages._run import Facts, run

@@ -5,25 +5,32 @@ See the result with `mlflow ui`. Another server or database: set MLFLOW_TRACKING
     python -m stages.track
 """
 
-import hashlib
 import os
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lacuna.config import Params
 from lacuna.csv_files import read_csv
 from lacuna.files import read_json, sha256
 from lacuna.machine import describe_machine
+from lacuna.registered_model import describe_model
 from lacuna.tracking import Run, flatten, log_run, numbers
 from stages._run import Facts, run
 
+BUNDLE, LOCK = Path("models/bundle"), Path("requirements-serve.txt")
+
 PHASES = {"warm-up": "warmup", "fine-tune": "finetune"}
 
-METRICS = {"validation": Path("metrics/validation.json"), "test": Path("metrics/test.json")}
+METRICS = ("validation", "test", "explore", "audit", "baseline", "explain", "report")
+"""The files in metrics/ whose figures are logged, each under its name."""
 
 ARTIFACTS = [
     Path("metrics/classes.csv"),
     Path("metrics/prepare.json"),
-    *METRICS.values(),
+    Path("metrics/test.json"),
+    Path("metrics/validation.json"),
     Path("models/bundle/bundle.json"),
     Path("models/calibration.json"),
     Path("plots/attributes.png"),
@@ -34,6 +41,7 @@ ARTIFACTS = [
     Path("plots/loss_curve.png"),
     Path("plots/pr_curves.png"),
     Path("plots/reliability.png"),
+    Path("plots/report.html"),
 ]
 
 
@@ -41,20 +49,29 @@ def track(params: Params) -> Facts:
     records = {path.stem: path for path in sorted(Path("runs").glob("*.json"))}
     tags = describe_machine()
     if Path("dvc.lock").exists():
-        tags["dvc_lock"] = hashlib.sha256(Path("dvc.lock").read_bytes()).hexdigest()
-    metrics = {name: numbers(flatten(read_json(path))) for name, path in METRICS.items()}
+        tags["dvc_lock"] = sha256(Path("dvc.lock"))
+    metrics: dict[str, float] = {}
+    for name in METRICS:
+        metrics |= numbers(flatten(read_json(Path(f"metrics/{name}.json")), f"{name}/"))
     mirrored = Run(
         name=os.environ.get("DVC_EXP_NAME") or "workspace",
         params=flatten(params.model_dump(mode="json")),
-        metrics={f"{part}/{key}": value for part, figures in metrics.items() for key, value in figures.items()},
+        metrics=metrics,
         artifacts=ARTIFACTS,
         facts={f"seconds/{stage}": read_json(path)["seconds"] for stage, path in records.items()},
         tags=tags,
         children=[_phase(name, suffix) for name, suffix in PHASES.items()],
+        model=describe_model(params.track.model_name, BUNDLE, pixels=_training_image(), lock=LOCK),
     )
     run_id, is_new = log_run(mirrored, root=Path(os.environ.get("DVC_ROOT", ".")), experiment=params.track.experiment)
     print(f"MLflow run {run_id}" if is_new else f"MLflow has this run already: {run_id}")
     return {"mlflow_run": run_id}
+
+
+def _training_image() -> NDArray[np.uint8]:
+    row = next(row for row in read_csv(Path("data/prepared/manifest.csv")) if row["split"] == "train")["row"]
+    image: NDArray[np.uint8] = np.load("data/images/images.npy", mmap_mode="r")[int(row)]
+    return image
 
 
 def _phase(name: str, suffix: str) -> Run:

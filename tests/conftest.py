@@ -54,3 +54,15 @@ def tiny_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinyProject
         return load_params(tmp_path / "params.yaml")
 
     return write
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow store with its tables, because creating them takes seconds."""
+    from lacuna.tracking import Run, log_run
+
+    root = tmp_path_factory.mktemp("migrated")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("MLFLOW_TRACKING_URI", raising=False)
+        log_run(Run("first"), root=root, experiment="first")
+    return root / "mlflow.db"

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from lacuna.audit_leaks import agreement, count_across
-from lacuna.audit_metadata import FIELDS, brightness, describe_files, together
+from lacuna.audit_metadata import FIELDS, describe_files, together
 from lacuna.audit_signal import measure
+from lacuna.brightness import brightness
 from lacuna.csv_files import write_csv
 from lacuna.errors import LacunaError
 from lacuna.label_errors import doubt

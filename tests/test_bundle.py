@@ -82,6 +82,22 @@ def test_every_file_is_checked_when_all_are_asked_for(folder):
         check_files(folder)
 
 
+def test_the_card_is_one_of_the_files_and_no_prediction_needs_it(original, tmp_path):
+    predictions = {part: original / f"{part}.npz" for part in ("validation", "test")}
+    described = tmp_path / "described"
+    described.mkdir()
+    write_bundle(
+        described, BUNDLE, exported=[original], predictions=predictions, origin={}, metrics={}, card="# A card\n"
+    )
+    assert (described / "README.md").read_text() == "# A card\n"
+    check_files(described)
+    assert "README.md" in bundle_files(described)
+    (described / "README.md").write_text("# Another card\n")
+    read_bundle(described, "onnx")
+    with pytest.raises(LacunaError, match=r"README\.md: not the file"):
+        check_files(described)
+
+
 def test_a_runtime_without_a_network_is_named_with_what_to_do(folder):
     with pytest.raises(LacunaError, match=r"no network for openvino-int8; set export\.int8 in params\.yaml"):
         read_bundle(folder, "openvino-int8")

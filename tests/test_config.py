@@ -157,6 +157,7 @@ def test_what_is_no_fitting_number_is_refused_where_a_number_belongs(place, valu
         ("calibrate.rules", {"hair": "cost"}, "calibrate.rules names 'hair', which is none of data.targets"),
         ("evaluate.confidence", 95, "expected less than 1, received 95"),
         ("explain.embedding", "pca", "expected 'tsne' or 'umap', received 'pca'"),
+        ("track.model_name", "a/b", "should match pattern"),
         ("explain.points", 6000, "expected less than or equal to 5000, received 6000"),
     ],
 )

@@ -11,7 +11,8 @@ from lacuna.evaluation import score_validation
 from lacuna.explanation.embedding_map import check_method, draw_points, lay_out
 from lacuna.explanation.examples import PER_SECTION, SECTIONS, choose_examples
 from lacuna.explanation.judgement import Judgement, judge
-from lacuna.explanation.likeness import confused_pairs, likeness, mean_images
+from lacuna.explanation.likeness import confused_pairs, mean_images
+from lacuna.mean_images import correlate
 from lacuna.targets import Target, Targets
 from tests.simulated_predictions import CALIBRATE, EVALUATE, RELATION, TARGETS, TIED, simulate, simulate_tied
 
@@ -83,16 +84,17 @@ def test_mean_images_and_their_likeness_by_hand():
     images[6] = 255  # unknown
     labels = np.array([[0], [0], [1], [1], [2], [2], [-1]])
     row = np.arange(7)
-    (means,) = mean_images(images, row, labels, Targets((KIND,)))
+    ((means, counts),) = mean_images(images, row, labels, Targets((KIND,)))
     assert means.shape == (3, 32, 32, 3)
     assert np.unique(means[0, :16]).tolist() == [200]
     assert not means[0, 16:].any()
-    alike = likeness(means)
+    assert counts.tolist() == [2, 2, 2]
+    alike = correlate(means, counts, 1)
     assert alike[0, 2] == pytest.approx(-1)
     assert alike[0, 1] > 0.99
-    (gap,) = mean_images(images, row[:4], labels[:4], Targets((KIND,)))
-    assert np.isnan(gap[2]).all()
-    assert np.isnan(likeness(gap)[2]).all()
+    ((gap, counts),) = mean_images(images, row[:4], labels[:4], Targets((KIND,)))
+    assert counts.tolist() == [2, 2, 0]
+    assert np.isnan(correlate(gap, counts, 1)[2]).all()
 
 
 def test_confused_pairs_are_the_commonest_mistakes_with_how_alike_they_are():

@@ -1,5 +1,6 @@
 """The manifest comes back from its file as it was, and says when it belongs to other targets."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,3 +47,8 @@ def test_part() -> None:
     assert train.labels.tolist() == [[1, -1], [0, 0]]
     assert len(MANIFEST.part("val")) == 0
     assert MANIFEST.part("val").labels.shape == (0, 2)
+
+
+def test_without_test() -> None:
+    split = np.array(["train", "test", "val"])
+    assert replace(MANIFEST, split=split).without_test().row.tolist() == [0, 5]

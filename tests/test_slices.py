@@ -3,6 +3,7 @@ import pytest
 
 from lacuna.explanation.judgement import Judgement
 from lacuna.explanation.slices import LEAST_GROUPS, Cut, cut_images, cut_in_thirds, examine_slices
+from lacuna.files_table import FileFigures
 from lacuna.targets import Target, Targets
 from tests.simulated_predictions import EVALUATE
 
@@ -95,7 +96,7 @@ def test_images_are_cut_by_size_light_format_and_the_other_targets():
     images[20:] = (np.arange(60) * 7 % 60 * 4)[:, None, None, None]
     row = np.arange(20, 80)
     files = [
-        {"format": "JPEG" if i % 2 else "PNG", "width": str(100 * (1 + i // 20)), "height": "100"} for i in range(60)
+        FileFigures(f"{i}.png", "JPEG" if i % 2 else "PNG", "RGB", 100 * (1 + i // 20), 100, 5000) for i in range(60)
     ]
     labels = np.stack([np.arange(60) % 3, np.arange(60) % 3 - 1], axis=1)
     cuts = {cut.by: cut for cut in cut_images(Targets((KIND, RED)), labels, files, images, row)}

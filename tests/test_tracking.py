@@ -16,16 +16,6 @@ def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with its tables, because creating them takes seconds."""
-    root = tmp_path_factory.mktemp("migrated")
-    with pytest.MonkeyPatch.context() as environment:
-        environment.delenv("MLFLOW_TRACKING_URI", raising=False)
-        log_run(Run("first"), root=root, experiment="first")
-    return root / "mlflow.db"
-
-
 @pytest.fixture
 def root(tmp_path: Path, migrated: Path) -> Path:
     (tmp_path / "mlflow.db").write_bytes(migrated.read_bytes())

@@ -12,8 +12,9 @@ from lacuna.explanation.examples import EXAMPLES_HEADER, PER_SECTION, choose_exa
 from lacuna.explanation.faithfulness import Network
 from lacuna.explanation.inputs import Inputs
 from lacuna.explanation.judgement import Judgement
-from lacuna.explanation.likeness import PAIRS_HEADER, ConfusedPair, confused_pairs, likeness, list_pairs, mean_images
+from lacuna.explanation.likeness import PAIRS_HEADER, ConfusedPair, confused_pairs, list_pairs, mean_images
 from lacuna.explanation.sheets import Example, plot_confused_pairs, plot_examples
+from lacuna.mean_images import correlate
 
 
 def write_examples(folder: Path, network: Network, data: Inputs, judgements: Sequence[Judgement]) -> None:
@@ -47,16 +48,16 @@ def write_confused(folder: Path, data: Inputs, judgements: Sequence[Judgement]) 
     found: dict[str, list[ConfusedPair]] = {}
     lines: list[tuple[object, ...]] = []
     means = mean_images(data.images, data.known.row, data.known.labels, data.targets)
-    for one, mean in zip(judgements, means, strict=True):
+    for one, (mean, counts) in zip(judgements, means, strict=True):
         if one.target.kind == "binary":
             continue
-        pairs = found[one.target.name] = confused_pairs(one, likeness(mean))
+        pairs = found[one.target.name] = confused_pairs(one, correlate(mean, counts, fewest=1))
         lines += list_pairs(one, pairs)
         images = [
             [np.asarray(data.images[data.validation.row[row]]) for row in _surest(one, pair, data.validation.group)]
             for pair in pairs
         ]
-        plot_confused_pairs(folder / "confused" / f"{one.target.name}.png", one.target, pairs, mean, images)
+        plot_confused_pairs(folder / "confused" / f"{one.target.name}.png", one.target, pairs, mean, counts, images)
     write_csv(folder / "confused_pairs.csv", PAIRS_HEADER, lines)
     return found
 

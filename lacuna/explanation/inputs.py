@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.csv_files import read_csv
 from lacuna.errors import LacunaError
+from lacuna.files_table import FileFigures, read_files
 from lacuna.manifest import Manifest
 from lacuna.predictions import Predictions
 from lacuna.targets import Targets
@@ -27,7 +27,7 @@ class Inputs:
     predictions: Predictions
     validation: Manifest
     known: Manifest
-    files: list[dict[str, str]]
+    files: list[FileFigures]
     images: NDArray[np.uint8]
 
 
@@ -47,13 +47,8 @@ def open_inputs(data: Path) -> Inputs:
             "run `dvc repro train_finetune`"
         )
     learned = [every.names.index(name) for name in targets.names]
-    seen = manifest.split != "test"
-    known = Manifest(
-        manifest.image[seen], manifest.row[seen], manifest.split[seen], manifest.group[seen], manifest.labels[seen]
-    )
-    files = read_csv(data / "images/files.csv")
-    if "width" not in files[0]:
-        raise LacunaError(f"{data / 'images/files.csv'}: it has no column width; run `dvc repro ingest`")
+    known = manifest.without_test()
+    files = read_files(data / "images/files.csv")
     return Inputs(
         targets,
         every,

@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.explanation.judgement import Judgement
+from lacuna.mean_images import MeanImages
 from lacuna.metrics import Floats, Labels
 from lacuna.progress import progress
 from lacuna.targets import Targets
 
 SIDE = 32
-"""Mean images have about as many cells a side."""
+"""Mean images have at most so many cells a side."""
 
 BATCH = 256
 
@@ -38,41 +39,26 @@ class ConfusedPair:
     rank: float
 
 
-def mean_images(images: NDArray[np.uint8], row: NDArray[np.int64], labels: Labels, targets: Targets) -> list[Floats]:
-    """Per target the mean image of each class (n_classes, cells, cells, 3), 0 to 255; NaN where a class has none.
+def mean_images(
+    images: NDArray[np.uint8], row: NDArray[np.int64], labels: Labels, targets: Targets
+) -> list[tuple[NDArray[np.float32], NDArray[np.int64]]]:
+    """Per target the mean image of each class (n_classes, cells, cells, 3), 0 to 255, and how many images each is of.
 
     images: all working images, of which the n at `row` count, with labels (n, n_targets).
     """
-    step = max(1, images.shape[1] // SIDE)
-    cells = images.shape[1] // step
-    sums = [np.zeros((target.n_classes, cells * cells * 3)) for target in targets]
+    by_class = MeanImages(targets, images.shape[1], SIDE)
     starts = range(0, len(row), BATCH)
     for start in progress(starts, total=len(starts), what="mean images", unit="batches"):
-        batch = np.asarray(images[row[start : start + BATCH], : cells * step, : cells * step])
-        lines = batch.reshape(len(batch), cells, step, cells * step * 3).sum(axis=2, dtype=np.uint32)
-        small = lines.reshape(len(batch), cells, cells, step, 3).sum(axis=3).reshape(len(batch), -1) / step**2
-        for index, total in enumerate(sums):
-            total += (labels[start : start + BATCH, index] == np.arange(len(total))[:, None]) @ small
-    means = []
-    for index, total in enumerate(sums):
-        counts = np.bincount(labels[labels[:, index] >= 0, index], minlength=len(total))
-        with np.errstate(invalid="ignore"):
-            means.append((total / counts[:, None]).reshape(-1, cells, cells, 3))
-    return means
-
-
-def likeness(means: Floats) -> Floats:
-    """Pearson's correlation of mean images (n_classes, h, w, 3) over cells and channels; NaN where there is none."""
-    flat = means.reshape(len(means), -1)
-    centred = flat - flat.mean(axis=1, keepdims=True)
-    with np.errstate(invalid="ignore"):
-        standard = centred / np.linalg.norm(centred, axis=1, keepdims=True)
-    alike: Floats = standard @ standard.T
-    return alike
+        chosen = slice(start, start + BATCH)
+        by_class.add(np.asarray(images[row[chosen]]), labels[chosen])
+    return list(zip(by_class.means(), by_class.counts, strict=True))
 
 
 def confused_pairs(one: Judgement, alike: Floats) -> list[ConfusedPair]:
-    """The commonest mistakes of a target, at most MOST_PAIRS; `alike` (n_classes, n_classes) as `likeness` has it."""
+    """The commonest mistakes of a target, at most MOST_PAIRS.
+
+    alike: of the classes' mean images (n_classes, n_classes), as `mean_images.correlate` has it.
+    """
     n = one.target.n_classes
     wrong = np.flatnonzero(one.known & ~one.right)
     cells = one.labels[wrong].astype(np.intp) * n + one.decisions[wrong]

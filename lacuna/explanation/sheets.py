@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from lacuna.explanation.evidence import Maps
 from lacuna.explanation.examples import PER_SECTION
 from lacuna.explanation.likeness import ConfusedPair
-from lacuna.metrics import Floats
 from lacuna.pictures import BLUE, GREY, LIGHT, ORANGE, legend, picture, shorten
 from lacuna.targets import Target
 
@@ -73,10 +72,14 @@ def plot_confused_pairs(
     path: Path,
     target: Target,
     pairs: Sequence[ConfusedPair],
-    means: Floats,
+    means: NDArray[np.float32],
+    counts: NDArray[np.int64],
     images: Sequence[Sequence[NDArray[np.uint8]]],
 ) -> None:
-    """A row per pair: both classes' mean images (n_classes, h, w, 3), then some of the images that were mistaken."""
+    """A row per pair: both classes' mean images, then some of the images that were mistaken.
+
+    means: (n_classes, h, w, 3), each of so many images as `counts` says.
+    """
     step, height = 1.08, 1.66
     across = PER_SECTION + 2
     width, total = step * across + 0.06, height * max(len(pairs), 1) + 0.35
@@ -92,7 +95,7 @@ def plot_confused_pairs(
             axes.text(0, top - 0.17, counted, va="top", fontsize=7.5, color=GREY)
             bottom = top - 1.38
             for place, (index, label) in enumerate(((pair.actual, "mean, actual"), (pair.predicted, "mean, said"))):
-                if not np.isnan(means[index]).any():
+                if counts[index]:
                     _tile(axes, np.rint(means[index]).astype(np.uint8), place * step, bottom, "bicubic")
                 axes.text(place * step, bottom - 0.02, label, va="top", fontsize=6.5, color=GREY)
             for place, image in enumerate(examples):

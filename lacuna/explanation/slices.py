@@ -4,7 +4,7 @@ With many slices some look bad by luck. A slice is called worse only when Fisher
 so after Holm's correction over all slices of all targets, and the bootstrap over groups agrees.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from scipy.stats import hypergeom
 
 from lacuna.bootstrap import group_weights, interval
+from lacuna.brightness import brightness
 from lacuna.config import Evaluate
 from lacuna.explanation.judgement import Judgement
+from lacuna.files_table import FileFigures
 from lacuna.metrics import Floats, Labels
 from lacuna.multiple_testing import holm
 from lacuna.targets import Targets
@@ -67,14 +69,14 @@ class Slice:
 def cut_images(
     targets: Targets,
     labels: Labels,
-    files: Sequence[Mapping[str, str]],
+    files: Sequence[FileFigures],
     images: NDArray[np.uint8],
     row: NDArray[np.int64],
 ) -> list[Cut]:
     """All cuts of n images, by labels (n, n_targets), lines of files.csv and pixels: those of `images` at `row`."""
-    side = np.array([(int(line["width"]) * int(line["height"])) ** 0.5 for line in files])
-    light = np.array([images[one].mean() for one in row]) / 2.55
-    formats, member = np.unique([line["format"] for line in files], return_inverse=True)
+    side = np.array([(file.width * file.height) ** 0.5 for file in files])
+    light = brightness(images, row) / 2.55
+    formats, member = np.unique([file.format for file in files], return_inverse=True)
     return [
         cut_in_thirds("image size", side, "px"),
         cut_in_thirds("brightness", light, "%"),

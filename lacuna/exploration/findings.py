@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from lacuna.exploration.association import Association, associate
 from lacuna.exploration.missingness import Dependence, Together, missing_by_class, missing_together
 from lacuna.exploration.odd_images import OddImage, find_odd_images
-from lacuna.exploration.pixels import PixelFigures, correlate, measure_pixels
+from lacuna.exploration.pixels import PixelFigures, measure_pixels
 from lacuna.exploration.subject import Subject
 from lacuna.images import Resize
+from lacuna.mean_images import correlate
 
 FEWEST = 5
 """A mean image of fewer images says little of its class."""
@@ -18,7 +19,7 @@ FEWEST = 5
 
 @dataclass(frozen=True)
 class Findings:
-    """`likeness`: per target the correlation of its classes' mean images, as `pixels.correlate` has it."""
+    """`likeness`: per target the correlation of its classes' mean images, as `mean_images.correlate` has it."""
 
     pixels: PixelFigures
     likeness: tuple[NDArray[np.float64], ...]

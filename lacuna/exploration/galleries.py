@@ -113,7 +113,7 @@ def plot_means(
 ) -> None:  # fmt: skip
     """The mean image of each class, how each differs from that of all, and how alike they are.
 
-    means: `(n_classes, side, side, 3)`. likeness: as `pixels.correlate` has it.
+    means: `(n_classes, side, side, 3)`. likeness: as `mean_images.correlate` has it.
     """
     enough = np.where(np.isnan(np.diag(likeness)), 0, counts)
     shown = shown_classes(enough.tolist(), most).all

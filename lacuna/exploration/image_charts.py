@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
-from lacuna.exploration.files_table import FileFigures
+from lacuna.files_table import FileFigures
 from lacuna.pictures import BLUE, DARK, GREEN, GREY, LIGHT, ORANGE, picture, shorten
 
 CHANNELS = (("red", ORANGE, "-"), ("green", GREEN, "--"), ("blue", BLUE, "-."))

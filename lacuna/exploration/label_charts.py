@@ -41,7 +41,7 @@ def plot_labels(path: Path, targets: Targets, counts: Sequence[Counts]) -> None:
                 for n, colour, ink in _segments(target, count[part]):
                     share = n / total
                     axes.barh(row, share, left=left, color=colour, height=0.72)
-                    if share >= 0.06:
+                    if share >= 0.1:  # a narrower one is no wider than its text
                         text = percent(share)
                         axes.text(left + share / 2, row, text, ha="center", va="center", fontsize=7, color=ink)
                     left += share

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.images import Resize
+from lacuna.mean_images import MeanImages
 from lacuna.progress import progress
 from lacuna.targets import Targets
 
@@ -51,11 +52,9 @@ def measure_pixels(
     """
     size = images.shape[1]
     step = -(-size // MOST_SIDE)
-    side = size // step
     histogram = np.zeros((3, 256), np.int64)
     brightness, spread = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
-    sums = [np.zeros((target.n_classes, side, side, 3), np.float32) for target in targets]
-    counts = tuple(_count(labels[:, column], target.n_classes) for column, target in enumerate(targets))
+    by_class = MeanImages(targets, size, MOST_SIDE)
     values = np.arange(256)
     for chosen in _chunks(len(rows), images[0].nbytes):
         chunk = images[rows[chosen]]
@@ -67,12 +66,8 @@ def measure_pixels(
             mean = found @ values / len(pixels)
             brightness[place] = mean.mean()
             spread[place] = np.sqrt(np.maximum(found @ values**2 / len(pixels) - mean**2, 0)).max()
-        small = _shrink(chunk, step)
-        for column, total in enumerate(sums):
-            _add_by_class(total, small, labels[chosen, column])
-    for total, n in zip(sums, counts, strict=True):
-        total /= np.maximum(n, 1)[:, None, None, None].astype(np.float32)
-    return PixelFigures(histogram, brightness, spread, tuple(sums), counts)
+        by_class.add(chunk, labels[chosen])
+    return PixelFigures(histogram, brightness, spread, tuple(by_class.means()), tuple(by_class.counts))
 
 
 def content_box(width: int, height: int, size: int, resize: Resize) -> tuple[int, int, int, int]:
@@ -89,45 +84,8 @@ def content_box(width: int, height: int, size: int, resize: Resize) -> tuple[int
     return top, left, top + down, left + across
 
 
-def correlate(means: NDArray[np.float32], counts: NDArray[np.int64], fewest: int) -> NDArray[np.float64]:
-    """Pearson's correlation over the pixels between the mean images of classes, `(n_classes, n_classes)`.
-
-    NaN where a class has fewer than `fewest` images, or its mean image is of one value.
-    """
-    flat = means.reshape(len(means), -1).astype(np.float64)
-    centred = flat - flat.mean(axis=1, keepdims=True)
-    length = np.sqrt((centred**2).sum(axis=1))
-    usable = (counts >= fewest) & (length > 1e-6)
-    scaled = centred / np.where(usable, length, 1)[:, None]
-    result: NDArray[np.float64] = scaled @ scaled.T
-    result[~usable] = np.nan
-    result[:, ~usable] = np.nan
-    return result
-
-
 def _chunks(n: int, image_bytes: int) -> Iterator[NDArray[np.int64]]:
     many = max(1, CHUNK_BYTES // image_bytes)
     starts = range(0, n, many)
     for start in progress(starts, total=len(starts), what="look at pixels", unit="chunks"):
         yield np.arange(start, min(start + many, n))
-
-
-def _count(labels: NDArray[np.int16], n_classes: int) -> NDArray[np.int64]:
-    return np.bincount(labels[labels >= 0], minlength=n_classes)
-
-
-def _shrink(images: NDArray[np.uint8], step: int) -> NDArray[np.float32]:
-    """Average blocks of `step` x `step` pixels: uint8 `(n, size, size, 3)` to `(n, size // step, size // step, 3)`."""
-    side = images.shape[1] // step
-    total = np.zeros((len(images), side, side, 3), np.float32)
-    for down in range(step):
-        for across in range(step):
-            total += images[:, down : side * step : step, across : side * step : step]
-    total /= step**2
-    return total
-
-
-def _add_by_class(total: NDArray[np.float32], images: NDArray[np.float32], labels: NDArray[np.int16]) -> None:
-    """Add each image to the sum of its class; unknown ones to none."""
-    for label in np.unique(labels[labels >= 0]):
-        total[label] += images[labels == label].sum(axis=0)

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.exploration.files_table import FileFigures
+from lacuna.files_table import FileFigures
 from lacuna.manifest import PARTS, Manifest
 from lacuna.targets import Target, Targets
 
@@ -30,11 +29,7 @@ class Subject:
     @classmethod
     def of(cls, images: NDArray[np.uint8], manifest: Manifest, files: list[FileFigures], targets: Targets) -> "Subject":
         """Take the training and validation part out of the whole `manifest`; `files` has a line per image."""
-        seen = manifest.split != "test"
-        columns: dict[str, Any] = {
-            name: getattr(manifest, name)[seen] for name in ("image", "row", "split", "group", "labels")
-        }
-        shown = Manifest(**columns)
+        shown = manifest.without_test()
         hashes = [blake2b(name.encode(), digest_size=8).digest() for name in shown.image.tolist()]
         order = np.array(sorted(range(len(shown)), key=hashes.__getitem__), dtype=np.int64)
         counts = tuple(_count(manifest, target, column) for column, target in enumerate(targets))

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from lacuna.csv_files import write_csv
 from lacuna.exploration.association import Association, co_occurrences
-from lacuna.exploration.files_table import FileFigures
 from lacuna.exploration.findings import Findings
 from lacuna.exploration.missingness import Dependence, Together, missing_patterns
 from lacuna.exploration.odd_images import OddImage
 from lacuna.exploration.subject import Subject
+from lacuna.files_table import FileFigures
 from lacuna.manifest import PARTS
 from lacuna.targets import Targets
 

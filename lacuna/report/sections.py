@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from lacuna.baseline_report import DECISIVE, NAMES, SHOWN, describe_gains
+from lacuna.figure_text import decimal, percent
 from lacuna.report.page import Picture, Section, Table, existing
-from lacuna.verdicts import LEARNED
+from lacuna.usability import usable
 
 Content = Mapping[str, Any]
 
@@ -50,17 +51,17 @@ def first_screen(found: Found, automation: Mapping[str, Automation], precision: 
     rows, weak = [], set()
     for name in found.targets:
         figures = found.test["targets"][name]
-        use, reason = usable(found, name)
+        use, reason = usable(name, found.test, found.audit, found.baseline)
         if use != "yes":
             weak.add(name)
         rows.append(
             (
                 name,
                 use,
-                _percent(figures, "precision"),
-                _percent(figures, "recall"),
-                _percent(figures, "f1"),
-                _percent(figures, "baseline_f1"),
+                percent(figures, "precision"),
+                percent(figures, "recall"),
+                percent(figures, "f1"),
+                percent(figures, "baseline_f1"),
                 describe_automation(automation[name]),
                 reason,
             )
@@ -76,24 +77,6 @@ def first_screen(found: Found, automation: Mapping[str, Automation], precision: 
         "For which targets, how good, and how much of the tagging does it take over?",
         tables=[Table(header, rows, caption, frozenset(weak))],
     )
-
-
-def usable(found: Found, name: str) -> tuple[str, str]:
-    """yes, with care or no, and why."""
-    verdict = found.test["targets"][name]["verdict"]
-    audit = found.audit["targets"].get(name, {})
-    if verdict != LEARNED:
-        return "no", f"{verdict}; the audit of the labels says: {audit.get('verdict', 'nothing')}"
-    reasons = []
-    metadata = audit.get("metadata", {})
-    if metadata.get("verdict") == "confounded":
-        reasons.append(f"confounded by {metadata['by']}: it may have learned where the images come from")
-    if audit.get("missing", {}).get("verdict") == "depends on the image":
-        reasons.append("labels are missing by image: the figures are of labelled images only")
-    if reasons:
-        return "with care", "; ".join(reasons)
-    unbeaten = found.baseline["verdicts"].get(name, "")
-    return "yes", f"learned, but it {unbeaten}" if unbeaten.startswith("does not") else "learned"
 
 
 def describe_automation(one: Automation) -> str:
@@ -147,14 +130,14 @@ def data_section(found: Found) -> Section:
 def audit_section(found: Found) -> Section:
     plots, rows, weak = found.plots / "audit", [], set()
     for name, one in found.audit["targets"].items():
-        auc = _plain(one, "roc_auc")
+        auc = decimal(one, "roc_auc")
         rows.append(
             (
                 name,
                 one["verdict"],
                 auc,
                 f"{one['p_adjusted']:.3f}" if "p_adjusted" in one else "",
-                one["metadata"]["verdict"] + (f": {one['metadata']['by']}" if one["metadata"].get("by") else ""),
+                _from_the_file(one["metadata"]),
                 one["missing"]["verdict"],
                 f"{one['label_errors']['wrong']:,}" if "label_errors" in one else "",
                 one.get("learning_curve", {}).get("verdict", ""),
@@ -182,6 +165,11 @@ def audit_section(found: Found) -> Section:
     )
 
 
+def _from_the_file(metadata: Content) -> str:
+    told = metadata["verdict"] in ("confounded", "foretold") and metadata.get("by")
+    return f"{metadata['verdict']}: {metadata['by']}" if told else str(metadata["verdict"])
+
+
 def training_section(found: Found, notes: Sequence[str]) -> Section:
     return Section(
         "How training went",
@@ -194,7 +182,7 @@ def training_section(found: Found, notes: Sequence[str]) -> Section:
 def result_section(found: Found) -> Section:
     models = found.baseline["models"]
     rows = [
-        (NAMES[name], *(_plain(model["macro"], figure) for figure in SHOWN), f"{model['parameters']:,}")
+        (NAMES[name], *(decimal(model["macro"], figure) for figure in SHOWN), f"{model['parameters']:,}")
         for name, model in models.items()
     ]
     header = ("model", "ROC-AUC", "average precision", "F1", "log loss", "parameters")
@@ -276,24 +264,9 @@ STAGES = Table(
         ("business understanding", "", "params.yaml: targets, decision rules, costs"),
         ("data understanding", "obtain, explore", "ingest, explore, audit"),
         ("data preparation", "scrub", "prepare, featurize"),
-        ("modelling", "model", "train_warmup, train_finetune, calibrate"),
+        ("modelling", "model", "train_warmup, train_finetune, train_baselines, calibrate"),
         ("evaluation", "interpret", "evaluate, baseline, explain, report"),
         ("deployment", "", "export, bundle, track"),
     ],
     "The stages in the words of two process models.",
 )
-
-
-def _percent(figures: Content, name: str) -> str:
-    if name not in figures:
-        return ""
-    text = f"{100 * figures[name]:.0f}"
-    if f"{name}_low" in figures:
-        text += f" [{100 * figures[f'{name}_low']:.0f}-{100 * figures[f'{name}_high']:.0f}]"
-    return text
-
-
-def _plain(figures: Content, name: str) -> str:
-    if name not in figures:
-        return ""
-    return f"{figures[name]:.2f} [{figures[f'{name}_low']:.2f}-{figures[f'{name}_high']:.2f}]"

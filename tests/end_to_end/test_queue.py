@@ -13,11 +13,14 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from ruamel.yaml import YAML
 
+from tests.tiny_bundle import write_tiny_bundle
+
 pytestmark = pytest.mark.slow
 
 UPSTREAM = """
-    import json
+    import json, shutil
     from pathlib import Path
+    import numpy as np
     from lacuna.params_file import load_params
 
     gamma = load_params(Path("params.yaml")).train.gamma
@@ -25,11 +28,18 @@ UPSTREAM = """
         ".json": json.dumps({"macro": {"f1": gamma / 10}}),
         ".csv": f"epoch,phase,loss\\n1,one,{gamma}\\n2,one,{gamma / 2}\\n",
         ".png": "a picture",
+        ".html": "a report",
     }
     for out in OUTS:
         path = Path(out)
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix:
+        if path.name == "bundle":
+            shutil.copytree("tiny_bundle", path)
+        elif path.suffix == ".npy":
+            np.save(path, np.zeros((1, 8, 8, 3), np.uint8))
+        elif path.name == "manifest.csv":
+            path.write_text("image,row,split,group\\na.png,0,train,0\\n")
+        elif path.suffix:
             path.write_text(content[path.suffix])
         else:
             path.mkdir()
@@ -54,11 +64,12 @@ def project(tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) -
     no_caches = shutil.ignore_patterns("__pycache__")
     shutil.copytree(repository / "lacuna", root / "lacuna", ignore=no_caches)
     shutil.copytree(repository / "stages", root / "stages", ignore=no_caches)
-    for name in ("params.yaml", ".gitignore", ".dvcignore"):
+    for name in ("params.yaml", "requirements-serve.txt", ".gitignore", ".dvcignore"):
         shutil.copy(repository / name, root / name)
 
     track = YAML(typ="safe").load(repository / "dvc.yaml")["stages"]["track"]
-    outs = [dep for dep in track["deps"] if not dep.endswith(".py")]
+    outs = [dep for dep in track["deps"] if not dep.endswith(".py") and dep != "requirements-serve.txt"]
+    write_tiny_bundle(root / "tiny_bundle")
     (root / "upstream.py").write_text(f"OUTS = {outs}\n" + dedent(UPSTREAM))
     upstream = {"cmd": "python upstream.py", "deps": ["upstream.py"], "params": ["train.gamma"], "outs": outs}
     YAML().dump({"stages": {"upstream": upstream, "track": track}}, root / "dvc.yaml")
@@ -105,6 +116,7 @@ def test_three_jobs_at_once_leave_three_finished_runs_in_a_cold_store(project: P
     assert found["gamma-2"].data.metrics["validation/macro.f1"] == 0.2
     for one in found.values():
         assert (project / "mlruns" / one.info.run_id / "artifacts/metrics/validation.json").exists()
+        assert one.data.tags["lacuna.model"] == "models:/lacuna/1"  # one bundle, registered once
 
 
 def test_an_experiment_in_a_temporary_folder_is_kept_in_the_project(project: Path) -> None:

@@ -35,7 +35,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Itera
     no_caches = shutil.ignore_patterns("__pycache__")
     for folder in ("lacuna", "stages", "corrections"):
         shutil.copytree(repository / folder, root / folder, ignore=no_caches)
-    for name in ("dvc.yaml", "params.yaml", ".gitignore", ".dvcignore"):
+    for name in ("dvc.yaml", "params.yaml", "requirements-serve.txt", ".gitignore", ".dvcignore"):
         shutil.copy(repository / name, root / name)
     change(root, SMALL)
     run(root, "git", "init", "--quiet")

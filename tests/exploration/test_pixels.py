@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from lacuna.exploration import pixels
-from lacuna.exploration.pixels import content_box, correlate, measure_pixels
+from lacuna.exploration.pixels import content_box, measure_pixels
 from lacuna.images import decode
 from lacuna.targets import Target, Targets
 
@@ -60,12 +60,3 @@ def test_large_images_are_averaged_in_blocks_and_chunks_do_not_matter(monkeypatc
     np.testing.assert_array_equal(whole.histogram, one_by_one.histogram)
     np.testing.assert_array_equal(whole.spread, one_by_one.spread)
     np.testing.assert_allclose(whole.means[0], one_by_one.means[0], rtol=1e-5)
-
-
-def test_likeness_of_mean_images_by_hand() -> None:
-    ramp = np.arange(12, dtype=np.float32).reshape(2, 2, 3)
-    means = np.stack([ramp, 2 * ramp + 5, -ramp, np.full_like(ramp, 3), ramp])
-    found = correlate(means, np.array([9, 9, 9, 9, 4]), 5)
-    np.testing.assert_allclose(found[:3, :3], [[1, 1, -1], [1, 1, -1], [-1, -1, 1]], atol=1e-9)
-    assert np.isnan(found[3:]).all()  # of one value, and of too few images
-    assert np.isnan(found[:, 3:]).all()

@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 
 from lacuna.exploration.association import associate
-from lacuna.exploration.files_table import FileFigures
 from lacuna.exploration.galleries import plot_means, plot_samples
 from lacuna.exploration.label_charts import plot_classes, plot_labels
 from lacuna.exploration.relation_charts import plot_association, plot_co_occurrence
 from lacuna.exploration.sheets import plot_rows
 from lacuna.exploration.shown_classes import shown_classes
 from lacuna.exploration.subject import Subject
+from lacuna.files_table import FileFigures
 from lacuna.manifest import Manifest
 from lacuna.targets import Target, Targets
 

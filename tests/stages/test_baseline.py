@@ -1,4 +1,4 @@
-"""The stage baseline on small images whose red channel is the label."""
+"""The stage baseline on made-up answers of the simple models and of a network that is as good as `skill`."""
 
 from pathlib import Path
 
@@ -7,9 +7,7 @@ import pytest
 from PIL import Image
 
 from lacuna.consistency import save_relations
-from lacuna.features import FeatureInfo
 from lacuna.files import read_json, sha256, write_json
-from lacuna.manifest import Manifest
 from lacuna.predictions import Predictions
 from lacuna.targets import Target, Targets
 from stages.baseline import baseline
@@ -17,82 +15,70 @@ from stages.baseline import baseline
 TARGETS = Targets(
     (Target("kind", "categorical", ("bag", "shoe", "hat")), Target("red", "binary", ("absent", "present")))
 )
-N, SIZE = 120, 16
+N = 120
+SKILLS = {"class_shares": 0, "nearest_neighbours": 1, "linear_probe": 1.5, "small_cnn": 1}
 OUTS = ("metrics/baseline.json", "plots/baseline.png")
 
 
 @pytest.fixture
 def project(tiny_project):
-    """A function that writes what train_finetune leaves behind; the network's logits are as good as `skill`."""
+    """A function that writes what train_baselines and train_finetune leave behind."""
 
-    def make(skill=8.0, seed_of_test=0):
-        params = tiny_project(
-            {
-                "backbone.name": "small_cnn",
-                "backbone.weights": "none",
-                "evaluate.bootstrap": 60,
-                "baseline.cnn_size": 8,
-                "baseline.cnn_epochs": 2,
-                "data.image_size": SIZE,
-            }
-        )
+    def make(skill=8.0):
+        params = tiny_project({"evaluate.bootstrap": 60, "head.hidden_units": 5})
         random = np.random.default_rng(0)
-        labels = np.stack([np.arange(N) % 3, np.arange(N) % 2], axis=1).astype(np.int16)
-        images = random.integers(0, 100, (N, SIZE, SIZE, 3), dtype=np.uint8)
-        images[labels[:, 1] == 1, :, :, 0] += 150
-        pooled = random.normal(size=(N, 2, 128)).astype(np.float32)
-        pooled[:, :, 0] += 4 * labels[:, 1:]
-        truth = labels.copy()
-        labels[random.random(labels.shape) < 0.2] = -1
-        split = np.array(["train"] * 60 + ["val"] * 40 + ["test"] * 20)
-        hidden = np.random.default_rng(seed_of_test)
-        images[100:] = hidden.integers(0, 256, (20, SIZE, SIZE, 3), dtype=np.uint8)
-        pooled[100:] = hidden.normal(size=(20, 2, 128))
-        labels[100:] = hidden.integers(-1, 2, (20, 2))
-        for folder in ("images", "prepared", "features", "predictions"):
-            Path("data", folder).mkdir(parents=True, exist_ok=True)
-        np.save("data/images/images.npy", images)
-        np.save("data/features/pooled.npy", pooled)
-        info = FeatureInfo("image", 2, "every layer of the backbone learns", "0")
-        write_json(Path("data/features/features.json"), vars(info))
-        TARGETS.save(Path("data/prepared/targets.json"))
+        truth = np.stack([np.arange(N) % 3, np.arange(N) % 2], axis=1).astype(np.int16)
+        labels = np.where(random.random(truth.shape) < 0.2, -1, truth).astype(np.int16)
         names, rows = np.array([f"{i}.png" for i in range(N)]), np.arange(N, dtype=np.int64)
-        Manifest(names, rows, split, rows, labels).save(Path("data/prepared/manifest.csv"), TARGETS)
+        for name, skilled in {**SKILLS, "trained": skill}.items():
+            noise = random.normal(size=(N, 4)) if name != "class_shares" else 0
+            signal = np.concatenate([np.eye(3)[truth[:, 0]], 2 * truth[:, 1:] - 1], axis=1)
+            logits = (skilled * signal + noise).astype(np.float32)
+            path = "data/predictions/val.npz" if name == "trained" else f"data/baselines/{name}.npz"
+            Predictions(logits, labels, names, rows).save(Path(path))
+        TARGETS.save(Path("data/predictions/targets.json"))
+        sizes = {name: 10 * place for place, name in enumerate(SKILLS, start=1)}
+        write_json(Path("data/baselines/parameters.json"), {"backbone": 1000, "pooled": 7, "models": sizes})
+        Path("data/prepared").mkdir(parents=True, exist_ok=True)
         save_relations(Path("data/prepared/hierarchy.json"), ())
-        statistics = {}
-        for index, target in enumerate(TARGETS):
-            known = labels[:60, index][labels[:60, index] >= 0]
-            counts = np.bincount(known, minlength=target.n_classes).tolist()
-            statistics[target.name] = {"known_share": len(known) / 60, "counts": counts, "weights": [1.0] * len(counts)}
-        write_json(Path("data/prepared/class_weights.json"), statistics)
-        logits = random.normal(size=(N, 4)).astype(np.float32)
-        logits[:, :3] += skill * np.eye(3)[truth[:, 0]]
-        logits[:, 3] += skill * (2 * truth[:, 1] - 1)
-        val = slice(60, 100)
-        Predictions(logits[val], labels[val], names[val], rows[val]).save(Path("data/predictions/val.npz"))
         return params
 
     return make
 
 
 def test_every_model_stands_beside_the_trained_one(project, capsys):
-    facts = baseline(project())
+    params = project()
+    record = {"training_seconds": {"small_cnn": 12.4}, "ms_per_image": {"small_cnn": 0.71}}
+    write_json(Path("runs/train_baselines.json"), record)
+    for phase, seconds in (("warmup", 3), ("finetune", 30)):
+        write_json(Path(f"runs/train_{phase}.json"), {"seconds": seconds})
+    facts = baseline(params)
     content = read_json(Path("metrics/baseline.json"))
     assert list(content["models"]) == ["class_shares", "nearest_neighbours", "linear_probe", "small_cnn", "trained"]
     scores = {name: model["targets"]["red"]["roc_auc"] for name, model in content["models"].items()}
     assert scores["class_shares"] == 0.5
-    assert scores["linear_probe"] > 0.8
-    assert scores["trained"] > 0.9
+    assert 0.7 < scores["linear_probe"] < 1
+    assert scores["trained"] == 1
     assert content["gains"]["class_shares"]["macro"]["roc_auc_low"] > 0
-    assert content["models"]["class_shares"]["parameters"] == 4
-    assert content["models"]["linear_probe"]["parameters"] == 93_248 + 129 * 4
-    assert content["models"]["nearest_neighbours"]["parameters"] == 93_248 + 60 * 128
-    assert set(facts["training_seconds"]) == {"linear_probe", "small_cnn"}
-    printed = capsys.readouterr().out
-    assert "small CNN epoch 1" in printed
-    assert facts["notes"][0] in printed
+    assert {name: model["parameters"] for name, model in content["models"].items()} == {
+        "class_shares": 10,
+        "nearest_neighbours": 20,
+        "linear_probe": 30,
+        "small_cnn": 40,
+        "trained": 1000 + 8 * 5 + 6 * 4,
+    }
+    lines = capsys.readouterr().out.splitlines()
+    assert next(line for line in lines if line.startswith("small CNN")).split()[-4:] == ["12", "s", "0.7", "ms"]
+    assert next(line for line in lines if line.startswith("trained")).split()[-2:] == ["33", "s"]
+    assert facts["notes"][0] in lines
     with Image.open("plots/baseline.png") as image:
         assert 400 < image.width < 1800
+
+
+def test_times_of_other_machines_are_left_out(project, capsys):
+    """DVC can restore what was trained elsewhere; no record of it lies in runs/ then."""
+    baseline(project())
+    assert " ms" not in capsys.readouterr().out
 
 
 def test_a_network_without_skill_is_called_so(project):
@@ -102,9 +88,9 @@ def test_a_network_without_skill_is_called_so(project):
     assert verdicts["red"].startswith("does not beat")
 
 
-def test_the_same_bytes_again_whatever_the_test_part_holds(project):
+def test_the_same_bytes_again(project):
     digests = []
-    for seed in (0, 0, 1):
-        baseline(project(seed_of_test=seed))
+    for _ in range(2):
+        baseline(project())
         digests.append([sha256(Path(out)) for out in OUTS])
-    assert digests[0] == digests[1] == digests[2]
+    assert digests[0] == digests[1]

@@ -11,7 +11,11 @@ from lacuna.errors import LacunaError
 from lacuna.files import sha256
 from lacuna.predictor import Predictor
 from stages.bundle import WITHOUT_EFFECT, bundle
+from tests.familiar_bundle import write_familiarity
+from tests.found_figures import found_figures
 from tests.tiny_bundle import BUNDLE, CALIBRATION, SIZE, TARGETS, write_tiny_network, write_tiny_predictions
+
+FOUND = found_figures(TARGETS)
 
 
 @pytest.fixture
@@ -28,8 +32,9 @@ def finished(tiny_project):
     predictions["validation"].rename("data/predictions/val.npz")
     CALIBRATION.save(Path("models/calibration.json"))
     write_tiny_network(Path("models/export"))
-    for part in ("validation", "test"):
-        Path(f"metrics/{part}.json").write_text(json.dumps({"macro": {"f1": len(part) / 100}}))
+    write_familiarity(Path("models/familiarity.npz"))
+    for name, content in FOUND.items():
+        Path(f"metrics/{name}.json").write_text(json.dumps(content))
     return tiny_project
 
 
@@ -46,6 +51,8 @@ def test_the_bundle_predicts_wherever_it_is_moved(finished, tmp_path, monkeypatc
         path.unlink() if path.is_file() else shutil.rmtree(path)
     (prediction,) = Predictor(Path(elsewhere)).predict([b"P6 1 1 255\n\xff\x00\x00"])
     assert prediction.targets["red"].detected
+    assert prediction.unfamiliar
+    assert "| red | 40 |" in Path(elsewhere, "README.md").read_text(encoding="utf-8")
 
 
 def test_it_says_what_it_was_made_from(finished):
@@ -53,7 +60,7 @@ def test_it_says_what_it_was_made_from(finished):
     (network,) = content["networks"]
     assert network["backbone"] == "efficientnet_lite0"
     assert network["input"] == {"image_size": SIZE, "resize": "pad", "max_pixels": 50_000_000}
-    assert content["metrics"] == {"validation": {"macro": {"f1": 0.1}}, "test": {"macro": {"f1": 0.04}}}
+    assert content["metrics"] == {"validation": FOUND["validation"], "test": FOUND["test"]}
     assert content["origin"]["images_sha256"] == sha256(Path("data/images/images.npy"))
     assert content["origin"]["manifest_sha256"] == sha256(Path("data/prepared/manifest.csv"))
     assert {"lacuna", "keras", "openvino", "onnxruntime"} <= content["origin"]["versions"].keys()

@@ -88,7 +88,7 @@ def project(tiny_project):
 
 def rows_of_first_table(html):
     body = html[html.index("<tbody>") : html.index("</tbody>")]
-    cells = [re.findall(r"<td>(.*?)</td>", row) for row in body.split("</tr>")]
+    cells = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in body.split("</tr>")]
     return {row[0]: row[1:] for row in cells if row}
 
 

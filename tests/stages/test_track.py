@@ -1,33 +1,58 @@
+import base64
+import io
 import json
+import math
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+from textwrap import dedent
 
+import numpy as np
 import pytest
 from mlflow import MlflowClient
+from PIL import Image
 
 from lacuna.files import sha256
-from stages.track import ARTIFACTS, track
+from stages.track import ARTIFACTS, METRICS, track
+from tests.tiny_bundle import write_tiny_bundle
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    return write_tiny_bundle(tmp_path_factory.mktemp("track") / "bundle")
 
 
 @pytest.fixture
-def finished(tiny_project, tmp_path, monkeypatch):
-    """The params and outs of a finished pipeline, made up, in `tmp_path`."""
+def finished(tiny_project, tmp_path, monkeypatch, repository, bundle, migrated):
+    """The params and outs of a finished pipeline, made up, in `tmp_path`. Its only training image is red."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.delenv("DVC_EXP_NAME", raising=False)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     figures = {"macro": {"f1": 0.5}, "targets": {"person": {"kind": "binary", "f1": 0.25, "n_known": 9}}}
-    for path in ARTIFACTS:
+    shutil.copy(migrated, "mlflow.db")
+    shutil.copytree(bundle, "models/bundle")
+    for path in [*ARTIFACTS, *(Path(f"metrics/{name}.json") for name in METRICS)]:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".json":
+        if path.suffix == ".json" and not path.exists():
             path.write_text(json.dumps(figures))
-        elif path.suffix:
+        elif path.suffix and not path.exists():
             path.write_text("picture")
-        else:
+        elif not path.exists():
             path.mkdir()
+    Path("metrics/audit.json").write_text(json.dumps({"targets": {"person": {"auc": 0.75, "verdict": "weak"}}}))
     for phase in ("warmup", "finetune"):
         Path(f"plots/history_{phase}.csv").write_text(
             f"epoch,phase,loss,val_average_precision_person\n1,{phase},0.5,\n2,{phase},0.25,0.75\n"
         )
-    Path("runs").mkdir()
+    for folder in ("runs", "data/images", "data/prepared"):
+        Path(folder).mkdir(parents=True)
+    images = np.zeros((2, 32, 32, 3), np.uint8)
+    images[1, :, :, 0] = 255
+    np.save("data/images/images.npy", images)
+    Path("data/prepared/manifest.csv").write_text("image,row,split,group\nblack.png,0,test,0\nred.png,1,train,1\n")
+    shutil.copy(repository / "requirements-serve.txt", "requirements-serve.txt")
     record = {"stage": "train_warmup", "seconds": 3.5, "parameters_trained": 1285, "notes": ["a note", "another"]}
     record["history_sha256"] = sha256(Path("plots/history_warmup.csv"))
     Path("runs/train_warmup.json").write_text(json.dumps(record))
@@ -50,6 +75,10 @@ def test_the_mirror_shows_the_run_and_both_phases(finished, client, capsys):
     assert run.data.metrics["validation/targets.person.f1"] == 0.25
     assert run.data.metrics["test/macro.f1"] == 0.5
     assert run.data.metrics["seconds/train_warmup"] == 3.5
+    assert run.data.metrics["audit/targets.person.auc"] == 0.75
+    assert run.data.metrics["explore/macro.f1"] == 0.5
+    assert "audit/targets.person.verdict" not in run.data.metrics
+    assert "plots/report.html" in [file.path for file in client.list_artifacts(run.info.run_id, "plots")]
     assert {"cpu", "cpu_count", "memory_gb", "version.keras", "dvc_lock"} <= set(run.data.tags)
     children = client.search_runs(
         [run.info.experiment_id], f"tags.mlflow.parentRunId = '{run.info.run_id}' AND attributes.status = 'FINISHED'"
@@ -79,3 +108,90 @@ def test_an_experiment_carries_its_dvc_name_and_a_repetition_adds_nothing(finish
     assert client.get_run(first["mlflow_run"]).info.run_name == "gamma-1.5"
     assert track(finished) == first
     assert "has this run already" in capsys.readouterr().out
+
+
+LOAD = """
+    import io, json, sys
+    import mlflow, pandas as pd
+    from PIL import Image
+
+    def picture(colour, kind):
+        content = io.BytesIO()
+        Image.new("RGB", (40, 30), colour).save(content, kind)
+        return content.getvalue()
+
+    model = mlflow.pyfunc.load_model("models:/lacuna/1")
+    images = [picture("red", "PNG"), b"no image", picture("lime", "JPEG")]
+    said = model.predict(pd.DataFrame({"image": images}, index=["a", "b", "c"]))
+    example = model.predict(model.input_example)
+    import lacuna
+    print(json.dumps({
+        "columns": list(said.columns), "index": list(said.index), "rows": said.to_dict("records"),
+        "example": example.to_dict("records"), "lacuna": lacuna.__file__,
+        "signature": [model.metadata.signature.inputs.to_dict(), model.metadata.signature.outputs.input_names()],
+        "loaded": sorted({"tensorflow", "keras", "dvc"} & set(sys.modules)),
+    }))
+"""
+
+
+def test_the_registered_model_loads_and_predicts_in_a_clean_process(finished, tmp_path):
+    track(finished)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "DVC"))}
+    environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{tmp_path}/mlflow.db"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", dedent(LOAD)],
+        cwd=elsewhere,
+        env=environment,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout.splitlines()[-1])
+
+    columns = "error unfamiliar colour colour.p.green colour.p.blue red red.p.absent red.p.present"
+    assert said["columns"] == columns.split()
+    assert said["index"] == ["a", "b", "c"]
+    red, broken, green = said["rows"]
+    assert red["red"] == "present"
+    assert red["red.p.present"] == pytest.approx(1 / (1 + math.exp(-(2 * 1 - 1))), abs=1e-5)
+    assert red["colour.p.green"] == pytest.approx(0.5, abs=1e-5)
+    assert (green["red"], green["colour"]) == ("absent", "green")
+    assert "image" in broken["error"]
+    assert broken["red"] is None or math.isnan(broken["red"])
+    # The example is the training image, which is red all over, as its PNG file.
+    assert [row["red"] for row in said["example"]] == ["present"]
+    assert said["signature"] == [[{"type": "binary", "name": "image", "required": True}], said["columns"]]
+    assert Path(said["lacuna"]).is_relative_to(tmp_path / "mlruns")
+    assert said["loaded"] == []
+
+
+def test_a_model_version_is_registered_once_for_each_bundle(finished, client, monkeypatch):
+    first = client.get_run(track(finished)["mlflow_run"])
+    assert first.data.tags["lacuna.model"] == "models:/lacuna/1"
+    track(finished)
+    monkeypatch.setenv("DVC_EXP_NAME", "aside")  # another run with the same bundle
+    assert client.get_run(track(finished)["mlflow_run"]).data.tags["lacuna.model"] == "models:/lacuna/1"
+    (only,) = client.search_model_versions("name = 'lacuna'")
+    assert only.run_id == first.info.run_id
+
+    description = Path("models/bundle/bundle.json")
+    description.write_text(description.read_text().replace('"threshold": 0.6', '"threshold": 0.7'))
+    assert client.get_run(track(finished)["mlflow_run"]).data.tags["lacuna.model"] == "models:/lacuna/2"
+
+
+def test_the_model_needs_what_serving_needs_and_mlflow_each_pinned(finished, client, tmp_path):
+    track(finished)
+    (place,) = tmp_path.glob("mlruns/models/*/artifacts")
+    lines = (place / "requirements.txt").read_text().splitlines()
+    assert all("==" in line and "--hash" not in line for line in lines)
+    names = {line.split("==")[0] for line in lines}
+    assert {"openvino", "numpy", "pillow", "pydantic", "scipy", "mlflow", "pandas"} <= names
+    assert not {"tensorflow", "keras", "dvc"} & names
+    assert not list(place.rglob("__pycache__"))
+    assert (place / "data/bundle/bundle.json").read_bytes() == Path("models/bundle/bundle.json").read_bytes()
+    example = json.loads((place / "serving_input_example.json").read_text())
+    (content,) = example["dataframe_split"]["data"][0]
+    assert Image.open(io.BytesIO(base64.b64decode(content))).getpixel((0, 0)) == (255, 0, 0)

@@ -1,0 +1,1 @@
+"""The model card of a bundle: what the model is, for people."""

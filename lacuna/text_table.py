@@ -1,0 +1,23 @@
+"""Tables laid out as text."""
+
+from collections.abc import Collection, Sequence
+
+
+def align(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:
+    """Pad the cells of each column to one width: to the right side, those of the columns `left` to the left.
+
+    All rows, the header among them, have as many cells. A negative number counts columns from the last one.
+
+    >>> print(align([("target", "F1"), ("red", "100")]))
+    target   F1
+    red     100
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    starts = {place % len(widths) for place in left} if widths else set()
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if place in starts else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )

@@ -1,0 +1,62 @@
+"""Simpler models, trained apart from the network: class shares, neighbours, a linear probe, a small CNN.
+
+python -m stages.train_baselines
+"""
+
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from lacuna.backbones import build_backbone
+from lacuna.config import Params
+from lacuna.files import whole_folder, write_json
+from lacuna.model_size import linear_size
+from lacuna.predictions import Predictions
+from lacuna.simple_cnn import train_small_cnn
+from lacuna.simple_models import MOST_IMAGES, answer_with_neighbours, answer_with_probe, answer_with_shares
+from lacuna.stopwatch import milliseconds_per_image, timed
+from lacuna.training_data import open_labels
+from stages._run import Facts, run
+
+
+def train_baselines(params: Params) -> Facts:
+    options, network = params.baseline, params.backbone
+    targets, manifest = open_labels(Path("data/prepared"), params.train)
+    images = np.load("data/images/images.npy", mmap_mode="r")
+    pooled = np.load("data/features/pooled.npy", mmap_mode="r")
+    train, val = manifest.part("train"), manifest.part("val")
+    some = np.sort(np.random.default_rng(options.seed).permutation(len(train))[:MOST_IMAGES])
+    labels, group = train.labels[some], train.group[some]
+    known, asked = (np.asarray(pooled[rows, 0]) for rows in (train.row[some], val.row))
+
+    cnn, cnn_seconds = timed(lambda: train_small_cnn(targets, manifest, images, params.augment, options))
+    with threadpool_limits(1):  # as in the audit: matrices this small only keep a second core busy waiting
+        near, near_seconds = timed(lambda: answer_with_neighbours(targets, known, labels, asked, options.neighbours))
+        linear, linear_seconds = timed(lambda: answer_with_probe(targets, known, labels, group, asked, options.seed))
+    backbone = build_backbone(network.model_copy(update={"weights": "none"}), images.shape[1])
+    below, channels = backbone.count_params(), known.shape[1]
+    answers = {
+        "class_shares": (answer_with_shares(targets, labels, len(val)), targets.n_logits),
+        "nearest_neighbours": (near, below + known.size),
+        "linear_probe": (linear, below + linear_size(channels, targets)),
+        "small_cnn": (cnn.logits, cnn.network.count_params()),
+    }
+    with whole_folder(Path("data/baselines")) as folder:
+        for name, (logits, _) in answers.items():
+            Predictions(logits, val.labels, val.image, val.group).save(folder / f"{name}.npz")
+        sizes = {name: size for name, (_, size) in answers.items()}
+        write_json(folder / "parameters.json", {"backbone": below, "pooled": channels, "models": sizes})
+
+    ms = milliseconds_per_image(backbone.predict_on_batch, np.asarray(images[val.row[:32]]))
+    per_image = {
+        "nearest_neighbours": ms + 1000 * near_seconds / len(val),
+        "linear_probe": ms,
+        "small_cnn": milliseconds_per_image(cnn.network.predict_on_batch, cnn.images[:32]),
+        "trained": ms,  # the same backbone below another layer of logits
+    }
+    return {"training_seconds": {"linear_probe": linear_seconds, "small_cnn": cnn_seconds}, "ms_per_image": per_image}
+
+
+if __name__ == "__main__":
+    run("train_baselines", train_baselines)
