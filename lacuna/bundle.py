@@ -7,6 +7,7 @@
     keras.weights.h5, keras.json   the network for Keras
     int8.xml, int8.bin   the network of 8-bit integers, if `export.int8` asked for it
     README.md     the model card, for people; not there in ensembles
+    familiarity.npz   what the training images were like; not there in bundles of before
     validation.npz, test.npz   what the network said of these parts; no prediction needs them, an ensemble does
 
 An ensemble has several networks, each in a folder of its own: 1/model.xml, 2/model.xml, ...
@@ -34,6 +35,7 @@ FORMAT_VERSION = 3
 MAX_DESCRIPTION_BYTES = 20_000_000
 MAX_MODEL_BYTES = 2_000_000_000
 MAX_IMAGE_SIZE = 1024
+FAMILIARITY_FILE = "familiarity.npz"
 PREDICTIONS = {"validation": "validation.npz", "test": "test.npz"}
 CARD_FILE = "README.md"
 
@@ -80,12 +82,14 @@ def write_bundle(
     origin: Mapping[str, object],
     metrics: Mapping[str, object],
     card: str = "",
+    familiarity: Path | None = None,
 ) -> None:
     """Write a bundle into an existing folder.
 
     `exported` are the folders with each member's network for both runtimes, `predictions` the file of each part of
     PREDICTIONS. `origin` (hashes of data and parameters, versions of the libraries) and `metrics` are for the reader's
-    eyes, `card` is the text of the model card, if there is one. The same content gives the same bytes.
+    eyes. `familiarity` is the file that stage familiarity wrote, `card` the text of the model card, if there is one.
+    The same content gives the same bytes.
     """
     bundle.calibration.fits(bundle.targets)  # raises LacunaError when they don't belong together
     networks = []
@@ -110,6 +114,9 @@ def write_bundle(
         "origin": origin,
         "metrics": metrics,
     }
+    if familiarity is not None:
+        shutil.copyfile(familiarity, folder / FAMILIARITY_FILE)
+        content["familiarity"] = _hashes(folder, [FAMILIARITY_FILE])
     write_json(folder / "bundle.json", content)
 
 
@@ -148,6 +155,8 @@ def read_bundle(folder: Path, runtime: Runtime) -> Bundle:
             if name in member.files:
                 path = Path(member.folder, name).as_posix()
                 _check_file(folder / path, hashes[path])
+    if FAMILIARITY_FILE in hashes:
+        _check_file(folder / FAMILIARITY_FILE, hashes[FAMILIARITY_FILE])
     return bundle
 
 
@@ -163,10 +172,11 @@ def bundle_files(folder: Path) -> dict[str, str]:
             for network in content["networks"]
             for name, expected in network["files"].items()
         }
-        hashes |= content["predictions"] | content.get("card", {})
+        hashes |= content["predictions"] | content.get("familiarity", {}) | content.get("card", {})
     except (KeyError, TypeError, AttributeError) as error:
         raise LacunaError(f"{folder / 'bundle.json'}: damaged, {type(error).__name__}: {error}; {_MEND}") from None
-    known = {HEAD_FILE, CARD_FILE, *PREDICTIONS.values(), *(name for names in MODEL_FILES.values() for name in names)}
+    networks = {name for names in MODEL_FILES.values() for name in names}
+    known = {HEAD_FILE, FAMILIARITY_FILE, CARD_FILE, *PREDICTIONS.values(), *networks}
     for path in hashes:
         parent, _, name = path.rpartition("/")
         if name not in known or not (parent == "" or parent.isdecimal()):  # nothing outside of the bundle

@@ -142,6 +142,15 @@ def ensemble(options: argparse.Namespace) -> int:
     return 0
 
 
+def drift(options: argparse.Namespace) -> int:
+    """Tell whether new images have drifted away from those of training: in what the network sees, what it predicts and
+    what the images are."""
+    from lacuna.drift_report import report_drift
+    from lacuna.predictor import Predictor
+
+    return report_drift(Predictor(options.bundle), options.images, options.out, options.json)
+
+
 def _format_value(value: object) -> str:
     """As YAML has it, in one line."""
     return json.dumps(value, ensure_ascii=False) if not isinstance(value, str) or not value else value
@@ -198,4 +207,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("bundles", metavar="BUNDLE", nargs="+", type=Path, help="a bundle's folder")
     command.add_argument("--out", type=Path, default=Path("models/ensemble"), help="where it goes (%(default)s)")
     command.set_defaults(run=ensemble)
+
+    command = commands.add_parser("drift", help="compare new images with training", description=drift.__doc__)
+    what = "a folder; an image, a pattern, a CSV file of paths or - (standard input), as predict takes them"
+    command.add_argument("images", metavar="FOLDER", nargs="+", help=what)
+    command.add_argument("--bundle", type=Path, default=Path("models/bundle"), help="the model (%(default)s)")
+    command.add_argument("--out", type=Path, default=Path("drift.png"), help="where the picture goes (%(default)s)")
+    command.add_argument("--json", action="store_true", help="print every figure as one JSON document")
+    command.set_defaults(run=drift)
     return parser

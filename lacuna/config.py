@@ -20,7 +20,7 @@ from lacuna.config_types import (
     Words,
     layers_or_block,
 )
-from lacuna.config_use import Export
+from lacuna.config_use import Export, Familiarity
 from lacuna.search_space import Range, check_space
 from lacuna.targets import Kind, Target
 
@@ -265,6 +265,7 @@ class Params(Block):
     audit: Audit
     baseline: Baseline
     explain: Explain
+    familiarity: Familiarity
     report: Report
     track: Track
     tune: Tune

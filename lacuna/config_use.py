@@ -1,7 +1,17 @@
 """Blocks of params.yaml on what becomes of a finished model."""
 
-from lacuna.config_types import Block
+from typing import Annotated
+
+from pydantic import Field
+
+from lacuna.config_types import Block, OpenFraction, Seed
 
 
 class Export(Block):
     int8: bool
+
+
+class Familiarity(Block):
+    images: Annotated[int, Field(ge=50)]
+    false_alarms: OpenFraction
+    seed: Seed

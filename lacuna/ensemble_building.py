@@ -10,6 +10,7 @@ import numpy as np
 
 from lacuna.baselines import training_prior
 from lacuna.bundle import (
+    FAMILIARITY_FILE,
     PREDICTIONS,
     Bundle,
     check_files,
@@ -67,6 +68,7 @@ def build_ensemble(folders: Sequence[Path], out: Path, options: Calibrate, evalu
         for part, scored in (("validation", validation), ("test", test))
     }
     networks = [replace(one.members[0], folder=str(number)) for number, one in enumerate(bundles, start=1)]
+    familiarity = folders[0] / FAMILIARITY_FILE  # the first member's features say whether an image is familiar
     bundle = replace(first, calibration=calibration, members=tuple(networks))
     with whole_folder(out) as whole, TemporaryDirectory() as scratch:
         predictions = {part: Path(scratch, file) for part, file in PREDICTIONS.items()}
@@ -79,6 +81,7 @@ def build_ensemble(folders: Sequence[Path], out: Path, options: Calibrate, evalu
             predictions=predictions,
             origin={"members": [read_description(folder)["origin"] for folder in folders]},
             metrics=metrics,
+            familiarity=familiarity if familiarity.is_file() else None,
         )
     gains = {
         str(folder): compare(

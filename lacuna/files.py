@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from lacuna.errors import LacunaError
+
 
 @contextlib.contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
@@ -74,7 +76,7 @@ def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
             entry.create_system = 3  # Unix, on Windows too
             entry.external_attr = 0o600 << 16
             content = io.BytesIO()
-            np.lib.format.write_array(content, array, allow_pickle=False)
+            np.lib.format.write_array(content, np.asarray(array), allow_pickle=False)
             archive.writestr(entry, content.getbuffer())
 
 
@@ -109,3 +111,21 @@ def create_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> np.mem
         with open(path, "r+b") as file:
             os.posix_fallocate(file.fileno(), 0, array.offset + n_bytes)
     return array
+
+
+def load_arrays(path: Path, max_bytes: int) -> dict[str, NDArray[Any]]:
+    """Read all arrays that `save_arrays` wrote. Raises LacunaError when the file is missing, larger than `max_bytes`
+    once unpacked, or something else: pickled objects are not read.
+    """
+    try:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            n_bytes = sum(entry.file_size for entry in archive.infolist())
+            if n_bytes > max_bytes:
+                raise LacunaError(f"{path}: expected at most {max_bytes} bytes of arrays, received {n_bytes}")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as content:
+                return {name: content[name] for name in content.files}
+    except FileNotFoundError:
+        raise LacunaError(f"{path}: no such file") from None
+    except (ValueError, KeyError, EOFError, MemoryError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise LacunaError(f"{path}: not a whole file of arrays ({error})") from None

@@ -1,4 +1,4 @@
-"""Union-find: which things belong together when pairs of them do."""
+"""Groups of images that belong together: found by union-find from pairs that do, and one image drawn of each."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,3 +33,31 @@ class DisjointSets:
     def smallest_members(self) -> NDArray[np.int64]:
         """For each number the smallest one of its set, int64 `(n,)`."""
         return np.array([self._root(member) for member in range(len(self._parent))], dtype=np.int64)
+
+
+def one_of_each(group: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.intp]:
+    """The places of one image of each group, drawn at random, in their order."""
+    order = generator.permutation(len(group))
+    _, first = np.unique(group[order], return_index=True)
+    return np.sort(order[first])
+
+
+def design_effect(group: NDArray[np.int64]) -> float:
+    """How many images (n,) count as one independent image, if those of a group are all alike (Kish 1965).
+
+    >>> design_effect(np.array([1, 1, 2, 3]))
+    1.5
+    """
+    sizes = np.unique(group, return_counts=True)[1]
+    return float((sizes**2).sum() / sizes.sum())
+
+
+def independent_sample(group: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.intp]:
+    """The places of n / design_effect images of different groups, drawn at random, in their order.
+
+    Unlike one image of each group, large groups are as likely in it as they are among the images.
+    """
+    order = generator.permutation(len(group))
+    _, first = np.unique(group[order], return_index=True)
+    wanted = int(len(group) / design_effect(group)) if len(group) else 0
+    return np.sort(order[np.sort(first)[:wanted]])

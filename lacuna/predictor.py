@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.bundle import Input, Member, read_bundle, read_description, read_predictions
+from lacuna.bundle import FAMILIARITY_FILE, Input, Member, read_bundle, read_description, read_predictions
 from lacuna.ensemble import mean_logits
 from lacuna.errors import LacunaError
 from lacuna.explanation.evidence import contrasts, weigh_channels
+from lacuna.familiarity import Familiarity
 from lacuna.images import UnreadableImageError, decode
+from lacuna.pooled_features import pool
 from lacuna.prediction import Answer, HeatMap, Prediction, TargetPrediction
 from lacuna.runtimes import HEAD_FILE, Network, Output, Runtime, load_network, n_cores
 
@@ -61,6 +63,8 @@ class Predictor:
         self._networks = [self._load(member, runtime) for member in self.bundle.members]
         self._turn = Lock()
         self._head = self._load_head()
+        known = "familiarity" in self.description  # not in bundles of before
+        self.familiarity = Familiarity.load(folder / FAMILIARITY_FILE) if known else None
         self.promises = {} if min_precision is None else self._promise(min_precision, certainty)
 
     @classmethod
@@ -109,6 +113,11 @@ class Predictor:
         if not decoded:
             return []
         return self._answer(self._run(decoded))
+
+    def answer_with_features(self, decoded: Sequence[Decoded]) -> tuple[list[Answer], NDArray[np.float32]]:
+        """What the model says of at least one decoded image, and the first network's pooled features (n, channels)."""
+        outputs = self._run(decoded)
+        return self._answer(outputs), pool(outputs[0].features)
 
     @property
     def explainable(self) -> bool:
@@ -166,6 +175,7 @@ class Predictor:
             for index, target in enumerate(targets)
             if self.promises
         }
+        unfamiliar = self._unfamiliar(outputs[0])
         answers = []
         for row in range(len(logits)):
             answer = {}
@@ -179,8 +189,14 @@ class Predictor:
                     probabilities=dict(zip(target.classes, map(float, probabilities[index][row]), strict=True)),
                     unsure=not sure[target.name][row] if sure else None,
                 )
-            answers.append(Answer(answer))
+            answers.append(Answer(answer, None if unfamiliar is None else bool(unfamiliar[row])))
         return answers
+
+    def _unfamiliar(self, output: Output) -> NDArray[np.bool_] | None:
+        if self.familiarity is None:
+            return None
+        unfamiliar: NDArray[np.bool_] = self.familiarity.distance(pool(output.features)) > self.familiarity.threshold
+        return unfamiliar
 
     def _decode_or_reason(self, image: ImageSource) -> Decoded | str:
         try:

@@ -201,6 +201,11 @@ def best(study: optuna.Study) -> FrozenTrial | None:
     return top if top is not None and sign * (_mean(top) - np.mean(default_scores(study))) > 0 else None
 
 
+def confirmed_best(study: optuna.Study, confirmed: Difference | None) -> FrozenTrial | None:
+    """The best setting; None when fresh seeds say that its lead was luck."""
+    return None if confirmed is not None and confirmed.high < 0 else best(study)
+
+
 def best_scores(study: optuna.Study) -> list[float]:
     """The scores of the best setting so far, the defaults included."""
     winner = best(study)

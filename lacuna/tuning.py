@@ -18,7 +18,7 @@ from lacuna.files import whole_file
 from lacuna.metrics import activate, average_precision, log_loss
 from lacuna.phases import fine_tune, warm_up
 from lacuna.predictions import Predictions
-from lacuna.search import Plan, Report, Values, best, chosen_values, confirm, open_study, place_of, search
+from lacuna.search import Plan, Report, Values, chosen_values, confirm, confirmed_best, open_study, place_of, search
 from lacuna.search_space import Value, get_value, set_values, typed_space
 from lacuna.tracking import Run, flatten
 from lacuna.training import Row
@@ -46,7 +46,7 @@ def tune(params: Params, data: TrainingData, parent: Path) -> Tuned:
     """Search, or go on searching, in the folder of `parent` that is named after the study; write what was found there.
 
     study.db, trials.csv, summary.txt, history.png, space.png, importance.png. `values` is empty when nothing beats the
-    parameters as they are.
+    parameters as they are, or what did loses to them with fresh seeds.
     """
     plan, name, figure = plan_search(params), study_name(params, data), params.tune.figure
     folder = parent / name
@@ -66,7 +66,7 @@ def tune(params: Params, data: TrainingData, parent: Path) -> Tuned:
         pictures = plot_search(folder, study, plan, figure, defaults)
         files = [folder / "trials.csv", folder / "summary.txt", *pictures]
         run = as_run(study, plan, flatten(params.model_dump(mode="json")), figure, files)
-        winner = best(study)
+        winner = confirmed_best(study, confirmed)
         values = chosen_values(winner.params, plan.space) if winner else {}
         return Tuned(text, values, f"{name}-{place_of(study, winner)}" if winner else "", run)
 

@@ -72,7 +72,7 @@ def verdict(study: optuna.Study, plan: Plan, confirmed: Difference | None) -> st
         if confirmed.low > 0:
             words += "better than the noise of seeds explains."
         elif confirmed.high < 0:
-            words += "worse than the noise of seeds explains, its lead in the search was luck."
+            return f"{words}worse than the noise of seeds explains, its lead in the search was luck; nothing to change."
         else:
             words += "no more than the noise of seeds explains."
     return (

@@ -19,7 +19,9 @@ from stages._run import run
 
 LIBRARIES = ("keras", "numpy", "onnx", "onnxruntime", "openvino", "pillow", "tensorflow", "tf2onnx")
 
-WITHOUT_EFFECT = {"audit", "baseline", "explain", "explore", "export", "report", "sample", "track", "tune"}
+WITHOUT_EFFECT = {
+    "audit", "baseline", "explain", "explore", "export", "familiarity", "report", "sample", "track", "tune"
+}  # fmt: skip
 """Blocks of params.yaml that shape neither the model nor its figures, except through the data."""
 
 
@@ -56,6 +58,7 @@ def bundle(params: Params) -> None:
             predictions=predictions,
             origin=origin,
             metrics=metrics,
+            familiarity=Path("models/familiarity.npz"),
             card=model_card(Found(**found, origin=origin), classes, params),
         )
 

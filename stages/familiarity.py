@@ -1,0 +1,88 @@
+"""What is familiar to the trained network, from where on an image is not, and what drift is measured against.
+
+python -m stages.familiarity
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacuna.config import Params
+from lacuna.drift_reference import (
+    DIMENSIONS,
+    MOST_COORDINATES,
+    MOST_PROPERTIES,
+    DriftReference,
+    Properties,
+    measure_light,
+)
+from lacuna.familiarity_fit import fit_familiarity, lack_of_groups
+from lacuna.familiarity_plots import plot_distances
+from lacuna.files import save_arrays, write_json
+from lacuna.files_table import read_files
+from lacuna.grouping import independent_sample, one_of_each
+from lacuna.images import Origin
+from lacuna.manifest import Manifest, Part
+from lacuna.pooled_features import pool_images
+from lacuna.runtimes import load_network
+from lacuna.targets import Targets
+from stages._run import Facts, run
+
+UNSEEN: tuple[Part, ...] = ("val", "test")
+MOST_UNSEEN = 10_000
+"""At most so many groups of these parts take part, one image of each."""
+
+Sample = Callable[[NDArray[np.int64], np.random.Generator], NDArray[np.intp]]
+
+
+def familiarity(params: Params) -> Facts:
+    options = params.familiarity
+    manifest = Manifest.load(Path("data/prepared/manifest.csv"), Targets.load(Path("data/prepared/targets.json")))
+    images = np.load("data/images/images.npy", mmap_mode="r")
+    network = load_network(Path("models/export"), "openvino")
+    generator = np.random.default_rng(options.seed)
+    rows: dict[str, NDArray[np.int64]] = {
+        "train": _draw(manifest.part("train").row, options.images, generator),
+        **{part: _draw(_rows(one_of_each, manifest.part(part), generator), MOST_UNSEEN, generator) for part in UNSEEN},
+        "drift": _draw(_rows(independent_sample, manifest.part("val"), generator), MOST_COORDINATES, generator),
+    }
+    pooled = {part: pool_images(network, images, chosen, part) for part, chosen in rows.items()}
+    found = fit_familiarity(pooled["train"], pooled["val"], pooled["test"], options.false_alarms)
+    seen = _draw(manifest.row[manifest.split != "test"], MOST_PROPERTIES, generator)
+    group = manifest.group[np.searchsorted(manifest.row, seen)]
+    coordinates = found.coordinates(pooled["drift"])[:, :DIMENSIONS].astype(np.float32)
+    reference = DriftReference(_properties(images, seen, params), group, coordinates)
+    save_arrays(Path("models/familiarity.npz"), {**found.to_arrays(), **reference.to_arrays()})
+
+    write_json(Path("metrics/familiarity.json"), {"training_images": len(rows["train"]), **found.describe()})
+    distances = (found.distance(pooled[part]) for part in ("val", "test"))
+    plot_distances(Path("plots/familiarity.png"), found, *distances)
+    alarms = found.alarms
+    if note := lack_of_groups(alarms):
+        print(f"note: {note}")
+    print(f"unfamiliar from {found.threshold:.1f} on: {alarms.n_alarms} of {alarms.n_test} test images")
+    return found.describe()
+
+
+def _rows(sample: Sample, part: Manifest, generator: np.random.Generator) -> NDArray[np.int64]:
+    return part.row[sample(part.group, generator)]
+
+
+def _draw(rows: NDArray[np.int64], most: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    return np.sort(generator.permutation(rows)[:most])
+
+
+def _properties(images: NDArray[np.uint8], rows: NDArray[np.int64], params: Params) -> Properties:
+    files = read_files(Path("data/images/files.csv"))
+    origins = [Origin(*files[row][1:]) for row in rows.tolist()]
+    light = [
+        measure_light(images[row], one.width, one.height, params.data.resize)
+        for row, one in zip(rows.tolist(), origins, strict=True)
+    ]
+    return Properties.of(origins, light)
+
+
+if __name__ == "__main__":
+    run("familiarity", familiarity)

@@ -1,0 +1,97 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lacuna.config import Params
+from lacuna.csv_files import write_csv
+from lacuna.drift_reference import DriftReference
+from lacuna.errors import LacunaError
+from lacuna.manifest import Manifest
+from stages.familiarity import familiarity
+from tests.familiar_bundle import familiar_pictures, features_of
+from tests.tiny_bundle import SIZE, TARGETS, write_tiny_network
+
+PARTS = {"train": 120, "val": 110, "test": 60}
+
+
+@pytest.fixture
+def exported(tiny_project, tmp_path) -> Params:
+    """A project at the point where `familiarity` runs: no label known, each validation image there twice."""
+    for folder in ("data/images", "data/prepared", "models/export", "metrics", "plots"):
+        Path(folder).mkdir(parents=True)
+    write_tiny_network(Path("models/export"))
+    n = sum(PARTS.values())
+    pictures = familiar_pictures(n, 0)
+    split = np.repeat(list(PARTS), list(PARTS.values()))
+    copies = np.flatnonzero(split == "val")
+    pictures, split = np.concatenate([pictures, pictures[copies]]), np.concatenate([split, split[copies]])
+    np.save("data/images/images.npy", pictures)
+    names = np.array([f"{row}.png" for row in range(len(split))])
+    files = [(name, "PNG", "RGB", SIZE, SIZE, 1000 + row) for row, name in enumerate(names)]
+    write_csv(Path("data/images/files.csv"), ("image", "format", "mode", "width", "height", "bytes"), files)
+    TARGETS.save(Path("data/prepared/targets.json"))
+    group = np.concatenate([np.arange(n), copies])
+    unknown = np.full((len(split), len(TARGETS)), -1, np.int16)
+    manifest = Manifest(names, np.arange(len(split)), split, group, unknown)
+    manifest.save(Path("data/prepared/manifest.csv"), TARGETS)
+    return tiny_project({"data.image_size": SIZE})
+
+
+def outs() -> dict[str, bytes]:
+    return {
+        path: Path(path).read_bytes()
+        for path in ("models/familiarity.npz", "metrics/familiarity.json", "plots/familiarity.png")
+    }
+
+
+def test_it_tells_like_images_from_others_by_the_exported_network_alone(exported, capsys):
+    familiarity(exported)
+    found, reference = DriftReference.load(Path("models/familiarity.npz"))
+    assert (found.distance(features_of(familiar_pictures(50, 9))) > found.threshold).mean() < 0.1
+    assert (found.distance(np.float32([[0, 0, 1], [0.4, 0.5, 0.7]])) > found.threshold).all()
+    assert len(reference.properties) == len(reference.group) == 340  # training and validation, test images left out
+    assert np.unique(reference.group).size == 230
+    bytes_of_test = set(range(1230, 1290))
+    assert not bytes_of_test & set(reference.properties.numbers["bytes"].tolist())
+    assert reference.coordinates.shape == (110, 3)
+    assert "note:" not in capsys.readouterr().out
+    with Image.open("plots/familiarity.png") as picture:
+        assert picture.width > 800
+
+
+def test_the_metrics_count_copies_once(exported):
+    familiarity(exported)
+    metrics = json.loads(Path("metrics/familiarity.json").read_text())
+    assert (metrics["training_images"], metrics["validation_groups"], metrics["test_groups"]) == (120, 110, 60)
+    assert metrics["false_alarms_asked"] == 0.01
+    assert metrics["false_alarms_promised"] == pytest.approx(1 / 111)
+    assert metrics["false_alarm_rate_low"] <= metrics["false_alarm_rate"] <= metrics["false_alarm_rate_high"]
+
+
+def test_running_twice_writes_the_same_bytes(exported):
+    familiarity(exported)
+    first = outs()
+    familiarity(exported)
+    assert outs() == first
+
+
+def test_a_sample_of_the_training_images_is_enough(exported, tiny_project):
+    familiarity(tiny_project({"data.image_size": SIZE, "familiarity.images": 60}))
+    assert json.loads(Path("metrics/familiarity.json").read_text())["training_images"] == 60
+
+
+def test_it_says_when_validation_is_too_small_for_the_rate(tiny_project, exported, capsys):
+    familiarity(tiny_project({"data.image_size": SIZE, "familiarity.false_alarms": 0.001}))
+    said = capsys.readouterr().out
+    assert "note: validation has 110 images that are no copies of each other" in said
+    assert "takes 999, promised are 0.9%" in said
+
+
+def test_without_validation_images_it_stops_in_one_line(exported):
+    path = Path("data/prepared/manifest.csv")
+    path.write_text(path.read_text().replace(",val,", ",train,"))
+    with pytest.raises(LacunaError, match=r"needs training and validation images: raise split\.val"):
+        familiarity(exported)
