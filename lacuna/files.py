@@ -76,7 +76,7 @@ def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
             entry.create_system = 3  # Unix, on Windows too
             entry.external_attr = 0o600 << 16
             content = io.BytesIO()
-            np.lib.format.write_array(content, array, allow_pickle=False)
+            np.lib.format.write_array(content, np.asarray(array), allow_pickle=False)
             archive.writestr(entry, content.getbuffer())
 
 
