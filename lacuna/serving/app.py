@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
+from urllib.parse import quote
 
 from fastapi import FastAPI, Query, Request, Security
 from fastapi.exceptions import RequestValidationError
@@ -203,7 +204,7 @@ def _add_pages(app: Service, examples: Path | None) -> None:
         responses=openapi.responses("/examples", 401),
     )
     async def list_examples() -> list[Example]:
-        return [Example(name=name, url=f"examples/{name}") for name in found]
+        return [Example(name=name, url=f"examples/{quote(name)}") for name in found]
 
     @app.get(
         "/examples/{name}",

@@ -33,7 +33,8 @@ def page(openapi: dict[str, Any]) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<title>{escape(info["title"])}: API</title><link rel="stylesheet" href="docs.css"></head><body><main>'
+        f'<title>{escape(info["title"])}: API</title><link rel="stylesheet" href="docs.css">'
+        '<link rel="icon" href="static/icon.svg"></head><body><main>'
         f"<h1>{escape(info['title'])} {escape(info['version'])}</h1>{_paragraphs(info.get('description', ''))}"
         f'<p>For programs: <a href="openapi.json">openapi.json</a></p><ul>{contents}</ul>{sections}'
         "</main></body></html>"
