@@ -101,7 +101,7 @@ def test_the_documentation_shows_every_route_and_asks_no_other_host(client, path
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     links = Links()
     links.feed(page.text)
-    assert (links.fetched, links.inline) == (["docs.css"], [])
+    assert (links.fetched, links.inline) == (["docs.css", "static/icon.svg"], [])
     assert client.get("/docs.css").headers["content-type"].startswith("text/css")
     for route in client.get("/openapi.json").json()["paths"]:
         assert f"</span> {route}</h2>" in page.text
