@@ -105,6 +105,8 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
     except (OSError, OverflowError) as error:  # the latter for a port above 65535
         reason = getattr(error, "strerror", None) or error
         raise LacunaError(f"{host}:{port}: {reason}; choose another --host or --port") from None
+    # asyncio does this for sockets that were made for TCP by number; these have protocol 0. Accepted ones inherit it.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else each answer waits 40 ms for the client's ACK
     with listener:
         yield listener
 
