@@ -24,7 +24,7 @@ class Limits:
     max_batch_images: int = 64
     timeout_s: float = 30.0
     max_queue: int = 256
-    max_batch: int = 8
+    max_batch: int = 4
 
     def __post_init__(self) -> None:
         for name in ("max_upload_bytes", "max_batch_images", "timeout_s", "max_queue", "max_batch"):
