@@ -83,7 +83,8 @@ def promise(
         cutoff = _lowest(stated[here], (labels == decisions)[here], group[here], precision, doubt)
         cutoffs.append(cutoff)
         if cutoff == NEVER:
-            needed = max(needed, fewest(precision, doubt) - len(np.unique(group[here])))
+            tested = here & (stated >= GRID[-1])
+            needed = max(needed, fewest(precision, doubt) - len(np.unique(group[tested])))
     return Promise(tuple(cutoffs), max(needed, 0))
 
 

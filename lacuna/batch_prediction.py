@@ -11,12 +11,9 @@ from pathlib import Path
 from lacuna.errors import LacunaError
 from lacuna.image_inputs import count_images, find_images
 from lacuna.prediction import Prediction
-from lacuna.prediction_files import Write, prediction_file
+from lacuna.prediction_files import Write, prediction_file, print_unreadable
 from lacuna.predictor import Predictor
 from lacuna.progress import progress
-
-MOST_NAMED = 100
-"""So many unreadable images are named at the end; a file of predictions has the reason for each."""
 
 
 def predict_images(
@@ -48,10 +45,7 @@ def predict_images(
     if predictor.promises and n_readable:
         share = answered.total() / (n_readable * len(predictor.promises))
         print(f"automation rate: {share:.0%} of the cells are decided, the others are unsure", file=sys.stderr)
-    for line in unreadable[:MOST_NAMED]:
-        print(f"error: {line}", file=sys.stderr)
-    if len(unreadable) > MOST_NAMED:
-        print(f"error: {len(unreadable) - MOST_NAMED:,} more images can't be read", file=sys.stderr)
+    print_unreadable(unreadable)
     return 1 if unreadable and (strict or not n_readable) else 0
 
 

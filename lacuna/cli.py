@@ -154,7 +154,10 @@ def ensemble(options: argparse.Namespace) -> int:
 def drift(options: argparse.Namespace) -> int:
     """Tell whether new images have drifted away from those of training: in what the network sees, what it predicts and
     what the images are."""
-    from lacuna.drift_report import report_drift
+    try:
+        from lacuna.drift_report import report_drift
+    except ImportError as error:  # a container that only serves
+        raise LacunaError(f"drift needs {error.name}: install requirements.txt") from None
     from lacuna.predictor import Predictor
 
     return report_drift(Predictor(options.bundle), options.images, options.out, options.json)
@@ -165,7 +168,8 @@ def pack(options: argparse.Namespace) -> int:
     from lacuna.files import sha256
     from lacuna.packing import pack as write_archive
 
-    out = options.out or options.bundle.resolve().with_suffix(".zip")
+    folder = options.bundle.resolve()
+    out = options.out or Path(os.path.relpath(folder.with_name(f"{folder.name}.zip")))
     write_archive(options.bundle, out)
     print(f"{out}: {out.stat().st_size} bytes, SHA-256 {sha256(out)}")
     return 0
@@ -197,8 +201,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--bundle", type=Path, default=Path("models/bundle"), help="the model (%(default)s)")
     runtimes = ("openvino", "openvino-bf16", "openvino-int8", "onnx", "keras")
     command.add_argument("--runtime", choices=runtimes, default="openvino", help="(%(default)s)")
-    command.add_argument("--out", metavar="FILE", type=Path, help="write a .csv, .parquet or .jsonl file instead")
-    command.add_argument("--json", action="store_true", help="print one JSON document with every probability")
+    way = command.add_mutually_exclusive_group()
+    way.add_argument("--out", metavar="FILE", type=Path, help="write a .csv, .parquet or .jsonl file instead")
+    way.add_argument("--json", action="store_true", help="print one JSON document with every probability")
     what = "answer only where this share of answers is right, say unsure elsewhere"
     command.add_argument("--min-precision", metavar="SHARE", type=float, help=what)
     what = "with which --min-precision holds (%(default)s)"
@@ -209,7 +214,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("serve", help="answer images over HTTP", description=serve.__doc__)
     add = command.add_argument
-    add("--bundle", metavar="DIR", type=Path, nargs="+", default=[Path("models/bundle")], help="(models/bundle)")
+    add("--bundle", metavar="DIR", type=Path, nargs="+", action="extend", help="(models/bundle)")
     add("--host", default="127.0.0.1", help="the address to listen at (%(default)s)")
     add("--port", type=int, default=8000, help="(%(default)s); 0: one that is free")
     add("--workers", type=int, default=1, help="processes (%(default)s)")

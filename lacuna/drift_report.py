@@ -2,7 +2,6 @@
 
 import json
 import math
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,9 @@ from lacuna.drift_observation import Observed, observe
 from lacuna.drift_plots import plot_drift
 from lacuna.drift_reference import DriftReference
 from lacuna.drift_tests import SMALL, Measure
+from lacuna.errors import LacunaError
 from lacuna.image_inputs import count_images, find_images
+from lacuna.prediction_files import print_unreadable
 from lacuna.predictor import Predictor
 from lacuna.progress import progress
 
@@ -31,6 +32,8 @@ LEGEND: dict[Measure, str] = {
 MOST_CLASSES = 6
 """Of a target with more classes, only those that drifted and the most changed of the others have a line."""
 
+PICTURES = (".png", ".svg", ".pdf")
+
 ROW = "  {name:32}  {before:>8}  {now:>22}  {effect:>8}  {said}"
 
 
@@ -39,6 +42,8 @@ def report_drift(predictor: Predictor, images: Sequence[str], out: Path, as_json
 
     Returns the exit code, 0: drift is a finding, not a failure.
     """
+    if out.suffix not in PICTURES:
+        raise LacunaError(f"{out}: expected a file name ending in {', '.join(PICTURES)}")
     total = count_images(images)
     observed = observe(predictor, progress(find_images(images), total=total, what="look", unit="images"))
     comparisons = compare_with_training(predictor, observed)
@@ -49,8 +54,7 @@ def report_drift(predictor: Predictor, images: Sequence[str], out: Path, as_json
         print(json.dumps(to_json(comparisons, observed), indent=2, allow_nan=False))
         return 0
     print(f"{said}\n\n{table(comparisons)}\npicture: {out}")
-    for path, reason in observed.unreadable.items():
-        print(f"error: {path}: {reason}", file=sys.stderr)
+    print_unreadable([f"{path}: {reason}" for path, reason in observed.unreadable.items()])
     return 0
 
 

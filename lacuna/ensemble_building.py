@@ -26,6 +26,7 @@ from lacuna.ensemble import mean_logits
 from lacuna.errors import LacunaError
 from lacuna.evaluation import score_test, score_validation
 from lacuna.files import whole_folder
+from lacuna.packing import check_replaceable
 from lacuna.predictions import Predictions
 from lacuna.verdicts import summarise
 
@@ -42,12 +43,16 @@ def build_ensemble(folders: Sequence[Path], out: Path, options: Calibrate, evalu
     """Write the ensemble of the bundles in `folders` to `out`, calibrated on validation and scored on test.
 
     Raises LacunaError when there are fewer than two, one stands twice, or they differ in targets, in training labels,
-    or in the images or labels of a part: one member could then have learned from what another is scored on.
+    or in the images or labels of a part: one member could then have learned from what another is scored on; and when
+    `out` holds anything but another bundle.
     """
     if len(folders) < 2:
         raise LacunaError(f"an ensemble needs at least two bundles, received {len(folders)}")
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise LacunaError("the same bundle is named twice: expected different ones")
+    if out.resolve() in {folder.resolve() for folder in folders}:
+        raise LacunaError(f"{out}: one of the members, which the ensemble would replace; name another folder")
+    check_replaceable(out)
     bundles = [_read(folder) for folder in folders]
     first, name = bundles[0], folders[0]
     for other, folder in zip(bundles[1:], folders[1:], strict=True):

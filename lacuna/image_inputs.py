@@ -30,11 +30,11 @@ def find_images(arguments: Sequence[str], column: str | None = None) -> Iterator
             yield from (Path(line) for line in map(str.rstrip, sys.stdin) if line)
         elif path.is_dir():
             yield from _some(_in_folder(path), f"{path}: no image in this folder")
-        elif path.suffix.lower() == ".csv":
-            yield from _some(_in_table(path, column), f"{path}: no path in this file")
-        elif not path.exists() and glob.has_magic(argument):
+        elif glob.has_magic(argument) and not path.exists():
             found = map(Path, sorted(glob.glob(argument, recursive=True)))  # noqa: PTH207, Path.glob needs a root
             yield from _some((one for one in found if one.is_file()), f"{argument}: no file matches this pattern")
+        elif path.suffix.lower() == ".csv":
+            yield from _some(_in_table(path, column), f"{path}: no path in this file")
         else:
             yield path
 

@@ -109,6 +109,8 @@ def _read(path: Path) -> bytes:
         raise UnreadableImageError("broken link" if path.is_symlink() else "no such file") from None
     except OSError as error:
         raise UnreadableImageError(f"cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise UnreadableImageError("no possible file name: it holds a null character") from None
 
 
 def _to_rgb(image: Image.Image, file_format: str | None) -> Image.Image:

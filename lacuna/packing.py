@@ -48,7 +48,7 @@ def unpack(archive: Path, folder: Path) -> None:
     as `pack` writes it, or when `folder` holds anything else than a bundle.
     """
     folder = folder.resolve()
-    _check_replaceable(folder)
+    check_replaceable(folder)
     if not archive.is_file():
         raise LacunaError(f"{archive}: no such file; make it by `python -m lacuna pack`")
     with whole_folder(folder) as partial:
@@ -62,7 +62,8 @@ def unpack(archive: Path, folder: Path) -> None:
             raise LacunaError(f"{archive}: no zip archive, or a damaged one ({error}); copy it again") from None
 
 
-def _check_replaceable(folder: Path) -> None:
+def check_replaceable(folder: Path) -> None:
+    """Raise LacunaError when a bundle written to `folder` would cost anything but another bundle."""
     if not folder.exists():
         return
     if not folder.is_dir():

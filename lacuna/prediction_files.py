@@ -6,7 +6,8 @@ under its own name, `TARGET.unsure`, and a probability for each class, `TARGET.p
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ SUFFIXES = (".csv", ".parquet", ".jsonl")
 ROWS_AT_ONCE = 4096
 """So many rows of a Parquet file are kept until they are written."""
 
+MOST_NAMED = 100
+"""So many unreadable images are named at the end; a file of predictions has the reason for each."""
+
 Write = Callable[[Prediction], object]
 
 
@@ -31,10 +35,20 @@ def prediction_file(path: Path, targets: Targets) -> Iterator[Write]:
     """
     if path.suffix not in SUFFIXES:
         raise LacunaError(f"{path}: expected a file name ending in {', '.join(SUFFIXES)}")
+    if path.is_dir():
+        raise LacunaError(f"{path}: a folder; name a file to write")
     with whole_file(path) as partial:
         open_writer = {".csv": _csv, ".parquet": _parquet, ".jsonl": _json_lines}[path.suffix]
         with open_writer(partial, targets) as write:
             yield write
+
+
+def print_unreadable(reasons: Sequence[str]) -> None:
+    """Name images that can't be read on standard error, the first MOST_NAMED, each as "path: reason"."""
+    for line in reasons[:MOST_NAMED]:
+        print(f"error: {line}", file=sys.stderr)
+    if len(reasons) > MOST_NAMED:
+        print(f"error: {len(reasons) - MOST_NAMED:,} more images can't be read", file=sys.stderr)
 
 
 def flat(prediction: Prediction) -> dict[str, Any]:

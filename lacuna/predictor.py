@@ -7,6 +7,7 @@
 Keras, DVC, the data and params.yaml are not needed.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
@@ -35,8 +36,8 @@ BATCH_SIZE = 32
 Decoded = dict[Input, NDArray[np.uint8]]
 """An image as the networks of a bundle want it: (size, size, 3) for each kind of input."""
 
-ImageSource = Path | bytes | NDArray[np.uint8]
-"""An image file, the content of one, or RGB pixels (height, width, 3)."""
+ImageSource = str | Path | bytes | NDArray[np.uint8]
+"""The path of an image file, the content of one, or RGB pixels (height, width, 3)."""
 
 
 class Predictor:
@@ -65,6 +66,8 @@ class Predictor:
         self._head = self._load_head()
         known = self.description.get("familiarity")  # not in bundles of before
         self.familiarity = Familiarity.load(folder / FAMILIARITY_FILE) if known else None
+        if not 0 < certainty < 1:
+            raise LacunaError(f"certainty: expected a number between 0 and 1, received {certainty}")
         self.promises = {} if min_precision is None else self._promise(min_precision, certainty)
 
     @classmethod
@@ -82,7 +85,8 @@ class Predictor:
     def predict(self, images: Sequence[ImageSource]) -> list[Prediction]:
         """Predict each image, in order. An unreadable one gets an error and leaves the others as they are.
 
-        A prediction is named by its path, or by its place in `images`.
+        A prediction is named by its path, or by its place in `images`. Raises ValueError for an array that is no RGB
+        picture: that is a mistake in the program.
         """
         return list(self.stream(images))
 
@@ -92,7 +96,7 @@ class Predictor:
         numbered = enumerate(images)
         with ThreadPoolExecutor(n_cores()) as pool:
             while batch := list(islice(numbered, BATCH_SIZE)):
-                names = [str(one) if isinstance(one, Path) else str(place) for place, one in batch]
+                names = [_name(one) if isinstance(one, str | Path) else str(place) for place, one in batch]
                 decoding = [pool.submit(self._decode_or_reason, one) for _, one in batch]
                 if waiting is not None:  # the network runs while the next batch is decoded
                     yield from self._predict_batch(*waiting)
@@ -102,7 +106,7 @@ class Predictor:
 
     def decode(self, image: ImageSource) -> Decoded:
         """The image as each network wants it. Raises UnreadableImageError, whose message is the reason."""
-        source = _as_file(image) if isinstance(image, np.ndarray) else image
+        source = Path(image) if isinstance(image, str) else _as_file(image) if isinstance(image, np.ndarray) else image
         return {
             wanted: decode(source, size=wanted.image_size, resize=wanted.resize, max_pixels=wanted.max_pixels)
             for wanted in {member.input for member in self.bundle.members}
@@ -145,7 +149,7 @@ class Predictor:
             raise LacunaError(f"class {explained!r} of {target}: expected one of {', '.join(classes)}")
         weights = contrasts(targets, index, np.array([classes.index(explained)]))
         (values,) = weigh_channels(outputs[0].features, weights @ self._head.T)
-        name = str(image) if isinstance(image, Path) else "0"
+        name = _name(image) if isinstance(image, str | Path) else "0"
         return HeatMap(target, explained, values, answer.named(name))
 
     def _predict_batch(self, names: list[str], decoding: list["Future[Decoded | str]"]) -> list[Prediction]:
@@ -205,8 +209,8 @@ class Predictor:
             return str(error)
 
     def _promise(self, precision: float, certainty: float) -> "dict[str, Promise]":
-        if not 0 < precision < 1 or not 0 < certainty < 1:
-            raise LacunaError(f"expected a precision and certainty between 0 and 1, received {precision}, {certainty}")
+        if not 0 < precision < 1:
+            raise LacunaError(f"min_precision: expected a number between 0 and 1, received {precision}")
         from lacuna.abstention import promise  # here, because it loads SciPy
 
         targets, calibration, test = self.bundle.targets, self.bundle.calibration, read_predictions(self.folder)["test"]
@@ -244,6 +248,11 @@ class Predictor:
         if logits.shape != (1, n_logits):
             raise LacunaError(f"{self.folder}: expected a network of {n_logits} logits, received shape {logits.shape}")
         return network
+
+
+def _name(path: str | Path) -> str:
+    """A path as text, bytes that are no UTF-8 as \\x.. codes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _as_file(pixels: NDArray[np.uint8]) -> bytes:

@@ -77,3 +77,11 @@ def test_copies_count_once_and_unknown_labels_not_at_all():
     assert copies.needed == fewest(0.95, 0.1) - 30
     labels[20:] = -1
     assert promise(KIND, labels, sure, decisions, np.arange(60), 0.95, 0.9).needed == fewest(0.95, 0.1) - 20
+
+
+def test_answers_below_the_smallest_cutoff_count_as_labels_that_are_still_needed():
+    probabilities = np.tile([0.36, 0.34, 0.30], (200, 1))
+    right = np.zeros(200, dtype=int)
+    given = promise(KIND, right, probabilities, right, np.arange(200), 0.95, 0.9)
+    assert given.cutoffs == (NEVER,)
+    assert given.needed == fewest(0.95, 0.1)

@@ -1,11 +1,13 @@
 import csv
+import io
 import json
+import os
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from lacuna import batch_prediction, prediction_files
+from lacuna import prediction_files
 from lacuna.cli import main
 from lacuna.prediction_files import columns
 from lacuna.predictions import Predictions
@@ -78,7 +80,7 @@ def test_only_strict_makes_an_unreadable_image_a_failure_but_nothing_readable_is
 
 
 def test_of_many_unreadable_images_the_first_are_named_and_the_others_counted(bundle, photos, capsys, monkeypatch):
-    monkeypatch.setattr(batch_prediction, "MOST_NAMED", 2)
+    monkeypatch.setattr(prediction_files, "MOST_NAMED", 2)
     predict(bundle, photos / "0.png", *(photos / f"missing{number}.png" for number in range(5)))
     assert capsys.readouterr().err.splitlines()[-2:] == [
         f"error: {photos / 'missing1.png'}: no such file",
@@ -122,11 +124,36 @@ def test_a_promise_says_how_much_is_decided_and_where_labels_are_too_few(tmp_pat
 
 
 def test_paths_come_from_standard_input_and_none_is_a_mistake(bundle, photos, capsys, monkeypatch):
-    import io
-
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{photos / '2.png'}\n"))
     assert predict(bundle, "-", "--json") == 0
     assert json.loads(capsys.readouterr().out)["images"][0]["targets"]["red"]["decision"] == "present"
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     assert predict(bundle, "-") == 1
     assert capsys.readouterr().err == "error: no image was named on standard input\n"
+
+
+def test_names_that_are_no_text_are_written_as_codes(bundle, tmp_path):
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    Image.new("RGB", (32, 32), "red").save(os.fsencode(folder / "b.png").replace(b"b.png", b"b\xe4r.png"))
+    for suffix in prediction_files.SUFFIXES:
+        out = tmp_path / f"said{suffix}"
+        assert predict(bundle, folder, "--out", out) == 0
+    assert read(tmp_path / "said.csv")[0]["image"] == f"{folder}/b\\xe4r.png"
+    assert read(tmp_path / "said.parquet")[0]["red"] == "present"
+
+
+def test_options_that_would_do_nothing_or_can_not_be_met_are_refused(bundle, photos, capsys):
+    assert predict(bundle, photos, "--certainty", 2) == 1
+    assert "certainty: expected a number between 0 and 1, received 2.0" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        predict(bundle, photos, "--json", "--out", photos / "said.csv")
+    (photos / "folder.csv").mkdir()
+    assert predict(bundle, photos / "0.png", "--out", photos / "folder.csv") == 1
+    assert capsys.readouterr().err.endswith(f"error: {photos / 'folder.csv'}: a folder; name a file to write\n")
+
+
+def test_a_null_character_in_a_path_is_a_reason(bundle, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("a\0b\n"))
+    assert predict(bundle, "-") == 1
+    assert "no possible file name: it holds a null character" in capsys.readouterr().err

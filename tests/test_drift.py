@@ -282,3 +282,9 @@ def test_a_bundle_of_before_has_nothing_to_compare_with(tmp_path: Path, capsys: 
     Image.fromarray(np.zeros((SIZE, SIZE, 3), np.uint8)).save(tmp_path / "one.png")
     assert main(["drift", str(tmp_path / "one.png"), "--bundle", str(old)]) == 1
     assert "says nothing of its training images; make it again" in capsys.readouterr().err
+
+
+def test_a_picture_of_no_known_kind_is_refused_before_any_image_is_read(tmp_path, capsys) -> None:
+    bundle = write_familiar_bundle(tmp_path / "bundle")
+    assert main(["drift", str(tmp_path / "nowhere"), "--bundle", str(bundle), "--out", str(tmp_path / "d.txt")]) == 1
+    assert capsys.readouterr().err.endswith("d.txt: expected a file name ending in .png, .svg, .pdf\n")

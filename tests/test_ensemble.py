@@ -159,3 +159,14 @@ def test_a_damaged_member_is_named(members, tmp_path):
     shutil.copyfile(members[1] / "test.npz", members[1] / "validation.npz")
     with pytest.raises(LacunaError, match=r"b/validation\.npz: not the file"):
         build(members, tmp_path / "ensemble")
+
+
+def test_a_folder_of_something_else_or_a_member_is_not_replaced(members, tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "cat.png").write_bytes(b"precious")
+    with pytest.raises(LacunaError, match="holds other files than a bundle's"):
+        build(members, photos)
+    assert (photos / "cat.png").read_bytes() == b"precious"
+    with pytest.raises(LacunaError, match="one of the members"):
+        build(members, members[0])

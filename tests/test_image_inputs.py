@@ -32,6 +32,8 @@ def test_a_folder_that_links_to_itself_ends(photos):
 
 def test_a_pattern_in_quotes_is_matched_here(photos):
     assert names("photos/**/*.JPG", "photos/?.png") == ["photos/a/z.JPG", "photos/b.png"]
+    (photos / "list.csv").write_text("image\nb.png\n")
+    assert names("photos/*.csv") == ["photos/list.csv"]  # what a pattern finds is taken for images
     (photos / "[1].png").touch()  # a name, though it looks like a pattern
     assert names("photos/[1].png") == ["photos/[1].png"]
 

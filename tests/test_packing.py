@@ -259,3 +259,14 @@ def test_both_commands_say_what_they_made(folder, archive, tmp_path, capsys):
     assert contents(tmp_path / "copy") == contents(folder)
     assert main(["unpack", str(tmp_path / "none.zip"), "--to", str(tmp_path / "copy")]) == 1
     assert "none.zip: no such file" in capsys.readouterr().err
+
+
+def test_an_archive_is_named_after_the_whole_name_of_its_folder(original, tmp_path, monkeypatch, capsys):
+    for name in ("model.v1", "model.v2"):
+        shutil.copytree(original, tmp_path / name)
+        assert main(["pack", str(tmp_path / name)]) == 0
+    assert {path.name for path in tmp_path.glob("*.zip")} == {"model.v1.zip", "model.v2.zip"}
+    monkeypatch.chdir(tmp_path / "model.v1")
+    capsys.readouterr()
+    assert main(["pack", "."]) == 0
+    assert capsys.readouterr().out.startswith("../model.v1.zip: ")

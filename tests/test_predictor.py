@@ -62,9 +62,9 @@ def test_a_path_the_content_of_a_file_and_its_pixels_are_predicted_alike(predict
     pixels = np.random.default_rng(0).integers(0, 256, (20, 50, 3), dtype=np.uint8)
     path = tmp_path / "photo.png"
     Image.fromarray(pixels).save(path)
-    by_path, by_content, by_pixels = predictor.predict([path, path.read_bytes(), pixels])
-    assert by_path.targets == by_content.targets == by_pixels.targets
-    assert [by_path.name, by_content.name, by_pixels.name] == [str(path), "1", "2"]
+    by_path, by_content, by_pixels, by_name = predictor.predict([path, path.read_bytes(), pixels, str(path)])
+    assert by_path.targets == by_content.targets == by_pixels.targets == by_name.targets
+    assert [by_path.name, by_content.name, by_pixels.name, by_name.name] == [str(path), "1", "2", str(path)]
 
 
 def test_images_are_resized_as_the_bundle_says(predictor):
@@ -260,5 +260,5 @@ def test_a_promise_leaves_doubtful_images_unanswered(tmp_path):
     assert clear.targets["red"].unsure is True
     assert clear.to_json()["targets"]["colour"]["unsure"] is False
     assert Predictor(folder).predict([picture(0, 0, 255)])[0].targets["colour"].unsure is None
-    with pytest.raises(LacunaError, match="expected a precision and certainty between 0 and 1, received 95"):
+    with pytest.raises(LacunaError, match="min_precision: expected a number between 0 and 1, received 95"):
         Predictor(folder, min_precision=95)

@@ -1,6 +1,5 @@
 """What the model says of its validation images, by calibrations that never saw them, and how sure it is."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,11 +75,6 @@ def judge(targets: Targets, validation: Predictions, options: Calibrate, relatio
         )
         for index, target in enumerate(targets)
     ]
-
-
-def right_by_target(judgements: Sequence[Judgement]) -> NDArray[np.bool_]:
-    """Which decisions are right (n, n_targets)."""
-    return np.stack([one.right for one in judgements], axis=1)
 
 
 def _certainty(probabilities: Floats, decisions: Labels, thresholds: Floats) -> Floats:

@@ -17,8 +17,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 import lacuna
-from lacuna.errors import LacunaError
-from lacuna.images import SUFFIXES
 from lacuna.serving import docs_page, openapi
 from lacuna.serving.answers import (
     BatchAnswer,
@@ -35,6 +33,7 @@ from lacuna.serving.answers import (
 )
 from lacuna.serving.connections import Connections
 from lacuna.serving.engine import Engine
+from lacuna.serving.examples import find_examples
 from lacuna.serving.metrics import CountRequests, Metrics
 from lacuna.serving.models import Model
 from lacuna.serving.refusals import RefusedError
@@ -46,7 +45,6 @@ logger = logging.getLogger(__name__)
 
 STATIC = Path(__file__).with_name("static")
 DEFAULT_TOP_K = 3
-MOST_EXAMPLES = 12
 CLIENT_CLOSED_REQUEST = 499  # nginx's; nobody is there to read it, but the metrics count it
 
 TopK = Annotated[int, Query(ge=1, description="how many labels of each target, most probable first")]
@@ -195,7 +193,7 @@ def _add_describing(app: Service, settings: Settings, metrics: Metrics) -> None:
 
 
 def _add_pages(app: Service, examples: Path | None) -> None:
-    found = _find_examples(examples)
+    found = find_examples(examples)
 
     @app.get(
         "/examples",
@@ -286,12 +284,3 @@ def _top_k(fields: dict[str, str], default: int) -> int:
             422, "invalid_parameter", f"top_k: expected a whole number of at least 1, received {text[:50]!r}"
         )
     return int(text)
-
-
-def _find_examples(folder: Path | None) -> dict[str, Path]:
-    if folder is None:
-        return {}
-    files = sorted(file for file in folder.glob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
-    if not files:
-        raise LacunaError(f"{folder}: expected a folder of images to offer as examples, found none")
-    return {file.name: file for file in files[:MOST_EXAMPLES]}

@@ -16,6 +16,7 @@ import uvicorn
 
 from lacuna.errors import LacunaError
 from lacuna.serving.app import Service, create_app
+from lacuna.serving.examples import find_examples
 from lacuna.serving.models import Model, described, load_models
 from lacuna.serving.settings import Settings
 
@@ -28,9 +29,11 @@ logger = logging.getLogger(__name__)
 
 
 def serve(settings: Settings, host: str, port: int, workers: int) -> int:
-    """Serve until SIGTERM; return the exit code. Raises LacunaError for a bad bundle or an address in use."""
+    """Serve until SIGTERM; return the exit code. Raises LacunaError for a bad bundle, an address in use, or a folder
+    without examples."""
     if workers < 1:
         raise LacunaError(f"--workers: expected at least 1, received {workers}")
+    find_examples(settings.examples)
     log_to_stderr()
     hangups = remember_hangups()
     models = load_models(settings)  # before the port is opened, and once for all workers: a bad bundle starts nothing

@@ -1,6 +1,7 @@
 """What a service is started with."""
 
 import argparse
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,11 +27,6 @@ class Limits:
     max_queue: int = 256
     max_batch: int = 4
 
-    def __post_init__(self) -> None:
-        for name in ("max_upload_bytes", "max_batch_images", "timeout_s", "max_queue", "max_batch"):
-            if getattr(self, name) <= 0:
-                raise LacunaError(f"{name}: expected more than 0, received {getattr(self, name)}")
-
     @property
     def max_held_bytes(self) -> int:
         """Of all uploads that are in memory at the same time."""
@@ -55,6 +51,10 @@ class Settings:
 
 def from_command_line(options: argparse.Namespace) -> Settings:
     """The options of `python -m lacuna serve`. Raises LacunaError for a limit or API key that won't do."""
+    for option in ("max_upload_mb", "timeout", "max_queue", "max_batch"):
+        value = getattr(options, option)
+        if not 0 < value < math.inf:
+            raise LacunaError(f"--{option.replace('_', '-')}: expected a number above 0, received {value}")
     limits = Limits(
         max_upload_bytes=int(options.max_upload_mb * MEGABYTE),
         timeout_s=options.timeout,
@@ -62,7 +62,7 @@ def from_command_line(options: argparse.Namespace) -> Settings:
         max_batch=options.max_batch,
     )
     return Settings(
-        bundles=tuple(options.bundle),
+        bundles=tuple(options.bundle or [Path("models/bundle")]),
         runtime=options.runtime,
         min_precision=options.min_precision,
         api_key=read_api_key(options.api_key_file),

@@ -76,10 +76,9 @@ def work(settings: Settings, listener: socket.socket) -> None:
     hangups = remember_hangups()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        models = load_models(settings)
+        run(settings, load_models(settings), listener, hangups)
     except LacunaError as error:
         raise SystemExit(f"error: {error}") from None
-    run(settings, models, listener, hangups)
 
 
 def _end_with_parent() -> None:

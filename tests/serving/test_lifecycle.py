@@ -111,9 +111,10 @@ def test_sigterm_answers_what_it_has_taken(bundle, tmp_path, picture):
 
 
 def refuses_connections(address):
+    """Being cut off counts too: the connection was made in the moment the service stopped listening."""
     try:
         httpx.get(f"{address}/health", verify=False)
-    except httpx.ConnectError:
+    except httpx.TransportError:
         return True
     return False
 
@@ -228,7 +229,20 @@ def test_an_address_in_use_or_a_limit_of_nothing_starts_nothing(service, bundle)
     assert "choose another --host or --port" in failed_start("--bundle", bundle, "--port", service.port)
     assert "choose another --host or --port" in failed_start("--bundle", bundle, "--port", 70_000)
     assert "--workers: expected at least 1" in failed_start("--workers", 0)
-    assert "max_queue: expected more than 0" in failed_start("--bundle", bundle, "--max-queue", 0)
+    assert "--max-queue: expected a number above 0, received 0" in failed_start("--bundle", bundle, "--max-queue", 0)
+    assert "--max-upload-mb: expected a number above 0" in failed_start("--bundle", bundle, "--max-upload-mb", "nan")
+    assert "--timeout: expected a number above 0" in failed_start("--bundle", bundle, "--timeout", "inf")
+
+
+def test_a_folder_without_examples_starts_nothing_with_several_workers_too(bundle, tmp_path):
+    line = failed_start("--bundle", bundle, "--workers", 2, "--examples", tmp_path)
+    assert line == f"error: {tmp_path}: expected a folder of images to offer as examples, found none"
+
+
+def test_a_bundle_may_be_named_by_an_option_of_its_own(bundle, tmp_path):
+    other = shutil.copytree(bundle, tmp_path / "other")
+    with running_service(tmp_path, "--bundle", bundle, "--bundle", other) as service, service.client() as client:
+        assert [one["name"] for one in client.get("/metadata").json()["models"]] == [Path(bundle).name, "other"]
 
 
 def failed_start(*arguments):
