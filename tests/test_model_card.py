@@ -78,6 +78,7 @@ def test_it_warns_of_what_the_audit_and_explain_found(contents, params):
         "faithfulness": {"shown": False},
         "worse_slices": {"size: small": {"accuracy": 0.5, "rest": 0.9, "images": 30}},
     }
+    contents["explain"]["targets"]["red"] = {"faithfulness": {"images": 1}}  # too few for a word on it
     contents["test"]["targets"]["kind"]["verdict"] = "no signal shown"
     card = model_card(Found(**contents, origin=ORIGIN), CLASSES, params)
     said, uses = section(card, "Bias, Risks, and Limitations"), section(card, "Uses")
@@ -88,6 +89,7 @@ def test_it_warns_of_what_the_audit_and_explain_found(contents, params):
         "red: too few images to judge present",
         "kind is weaker where size: small: 50% of 30 validation images are right, 90% elsewhere",
         "kind: its heat maps are not shown",
+        "red: its heat maps are not shown",
     ):
         assert words in said, words
     assert "| red | with care |" in uses

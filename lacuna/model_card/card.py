@@ -117,7 +117,7 @@ def limits(found: Found) -> list[str]:
                 f"validation images are right, {worse['rest']:.0%} elsewhere."
             )
         faithfulness = one.get("faithfulness")
-        if faithfulness and not faithfulness["shown"]:
+        if faithfulness and not faithfulness.get("shown"):  # of few images it says neither
             said.append(f"{_plain(name)}: its heat maps are not shown to point at what the decision rests on.")
     return said
 
