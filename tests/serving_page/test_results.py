@@ -4,11 +4,11 @@ import csv
 import io
 from pathlib import Path
 
-import httpx
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from tests.familiar_bundle import write_familiar_bundle
 from tests.serving_page.conftest import Open, Visit, lines
 from tests.serving_page.running_service import running_service, write_described_bundle
 from tests.tiny_bundle import TIED_CALIBRATION, TIED_PICK, TIED_TARGETS, write_tiny_bundle
@@ -92,17 +92,18 @@ def test_an_answer_without_the_promised_precision_reads_unsure(
     assert "being right in 99 % of cases cannot be promised" in " ".join(lines(visit.page.locator("#about")))
 
 
-def test_an_unfamiliar_image_is_called_so(visit: Visit, images: Path) -> None:
-    # The tiny model has no statistics to tell it from; everything else is the service's answer.
-    answer = httpx.post(
-        f"{visit.address}predict", files={"file": ("blue.png", (images / "blue.png").read_bytes())}
-    ).json()
-    visit.page.route("**/predict", lambda route: route.fulfill(json={**answer, "unfamiliar": True}))
-    visit.choose(images / "blue.png")
-    expect(visit.card("blue.png").locator(".unfamiliar")).to_have_text(
-        "unfamiliar This image is unlike those the model learned from. Do not rely on the answers."
-    )
-    expect(visit.page.get_by_role("status")).to_contain_text("blue.png: unfamiliar; colour: blue")
+def test_an_unfamiliar_image_is_called_so(open_page: Open, images: Path, tmp_path: Path) -> None:
+    with running_service("--bundle", write_familiar_bundle(tmp_path / "familiar")) as address:
+        visit = open_page(address)  # this model learned from pictures of a reddish brown
+        visit.choose(images / "blue.png")
+        expect(visit.card("blue.png").locator(".unfamiliar")).to_have_text(
+            "unfamiliar This image is unlike those the model learned from. Do not rely on the answers."
+        )
+        expect(visit.page.get_by_role("status")).to_contain_text("blue.png: unfamiliar; colour: blue")
+        Image.new("RGB", (40, 40), (178, 127, 102)).save(tmp_path / "brown.png")
+        visit.choose(tmp_path / "brown.png")
+        expect(visit.card("brown.png").locator(".target")).to_have_count(2)
+        expect(visit.card("brown.png").locator(".unfamiliar")).to_have_count(0)
 
 
 def test_a_class_decided_for_against_the_odds_is_explained(open_page: Open, tmp_path: Path) -> None:
