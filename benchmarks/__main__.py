@@ -19,11 +19,9 @@ import argparse
 from pathlib import Path
 
 from benchmarks.backbones import backbones
-from benchmarks.hostile import hostile
 from benchmarks.inference import inference
 from benchmarks.memory import memory
 from benchmarks.promises import promises
-from benchmarks.service import service
 from benchmarks.speed import experiments, speed
 from benchmarks.truth import truth
 from benchmarks.verdicts import verdicts
@@ -71,8 +69,12 @@ def main() -> None:
     if arguments.name in ("verdicts", "all"):
         verdicts()
     if arguments.name in ("service", "all"):
+        from benchmarks.service import service  # needs requirements-dev.txt
+
         service(arguments.bundle)
     if arguments.name in ("hostile", "all"):
+        from benchmarks.hostile import hostile  # needs requirements-dev.txt
+
         hostile(arguments.bundle)
     if arguments.name in ("gaps", "all"):
         from benchmarks.gaps import gaps  # loads Keras
