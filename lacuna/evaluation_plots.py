@@ -77,7 +77,7 @@ def plot_loss_curve(path: Path, warmup: Path, finetune: Path) -> None:
             axes.annotate(
                 f"best, epoch {best + 1}: {validation[best]:.3f}",
                 (best + 1, validation[best]),
-                xytext=(0, -16),
+                xytext=(0, 12),
                 textcoords="offset points",
                 ha="center" if 1 < best + 1 < len(rows) else ("right" if best else "left"),
                 color=BLUE,
