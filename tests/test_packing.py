@@ -254,7 +254,7 @@ def test_both_commands_say_what_they_made(folder, archive, tmp_path, capsys):
     assert main(["pack", str(folder)]) == 0
     made = tmp_path / "bundle.zip"
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    assert capsys.readouterr().out == f"{made}: {archive.stat().st_size} bytes, SHA-256 {digest}\n"
+    assert capsys.readouterr().out == f"{os.path.relpath(made)}: {archive.stat().st_size} bytes, SHA-256 {digest}\n"
     assert main(["unpack", str(made), "--to", str(tmp_path / "copy")]) == 0
     assert contents(tmp_path / "copy") == contents(folder)
     assert main(["unpack", str(tmp_path / "none.zip"), "--to", str(tmp_path / "copy")]) == 1

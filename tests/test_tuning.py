@@ -166,7 +166,7 @@ def test_the_best_of_a_whole_search_becomes_an_experiment_and_an_mlflow_run(tmp_
         shutil.copytree(
             REPOSITORY / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__", "cache", "tmp")
         )
-    for name in ("dvc.yaml", ".gitignore", ".dvcignore"):
+    for name in ("dvc.yaml", "requirements-serve.txt", ".gitignore", ".dvcignore"):
         shutil.copy(REPOSITORY / name, root / name)
     yaml = YAML()
     content = yaml.load(REPOSITORY / "params.yaml")
