@@ -20,6 +20,10 @@ from lacuna.serving.examples import find_examples
 from lacuna.serving.models import Model, described, load_models
 from lacuna.serving.settings import Settings
 
+CLOSING_S = 0.5
+"""How long all workers have to stop listening. Only then are clients sent away: they would come back by the port of a
+worker that is about to close it, and be cut off."""
+
 GRACE_S = 0.5
 """How long open connections are still read from after the last new one, for requests that are on their way."""
 
@@ -90,6 +94,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
             server.close()
+        await asyncio.sleep(CLOSING_S)
         self._app.draining = True
         await asyncio.sleep(GRACE_S)
         await super().shutdown(sockets)
