@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from lacuna.batch_prediction import format_prediction
 from lacuna.cli import main
 from lacuna.params_file import load_params
 from lacuna.prediction import Prediction, TargetPrediction
+from lacuna.runtimes import MODEL_FILES
 from tests.tiny_bundle import write_tiny_bundle
 
 
@@ -227,3 +229,9 @@ def test_use_of_an_unknown_preset_is_one_line(project, capsys):
     assert line.startswith(
         "error: no preset 'nothing': expected aimonk, chest_xray, default, fashion_mnist, fashion_products"
     )
+
+
+def test_the_command_line_offers_every_runtime_that_there_is():
+    done = command("predict", "--help")
+    (choices,) = re.findall(r"--runtime \{([\w,-]+)\}", done.stdout.replace("\n", " "))[:1]
+    assert set(choices.split(",")) == set(MODEL_FILES)
