@@ -6,6 +6,7 @@ the OpenVINO one.
 """
 
 import contextlib
+import copy
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,29 +118,33 @@ def _write_openvino(frozen: Any, path: Path) -> None:
 
 def _write_onnx(frozen: Any, path: Path) -> None:
     import onnx
-    from tf2onnx.convert import from_graph_def
+    from tf2onnx.tfonnx import process_tf_graph
 
     source, results = frozen.inputs[0].name, [output.name for output in frozen.outputs]
-    model, _ = from_graph_def(
-        frozen.graph.as_graph_def(),
-        name="lacuna",
+    graph = process_tf_graph(
+        frozen.graph,
         input_names=[source],
         output_names=results,
         tensors_to_rename={source: INPUT_NAME, **dict(zip(results, OUTPUTS, strict=True))},
         opset=ONNX_OPSET,
     )
-    name_in_node_order(model.graph)
+    # Not tf2onnx's optimizers: what they find depends on the order of sets, and onnxruntime does as much when it loads
+    model = graph.make_model("lacuna")
+    make_canonical(model.graph)
     onnx.checker.check_model(model, full_check=True)
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def name_in_node_order(graph: Any) -> None:
-    """Name the nodes, tensors and open dimensions of an ONNX graph by their place in it, and order its constants so.
+def make_canonical(graph: Any) -> None:
+    """Bring an ONNX graph into an order and names that follow from its structure alone.
 
-    The names tf2onnx gives depend on hash seeds, and so would the file's bytes.
+    Nodes stand after those they read, depth first from the outputs, and constants as they are first read; nodes,
+    tensors and open dimensions are named by their place. What tf2onnx gives depends on the order of sets of strings and
+    objects, which differs from process to process, and so would the file's bytes.
     """
+    nodes = _depth_first(graph)
     names = {tensor.name: tensor.name for tensor in [*graph.input, *graph.output]}
-    for index, node in enumerate(graph.node):
+    for index, node in enumerate(nodes):
         node.name = f"node_{index}"
         for tensors in (node.input, node.output):
             for position, name in enumerate(tensors):
@@ -150,11 +155,26 @@ def name_in_node_order(graph: Any) -> None:
     constants.sort(key=lambda constant: order[constant.name])
     for constant in constants:
         constant.name = names[constant.name]
-    del graph.initializer[:]
+    del graph.node[:], graph.initializer[:], graph.value_info[:]
+    graph.node.extend(nodes)
     graph.initializer.extend(constants)
-    del graph.value_info[:]
     for tensor in [*graph.input, *graph.output]:
         tensor.type.tensor_type.shape.dim[0].dim_param = "n"
+
+
+def _depth_first(graph: Any) -> list[Any]:
+    """The nodes that the graph's outputs need, each after those whose outputs it reads."""
+    maker = {name: index for index, node in enumerate(graph.node) for name in node.output}
+    done: dict[int, None] = {}
+    waiting = [maker[tensor.name] for tensor in reversed(graph.output)]
+    while waiting:
+        node = waiting[-1]
+        needed = [maker[name] for name in graph.node[node].input if name in maker and maker[name] not in done]
+        if needed:
+            waiting.extend(reversed(needed))
+        else:
+            done.setdefault(waiting.pop())
+    return [copy.deepcopy(graph.node[index]) for index in done]
 
 
 @contextlib.contextmanager

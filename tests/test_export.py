@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lacuna.errors import LacunaError
-from lacuna.export import MAX_DIFFERENCE, check_export, export_network, name_in_node_order
+from lacuna.export import MAX_DIFFERENCE, check_export, export_network, make_canonical
 from lacuna.runtimes import MODEL_FILES, RUNTIMES, load_network
 from lacuna.targets import Target, Targets
 
@@ -138,25 +138,31 @@ def digests(folder: Path, files: list[str]) -> list[str]:
     return [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files]
 
 
-def test_graphs_that_differ_in_names_and_constant_order_become_the_same():
+def test_graphs_that_differ_in_names_and_in_the_order_of_nodes_and_constants_become_the_same():
     import onnx
     from onnx import TensorProto, helper
 
-    def graph(names: list[str], constants: list[str]) -> onnx.GraphProto:
-        scale, bias, scaled = names
+    def graph(names: list[str], constants: list[str], order: list[str]) -> onnx.GraphProto:
+        scale, bias, scaled, moved = names
         values = {scale: 2.0, bias: 3.0, "unused": 4.0}
         tensors = [helper.make_tensor(name, TensorProto.FLOAT, [1], [values[name]]) for name in constants]
-        nodes = [helper.make_node("Mul", ["x", scale], [scaled]), helper.make_node("Add", [scaled, bias], ["y"])]
+        nodes = {
+            "scale": helper.make_node("Mul", ["x", scale], [scaled]),
+            "move": helper.make_node("Add", ["x", bias], [moved]),
+            "join": helper.make_node("Sub", [scaled, moved], ["y"]),
+            "lost": helper.make_node("Neg", [scaled], ["nowhere"]),
+        }
         ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None]) for name in "xy"]
-        return helper.make_graph(nodes, "g", ends[:1], ends[1:], initializer=tensors)
+        return helper.make_graph([nodes[name] for name in order], "g", ends[:1], ends[1:], initializer=tensors)
 
-    one = graph(["scale__1", "bias__2", "scaled__3"], ["scale__1", "bias__2"])
-    other = graph(["b__17", "a__4", "scaled__9"], ["a__4", "unused", "b__17"])
-    name_in_node_order(one)
-    name_in_node_order(other)
+    one = graph(["scale__1", "bias__2", "scaled__3", "moved__4"], ["scale__1", "bias__2"], ["scale", "move", "join"])
+    other = graph(["b__17", "a__4", "z__9", "c"], ["a__4", "unused", "b__17"], ["move", "scale", "lost", "join"])
+    make_canonical(one)
+    make_canonical(other)
     assert one.SerializeToString(deterministic=True) == other.SerializeToString(deterministic=True)
     assert [tensor.float_data[0] for tensor in one.initializer] == [2.0, 3.0]
-    assert [(list(node.input), list(node.output)) for node in one.node] == [
-        (["x", "tensor_2"], ["tensor_3"]),
-        (["tensor_3", "tensor_4"], ["y"]),
+    assert [(node.op_type, list(node.input), list(node.output)) for node in one.node] == [
+        ("Mul", ["x", "tensor_2"], ["tensor_3"]),
+        ("Add", ["x", "tensor_4"], ["tensor_5"]),
+        ("Sub", ["tensor_3", "tensor_5"], ["y"]),
     ]
