@@ -1,10 +1,11 @@
 """Pooled features: the mean over positions of a network's last feature map, what its head sees of an image."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.progress import progress
-from lacuna.runtimes import Network
 
 BATCH_SIZE = 32
 
@@ -15,12 +16,19 @@ def pool(features: NDArray[np.float32]) -> NDArray[np.float32]:
     return pooled
 
 
-def pool_images(network: Network, images: NDArray[np.uint8], rows: NDArray[np.int64], what: str) -> NDArray[np.float32]:
-    """Pooled features (len(rows), channels) of the images at `rows` of `images` (n_images, size, size, 3); `what` names
-    them in the progress bar."""
+def pool_images(
+    body: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
+    images: NDArray[np.uint8],
+    rows: NDArray[np.int64],
+    what: str,
+) -> NDArray[np.float32]:
+    """Pooled features (len(rows), channels) of the images at `rows` of `images` (n_images, size, size, 3).
+
+    `body` makes feature maps (n, h, w, channels) of a batch; `what` names the images in the progress bar.
+    """
     starts = range(0, len(rows), BATCH_SIZE)
     batches = [
-        pool(network(np.asarray(images[rows[start : start + BATCH_SIZE]])).features)
+        pool(body(np.asarray(images[rows[start : start + BATCH_SIZE]])))
         for start in progress(starts, total=len(starts), what=what, unit="batches")
     ]
     return np.concatenate(batches) if batches else np.zeros((0, 0), np.float32)

@@ -28,6 +28,7 @@ from lacuna.explanation.report import (
 from lacuna.explanation.slices import cut_images, examine_slices
 from lacuna.files import whole_folder, write_json
 from lacuna.network import load_trained
+from lacuna.pooled_features import pool_images
 from stages._run import Facts, run
 
 
@@ -51,7 +52,7 @@ def explain(params: Params) -> Facts:
         for index, name in enumerate(targets.names)
     }
     points = draw_points(group, settings.points, settings.seed)
-    places = lay_out(network.pooled(images, row[points]), settings.embedding, settings.seed)
+    places = lay_out(pool_images(network.features, images, row[points], "embed"), settings.embedding, settings.seed)
 
     with whole_folder(Path("plots/explain")) as folder:
         write_examples(folder, network, data, judgements)

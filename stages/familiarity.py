@@ -48,7 +48,9 @@ def familiarity(params: Params) -> Facts:
         **{part: _draw(_rows(one_of_each, manifest.part(part), generator), MOST_UNSEEN, generator) for part in UNSEEN},
         "drift": _draw(_rows(independent_sample, manifest.part("val"), generator), MOST_COORDINATES, generator),
     }
-    pooled = {part: pool_images(network, images, chosen, part) for part, chosen in rows.items()}
+    pooled = {
+        part: pool_images(lambda batch: network(batch).features, images, chosen, part) for part, chosen in rows.items()
+    }
     found = fit_familiarity(pooled["train"], pooled["val"], pooled["test"], options.false_alarms)
     seen = _draw(manifest.row[manifest.split != "test"], MOST_PROPERTIES, generator)
     group = manifest.group[np.searchsorted(manifest.row, seen)]

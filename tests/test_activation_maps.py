@@ -8,9 +8,10 @@ from lacuna import backend  # noqa: F401, must come before keras
 import keras  # isort: skip
 
 from lacuna.config import Head
-from lacuna.explanation.activation_maps import ExplainedNetwork, pool, slopes_by_gradient
+from lacuna.explanation.activation_maps import ExplainedNetwork, slopes_by_gradient
 from lacuna.explanation.evidence import contrasts, enlarge
 from lacuna.network import build_head, fold_head, join
+from lacuna.pooled_features import pool, pool_images
 from lacuna.targets import Target, Targets
 
 SIZE, CHANNELS = 32, 6
@@ -115,5 +116,5 @@ def test_the_map_peaks_in_the_quadrant_that_the_class_is_seen_in():
 def test_pooled_features_are_those_of_the_rows_asked_for(images):
     explained = ExplainedNetwork(join(random_body(), random_head()))
     row = np.array([4, 0, 0, *range(5)] * 5)
-    pooled = explained.pooled(images, row)
+    pooled = pool_images(explained.features, images, row, "embed")
     np.testing.assert_allclose(pooled, pool(explained.features(images))[row], rtol=1e-5)

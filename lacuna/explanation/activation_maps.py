@@ -17,9 +17,7 @@ from numpy.typing import NDArray
 from lacuna.explanation.evidence import Maps, weigh_channels
 from lacuna.metrics import Floats
 from lacuna.network import fold_head
-from lacuna.progress import progress
-
-BATCH = 32
+from lacuna.pooled_features import pool
 
 
 class ExplainedNetwork:
@@ -42,13 +40,6 @@ class ExplainedNetwork:
         features: NDArray[np.float32] = self._body.predict_on_batch(images)
         return features
 
-    def pooled(self, images: NDArray[np.uint8], row: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Pooled features (len(row), channels) of the images at `row`, in batches."""
-        starts = range(0, len(row), BATCH)
-        batches = progress(starts, total=len(starts), what="embed", unit="batches")
-        parts = [pool(self.features(np.asarray(images[row[start : start + BATCH]]))) for start in batches]
-        return np.concatenate(parts)
-
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         logits: NDArray[np.float32] = self._head.predict_on_batch(pool(features))
         return logits
@@ -60,12 +51,6 @@ class ExplainedNetwork:
         else:
             slopes = slopes_by_gradient(self._head, pool(features), weights)
         return weigh_channels(features, slopes)
-
-
-def pool(features: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Feature maps (n, h, w, channels) → their means over positions (n, channels)."""
-    pooled: NDArray[np.float32] = features.mean(axis=(1, 2))
-    return pooled
 
 
 def slopes_by_gradient(head: keras.Model, pooled: NDArray[np.float32], weights: Floats) -> Floats:
