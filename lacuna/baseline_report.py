@@ -117,7 +117,8 @@ def describe_gains(content: Mapping[str, Any]) -> list[str]:
 
 def plot_baselines(path: Path, content: Mapping[str, Any]) -> None:
     """ROC-AUC of all models by target, and what the trained one gains over the best simpler one."""
-    names = [name for name in (*content["models"][TRAINED]["targets"], MACRO) if name in content["verdicts"]]
+    targets = content["models"][TRAINED]["targets"]
+    names = [name for name in (*targets, *[MACRO] * (len(targets) > 1)) if name in content["verdicts"]]
     with picture(path, 8, 1.7 + 0.45 * len(names)) as figure:
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=[3, 2])
         for row, name in enumerate(reversed(names)):
