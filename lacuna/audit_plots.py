@@ -17,7 +17,7 @@ from lacuna.audit_signal import LEARNABLE, Measured
 from lacuna.csv_files import write_csv
 from lacuna.learning_curve import SHARES
 from lacuna.manifest import Manifest
-from lacuna.pictures import BLUE, GREY, LIGHT, ORANGE, legend, picture, shorten
+from lacuna.pictures import BLUE, DARK, GREY, LIGHT, ORANGE, legend, picture, shorten
 
 MOST_TARGETS = 40
 """More rows don't fit a picture; those of the lowest AUC are left out."""
@@ -65,10 +65,10 @@ def _plot_signal(path: Path, audits: Sequence[TargetAudit], left_out: int) -> No
             questions = (one.signal, one.metadata, one.missing)
             for (shift, colour, marker), question in zip(looks, questions, strict=True):
                 _whisker(axes, question.measured, row + shift, colour, marker)
-            colour = "#333333" if one.signal.verdict == LEARNABLE else ORANGE
+            colour = DARK if one.signal.verdict == LEARNABLE else ORANGE
             axes.text(1.03, row, one.signal.verdict, va="center", fontsize=8, color=colour)
         axes.axvline(0.5, color=GREY, linestyle=":", linewidth=1.2)
-        axes.set_yticks(range(len(audits)), [shorten(one.target.name) for one in reversed(audits)], color="#333333")
+        axes.set_yticks(range(len(audits)), [shorten(one.target.name) for one in reversed(audits)], color=DARK)
         lows = [question.measured.low for one in audits for question in (one.signal, one.metadata, one.missing)]
         left = min([0.4, *(low - 0.02 for low in lows if not np.isnan(low))])
         axes.set(xlim=(left, 1.01), ylim=(-0.6, len(audits) - 0.4), xlabel="ROC-AUC on images not seen (0.5: chance)")
@@ -107,7 +107,7 @@ def _plot_metadata(path: Path, audits: Sequence[TargetAudit], left_out: int) -> 
         for row, column in np.argwhere(np.isnan(table)).tolist():
             axes.text(column, row, "same", ha="center", va="center", fontsize=7, color=GREY)
         axes.set_xticks(range(len(FIELDS)), FIELDS)
-        axes.set_yticks(range(len(audits)), [shorten(one.target.name) for one in audits], color="#333333")
+        axes.set_yticks(range(len(audits)), [shorten(one.target.name) for one in audits], color=DARK)
         axes.tick_params(length=0)
         axes.spines[["left", "bottom"]].set_visible(False)
         axes.set_title("What each property of the files foretells" + (f" ({left_out} left out)" if left_out else ""))
@@ -115,7 +115,7 @@ def _plot_metadata(path: Path, audits: Sequence[TargetAudit], left_out: int) -> 
 
 
 def _ink(value: float) -> str:
-    return "white" if value > 0.78 else "#333333"
+    return "white" if value > 0.78 else DARK
 
 
 def _plot_curves(path: Path, audits: Sequence[TargetAudit]) -> None:

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from lacuna.bootstrap import interval
 from lacuna.comparison import MACRO, Difference, Replicates, differences
-from lacuna.pictures import BLUE, GREY, LIGHT, ORANGE, legend, picture, shorten
+from lacuna.pictures import BLUE, DARK, GREY, LIGHT, ORANGE, legend, picture, shorten
 from lacuna.text_table import align
 
 TRAINED = "trained"
@@ -137,7 +137,7 @@ def plot_baselines(path: Path, content: Mapping[str, Any]) -> None:
             right.annotate(
                 NAMES[best], (1.02, row), xycoords=("axes fraction", "data"), va="center", fontsize=8, color=GREY
             )
-        left.set_yticks(range(len(names)), [shorten(_label(name)) for name in reversed(names)], color="#333333")
+        left.set_yticks(range(len(names)), [shorten(_label(name)) for name in reversed(names)], color=DARK)
         left.set(title="ROC-AUC (0.5: chance)", xlim=(0.38, 1.02), ylim=(-0.6, len(names) - 0.4))
         right.set(title="gain over the best simpler model")
         right.locator_params(axis="x", nbins=5)

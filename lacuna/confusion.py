@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lacuna.csv_files import write_csv
 from lacuna.evaluation import Scored
-from lacuna.pictures import BLUE, picture, shorten
+from lacuna.pictures import BLUE, DARK, picture, shorten
 
 MOST_CLASSES = 20
 """A matrix of more classes cannot be read at a page's width."""
@@ -81,7 +81,7 @@ def _plot_matrix(path: Path, name: str, classes: tuple[str, ...], counts: NDArra
         axes = figure.subplots()
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         for row, column in zip(*np.nonzero(counts), strict=True):
-            colour = "white" if shares[row, column] > 0.55 else "#333333"
+            colour = "white" if shares[row, column] > 0.55 else DARK
             axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=8, color=colour)
         names = [shorten(one) for one in classes]
         axes.set_xticks(range(len(classes)), names, rotation=45, ha="right", rotation_mode="anchor")
@@ -101,9 +101,9 @@ def _plot_pairs(path: Path, name: str, classes: tuple[str, ...], counts: NDArray
         rows = range(len(found))
         axes.barh(rows, [mistakes for _, _, mistakes, _ in found], color=BLUE, height=0.65)
         for row, (_, _, mistakes, total) in enumerate(found):
-            axes.text(mistakes, row, f" {mistakes} of {total}", va="center", fontsize=8, color="#333333")
+            axes.text(mistakes, row, f" {mistakes} of {total}", va="center", fontsize=8, color=DARK)
         pairs = [f"{shorten(classes[actual])} → {shorten(classes[predicted])}" for actual, predicted, _, _ in found]
-        axes.set_yticks(rows, pairs, color="#333333")
+        axes.set_yticks(rows, pairs, color=DARK)
         axes.margins(y=0.01)
         axes.invert_yaxis()
         axes.set_xticks([])

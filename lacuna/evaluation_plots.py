@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from lacuna.pictures import BLUE, GREY, LIGHT, ORANGE, legend, picture, shorten
+from lacuna.pictures import BLUE, DARK, GREY, LIGHT, ORANGE, legend, picture, shorten
 from lacuna.verdicts import LEARNED
 
 
@@ -38,10 +38,10 @@ def plot_attributes(path: Path, metrics: dict[str, dict[str, Any]]) -> None:
             axes.set(title=title, xlim=(-0.02, 1.02), ylim=(-0.6, len(names) - 0.4), xticks=[0, 0.25, 0.5, 0.75, 1])
             axes.spines["left"].set_visible(False)
             axes.tick_params(axis="y", length=0)
-        panels[0].set_yticks(range(len(names)), [shorten(name) for name in reversed(names)], color="#333333")
+        panels[0].set_yticks(range(len(names)), [shorten(name) for name in reversed(names)], color=DARK)
         for row, name in enumerate(reversed(names)):
             verdict = metrics["test"]["targets"][name]["verdict"]
-            colour = "#333333" if verdict == LEARNED else ORANGE
+            colour = DARK if verdict == LEARNED else ORANGE
             panels[1].text(1.06, row, verdict.replace(", ", ",\n"), va="center", fontsize=8, color=colour)
         legend(
             figure,

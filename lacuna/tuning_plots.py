@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullFormatter
 from optuna.trial import TrialState
 
-from lacuna.pictures import BLUE, GREY, LIGHT, ORANGE, legend, picture, shorten
+from lacuna.pictures import BLUE, DARK, GREY, LIGHT, ORANGE, legend, picture, shorten
 from lacuna.search import SCORES, Plan, Values, best, chosen_values, completed, default_scores, finished, place_of
 
 
@@ -83,11 +83,11 @@ def plot_importance(path: Path, importance: dict[str, float], n_settings: int, w
     with picture(path, 6.5, 1.1 + 0.34 * len(names)) as figure:
         axes = figure.subplots()
         bars = axes.barh(names, [importance[name] for name in names], color=BLUE, height=0.6)
-        axes.bar_label(bars, [f"{importance[name]:.0%}" for name in names], padding=4, color="#333333")
+        axes.bar_label(bars, [f"{importance[name]:.0%}" for name in names], padding=4, color=DARK)
         axes.set_title(f"What the differences between {n_settings} settings come from")
         axes.set(xlim=(0, 1.1 * max(importance.values())), xticks=[], xlabel=f"share of the variance of {words}")
         axes.spines[["left", "bottom"]].set_visible(False)
-        axes.tick_params(axis="y", length=0, labelcolor="#333333")
+        axes.tick_params(axis="y", length=0, labelcolor=DARK)
 
 
 def plot_space(path: Path, study: optuna.Study, plan: Plan, words: str, defaults: Values) -> None:

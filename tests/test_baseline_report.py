@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from lacuna.baseline_report import (
     Model,
     baseline_table,
     describe_gains,
     gains_over,
+    plot_baselines,
     simplest_unbeaten,
     summarise_baselines,
 )
@@ -68,3 +70,16 @@ def test_undefined_figures_are_left_out():
     content = summarise_baselines(compared, gains_over(compared, 0.95), 0.95)
     assert content["models"]["trained"]["targets"]["red"] == {}
     assert set(content["verdicts"]) == {"macro"}
+
+
+def test_one_target_has_one_row_in_the_picture_and_two_have_one_more_for_all(tmp_path):
+    heights = []
+    for names in (["red"], ["red", "blue"]):
+        compared = models(class_shares=0.5, trained=0.7)
+        for model in compared.values():
+            model.replicates.update(dict.fromkeys(names, model.replicates["macro"]))
+        plot_baselines(tmp_path / "baseline.png", summarise_baselines(compared, gains_over(compared, 0.95), 0.95))
+        with Image.open(tmp_path / "baseline.png") as image:
+            heights.append(image.height)
+    rows = (heights[1] - heights[0]) / (0.45 * 150)  # inches a row, dots an inch
+    assert rows == pytest.approx(2, abs=0.05)

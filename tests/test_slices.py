@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from PIL import Image
 
+from lacuna.explanation.figures import plot_slices
 from lacuna.explanation.judgement import Judgement
-from lacuna.explanation.slices import LEAST_GROUPS, Cut, cut_images, cut_in_thirds, examine_slices
+from lacuna.explanation.slices import LEAST_GROUPS, Cut, Slice, cut_images, cut_in_thirds, examine_slices
 from lacuna.files_table import FileFigures
 from lacuna.targets import Target, Targets
 from tests.simulated_predictions import EVALUATE
@@ -118,3 +120,13 @@ def test_values_that_do_not_differ_are_not_cut():
     cut = cut_in_thirds("image size", np.array([72.0] * 8 + [100.0]), "px")
     assert cut.names == ("up to 72 px", "above 72 px")
     assert cut.member.tolist() == [0] * 8 + [1]
+
+
+def test_only_slices_that_are_worse_are_drawn_in_colour(tmp_path):
+    for shown in (False, True):
+        one = Slice("red", "format", "PNG", 40, 38, 0.6, 0.8, -0.3, -0.1, 0.001, 0.01, shown)
+        plot_slices(tmp_path / "slices.png", [one], 0.95)
+        with Image.open(tmp_path / "slices.png") as image:
+            pixels = np.asarray(image.convert("RGB")).astype(int)
+        assert (np.ptp(pixels, axis=2) > 30).any() == shown
+        assert pixels.min() < 60

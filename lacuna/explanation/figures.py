@@ -10,9 +10,7 @@ from matplotlib.lines import Line2D
 from lacuna.explanation.judgement import Judgement
 from lacuna.explanation.slices import Slice
 from lacuna.metrics import Floats, Labels
-from lacuna.pictures import BLUE, GREY, LIGHT, ORANGE, legend, picture, shorten
-
-DARK = "#333333"
+from lacuna.pictures import BLUE, DARK, GREY, LIGHT, ORANGE, legend, picture, shorten
 
 PALETTE = (BLUE, "#E69F00", "#009E73", "#CC79A7", "#56B4E9", ORANGE, "#F0E442", "#000000")
 """Okabe and Ito 2008; more classes than colours could not be told apart."""
@@ -96,13 +94,19 @@ def plot_faithfulness(path: Path, summaries: Mapping[str, Mapping[str, Any]], co
 
 
 def plot_slices(path: Path, slices: Sequence[Slice], confidence: float) -> None:
-    """The slices that are shown to be worse than the rest; says so where there is none."""
+    """The slices that are shown to be worse than the rest; a sentence where there is none."""
     shown = [one for one in slices if one.shown][:MOST_SLICES]
     n_shown = sum(one.shown for one in slices)
     title = f"{n_shown} of {len(slices)} slices {'is' if n_shown == 1 else 'are'} shown to be worse than the rest"
     if n_shown > len(shown):
         title += f", the {len(shown)} clearest of them"
-    with picture(path, 8, 1.6 + 0.32 * max(len(shown), 1)) as figure:
+    with picture(path, 8, 1.6 + 0.32 * len(shown) if shown else 0.7) as figure:
+        if not shown:
+            figure.text(0.012, 0.62, title, fontsize=10, weight="bold")
+            said = "That is no proof that all are alike: a slice of few images must be much worse for it to show."
+            figure.text(0.012, 0.24, said, fontsize=8.5, color=GREY)
+            return
+        figure.suptitle(title, x=0.01, ha="left", fontsize=10, weight="bold")
         axes = figure.subplots()
         for row, one in enumerate(reversed(shown)):
             axes.axhline(row, color=LIGHT, linewidth=0.6, zorder=0)
@@ -113,12 +117,9 @@ def plot_slices(path: Path, slices: Sequence[Slice], confidence: float) -> None:
             axes.text(1.02, row, text, transform=axes.get_yaxis_transform(), va="center", fontsize=7.5, color=GREY)
         names = [f"{shorten(one.target)} where {shorten(one.by)}: {shorten(one.name)}" for one in reversed(shown)]
         axes.set_yticks(range(len(shown)), names, color=DARK)
-        axes.set(xlim=(0, 1.02), ylim=(-0.6, max(len(shown), 1) - 0.4), xlabel="share of decisions that are right")
+        axes.set(xlim=(0, 1.02), ylim=(-0.6, len(shown) - 0.4), xlabel="share of decisions that are right")
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
-        figure.suptitle(title, x=0.01, ha="left", fontsize=10, weight="bold")
-        if not shown:
-            axes.text(0.5, 0, "none", ha="center", va="center", color=GREY)
         legend(
             figure,
             Line2D([], [], color=ORANGE, marker="o", label=f"these images, {confidence:.0%} interval of the distance"),

@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 from lacuna.explanation.evidence import Maps
 from lacuna.explanation.examples import PER_SECTION
 from lacuna.explanation.likeness import ConfusedPair
-from lacuna.pictures import BLUE, GREY, LIGHT, ORANGE, legend, picture, shorten
+from lacuna.pictures import BLUE, DARK, GREY, LIGHT, ORANGE, legend, picture, shorten
 from lacuna.targets import Target
-
-DARK = "#333333"
 
 TILE = 1.05
 """Side of a picture, in inches."""
