@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.project import change_params, dvc, machine, make_project, run
-from lacuna.files import read_json
-from lacuna.runtimes import load_network
+from lacuna.inference.load import load_network
+from lacuna.io.atomic import read_json
 
 FROM_SCRATCH = {
     "backbone.name": "small_cnn",
@@ -40,7 +40,7 @@ COMPARED: dict[str, dict[str, Any]] = {
 
 def backbones(fashion: Path, images: int, size: int) -> None:
     """Print a Markdown table, a row per backbone."""
-    from lacuna.backbones import BACKBONES  # here, because it loads Keras
+    from lacuna.features.backbones import BACKBONES  # here, because it loads Keras
 
     rows = []
     with tempfile.TemporaryDirectory() as parent:

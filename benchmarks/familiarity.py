@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from lacuna.backbones import build_backbone
-from lacuna.config import Backbone
-from lacuna.familiarity import unit_length
-from lacuna.familiarity_fit import conformal_threshold, fit_familiarity
-from lacuna.images import UnreadableImageError, decode
-from lacuna.metrics import Floats
-from lacuna.pooled_features import pool
+from lacuna.config.blocks import Backbone
+from lacuna.core.feature_maps import pool
+from lacuna.core.scores import Floats
+from lacuna.data.images.decode import UnreadableImageError, decode
+from lacuna.export.ood_fit import conformal_threshold, fit_familiarity
+from lacuna.features.backbones import build_backbone
+from lacuna.inference.ood import unit_length
 
 SIZE, SEED, FALSE_ALARMS = 128, 0, 0.01
 MOST, CHANGED = 1500, 500

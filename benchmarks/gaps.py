@@ -33,26 +33,25 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from lacuna import backend
-
-import keras  # isort: skip
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.gaps_labels import WAYS, LabelFile, Labels, Mechanism, as_attributes, hide, treat
 from benchmarks.gaps_report import COMPARED, gaps_table, plot_gaps
 from benchmarks.project import dvc, machine, make_project
-from lacuna.bootstrap import group_weights, interval
-from lacuna.class_weights import weigh_targets
-from lacuna.config import Params
-from lacuna.files import write_json
-from lacuna.losses import MaskedLoss, TargetStatistics
-from lacuna.manifest import Manifest
-from lacuna.metrics import Floats, activate, ranking_figures
-from lacuna.network import build_head, start_at_prior
-from lacuna.optimization import make_optimizer
-from lacuna.params_file import load_params
-from lacuna.targets import Targets
+from lacuna.config.load import load_params
+from lacuna.config.params import Params
+from lacuna.core.manifest import Manifest
+from lacuna.core.scores import Floats, activate, ranking_figures
+from lacuna.core.targets import Targets
+from lacuna.data.labels.class_weights import weigh_targets
+from lacuna.features import backend
+from lacuna.features.backend import keras
+from lacuna.io.atomic import write_json
+from lacuna.stats.bootstrap import group_weights, interval
+from lacuna.training.losses import MaskedLoss, TargetStatistics
+from lacuna.training.model import build_head, start_at_prior
+from lacuna.training.optimizers import make_optimizer
 
 RESULTS, PICTURE = Path("benchmarks/results/gaps.json"), Path("docs/gaps.png")
 SHARES = (0.0, 0.2, 0.5, 0.8, 0.9)

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.targets import UNKNOWN, Target, Targets
+from lacuna.core.targets import UNKNOWN, Target, Targets
 
 Mechanism = Literal["random", "by class"]
 Labels = NDArray[np.int16]

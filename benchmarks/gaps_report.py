@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from benchmarks.gaps_labels import WAYS
-from lacuna.pictures import BLUE, GREY, LIGHT, ORANGE, picture
+from lacuna.presentation.style import BLUE, GREY, LIGHT, ORANGE, picture
 
 LOOKS = {"masked": (BLUE, "o"), "filled": (ORANGE, "s"), "dropped": (GREY, "^")}
 FILES = {"attributes": "20 attributes", "columns": "7 columns of classes"}

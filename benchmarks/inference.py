@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.project import machine
-from lacuna.bundle import Bundle, read_bundle
-from lacuna.csv_files import read_csv
+from lacuna.config.load import load_params
+from lacuna.core.predictions import Predictions
+from lacuna.core.scores import average_precision, log_loss
+from lacuna.data.images.decode import decode
 from lacuna.errors import LacunaError
-from lacuna.images import decode
-from lacuna.metrics import average_precision, log_loss
-from lacuna.params_file import load_params
-from lacuna.predictions import Predictions
-from lacuna.runtimes import MODEL_FILES, Network, Runtime, load_network
+from lacuna.inference.bundle import Bundle, read_bundle
+from lacuna.inference.load import MODEL_FILES, Network, Runtime, load_network
+from lacuna.io.csv_files import read_csv
 
 BATCH = 32
 ROUNDS, CALLS, BATCHES = 5, 60, 8
@@ -73,7 +73,7 @@ def _load(folder: Path, runtime: Runtime) -> Network | None:
 
 
 def _ways(networks: dict[Runtime, Network]) -> dict[str, Callable[[NDArray[np.uint8]], Any]]:
-    from lacuna.keras_runtime import load_model
+    from lacuna.export.keras_runtime import load_model
 
     model = load_model(Path("models/bundle"))
     named: dict[Runtime, str] = {

@@ -9,10 +9,10 @@ from pathlib import Path
 from statistics import mean
 
 from benchmarks.project import machine
-from lacuna.config import Params
-from lacuna.params_file import load_params
-from lacuna.phases import warm_up
-from lacuna.training_data import TrainingData
+from lacuna.config.load import load_params
+from lacuna.config.params import Params
+from lacuna.training.data import TrainingData
+from lacuna.training.phases import warm_up
 
 FIGURES = {"average precision": "val_average_precision", "log loss": "val_log_loss"}
 

@@ -16,14 +16,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lacuna.backbones import build_backbone
-from lacuna.freeze_boundary import cut
-from lacuna.losses import MaskedLoss, load_statistics
-from lacuna.manifest import Manifest
-from lacuna.network import build_head, start_at_prior
-from lacuna.params_file import load_params
-from lacuna.predictions import Predictions
-from lacuna.targets import Targets
+from lacuna.config.load import load_params
+from lacuna.core.manifest import Manifest
+from lacuna.core.predictions import Predictions
+from lacuna.core.targets import Targets
+from lacuna.features.backbones import build_backbone
+from lacuna.features.freeze_boundary import cut
+from lacuna.training.losses import MaskedLoss, load_statistics
+from lacuna.training.model import build_head, start_at_prior
 
 params = load_params(Path("params.yaml"))
 size, train, augment = params.data.image_size, params.train, params.augment

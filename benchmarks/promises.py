@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.project import machine
-from lacuna.abstention import promise
-from lacuna.metrics import activate
-from lacuna.params_file import load_params
-from lacuna.simple_models import answer_with_probe
-from lacuna.training_data import TrainingData
+from lacuna.calibration.selective import promise
+from lacuna.config.load import load_params
+from lacuna.core.scores import activate
+from lacuna.evaluation.baselines.feature_models import answer_with_probe
+from lacuna.training.data import TrainingData
 
 RESPLITS = 1000
 TRAINED, PROMISED = 0.3, 0.2

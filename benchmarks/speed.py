@@ -11,9 +11,9 @@ from statistics import median
 import numpy as np
 
 from benchmarks.project import change_params, dvc, machine, make_project, run
-from lacuna.metrics import activate, average_precision
-from lacuna.predictions import Predictions
-from lacuna.targets import Targets
+from lacuna.core.predictions import Predictions
+from lacuna.core.scores import activate, average_precision
+from lacuna.core.targets import Targets
 
 SETTINGS = {"data.image_size": 224, "finetune.epochs": 10, "finetune.patience": 10}
 TRAININGS = ("-m", "stages.train_warmup"), ("-m", "stages.train_finetune")

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from lacuna.calibration import Calibration
-from lacuna.evaluation import Scored, priors_of, score_test, score_validation
-from lacuna.files import read_json
-from lacuna.metrics import activate, decision_figures, ranking_figures
-from lacuna.params_file import load_params
-from lacuna.predictions import Predictions
-from lacuna.targets import Targets
+from lacuna.calibration.model import Calibration
+from lacuna.config.load import load_params
+from lacuna.core.predictions import Predictions
+from lacuna.core.scores import activate, ranking_figures
+from lacuna.core.targets import Targets
+from lacuna.evaluation.metrics import decision_figures
+from lacuna.evaluation.scoring import Scored, priors_of, score_test, score_validation
+from lacuna.io.atomic import read_json
 
 FIGURES = ("precision", "recall", "f1", "average_precision", "roc_auc")
 

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from lacuna.baselines import training_prior
-from lacuna.calibration_fit import fit_calibration
-from lacuna.config import Params
-from lacuna.evaluation import score_test, score_validation
-from lacuna.metrics import decision_figures
-from lacuna.params_file import load_params
-from lacuna.predictions import Predictions
-from lacuna.targets import Target, Targets
-from lacuna.verdicts import summarise
+from lacuna.calibration.fit import fit_calibration
+from lacuna.config.load import load_params
+from lacuna.config.params import Params
+from lacuna.core.predictions import Predictions
+from lacuna.core.targets import Target, Targets
+from lacuna.evaluation.baselines.trivial import training_prior
+from lacuna.evaluation.metrics import decision_figures
+from lacuna.evaluation.scoring import score_test, score_validation
+from lacuna.evaluation.verdicts import summarise
 
 PREVALENCE = {"rare": 0.1, "some": 0.3, "half": 0.5, "most": 0.88}
 TARGETS = Targets(

@@ -39,8 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def predict(options: argparse.Namespace) -> int:
     """Print or write what a model says of images. Those that can't be read are named at the end."""
-    from lacuna.batch_prediction import predict_images
-    from lacuna.predictor import Predictor
+    from lacuna.inference.batch import predict_images
+    from lacuna.inference.predictor import Predictor
 
     predictor = Predictor(
         options.bundle, options.runtime, min_precision=options.min_precision, certainty=options.certainty
@@ -59,7 +59,7 @@ def serve(options: argparse.Namespace) -> int:
 
 def use(options: argparse.Namespace) -> int:
     """Set params.yaml to a preset."""
-    from lacuna.presets import missing_data, use_preset
+    from lacuna.config.presets import missing_data, use_preset
 
     changes = use_preset(options.preset, PARAMS_FILE, PRESETS_FOLDER, options.data)
     width = max((len(key) for key, _, _ in changes), default=0)
@@ -73,7 +73,7 @@ def use(options: argparse.Namespace) -> int:
 
 def fetch(options: argparse.Namespace) -> int:
     """Get a public data set."""
-    from lacuna.fetch import fetch_fashion_mnist, fetch_kaggle
+    from lacuna.data.fetch import fetch_fashion_mnist, fetch_kaggle
 
     if options.dataset == "kaggle":
         fetch_kaggle(options.handle, options.to)
@@ -85,9 +85,9 @@ def fetch(options: argparse.Namespace) -> int:
 
 def compare(options: argparse.Namespace) -> int:
     """Print how far two experiments differ on the targets and validation images they share, and which is better."""
-    from lacuna.comparison import compare as compare_predictions
-    from lacuna.comparison import comparison_table, of_targets, targets_in_common
-    from lacuna.consistency import relevant
+    from lacuna.core.relations import relevant
+    from lacuna.evaluation.comparison import compare as compare_predictions
+    from lacuna.evaluation.comparison import comparison_table, of_targets, targets_in_common
     from lacuna.experiments import read_experiment
 
     a, b = (read_experiment(Path.cwd(), name) for name in (options.a, options.b))
@@ -111,15 +111,15 @@ def compare(options: argparse.Namespace) -> int:
 
 def tune(options: argparse.Namespace) -> int:
     """Search the space in params.yaml, log the search to MLflow, run the best setting as a DVC experiment."""
+    from lacuna.config.load import load_params
     from lacuna.experiments import bring_up_to_date, run_experiment
-    from lacuna.params_file import load_params
 
     params = load_params(PARAMS_FILE)
     bring_up_to_date(Path.cwd(), "prepare", "featurize")
 
-    from lacuna.tracking import log_run
-    from lacuna.training_data import TrainingData
-    from lacuna.tuning import tune as search
+    from lacuna.tracking.run import log_run
+    from lacuna.training.data import TrainingData
+    from lacuna.tuning.objective import tune as search
 
     try:
         tuned = search(params, TrainingData.open(Path("data"), params.train), Path("runs/tune"))
@@ -136,10 +136,10 @@ def tune(options: argparse.Namespace) -> int:
 def ensemble(options: argparse.Namespace) -> int:
     """Make one model of several finished bundles of the same targets, scored on the same images: the mean of what they
     say. Decision rules and intervals are those of params.yaml."""
-    from lacuna.comparison import comparison_table
-    from lacuna.ensemble_building import build_ensemble
-    from lacuna.params_file import load_params
-    from lacuna.verdicts import conclude, table
+    from lacuna.config.load import load_params
+    from lacuna.evaluation.comparison import comparison_table
+    from lacuna.evaluation.verdicts import conclude, table
+    from lacuna.export.build_ensemble import build_ensemble
 
     params = load_params(PARAMS_FILE)
     built = build_ensemble(options.bundles, options.out, params.calibrate, params.evaluate)
@@ -155,18 +155,18 @@ def drift(options: argparse.Namespace) -> int:
     """Tell whether new images have drifted away from those of training: in what the network sees, what it predicts and
     what the images are."""
     try:
-        from lacuna.drift_report import report_drift
+        from lacuna.monitoring.report import report_drift
     except ImportError as error:  # a container that only serves
         raise LacunaError(f"drift needs {error.name}: install requirements.txt") from None
-    from lacuna.predictor import Predictor
+    from lacuna.inference.predictor import Predictor
 
     return report_drift(Predictor(options.bundle), options.images, options.out, options.json)
 
 
 def pack(options: argparse.Namespace) -> int:
     """Check a bundle and write it as one zip archive; the same bundle gives the same bytes."""
-    from lacuna.files import sha256
-    from lacuna.packing import pack as write_archive
+    from lacuna.inference.packing import pack as write_archive
+    from lacuna.io.atomic import sha256
 
     folder = options.bundle.resolve()
     out = options.out or Path(os.path.relpath(folder.with_name(f"{folder.name}.zip")))
@@ -177,7 +177,7 @@ def pack(options: argparse.Namespace) -> int:
 
 def unpack(options: argparse.Namespace) -> int:
     """Check an archive made by pack and put its bundle into a folder; nothing changes when it is not whole."""
-    from lacuna.packing import unpack as read_archive
+    from lacuna.inference.packing import unpack as read_archive
 
     read_archive(options.archive, options.to)
     print(f"{options.to}: unpacked and checked")

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lacuna.config import Params
-from lacuna.consistency import Relations, load_relations
+from lacuna.config.load import load_params
+from lacuna.config.params import Params
+from lacuna.core.predictions import Predictions
+from lacuna.core.relations import Relations, load_relations
+from lacuna.core.targets import Targets
 from lacuna.errors import LacunaError
-from lacuna.params_file import load_params
-from lacuna.predictions import Predictions
-from lacuna.targets import Targets
 
 WORKSPACE = "workspace"
 """The name of the working tree, as in `dvc exp show`."""

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from lacuna.config import Params
+from lacuna.config.load import load_params
+from lacuna.config.params import Params
 from lacuna.errors import LacunaError
-from lacuna.files import write_json
-from lacuna.params_file import load_params
+from lacuna.io.atomic import write_json
 
 Facts = Mapping[str, object]
 """What a stage says of its run beyond its outs: counts, parameters, notes. `track` hands them to MLflow."""

@@ -10,19 +10,19 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from lacuna.audit import audit_targets
-from lacuna.audit_leaks import count_across
-from lacuna.audit_metadata import describe_files
-from lacuna.audit_plots import plot_audit
-from lacuna.audit_report import audit_notes, audit_table, conclude_audit, describe_doubts, summarise_audit
-from lacuna.audit_signal import permutations_for
-from lacuna.audit_tables import write_conflicts, write_label_errors, write_to_label
-from lacuna.config import Params
-from lacuna.csv_files import read_csv
-from lacuna.files import whole_folder, write_json
-from lacuna.manifest import Manifest
-from lacuna.projection import project
-from lacuna.targets import Targets
+from lacuna.analysis.audit.audit import audit_targets
+from lacuna.analysis.audit.duplicate_labels import count_across
+from lacuna.analysis.audit.metadata import describe_files
+from lacuna.analysis.audit.plots import plot_audit
+from lacuna.analysis.audit.projection import project
+from lacuna.analysis.audit.report import audit_notes, audit_table, conclude_audit, describe_doubts, summarise_audit
+from lacuna.analysis.audit.signal import permutations_for
+from lacuna.analysis.audit.tables import write_conflicts, write_label_errors, write_to_label
+from lacuna.config.params import Params
+from lacuna.core.manifest import Manifest
+from lacuna.core.targets import Targets
+from lacuna.io.atomic import whole_folder, write_json
+from lacuna.io.csv_files import read_csv
 from stages._run import Facts, run
 
 FILES = Path("data/images/files.csv")

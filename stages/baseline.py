@@ -6,7 +6,11 @@ python -m stages.baseline
 from pathlib import Path
 from typing import Any
 
-from lacuna.baseline_report import (
+from lacuna.config.params import Params
+from lacuna.core.predictions import Predictions
+from lacuna.core.relations import load_relations
+from lacuna.core.targets import Targets
+from lacuna.evaluation.baseline_comparison import (
     SIMPLER,
     TRAINED,
     Model,
@@ -16,13 +20,9 @@ from lacuna.baseline_report import (
     plot_baselines,
     summarise_baselines,
 )
-from lacuna.comparison import figure_replicates
-from lacuna.config import Params
-from lacuna.consistency import load_relations
-from lacuna.files import read_json, write_json
-from lacuna.model_size import head_size
-from lacuna.predictions import Predictions
-from lacuna.targets import Targets
+from lacuna.evaluation.baselines.model_size import head_size
+from lacuna.evaluation.comparison import figure_replicates
+from lacuna.io.atomic import read_json, write_json
 from stages._run import Facts, run
 
 

@@ -9,12 +9,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 import lacuna
-from lacuna.bundle import Bundle, Input, Member, write_bundle
-from lacuna.calibration import Calibration
-from lacuna.config import Params
-from lacuna.files import read_json, sha256, whole_folder
-from lacuna.model_card.card import Found, model_card
-from lacuna.targets import Targets
+from lacuna.calibration.model import Calibration
+from lacuna.config.params import Params
+from lacuna.core.targets import Targets
+from lacuna.inference.bundle import Bundle, Input, Member, write_bundle
+from lacuna.io.atomic import read_json, sha256, whole_folder
+from lacuna.reporting.model_card import Found, model_card
 from stages._run import run
 
 LIBRARIES = ("keras", "numpy", "onnx", "onnxruntime", "openvino", "pillow", "tensorflow", "tf2onnx")

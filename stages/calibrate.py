@@ -5,12 +5,12 @@ python -m stages.calibrate
 
 from pathlib import Path
 
-from lacuna.calibration_fit import cross_fitted_probabilities, fit_calibration
-from lacuna.config import Params
-from lacuna.consistency import load_relations
-from lacuna.plots import plot_precision_recall, plot_reliability
-from lacuna.predictions import Predictions
-from lacuna.targets import Targets
+from lacuna.calibration.fit import cross_fitted_probabilities, fit_calibration
+from lacuna.calibration.plots import plot_precision_recall, plot_reliability
+from lacuna.config.params import Params
+from lacuna.core.predictions import Predictions
+from lacuna.core.relations import load_relations
+from lacuna.core.targets import Targets
 from stages._run import Facts, run
 
 

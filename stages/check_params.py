@@ -9,9 +9,9 @@ the targets, which DVC does not see and which gives the columns of a labels.txt 
 
 from pathlib import Path
 
-from lacuna.config import Params
+from lacuna.config.params import Params
 from lacuna.errors import LacunaError
-from lacuna.files import whole_file
+from lacuna.io.atomic import whole_file
 from stages._run import run
 
 

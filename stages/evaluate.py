@@ -5,20 +5,21 @@ python -m stages.evaluate
 
 from pathlib import Path
 
-from lacuna.calibration import Calibration
-from lacuna.class_report import MOST_PRINTED, class_table, write_classes
-from lacuna.config import Params
-from lacuna.confusion import describe_confusions, write_confusions
-from lacuna.consistency_report import describe_consistency, summarise_consistency
-from lacuna.evaluation import priors_of, score_test, score_validation
-from lacuna.evaluation_plots import plot_attributes, plot_loss_curve
-from lacuna.files import read_json, whole_folder, write_json
-from lacuna.predictions import Predictions
-from lacuna.targets import Targets
-from lacuna.verdicts import conclude, summarise, table
+from lacuna.calibration.model import Calibration
+from lacuna.config.params import Params
+from lacuna.core.predictions import Predictions
+from lacuna.core.targets import Targets
+from lacuna.evaluation.class_report import MOST_PRINTED, class_table, write_classes
+from lacuna.evaluation.confusion import describe_confusions, write_confusions
+from lacuna.evaluation.consistency_report import describe_consistency, summarise_consistency
+from lacuna.evaluation.plots import plot_attributes, plot_loss_curve
+from lacuna.evaluation.scoring import priors_of, score_test, score_validation
+from lacuna.evaluation.training_curves import diagnose_collapse, diagnose_history, read_history
+from lacuna.evaluation.verdicts import conclude, summarise, table
+from lacuna.io.atomic import read_json, whole_folder, write_json
 from stages._run import Facts, run
 
-HISTORIES = (Path("plots/history_warmup.csv"), Path("plots/history_finetune.csv"))
+HISTORIES = {"warm-up": Path("plots/history_warmup.csv"), "fine-tuning": Path("plots/history_finetune.csv")}
 
 
 def evaluate(params: Params) -> Facts:
@@ -49,8 +50,11 @@ def evaluate(params: Params) -> Facts:
     if categorical:
         print("commonest mistakes on validation", *(describe_confusions(one) for one in categorical), sep="\n  ")
 
+    notes = diagnose_collapse(targets, validation.labels, validation.logits)
+    notes += [f"{phase}: {note}" for phase, path in HISTORIES.items() for note in diagnose_history(read_history(path))]
+    print(*notes, sep="\n")
     plot_attributes(Path("plots/attributes.png"), metrics)
-    plot_loss_curve(Path("plots/loss_curve.png"), *HISTORIES)
+    plot_loss_curve(Path("plots/loss_curve.png"), *HISTORIES.values())
     with whole_folder(Path("plots/confusion")) as matrices, whole_folder(Path("plots/confused_pairs")) as pairs:
         write_confusions(matrices, pairs, scored["validation"])
     write_classes(Path("metrics/classes.csv"), scored, settings.confidence)

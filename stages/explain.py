@@ -8,27 +8,27 @@ from pathlib import Path
 
 os.environ["KERAS_BACKEND"] = "tensorflow"  # the gradient is its own; weights files suit every backend
 
-from lacuna import backend
-from lacuna.calibration import Calibration
-from lacuna.config import Params
-from lacuna.explanation.activation_maps import ExplainedNetwork
-from lacuna.explanation.embedding_map import check_method, draw_points, lay_out
-from lacuna.explanation.faithfulness import draw_measured, probability_drops, summarise_drops
-from lacuna.explanation.figures import plot_embedding, plot_faithfulness, plot_slices
-from lacuna.explanation.gallery import write_confused, write_examples
-from lacuna.explanation.inputs import open_inputs
-from lacuna.explanation.judgement import judge
-from lacuna.explanation.report import (
+from lacuna.analysis.explain.activation_maps import ExplainedNetwork
+from lacuna.analysis.explain.embedding_map import check_method, draw_points, lay_out
+from lacuna.analysis.explain.faithfulness import draw_measured, probability_drops, summarise_drops
+from lacuna.analysis.explain.gallery import write_confused, write_examples
+from lacuna.analysis.explain.inputs import open_inputs
+from lacuna.analysis.explain.plots import plot_embedding, plot_faithfulness, plot_slices
+from lacuna.analysis.explain.report import (
     describe_faithfulness,
     describe_slices,
     summarise_explanation,
     write_places,
     write_slices,
 )
-from lacuna.explanation.slices import cut_images, examine_slices
-from lacuna.files import whole_folder, write_json
-from lacuna.network import load_trained
-from lacuna.pooled_features import pool_images
+from lacuna.analysis.explain.slices import cut_images, examine_slices
+from lacuna.calibration.cross_fit import judge
+from lacuna.calibration.model import Calibration
+from lacuna.config.params import Params
+from lacuna.core.feature_maps import pool_images
+from lacuna.features import backend
+from lacuna.io.atomic import whole_folder, write_json
+from lacuna.training.model import load_trained
 from stages._run import Facts, run
 
 

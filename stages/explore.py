@@ -7,18 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
-from lacuna.config import Params
-from lacuna.csv_files import read_csv
-from lacuna.exploration.charts import draw_charts
-from lacuna.exploration.findings import find
-from lacuna.exploration.galleries import draw_galleries, plot_rejected
-from lacuna.exploration.subject import Subject
-from lacuna.exploration.summary import summarise
-from lacuna.exploration.tables import write_tables
-from lacuna.files import whole_folder, write_json
-from lacuna.files_table import read_files
-from lacuna.manifest import Manifest
-from lacuna.targets import Targets
+from lacuna.analysis.explore.charts import draw_charts
+from lacuna.analysis.explore.findings import find
+from lacuna.analysis.explore.galleries import draw_galleries, plot_rejected
+from lacuna.analysis.explore.subject import Subject
+from lacuna.analysis.explore.summary import summarise
+from lacuna.analysis.explore.tables import write_tables
+from lacuna.config.params import Params
+from lacuna.core.files_table import read_files
+from lacuna.core.manifest import Manifest
+from lacuna.core.targets import Targets
+from lacuna.io.atomic import whole_folder, write_json
+from lacuna.io.csv_files import read_csv
 from stages._run import Facts, run
 
 

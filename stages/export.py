@@ -11,13 +11,13 @@ os.environ["KERAS_BACKEND"] = "tensorflow"  # the converters read its graphs; we
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.config import Params
-from lacuna.csv_files import read_csv
-from lacuna.export import check_export, difference_in_probability, export_network, quantize
-from lacuna.files import reserve, whole_folder
-from lacuna.keras_runtime import Structure, save
-from lacuna.network import load_trained, weights_size
-from lacuna.targets import Targets
+from lacuna.config.params import Params
+from lacuna.core.targets import Targets
+from lacuna.export.convert import check_export, difference_in_probability, export_network, quantize
+from lacuna.export.keras_runtime import Structure, save
+from lacuna.io.atomic import reserve, whole_folder
+from lacuna.io.csv_files import read_csv
+from lacuna.training.model import load_trained, weights_size
 from stages._run import Facts, run
 
 N_CHECKED = 32

@@ -9,25 +9,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.config import Params
-from lacuna.drift_reference import (
-    DIMENSIONS,
-    MOST_COORDINATES,
-    MOST_PROPERTIES,
-    DriftReference,
-    Properties,
-    measure_light,
-)
-from lacuna.familiarity_fit import fit_familiarity, lack_of_groups
-from lacuna.familiarity_plots import plot_distances
-from lacuna.files import save_arrays, write_json
-from lacuna.files_table import read_files
-from lacuna.grouping import independent_sample, one_of_each
-from lacuna.images import Origin
-from lacuna.manifest import Manifest, Part
-from lacuna.pooled_features import pool_images
-from lacuna.runtimes import load_network
-from lacuna.targets import Targets
+from lacuna.config.params import Params
+from lacuna.core.feature_maps import pool_images
+from lacuna.core.files_table import read_files
+from lacuna.core.groups import independent_sample, one_of_each
+from lacuna.core.manifest import Manifest, Part
+from lacuna.core.targets import Targets
+from lacuna.core.working_image import Origin, measure_light
+from lacuna.export.ood_fit import fit_familiarity, lack_of_groups
+from lacuna.export.ood_plots import plot_distances
+from lacuna.inference.drift_reference import DIMENSIONS, MOST_COORDINATES, MOST_PROPERTIES, DriftReference, Properties
+from lacuna.inference.load import load_network
+from lacuna.io.atomic import save_arrays, write_json
 from stages._run import Facts, run
 
 UNSEEN: tuple[Part, ...] = ("val", "test")

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from lacuna import backend
-from lacuna.backbones import build_backbone
-from lacuna.config import Params
-from lacuna.features import write_features
-from lacuna.files import whole_folder
+from lacuna.config.params import Params
+from lacuna.features import backend
+from lacuna.features.backbones import build_backbone
+from lacuna.features.store import write_features
+from lacuna.io.atomic import whole_folder
 from stages._run import Facts, run
 
 

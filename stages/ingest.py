@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from lacuna.config import Params
-from lacuna.csv_files import write_csv
-from lacuna.duplicates import find_duplicates
+from lacuna.config.params import Params
+from lacuna.core.working_image import Origin
+from lacuna.data.images.collections import open_images, printable
+from lacuna.data.images.duplicates import find_duplicates
+from lacuna.data.images.store import write_images
+from lacuna.data.images.subset import stratified_sample
 from lacuna.errors import LacunaError
-from lacuna.files import whole_folder
-from lacuna.image_collections import open_images, printable
-from lacuna.image_store import write_images
-from lacuna.images import Origin
-from lacuna.subset import stratified_sample
+from lacuna.io.atomic import whole_folder
+from lacuna.io.csv_files import write_csv
 from stages._run import Facts, run
 
 LARGE_GROUP = 0.02

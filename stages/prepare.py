@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from lacuna.class_weights import weigh_targets
-from lacuna.config import Params
-from lacuna.consistency import relevant, save_relations
-from lacuna.corrections import encode_corrected
-from lacuna.csv_files import read_csv, write_csv
-from lacuna.files import whole_folder, write_json
-from lacuna.hierarchy import describe_relations, learn_relations
-from lacuna.label_report import (
+from lacuna.config.params import Params
+from lacuna.core.manifest import PARTS, Manifest
+from lacuna.core.relations import relevant, save_relations
+from lacuna.data.labels.class_weights import weigh_targets
+from lacuna.data.labels.corrections import encode_corrected
+from lacuna.data.labels.encode import given_parts, image_groups, join
+from lacuna.data.labels.hierarchy import describe_relations, learn_relations
+from lacuna.data.labels.label_report import (
     check_trainable,
     count_conflicts,
     count_crossing,
@@ -25,10 +25,10 @@ from lacuna.label_report import (
     find_shortages,
     label_table,
 )
-from lacuna.labels import given_parts, image_groups, join
-from lacuna.manifest import PARTS, Manifest
-from lacuna.sources import Dropped, read_labels
-from lacuna.split import completed_split
+from lacuna.data.labels.sources import Dropped, read_labels
+from lacuna.data.labels.split import completed_split
+from lacuna.io.atomic import whole_folder, write_json
+from lacuna.io.csv_files import read_csv, write_csv
 from stages._run import Facts, run
 
 

@@ -5,15 +5,17 @@ python -m stages.report
 
 from pathlib import Path
 
-from lacuna.calibration import Calibration
-from lacuna.config import Params
-from lacuna.csv_files import read_csv
-from lacuna.diagnosis import diagnose_history
-from lacuna.files import read_json, whole_file, write_json
-from lacuna.predictions import Predictions
-from lacuna.report.automation import count_answers
-from lacuna.report.page import Page, render
-from lacuna.report.sections import (
+from lacuna.calibration.model import Calibration
+from lacuna.config.params import Params
+from lacuna.core.predictions import Predictions
+from lacuna.core.targets import Targets
+from lacuna.evaluation.training_curves import diagnose_history, read_history
+from lacuna.evaluation.verdicts import conclude
+from lacuna.io.atomic import read_json, whole_file, write_json
+from lacuna.io.csv_files import read_csv
+from lacuna.reporting.automation import count_answers
+from lacuna.reporting.page import Page, render
+from lacuna.reporting.sections import (
     Found,
     again_section,
     attention_section,
@@ -24,8 +26,6 @@ from lacuna.report.sections import (
     result_section,
     training_section,
 )
-from lacuna.targets import Targets
-from lacuna.verdicts import conclude
 from stages._run import Facts, run
 
 STAGES = ("prepare", "explore", "audit", "baseline", "explain", "validation", "test")
@@ -50,7 +50,14 @@ def report(params: Params) -> Facts:
             first_screen(found, automation, options.precision, options.certainty),
             data_section(found),
             audit_section(found),
-            training_section(found, [f"{phase}: {note}" for phase in ("warmup", "finetune") for note in _notes(phase)]),
+            training_section(
+                found,
+                [
+                    f"{phase}: {note}"
+                    for phase in ("warmup", "finetune")
+                    for note in diagnose_history(read_history(Path(f"plots/history_{phase}.csv")))
+                ],
+            ),
             result_section(found),
             failures_section(found, [said for name in targets.names for said in _mistakes(name)]),
             attention_section(found),
@@ -64,13 +71,6 @@ def report(params: Params) -> Facts:
     write_json(Path("metrics/report.json"), {"answers_by_itself": shares})
     print(f"plots/report.html, {len(text) / 1e6:.1f} MB: {page.conclusion}")
     return {"conclusion": page.conclusion}
-
-
-def _notes(phase: str) -> list[str]:
-    lines = read_csv(Path(f"plots/history_{phase}.csv"))
-    rows = [{key: float(value) for key, value in line.items() if key != "phase" and value} for line in lines]
-    losses = [row.get("val_log_loss", float("inf")) for row in rows]
-    return diagnose_history(rows, 1 + losses.index(min(losses)) if losses else 0)
 
 
 def _mistakes(name: str) -> list[str]:

@@ -5,9 +5,9 @@ python -m stages.sample
 
 from pathlib import Path
 
-from lacuna.config import Params
-from lacuna.files import whole_folder
-from lacuna.sample import write_sample
+from lacuna.config.params import Params
+from lacuna.data.sample import write_sample
+from lacuna.io.atomic import whole_folder
 from stages._run import Facts, run
 
 

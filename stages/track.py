@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.config import Params
-from lacuna.csv_files import read_csv
-from lacuna.files import read_json, sha256
-from lacuna.machine import describe_machine
-from lacuna.registered_model import describe_model
-from lacuna.tracking import Run, flatten, log_run, numbers
+from lacuna.config.params import Params
+from lacuna.evaluation.training_curves import diagnose_history, read_history
+from lacuna.io.atomic import read_json, sha256
+from lacuna.io.csv_files import read_csv
+from lacuna.io.machine import describe_machine
+from lacuna.tracking.register import describe_model
+from lacuna.tracking.run import Run, flatten, log_run, numbers
 from stages._run import Facts, run
 
 BUNDLE, LOCK = Path("models/bundle"), Path("requirements-serve.txt")
@@ -76,12 +77,13 @@ def _training_image() -> NDArray[np.uint8]:
 
 def _phase(name: str, suffix: str) -> Run:
     path, record = Path(f"plots/history_{suffix}.csv"), Path(f"runs/train_{suffix}.json")
-    history = [{key: float(value) for key, value in row.items() if key != "phase" and value} for row in read_csv(path)]
+    history = read_history(path)
     facts = read_json(record) if record.exists() else {}
     if facts.get("history_sha256") != sha256(path):  # DVC restored this phase; the record is of another execution
         facts = {}
-    notes = {"mlflow.note.content": "\n".join(facts["notes"])} if facts.get("notes") else {}
-    return Run(name=name, history=history, facts=numbers(facts), tags=notes)
+    notes = diagnose_history(history)
+    tags = {"mlflow.note.content": "\n".join(notes)} if notes else {}
+    return Run(name=name, history=history, facts=numbers(facts), tags=tags)
 
 
 if __name__ == "__main__":

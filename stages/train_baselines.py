@@ -8,15 +8,20 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from lacuna.backbones import build_backbone
-from lacuna.config import Params
-from lacuna.files import whole_folder, write_json
-from lacuna.model_size import linear_size
-from lacuna.predictions import Predictions
-from lacuna.simple_cnn import train_small_cnn
-from lacuna.simple_models import MOST_IMAGES, answer_with_neighbours, answer_with_probe, answer_with_shares
-from lacuna.stopwatch import milliseconds_per_image, timed
-from lacuna.training_data import open_labels
+from lacuna.config.params import Params
+from lacuna.core.predictions import Predictions
+from lacuna.evaluation.baselines.cnn import train_small_cnn
+from lacuna.evaluation.baselines.feature_models import (
+    MOST_IMAGES,
+    answer_with_neighbours,
+    answer_with_probe,
+    answer_with_shares,
+)
+from lacuna.evaluation.baselines.model_size import linear_size
+from lacuna.features.backbones import build_backbone
+from lacuna.io.atomic import whole_folder, write_json
+from lacuna.io.stopwatch import milliseconds_per_image, timed
+from lacuna.training.data import open_labels
 from stages._run import Facts, run
 
 

@@ -5,16 +5,15 @@ python -m stages.train_finetune
 
 from pathlib import Path
 
-from lacuna.backbones import load_weights
-from lacuna.checkpoint import open_checkpoint
-from lacuna.config import Params
-from lacuna.diagnosis import diagnose_collapse, diagnose_history
-from lacuna.files import sha256, whole_folder
-from lacuna.network import build_head, save_weights
-from lacuna.phases import fine_tune, fine_tune_key
-from lacuna.predictions import Predictions
-from lacuna.training import write_history
-from lacuna.training_data import TrainingData
+from lacuna.config.params import Params
+from lacuna.core.predictions import Predictions
+from lacuna.features.backbones import load_weights
+from lacuna.io.atomic import sha256, whole_folder
+from lacuna.training.checkpoint import open_checkpoint
+from lacuna.training.data import TrainingData
+from lacuna.training.loop import write_history
+from lacuna.training.model import build_head, save_weights
+from lacuna.training.phases import fine_tune, fine_tune_key
 from stages._run import Facts, checkpoint_folder, run
 
 HISTORY = Path("plots/history_finetune.csv")
@@ -33,12 +32,12 @@ def train_finetune(params: Params) -> Facts:
                 Predictions(logits, part.labels, part.image, part.group).save(folder / f"{name}.npz")
         write_history(HISTORY, "finetune", tuned.history, data.targets)
         save_weights(tuned.network, Path("models/finetuned.weights.h5"))
-    labels = data.manifest.part("val").labels
-    notes = diagnose_history(tuned.history, tuned.best_epoch)
-    notes += diagnose_collapse(data.targets, labels, tuned.logits["val"])
-    for note in notes:
-        print(note)
-    return {**tuned.parameters, "epochs": len(tuned.history), "notes": notes, "history_sha256": sha256(HISTORY)}
+    return {
+        **tuned.parameters,
+        "epochs": len(tuned.history),
+        "best_epoch": tuned.best_epoch,
+        "history_sha256": sha256(HISTORY),
+    }
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from ruamel.yaml import YAML
 
-from lacuna.config import Params
-from lacuna.params_file import load_params
+from lacuna.config.load import load_params
+from lacuna.config.params import Params
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # before any test imports TensorFlow
 
@@ -59,7 +59,7 @@ def tiny_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinyProject
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow store with its tables, because creating them takes seconds."""
-    from lacuna.tracking import Run, log_run
+    from lacuna.tracking.run import Run, log_run
 
     root = tmp_path_factory.mktemp("migrated")
     with pytest.MonkeyPatch.context() as environment:

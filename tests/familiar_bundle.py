@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lacuna.bundle import write_bundle
-from lacuna.drift_reference import DriftReference, Properties, measure_light
-from lacuna.familiarity import Familiarity
-from lacuna.familiarity_fit import fit_familiarity
-from lacuna.files import save_arrays
-from lacuna.images import Origin
-from lacuna.predictions import Predictions
+from lacuna.core.predictions import Predictions
+from lacuna.core.working_image import Origin, measure_light
+from lacuna.export.ood_fit import fit_familiarity
+from lacuna.inference.bundle import write_bundle
+from lacuna.inference.drift_reference import DriftReference, Properties
+from lacuna.inference.ood import Familiarity
+from lacuna.io.atomic import save_arrays
 from tests.tiny_bundle import BUNDLE, PICK, SIZE, write_tiny_network, write_tiny_predictions
 
 Pixels = NDArray[np.uint8]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lacuna.targets import Targets
+from lacuna.core.targets import Targets
 
 
 def found_figures(targets: Targets) -> dict[str, Any]:

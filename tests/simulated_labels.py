@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from lacuna.config import Audit
-from lacuna.manifest import Manifest
-from lacuna.targets import Target, Targets
+from lacuna.config.blocks import Audit
+from lacuna.core.manifest import Manifest
+from lacuna.core.targets import Target, Targets
 
 AUDIT = Audit(alpha=0.01, permutations=199, max_groups=5000, seed=0)
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from lacuna.config import Calibrate, Evaluate
-from lacuna.consistency import Relation
-from lacuna.predictions import Predictions
-from lacuna.targets import Target, Targets
+from lacuna.config.blocks import Calibrate, Evaluate
+from lacuna.core.predictions import Predictions
+from lacuna.core.relations import Relation
+from lacuna.core.targets import Target, Targets
 
 KIND = Target("kind", "categorical", ("bag", "shoe", "hat"))
 RED = Target("red", "binary", ("absent", "present"))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.gaps_labels import LabelFile, as_attributes, fill, hide, marked_classes, marked_share, treat
-from lacuna.targets import UNKNOWN, Target, Targets
+from lacuna.core.targets import UNKNOWN, Target, Targets
 
 COLOUR = Target("colour", "categorical", ("red", "green", "blue", "rare"))
 TARGETS = Targets(

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lacuna.batch_prediction import format_prediction
 from lacuna.cli import main
-from lacuna.params_file import load_params
-from lacuna.prediction import Prediction, TargetPrediction
-from lacuna.runtimes import MODEL_FILES
+from lacuna.config.load import load_params
+from lacuna.inference.batch import format_prediction
+from lacuna.inference.load import MODEL_FILES
+from lacuna.inference.prediction import Prediction, TargetPrediction
 from tests.tiny_bundle import write_tiny_bundle
 
 
@@ -209,7 +209,7 @@ def test_use_says_where_data_that_is_not_there_comes_from(project, capsys):
 
 def test_fetch_says_where_each_file_comes_from(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("lacuna.fetch.FASHION_MNIST_PACKAGE", tmp_path / "nowhere")
+    monkeypatch.setattr("lacuna.data.fetch.FASHION_MNIST_PACKAGE", tmp_path / "nowhere")
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "nowhere"))
     assert main(["fetch", "fashion_mnist", "--url", "http://127.0.0.1:9"]) == 1
     (line,) = capsys.readouterr().err.splitlines()

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from lacuna.calibration import Calibration
-from lacuna.targets import Target, Targets
+from lacuna.calibration.model import Calibration
+from lacuna.core.targets import Target, Targets
 from tests.tiny_bundle import CALIBRATION, write_tiny_bundle
 
 REPOSITORY = Path(__file__).parents[1]

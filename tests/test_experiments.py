@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 
 from lacuna.cli import main
+from lacuna.core.predictions import Predictions
+from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
 from lacuna.experiments import PREDICTIONS, read_experiment
-from lacuna.predictions import Predictions
-from lacuna.targets import Target, Targets
 
 REPOSITORY = Path(__file__).parents[1]
 
 STAGE = """
 from pathlib import Path
 import numpy as np
-from lacuna.params_file import load_params
-from lacuna.predictions import Predictions
-from lacuna.targets import Target, Targets
+from lacuna.config.load import load_params
+from lacuna.core.predictions import Predictions
+from lacuna.core.targets import Target, Targets
 
 gamma = load_params(Path("params.yaml")).train.gamma
 labels = np.arange(60) % 2

@@ -1,5 +1,6 @@
 """dvc.yaml against the code: DVC does not follow imports, so this does."""
 
+import ast
 import re
 from pathlib import Path
 from typing import Any
@@ -8,27 +9,49 @@ import grimp
 import pytest
 from ruamel.yaml import YAML
 
-from lacuna.params_file import load_params
+from lacuna.config.load import load_params
+from lacuna.training.checkpoint import CODE_OF_A_TRAINING
 
 REPOSITORY = Path(__file__).parents[1]
 
 HARMLESS = {
-    "lacuna": "says nothing but the version",
     "lacuna.config": "the values are params",
-    "lacuna.config_types": "the values are params",
-    "lacuna.csv_files": "how tables stand in files, not what they hold",
-    "lacuna.diagnosis": "words for the user; no out holds them",
     "lacuna.errors": "no result depends on it",
-    "lacuna.files": "how outputs are put in place, not what they hold",
-    "lacuna.machine": "describes the machine; no out holds it",
-    "lacuna.params_file": "reads the values, which are params",
-    "lacuna.progress": "what is shown while a stage runs",
-    "lacuna.stopwatch": "times are told, no out holds them",
-    "lacuna.text_table": "lays out what is printed, no out holds it",
-    "stages": "empty",
+    "lacuna.io": "how outputs are put in place and what the terminal shows, not what outs hold",
     "stages._run": "reads params.yaml, reports errors, notes the time",
 }
-"""Modules whose change must not run a stage again, and why."""
+"""Packages and modules whose change must not run a stage again, and why."""
+
+JUDGE = {"evaluate", "baseline", "bundle", "report", "track"}
+TRAIN = {"train_warmup", "train_finetune", "train_baselines"}
+
+RERUN = {
+    "lacuna/analysis/audit": {"audit"},
+    "lacuna/analysis/explain": {"explain"},
+    "lacuna/analysis/explore": {"explore"},
+    "lacuna/analysis/pixels.py": {"audit", "explain", "explore"},
+    "lacuna/calibration": {"calibrate", "explain"} | JUDGE,
+    "lacuna/core": None,
+    "lacuna/data/images": {"ingest", "prepare", "explore", "track"},
+    "lacuna/data/labels": {"prepare"},
+    "lacuna/data/sample.py": {"sample"},
+    "lacuna/evaluation": JUDGE,
+    "lacuna/evaluation/baselines": JUDGE | {"train_baselines"},
+    "lacuna/export": {"export", "familiarity"},
+    "lacuna/features": {"featurize", "explain", "export"} | TRAIN,
+    "lacuna/features/augmentation_draws.py": {"featurize", "explore", "explain", "export"} | TRAIN,
+    "lacuna/inference": {"export", "familiarity", "bundle", "track"},
+    "lacuna/presentation": {"explore", "audit", "calibrate", "evaluate", "baseline", "explain", "familiarity"}
+    | {"bundle", "report"},
+    "lacuna/reporting": {"bundle", "report"},
+    "lacuna/stats": {"explore", "audit", "calibrate", "explain", "familiarity"} | JUDGE,
+    "lacuna/tracking": {"track"},
+    "lacuna/training": {"explain", "export"} | TRAIN,
+}
+"""Which stages an edit of each package starts again, those that depend on their outs aside. None: nearly all."""
+
+UNTOUCHED = ("lacuna/cli.py", "lacuna/data/fetch.py", "lacuna/monitoring", "lacuna/serving", "lacuna/tuning")
+"""What no stage depends on."""
 
 WITHOUT_EFFECT = {("features", "batch_size")}
 """Params that change the speed of a stage but not its outs."""
@@ -42,33 +65,111 @@ def imports() -> grimp.ImportGraph:
     return grimp.build_graph("lacuna", "stages", cache_dir=None)
 
 
+def is_harmless(module: str) -> bool:
+    return module in ("lacuna", "stages") or any(f"{module}.".startswith(f"{name}.") for name in HARMLESS)
+
+
 def file_of(module: str) -> str:
     path = module.replace(".", "/")
     return f"{path}/__init__.py" if (REPOSITORY / path).is_dir() else f"{path}.py"
 
 
 def closure(imports: grimp.ImportGraph, module: str) -> set[str]:
-    """Every module of the project that `module` reaches, imports inside functions included, and itself."""
+    """Every module of the project that `module` reaches, imports inside functions included, and itself.
+
+    The `__init__` of a package that only says what it is for is left out.
+    """
     found, waiting = {module}, [module]
     while waiting:
         for imported in imports.find_modules_directly_imported_by(waiting.pop()) - found:
             found.add(imported)
-            if imported not in HARMLESS:
+            if not is_harmless(imported):
                 waiting.append(imported)
-    return found - set(HARMLESS)
+    return {name for name in found if not is_harmless(name) and not says_only_what_it_is(name)}
+
+
+def says_only_what_it_is(module: str) -> bool:
+    path = REPOSITORY / file_of(module)
+    return path.name == "__init__.py" and len(ast.parse(path.read_text(encoding="utf-8")).body) <= 1
+
+
+def code_deps(name: str) -> set[str]:
+    return {dep for dep in STAGES[name]["deps"] if dep.startswith(("lacuna/", "stages/"))}
+
+
+def is_in(path: str, dep: str) -> bool:
+    return path == dep or path.startswith(f"{dep}/")
+
+
+def reruns(path: str) -> set[str]:
+    """The stages that an edit of `path` starts again, and those that depend on their outs, in turn."""
+    found = {name for name in STAGES if any(is_in(path, dep) or is_in(dep, path) for dep in code_deps(name))}
+    waiting = list(found)
+    while waiting:
+        outs = outs_of(STAGES[waiting.pop()])
+        for name, stage in STAGES.items():
+            if name not in found and any(is_in(dep, out) for dep in stage["deps"] for out in outs):
+                found.add(name)
+                waiting.append(name)
+    return found
+
+
+def outs_of(stage: dict[str, Any]) -> set[str]:
+    listed = [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]
+    return {next(iter(out)) if isinstance(out, dict) else out for out in listed}
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_deps_are_the_stage_and_the_library_files_it_reaches(imports: grimp.ImportGraph, name: str) -> None:
-    listed = {dep for dep in STAGES[name]["deps"] if dep.startswith(("lacuna/", "stages/"))}
-    folders = {dep for dep in listed if (REPOSITORY / dep).is_dir()}
+def test_deps_are_the_stage_and_the_packages_it_reaches(imports: grimp.ImportGraph, name: str) -> None:
+    listed = code_deps(name)
     reached = {file_of(module) for module in closure(imports, f"stages.{name}")}
-    # A package may be listed as one folder.
-    reached = {next((folder for folder in folders if path.startswith(f"{folder}/")), path) for path in reached}
 
-    missing, superfluous = sorted(reached - listed), sorted(listed - reached)
+    missing = sorted(path for path in reached if not any(is_in(path, dep) for dep in listed))
+    superfluous = sorted(dep for dep in listed if not any(is_in(path, dep) for path in reached))
     assert not missing, f"add to {name}'s deps in dvc.yaml: {', '.join(missing)}"
     assert not superfluous, f"{name} does not import these, remove them from its deps: {', '.join(superfluous)}"
+
+
+def test_dvc_yaml_names_code_in_at_most_100_lines() -> None:
+    assert sum(len(code_deps(name)) for name in STAGES) <= 100
+
+
+@pytest.mark.parametrize("path", RERUN)
+def test_an_edit_of_a_package_starts_these_stages(path: str) -> None:
+    started = {name for name in STAGES if any(is_in(path, dep) for dep in code_deps(name))}
+    expected = RERUN[path]
+    if expected is None:
+        assert started == set(STAGES) - {"check_params", "sample", "featurize"}
+    else:
+        assert started == expected
+
+
+@pytest.mark.parametrize("path", UNTOUCHED)
+def test_no_stage_depends_on_what_comes_after(path: str) -> None:
+    assert (REPOSITORY / path).exists()
+    assert reruns(path) == set()
+
+
+def test_every_package_is_in_the_table() -> None:
+    packages = {path.parent.relative_to(REPOSITORY).as_posix() for path in REPOSITORY.glob("lacuna/**/__init__.py")}
+    named = {*RERUN, *UNTOUCHED, *(name.replace(".", "/") for name in HARMLESS)}
+    above = {"lacuna", "lacuna/analysis", "lacuna/data", "lacuna/features/backbones", "lacuna/data/labels/sources"}
+    assert packages - named == above
+
+
+@pytest.mark.parametrize(
+    "path", ["evaluation/scoring.py", "analysis", "inference", "monitoring", "reporting", "serving"]
+)
+def test_judging_and_showing_train_nothing_again(path: str) -> None:
+    assert reruns(f"lacuna/{path}") & {"featurize", "train_warmup", "train_finetune", "train_baselines"} == set()
+
+
+def test_a_checkpoint_outlives_every_edit_that_trains_nothing_again() -> None:
+    """The key of an interrupted training digests just the packages that its stages depend on."""
+    for name in ("train_warmup", "train_finetune"):
+        assert {dep for dep in code_deps(name) if dep.startswith("lacuna/")} == {
+            f"lacuna/{package}" for package in CODE_OF_A_TRAINING
+        }
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -98,10 +199,7 @@ def test_params_of_the_stages_exist() -> None:
 
 
 def test_deps_of_a_stage_are_outs_of_another_or_files_of_the_project() -> None:
-    outs = set()
-    for stage in STAGES.values():
-        for out in [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]:
-            outs.add(next(iter(out)) if isinstance(out, dict) else out)
+    outs = {out for stage in STAGES.values() for out in outs_of(stage)}
     for name, stage in STAGES.items():
         for dep in stage["deps"]:
             inside_an_out = any(dep == out or dep.startswith(f"{out}/") for out in outs)
@@ -111,7 +209,7 @@ def test_deps_of_a_stage_are_outs_of_another_or_files_of_the_project() -> None:
 def test_stages_that_do_not_learn_load_no_keras(imports: grimp.ImportGraph) -> None:
     learn = {"featurize", "train_warmup", "train_finetune", "train_baselines", "explain", "export"}
     for name in set(STAGES) - learn:
-        assert "lacuna.backend" not in closure(imports, f"stages.{name}"), name
+        assert "lacuna.features.backend" not in closure(imports, f"stages.{name}"), name
 
 
 @pytest.mark.parametrize("name", [name for name in STAGES if name != "check_params"])

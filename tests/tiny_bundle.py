@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from lacuna.bundle import Bundle, Input, Member, write_bundle
-from lacuna.calibration import Calibration, TargetCalibration
-from lacuna.consistency import Relation
-from lacuna.predictions import Predictions
-from lacuna.targets import Target, Targets
+from lacuna.calibration.model import Calibration, TargetCalibration
+from lacuna.core.predictions import Predictions
+from lacuna.core.relations import Relation
+from lacuna.core.targets import Target, Targets
+from lacuna.inference.bundle import Bundle, Input, Member, write_bundle
 
 SIZE = 32
 

@@ -1,1 +1,4 @@
-"""The HTTP service: models behind a JSON API and a page. Start it with `python -m lacuna serve`."""
+"""The HTTP service: models behind a JSON API and a page. Start it with `python -m lacuna serve`.
+
+In: bundles, uploaded images. Out: answers, explanations, metrics for Prometheus.
+"""

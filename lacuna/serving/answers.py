@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 import lacuna
-from lacuna.prediction import Answer, HeatMap, TargetPrediction
+from lacuna.inference.prediction import Answer, HeatMap, TargetPrediction
 from lacuna.serving.models import Model
 from lacuna.serving.settings import Limits
 

@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from lacuna.data.images.decode import FORMATS, UnreadableImageError
 from lacuna.errors import LacunaError
-from lacuna.images import FORMATS, UnreadableImageError
-from lacuna.prediction import Answer, HeatMap
-from lacuna.predictor import Decoded
-from lacuna.runtimes import n_cores
-from lacuna.serving import heat_map
+from lacuna.inference.load import n_cores
+from lacuna.inference.prediction import Answer, HeatMap
+from lacuna.inference.predictor import Decoded
+from lacuna.presentation import overlay
 from lacuna.serving.answers import Merged, merge
 from lacuna.serving.batching import Batcher
 from lacuna.serving.metrics import Metrics
@@ -69,7 +69,7 @@ class Engine:
 
                 def explained() -> tuple[HeatMap, str]:
                     found = model.predictor.explain(pixels, target, class_name)
-                    return found, heat_map.data_url(heat_map.overlay(pixels, found.values))
+                    return found, overlay.data_url(overlay.overlay(pixels, found.values))
 
                 return await asyncio.get_running_loop().run_in_executor(self._network, explained)
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from lacuna.data.images.decode import SUFFIXES
 from lacuna.errors import LacunaError
-from lacuna.images import SUFFIXES
 
 MOST_EXAMPLES = 12
 

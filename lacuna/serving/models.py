@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lacuna.bundle import read_description
 from lacuna.errors import LacunaError
-from lacuna.files import sha256
-from lacuna.predictor import Predictor
+from lacuna.inference.bundle import read_description
+from lacuna.inference.predictor import Predictor
+from lacuna.io.atomic import sha256
 from lacuna.serving.settings import Settings
 
 logger = logging.getLogger(__name__)

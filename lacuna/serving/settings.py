@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lacuna.errors import LacunaError
-from lacuna.runtimes import Runtime
+from lacuna.inference.load import Runtime
 from lacuna.serving.security import read_api_key
 
 MEGABYTE = 1_000_000

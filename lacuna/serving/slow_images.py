@@ -4,7 +4,7 @@ import io
 
 from PIL import Image
 
-from lacuna.images import UnreadableImageError
+from lacuna.data.images.decode import UnreadableImageError
 
 START_OF_SCAN = b"\xff\xda"
 

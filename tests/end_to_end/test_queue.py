@@ -21,7 +21,7 @@ UPSTREAM = """
     import json, shutil
     from pathlib import Path
     import numpy as np
-    from lacuna.params_file import load_params
+    from lacuna.config.load import load_params
 
     gamma = load_params(Path("params.yaml")).train.gamma
     content = {

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from lacuna.predictor import Predictor
+from lacuna.inference.predictor import Predictor
 from lacuna.serving.engine import Engine
 from lacuna.serving.metrics import Metrics
 from lacuna.serving.models import Model

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lacuna.audit import CONFOUNDED, DEPENDS, audit_targets, tell_tales
-from lacuna.audit_metadata import describe_files
-from lacuna.audit_report import random_copies
-from lacuna.audit_signal import LEARNABLE
-from lacuna.csv_files import read_csv, write_csv
-from lacuna.files import read_json
-from lacuna.manifest import Manifest
-from lacuna.projection import project
-from lacuna.targets import Target, Targets
+from lacuna.analysis.audit.audit import CONFOUNDED, DEPENDS, audit_targets, tell_tales
+from lacuna.analysis.audit.metadata import describe_files
+from lacuna.analysis.audit.projection import project
+from lacuna.analysis.audit.report import random_copies
+from lacuna.analysis.audit.signal import LEARNABLE
+from lacuna.core.manifest import Manifest
+from lacuna.core.targets import Target, Targets
+from lacuna.io.atomic import read_json
+from lacuna.io.csv_files import read_csv, write_csv
 from stages.audit import audit
 
 TARGETS = Targets(

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lacuna.consistency import save_relations
-from lacuna.files import read_json, sha256, write_json
-from lacuna.predictions import Predictions
-from lacuna.targets import Target, Targets
+from lacuna.core.predictions import Predictions
+from lacuna.core.relations import save_relations
+from lacuna.core.targets import Target, Targets
+from lacuna.io.atomic import read_json, sha256, write_json
 from stages.baseline import baseline
 
 TARGETS = Targets(

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from lacuna.bundle import read_bundle
-from lacuna.config import Params
+from lacuna.config.params import Params
 from lacuna.errors import LacunaError
-from lacuna.files import sha256
-from lacuna.predictor import Predictor
+from lacuna.inference.bundle import read_bundle
+from lacuna.inference.predictor import Predictor
+from lacuna.io.atomic import sha256
 from stages.bundle import WITHOUT_EFFECT, bundle
 from tests.familiar_bundle import write_familiarity
 from tests.found_figures import found_figures

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from lacuna.config.load import parse_params
 from lacuna.errors import LacunaError
-from lacuna.params_file import parse_params
 from stages.check_params import check_params
 
 NAMED = {"data.source": "labels_txt", "calibrate.rules": {}}

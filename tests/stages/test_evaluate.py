@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
-from lacuna.calibration import Calibration
-from lacuna.consistency import save_relations
-from lacuna.csv_files import read_csv
-from lacuna.files import read_json, write_json
-from lacuna.predictions import Predictions
-from lacuna.targets import Target, Targets
+from lacuna.calibration.model import Calibration
+from lacuna.core.predictions import Predictions
+from lacuna.core.relations import save_relations
+from lacuna.core.targets import Target, Targets
+from lacuna.io.atomic import read_json, write_json
+from lacuna.io.csv_files import read_csv
 from stages.calibrate import calibrate
 from stages.evaluate import evaluate
 from tests.simulated_predictions import PREVALENCE, RELATION, TARGETS, TIED, simulate, simulate_tied

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lacuna.csv_files import read_csv, write_csv
+from lacuna.core.manifest import Manifest
+from lacuna.core.predictions import Predictions
+from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
-from lacuna.files import read_json
-from lacuna.manifest import Manifest
-from lacuna.predictions import Predictions
-from lacuna.targets import Target, Targets
+from lacuna.io.atomic import read_json
+from lacuna.io.csv_files import read_csv, write_csv
 
 SIZE, N, N_VAL = 32, 120, 60
 TARGETS = Targets(
@@ -33,9 +33,9 @@ def trained(tiny_project):
     """Return a function that makes a project at the point where `explain` runs, from changed parameters."""
 
     def make(targets=TARGETS, n_val=N_VAL, **changes):
-        from lacuna.backbones import build_backbone
-        from lacuna.calibration import Calibration, TargetCalibration
-        from lacuna.network import build_head, join
+        from lacuna.calibration.model import Calibration, TargetCalibration
+        from lacuna.features.backbones import build_backbone
+        from lacuna.training.model import build_head, join
 
         params = tiny_project({**SMALL, **changes})
         for folder in ("data/images", "data/prepared", "data/predictions", "models"):

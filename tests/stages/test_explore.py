@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lacuna.csv_files import read_csv, write_csv
+from lacuna.core.manifest import Manifest
+from lacuna.core.targets import Targets
 from lacuna.errors import LacunaError
-from lacuna.files import read_json
-from lacuna.manifest import Manifest
-from lacuna.targets import Targets
+from lacuna.io.atomic import read_json
+from lacuna.io.csv_files import read_csv, write_csv
 from stages.explore import explore
 from stages.ingest import ingest
 from stages.prepare import prepare

@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
-from lacuna.runtimes import RUNTIMES, load_network
-from lacuna.targets import Target, Targets
+from lacuna.inference.load import RUNTIMES, load_network
 
 SIZE = 32
 TARGETS = Targets((Target("kind", "categorical", ("bag", "shoe", "hat")), Target("red", "binary", ("0", "1"))))
@@ -17,8 +17,8 @@ def trained(tiny_project):
     """Return a function that makes a project at the point where `export` runs, its head with random weights."""
 
     def make(backbone, **changes):
-        from lacuna.backbones import build_backbone
-        from lacuna.network import build_head, join
+        from lacuna.features.backbones import build_backbone
+        from lacuna.training.model import build_head, join
 
         always = {"backbone.name": backbone, "backbone.weights": "none", "data.image_size": SIZE}
         params = tiny_project({**always, **changes})

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lacuna.config import Params
-from lacuna.csv_files import write_csv
-from lacuna.drift_reference import DriftReference
+from lacuna.config.params import Params
+from lacuna.core.manifest import Manifest
 from lacuna.errors import LacunaError
-from lacuna.manifest import Manifest
+from lacuna.inference.drift_reference import DriftReference
+from lacuna.io.csv_files import write_csv
 from stages.familiarity import familiarity
 from tests.familiar_bundle import familiar_pictures, features_of
 from tests.tiny_bundle import SIZE, TARGETS, write_tiny_network

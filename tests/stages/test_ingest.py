@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lacuna.csv_files import read_csv
+from lacuna.io.csv_files import read_csv
 from stages.ingest import ingest
 
 CHANGES = {"data.path": "pictures", "data.image_size": 32, "data.max_rejected": 0.1}

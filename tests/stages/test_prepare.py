@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lacuna.consistency import load_relations
-from lacuna.csv_files import read_csv, write_csv
-from lacuna.files import read_json
-from lacuna.manifest import Manifest
-from lacuna.targets import Targets
+from lacuna.core.manifest import Manifest
+from lacuna.core.relations import load_relations
+from lacuna.core.targets import Targets
+from lacuna.io.atomic import read_json
+from lacuna.io.csv_files import read_csv, write_csv
 from stages.prepare import prepare
 
 CHANGES = {

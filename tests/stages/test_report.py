@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lacuna.consistency import save_relations
-from lacuna.files import read_json, write_json
+from lacuna.core.relations import save_relations
+from lacuna.io.atomic import read_json, write_json
 from stages.calibrate import calibrate
 from stages.evaluate import evaluate
 from stages.report import report

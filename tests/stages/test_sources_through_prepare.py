@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lacuna.csv_files import read_csv
-from lacuna.files import read_json
+from lacuna.io.atomic import read_json
+from lacuna.io.csv_files import read_csv
 from tests.idx_files import idx_bytes, write_idx_folder
 
 

@@ -14,7 +14,7 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
-from lacuna.files import sha256
+from lacuna.io.atomic import sha256
 from stages.track import ARTIFACTS, METRICS, track
 from tests.tiny_bundle import write_tiny_bundle
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lacuna.files import read_json, sha256
-from lacuna.manifest import Manifest
-from lacuna.metrics import roc_auc
-from lacuna.predictions import Predictions
-from lacuna.targets import Target, Targets
+from lacuna.core.manifest import Manifest
+from lacuna.core.predictions import Predictions
+from lacuna.core.scores import roc_auc
+from lacuna.core.targets import Target, Targets
+from lacuna.io.atomic import read_json, sha256
 from stages.train_baselines import train_baselines
 
 TARGETS = Targets(

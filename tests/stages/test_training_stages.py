@@ -1,16 +1,16 @@
 """featurize, train_warmup and train_finetune on a few small images."""
 
-import keras
 import numpy as np
 import pytest
 
-from lacuna.config import Backbone, Head
-from lacuna.features import FeatureStore
-from lacuna.files import sha256, write_json
-from lacuna.manifest import Manifest
-from lacuna.network import load_trained
-from lacuna.predictions import Predictions
-from lacuna.targets import Target, Targets
+from lacuna.config.blocks import Backbone, Head
+from lacuna.core.manifest import Manifest
+from lacuna.core.predictions import Predictions
+from lacuna.core.targets import Target, Targets
+from lacuna.features.backend import keras
+from lacuna.features.store import FeatureStore
+from lacuna.io.atomic import sha256, write_json
+from lacuna.training.model import load_trained
 from stages.featurize import featurize
 from stages.train_finetune import train_finetune
 from stages.train_warmup import train_warmup

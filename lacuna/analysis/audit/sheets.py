@@ -1,0 +1,137 @@
+"""Sheets of the images behind an audit's lists: doubtful labels, contradicting copies, what to label next."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacuna.analysis.audit.audit import TargetAudit
+from lacuna.core.manifest import Manifest
+from lacuna.presentation.style import GREY, picture, shorten
+
+MOST_IMAGES = 24
+
+MOST_COPIES = 3
+
+LONGEST_WORD = 13
+
+ACROSS = 6
+
+Tile = tuple[int, str, str]
+"""The row of an image among the audited ones, a line above it, a line below it."""
+
+
+def plot_sheets(
+    folder: Path,
+    audits: Sequence[TargetAudit],
+    manifest: Manifest,
+    copies: NDArray[np.int64],
+    images: NDArray[np.uint8],
+) -> None:
+    """Write a sheet for each list that is not empty, targets in turn so that each shows its first."""
+    lists = {
+        "label_errors": ("Labels most in doubt: given → likeliest", _doubtful(audits)),
+        "to_label": ("Label next: what the probe cannot foretell", _wanted(audits)),
+        "conflicts": ("Copies of one image with different labels", _conflicting(audits, manifest, copies)),
+    }
+    for name, (title, tiles) in lists.items():
+        if tiles:
+            _draw(folder / f"{name}.png", title, tiles, manifest, images)
+
+
+def _doubtful(audits: Sequence[TargetAudit]) -> list[Tile]:
+    lists = []
+    for one in audits:
+        if one.doubts is None:
+            continue
+        doubts, classes = one.doubts, one.target.classes
+        lists.append(
+            [
+                (
+                    int(doubts.rows[place]),
+                    one.target.name,
+                    f"{shorten(classes[doubts.given[place]])} →\n{shorten(classes[doubts.likeliest[place]])}",
+                )
+                for place in doubts.listed()[:MOST_IMAGES].tolist()
+            ]
+        )
+    return _in_turn(lists)
+
+
+def _wanted(audits: Sequence[TargetAudit]) -> list[Tile]:
+    lists = []
+    for one in audits:
+        if one.wanted is None:
+            continue
+        wanted, classes = one.wanted, one.target.classes
+        lists.append(
+            [
+                (
+                    int(wanted.rows[place]),
+                    one.target.name,
+                    f"{shorten(classes[wanted.likeliest[place]])}?\n{wanted.probability[place]:.0%}",
+                )
+                for place in range(min(MOST_IMAGES, len(wanted.rows)))
+            ]
+        )
+    return _in_turn(lists)
+
+
+def _conflicting(audits: Sequence[TargetAudit], manifest: Manifest, copies: NDArray[np.int64]) -> list[Tile]:
+    """Small groups first, at most MOST_COPIES of each, every one with the targets that disagree in its group."""
+    tiles: list[Tile] = []
+    groups, sizes = np.unique(copies, return_counts=True)
+    disagreeing = np.isin(groups, copies[np.concatenate([one.copies.rows for one in audits])])
+    for group in groups[disagreeing][np.argsort(sizes[disagreeing], kind="stable")].tolist():
+        rows = np.flatnonzero(copies == group)[:MOST_COPIES]
+        if len(tiles) + len(rows) > MOST_IMAGES:
+            break
+        disagree = [
+            (column, one)
+            for column, one in enumerate(audits)
+            if np.isin(np.flatnonzero(copies == group), one.copies.rows).any()
+        ]
+        for row in rows.tolist():
+            said = [
+                f"{_brief(one.target.name)}: {_brief(_word(one, manifest.labels[row, column]))}"
+                for column, one in disagree
+            ]
+            more = [f"and {len(said) - 3} more"] if len(said) > 4 else []
+            tiles.append((row, f"group {group}", "\n".join(said[: 3 if more else 4] + more)))
+    return tiles
+
+
+def _brief(name: str) -> str:
+    """Short enough for two side by side below an image."""
+    return name if len(name) <= LONGEST_WORD else name[: LONGEST_WORD - 1] + "…"
+
+
+def _word(one: TargetAudit, label: np.int16) -> str:
+    return one.target.classes[label] if label >= 0 else "unknown"
+
+
+def _in_turn(lists: list[list[Tile]]) -> list[Tile]:
+    """The first of each list, then the second of each, until the sheet is full."""
+    longest = max(map(len, lists), default=0)
+    tiles = [tiles[place] for place in range(longest) for tiles in lists if place < len(tiles)]
+    return tiles[:MOST_IMAGES]
+
+
+def _draw(path: Path, title: str, tiles: Sequence[Tile], manifest: Manifest, images: NDArray[np.uint8]) -> None:
+    down = math.ceil(len(tiles) / ACROSS)
+    lines = max(below.count("\n") + 1 for _, _, below in tiles)
+    with picture(path, 9.6, 0.5 + down * (1.6 + 0.16 * lines)) as figure:
+        figure.suptitle(title, fontsize=11, fontweight="bold", x=0.01, ha="left")
+        grid = figure.subplots(down, ACROSS, squeeze=False).ravel().tolist()
+        for unused in grid[len(tiles) :]:
+            unused.set_visible(False)
+        for axes, (row, above, below) in zip(grid, tiles, strict=False):
+            axes.imshow(images[manifest.row[row]], interpolation="nearest" if images.shape[1] < 64 else "antialiased")
+            axes.set(xticks=[], yticks=[])
+            axes.spines[["top", "right"]].set_visible(True)
+            for spine in axes.spines.values():
+                spine.set(color=GREY, linewidth=0.5)
+            axes.set_title(shorten(above), fontsize=7.5, fontweight="normal", color=GREY, pad=3)
+            axes.set_xlabel(below, fontsize=7, labelpad=3)

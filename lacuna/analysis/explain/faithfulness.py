@@ -1,0 +1,174 @@
+"""Do the heat maps show what counts? Blur where they are hottest, and see what that does to the probability.
+
+Beside it an area of the same size and shape elsewhere is blurred. Only where the hottest area matters more do the maps
+say something (after Petsiuk et al. 2018).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from lacuna.calibration.cross_fit import Judgement
+from lacuna.calibration.model import Calibration
+from lacuna.config.blocks import Evaluate
+from lacuna.core.feature_maps import Maps, contrasts, enlarge
+from lacuna.core.scores import Floats, Labels
+from lacuna.core.targets import Targets
+from lacuna.io.progress import progress
+from lacuna.stats.bootstrap import group_weights, interval
+
+SHARE = 0.1
+"""Of the image's area, what is blurred."""
+
+BLUR = 1 / 8
+"""Standard deviation of the blur, as a share of the image's side: no outline as large as the area survives it."""
+
+BATCH = 32
+
+LEAST_GROUPS = 10
+"""With fewer an interval would say nothing."""
+
+CHUNK = 100
+
+Masks = NDArray[np.bool_]
+Images = NDArray[np.uint8]
+
+
+class Network(Protocol):
+    def features(self, images: Images) -> NDArray[np.float32]:
+        """The last feature maps (n, h, w, channels)."""
+
+    def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the head makes of them (n, n_logits)."""
+
+    def maps(self, features: NDArray[np.float32], weights: Floats) -> Maps:
+        """Heat maps (n, h, w) of what is explained, weights of the logits (n, n_logits)."""
+
+
+@dataclass(frozen=True)
+class Drops:
+    """How far probabilities fall (n, n_targets) when an area is blurred: the map's hottest, and another one.
+
+    NaN where an image was not looked at for a target.
+    """
+
+    hottest: Floats
+    elsewhere: Floats
+
+
+def draw_measured(judgements: Sequence[Judgement], most: int, seed: int) -> Labels:
+    """The class (n, n_targets) whose probability is watched in each validation image, -1 = none.
+
+    At most `most` images for a target, drawn at random, the same ones for all categorical targets. Of a binary target
+    those that are decided to be present.
+    """
+    order = np.random.default_rng(seed).permutation(len(judgements[0].labels))
+    classes = np.full((len(order), len(judgements)), -1)
+    for index, one in enumerate(judgements):
+        wanted = one.decisions[order] == 1 if one.target.kind == "binary" else np.ones(len(order), dtype=bool)
+        rows = order[wanted][:most]
+        classes[rows, index] = one.explained_class()[rows]
+    return classes
+
+
+def probability_drops(
+    network: Network,
+    targets: Targets,
+    calibration: Calibration,
+    images: Images,
+    row: NDArray[np.int64],
+    classes: Labels,
+    seed: int,
+) -> Drops:
+    """Blur the n images at `row`, twice for every target whose class (n, n_targets) is not -1.
+
+    images: all working images (any number, s, s, 3).
+    """
+    drops = Drops(np.full(classes.shape, np.nan), np.full(classes.shape, np.nan))
+    generator = np.random.default_rng(seed)
+    measured = np.flatnonzero((classes >= 0).any(axis=1))
+    starts = range(0, len(measured), BATCH)
+    for start in progress(starts, total=len(starts), what="blur", unit="batches"):
+        places = measured[start : start + BATCH]
+        batch, wanted = np.asarray(images[row[places]]), classes[places]
+        features, blurred = network.features(batch), blur(batch)
+        before = calibration.apply(targets, network.logits(features))
+        for index in range(len(targets)):
+            rows = np.flatnonzero(wanted[:, index] >= 0)
+            if len(rows) == 0:
+                continue
+            chosen = wanted[rows, index]
+            maps = network.maps(features[rows], contrasts(targets, index, chosen))
+            masks = hottest(enlarge(maps, batch.shape[1]))
+            for found, area in ((drops.hottest, masks), (drops.elsewhere, move(masks, generator))):
+                changed = np.where(area[..., None], blurred[rows], batch[rows])
+                after = calibration.apply(targets, network.logits(network.features(changed)))[index]
+                fall = before[index][rows, chosen] - after[np.arange(len(rows)), chosen]
+                found[places[rows], index] = fall
+    return drops
+
+
+def summarise_drops(
+    hottest_area: Floats, elsewhere: Floats, group: NDArray[np.int64], settings: Evaluate
+) -> dict[str, float | int | bool]:
+    """The mean falls of one target's images (n,) and their paired difference with an interval; NaN = not looked at.
+
+    `shown`: the hottest area matters more, the interval lies above 0. Without an image nothing but their number.
+    """
+    some = ~np.isnan(hottest_area)
+    difference, group = (hottest_area - elsewhere)[some], group[some]
+    summary: dict[str, float | int | bool] = {"images": int(some.sum())}
+    if not some.any():
+        return summary
+    summary |= {
+        "drop_hottest": _rounded(hottest_area[some].mean()),
+        "drop_random": _rounded(elsewhere[some].mean()),
+        "difference": _rounded(difference.mean()),
+    }
+    if len(np.unique(group)) >= LEAST_GROUPS:
+        replicates = [
+            weights @ difference / weights.sum(axis=1)
+            for weights in group_weights(group, settings.bootstrap, settings.seed, CHUNK)
+        ]
+        ends = interval(np.concatenate(replicates), settings.confidence)
+        assert ends is not None
+        summary |= {"difference_low": _rounded(ends[0]), "difference_high": _rounded(ends[1]), "shown": ends[0] > 0}
+    return summary
+
+
+def hottest(maps: Maps) -> Masks:
+    """The hottest SHARE of each map (n, s, s), always as many pixels."""
+    flat = maps.reshape(len(maps), -1)
+    order = np.argsort(-flat, axis=1, kind="stable")[:, : round(SHARE * flat.shape[1])]
+    masks = np.zeros(flat.shape, dtype=bool)
+    np.put_along_axis(masks, order, True, axis=1)
+    return masks.reshape(maps.shape)
+
+
+def move(masks: Masks, generator: np.random.Generator) -> Masks:
+    """Each mask (n, s, s) at a random other place, what leaves the image at one side coming back at the other.
+
+    Same size and same shape: scattered pixels would be blurred to another effect than an area.
+    """
+    size = masks.shape[1]
+    shifts = generator.integers(0, size, (len(masks), 2))
+    return np.stack([np.roll(mask, tuple(shift), axis=(0, 1)) for mask, shift in zip(masks, shifts, strict=True)])
+
+
+def blur(images: Images) -> Images:
+    """The whole images, blurred until no outline is left."""
+    deviation = BLUR * images.shape[1]
+    return np.stack(
+        [
+            np.rint(gaussian_filter(one.astype(np.float32), deviation, mode="nearest", axes=(0, 1))).astype(np.uint8)
+            for one in images
+        ]
+    )
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 6) + 0.0  # + 0.0: no minus zero

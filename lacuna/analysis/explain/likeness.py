@@ -1,0 +1,95 @@
+"""The classes that are taken for each other, and how alike their mean images are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacuna.analysis.pixels import MeanImages
+from lacuna.calibration.cross_fit import Judgement
+from lacuna.core.scores import Floats, Labels
+from lacuna.core.targets import Targets
+from lacuna.io.progress import progress
+
+SIDE = 32
+"""Mean images have at most so many cells a side."""
+
+BATCH = 256
+
+MOST_PAIRS = 5
+
+FEWEST_PAIRS = 10
+"""Among fewer pairs of classes than so many, to be more alike than a share of them says little."""
+
+
+@dataclass(frozen=True)
+class ConfusedPair:
+    """Images of class `actual` that were decided to be `predicted`: `rows` of the judgement, of `of` known ones.
+
+    `likeness` is the correlation of the two classes' mean images, -1 to 1, `rank` the share of all pairs of classes
+    that are less alike; NaN where there is no mean image, or too few pairs.
+    """
+
+    actual: int
+    predicted: int
+    rows: tuple[int, ...]
+    of: int
+    likeness: float
+    rank: float
+
+
+def mean_images(
+    images: NDArray[np.uint8], row: NDArray[np.int64], labels: Labels, targets: Targets
+) -> list[tuple[NDArray[np.float32], NDArray[np.int64]]]:
+    """Per target the mean image of each class (n_classes, cells, cells, 3), 0 to 255, and how many images each is of.
+
+    images: all working images, of which the n at `row` count, with labels (n, n_targets).
+    """
+    by_class = MeanImages(targets, images.shape[1], SIDE)
+    starts = range(0, len(row), BATCH)
+    for start in progress(starts, total=len(starts), what="mean images", unit="batches"):
+        chosen = slice(start, start + BATCH)
+        by_class.add(np.asarray(images[row[chosen]]), labels[chosen])
+    return list(zip(by_class.means(), by_class.counts, strict=True))
+
+
+def confused_pairs(one: Judgement, alike: Floats) -> list[ConfusedPair]:
+    """The commonest mistakes of a target, at most MOST_PAIRS.
+
+    alike: of the classes' mean images (n_classes, n_classes), as `mean_images.correlate` has it.
+    """
+    n = one.target.n_classes
+    wrong = np.flatnonzero(one.known & ~one.right)
+    cells = one.labels[wrong].astype(np.intp) * n + one.decisions[wrong]
+    counts = np.bincount(cells, minlength=n * n)
+    order = np.argsort(-counts, kind="stable")[:MOST_PAIRS]
+    every = alike[np.triu_indices(n, 1)]
+    every = every[~np.isnan(every)]
+    pairs = []
+    for cell in order[counts[order] > 0].tolist():
+        actual, predicted = divmod(cell, n)
+        value = float(alike[actual, predicted])
+        rank = float((every < value).mean()) if len(every) >= FEWEST_PAIRS and not np.isnan(value) else float("nan")
+        of = int((one.labels == actual).sum())
+        pairs.append(ConfusedPair(actual, predicted, tuple(wrong[cells == cell].tolist()), of, value, rank))
+    return pairs
+
+
+def list_pairs(one: Judgement, pairs: Sequence[ConfusedPair]) -> list[tuple[object, ...]]:
+    """Rows of confused_pairs.csv."""
+    classes = one.target.classes
+    return [
+        (
+            one.target.name,
+            classes[pair.actual],
+            classes[pair.predicted],
+            len(pair.rows),
+            pair.of,
+            *("" if np.isnan(value) else round(value, 6) for value in (pair.likeness, pair.rank)),
+        )
+        for pair in pairs
+    ]
+
+
+PAIRS_HEADER = ("target", "actual", "predicted", "images", "of", "likeness", "more_alike_than")

@@ -1,0 +1,127 @@
+"""The content of metrics/explain.json, the tables beside the pictures, and what is printed."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacuna.analysis.explain.likeness import ConfusedPair
+from lacuna.analysis.explain.slices import Slice
+from lacuna.core.scores import Floats
+from lacuna.core.targets import Targets
+from lacuna.io.csv_files import write_csv
+
+SLICES_HEADER = (
+    "target",
+    "by",
+    "slice",
+    "images",
+    "groups",
+    "accuracy",
+    "rest",
+    "difference",
+    "low",
+    "high",
+    "p",
+    "p_holm",
+    "shown",
+)
+
+
+def summarise_explanation(
+    targets: Targets,
+    faithfulness: Mapping[str, Mapping[str, Any]],
+    pairs: Mapping[str, Sequence[ConfusedPair]],
+    slices: Sequence[Slice],
+) -> dict[str, Any]:
+    """By target its maps' faithfulness, if it is categorical its most confused pairs, and the worse slices.
+
+    What is undefined is left out.
+    """
+    content: dict[str, Any] = {}
+    for target in targets:
+        tested = [one for one in slices if one.target == target.name]
+        content[target.name] = {
+            "faithfulness": dict(faithfulness[target.name]),
+            "slices_tested": len(tested),
+            "worse_slices": {one.title: _slice(one) for one in tested if one.shown},
+        }
+        if target.name in pairs:
+            content[target.name]["confused_pairs"] = {
+                f"{target.classes[pair.actual]} → {target.classes[pair.predicted]}": _pair(pair)
+                for pair in pairs[target.name]
+            }
+    return content
+
+
+def write_slices(path: Path, slices: Sequence[Slice]) -> None:
+    rows = []
+    for one in slices:
+        figures = (one.accuracy, one.rest, one.difference, one.low, one.high)
+        chances = (f"{one.p:.3g}", f"{one.adjusted:.3g}", int(one.shown))
+        cells = ("" if np.isnan(value) else _rounded(value) for value in figures)
+        rows.append((one.target, one.by, one.name, one.images, one.groups, *cells, *chances))
+    write_csv(path, SLICES_HEADER, rows)
+
+
+def write_places(path: Path, image: NDArray[np.str_], places: Floats) -> None:
+    """The layout of the images: names (n,), places (n, 2)."""
+    rows = [(name, f"{x:.4f}", f"{y:.4f}") for name, (x, y) in zip(image.tolist(), places.tolist(), strict=True)]
+    write_csv(path, ("image", "x", "y"), rows)
+
+
+def describe_faithfulness(name: str, summary: Mapping[str, Any]) -> str:
+    """One line for people.
+
+    >>> figures = {"images": 60, "drop_hottest": 0.31, "drop_random": 0.02, "difference": 0.29}
+    >>> describe_faithfulness("red", {**figures, "difference_low": 0.2, "difference_high": 0.38, "shown": True})
+    'red: blurring the hottest tenth lowers the probability by 0.31, another tenth by 0.02; difference [0.20, 0.38]'
+    """
+    if "difference" not in summary:
+        return f"{name}: no image was decided to be present, so no map could be checked"
+    text = (
+        f"{name}: blurring the hottest tenth lowers the probability by {summary['drop_hottest']:.2f}, another tenth by "
+        f"{summary['drop_random']:.2f}"
+    )
+    if "difference_low" not in summary:
+        return f"{text}; too few images ({summary['images']}) for an interval"
+    ends = f"[{summary['difference_low']:.2f}, {summary['difference_high']:.2f}]"
+    return f"{text}; difference {ends}" + ("" if summary["shown"] else ": the maps are not shown to be right")
+
+
+def describe_slices(slices: Sequence[Slice]) -> list[str]:
+    """A line for each slice that is shown to be worse, or one that says there is none."""
+    shown = [one for one in slices if one.shown]
+    lines = [
+        f"{one.target} is right in {one.accuracy:.0%} of {one.images} images with {one.title}, elsewhere in "
+        f"{one.rest:.0%}"
+        for one in shown
+    ]
+    return lines or [f"none of {len(slices)} slices is shown to be worse than the rest"]
+
+
+def _pair(pair: ConfusedPair) -> dict[str, float | int]:
+    content: dict[str, float | int] = {"images": len(pair.rows), "of": pair.of}
+    for key, value in (("likeness", pair.likeness), ("more_alike_than", pair.rank)):
+        if not np.isnan(value):
+            content[key] = _rounded(value)
+    return content
+
+
+def _slice(one: Slice) -> dict[str, float | int]:
+    return {
+        "images": one.images,
+        "groups": one.groups,
+        "accuracy": _rounded(one.accuracy),
+        "rest": _rounded(one.rest),
+        "difference": _rounded(one.difference),
+        "difference_low": _rounded(one.low),
+        "difference_high": _rounded(one.high),
+        "p_holm": float(f"{one.adjusted:.3g}"),
+    }
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 6) + 0.0  # + 0.0: no minus zero

@@ -1,0 +1,168 @@
+"""The exploration in few numbers and sentences, for `metrics/explore.json` and a person."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacuna.analysis.explore.findings import Findings
+from lacuna.analysis.explore.missingness import describe_by_class, describe_together
+from lacuna.analysis.explore.odd_images import OddImage
+from lacuna.analysis.explore.pixels import PixelFigures
+from lacuna.analysis.explore.subject import Subject
+from lacuna.core.targets import Target, Targets
+from lacuna.presentation.words import percent
+
+LISTED = 10
+"""So many pairs of each kind are in the summary; the tables hold all."""
+
+STRONG = 0.5
+"""Associations from here on are told in words."""
+
+TOLD = 5
+"""So many sentences of a kind."""
+
+LOPSIDED = 20
+"""A largest class so many times the smallest is told in words."""
+
+
+def summarise(subject: Subject, found: Findings, rejected: Sequence[object], alpha: float) -> dict[str, Any]:
+    """The content of `metrics/explore.json`. Undefined figures are left out; test images take no part."""
+    split = subject.manifest.split
+    images = {"looked_at": len(split), "train": int((split == "train").sum()), "val": int((split == "val").sum())}
+    targets = {
+        target.name: _describe_target(target, subject.manifest.labels[:, column])
+        for column, target in enumerate(subject.targets)
+    }
+    content = {
+        "images": {**images, "odd": len(found.odd), "rejected": len(rejected)},
+        "files": _describe_files(subject),
+        "pixels": _describe_pixels(found.pixels),
+        "targets": targets,
+        "association": [_rounded(pair) for pair in found.associations[:LISTED]],
+        "missing_together": [_rounded(pair) for pair in found.together[:LISTED]],
+        "missing_by_class": [_rounded(pair) for pair in found.by_class[:LISTED]],
+        "most_alike": _most_alike(subject.targets, found.likeness),
+    }
+    strong = [
+        f"{pair.one} and {pair.other} go together ({pair.measure} {pair.value:.2f})"
+        for pair in found.associations
+        if abs(pair.value) >= STRONG
+    ]
+    content["findings"] = [
+        *_describe_labels(targets),
+        *_first(strong, "association.csv"),
+        *_first(describe_by_class(found.by_class, alpha), "missing_by_class.csv"),
+        *_first(describe_together(found.together, alpha), "missing_together.csv"),
+        *_describe_images(content, found.odd),
+    ]
+    return content
+
+
+def _describe_target(target: Target, labels: NDArray[np.int16]) -> dict[str, Any]:
+    counts = np.bincount(labels[labels >= 0], minlength=target.n_classes)
+    order = [index for index in np.argsort(-counts, kind="stable").tolist() if counts[index]]
+    content: dict[str, Any] = {
+        "kind": target.kind,
+        "classes": target.n_classes,
+        "known": int(counts.sum()),
+        "unknown": int((labels < 0).sum()),
+        "unknown_share": round(float((labels < 0).mean()), 4),
+    }
+    if order:
+        content["largest"] = {"class": target.classes[order[0]], "images": int(counts[order[0]])}
+        content["smallest"] = {"class": target.classes[order[-1]], "images": int(counts[order[-1]])}
+    return content
+
+
+def _describe_files(subject: Subject) -> dict[str, Any]:
+    width, height = subject.shapes().T
+    ratio = width / height
+    formats = Counter(f"{file.format} {file.mode}" for file in subject.files)
+    return {
+        "formats": dict(formats.most_common()),
+        "sizes": len(set(zip(width.tolist(), height.tolist(), strict=True))),
+        **{
+            name: {"min": _number(values.min()), "median": _number(np.median(values)), "max": _number(values.max())}
+            for name, values in (("width", width), ("height", height), ("aspect_ratio", ratio))
+        },
+        "median_bytes": int(np.median([file.bytes for file in subject.files])),
+    }
+
+
+def _describe_pixels(pixels: PixelFigures) -> dict[str, Any]:
+    values = np.arange(256)
+    total = pixels.histogram.sum(axis=1)
+    mean = pixels.histogram @ values / total
+    deviation = np.sqrt(pixels.histogram @ values**2 / total - mean**2)
+    channels = ("red", "green", "blue")
+    return {
+        "mean": dict(zip(channels, map(_number, mean), strict=True)),
+        "deviation": dict(zip(channels, map(_number, deviation), strict=True)),
+        "grey": bool((pixels.histogram == pixels.histogram[0]).all()),
+    }
+
+
+def _most_alike(targets: Targets, likeness: Sequence[NDArray[np.float64]]) -> dict[str, dict[str, Any]]:
+    """Of each target of three classes or more the two whose mean images are most alike."""
+    found = {}
+    for target, alike in zip(targets, likeness, strict=True):
+        upper = np.where(np.triu(np.ones(alike.shape, bool), 1), alike, np.nan)
+        if target.n_classes > 2 and not np.isnan(upper).all():
+            one, other = np.unravel_index(np.nanargmax(upper), upper.shape)
+            value = _number(upper[one, other])
+            found[target.name] = {"one": target.classes[one], "other": target.classes[other], "correlation": value}
+    return found
+
+
+def _describe_labels(targets: Mapping[str, dict[str, Any]]) -> list[str]:
+    gaps = sorted(((one["unknown_share"], name) for name, one in targets.items() if one["unknown"]), reverse=True)
+    sentences = []
+    if gaps:
+        worst = ", ".join(f"{name} {percent(share)}" for share, name in gaps[:5])
+        sentences.append(f"{len(gaps)} of {len(targets)} targets have unknown labels: {worst}{_more(gaps, 5)}")
+    lopsided = []
+    for name, one in targets.items():
+        if "largest" in one and one["largest"]["images"] > LOPSIDED * one["smallest"]["images"]:
+            large, small = one["largest"], one["smallest"]
+            words = f"{large['class']} {large['images']:,}, {small['class']} {small['images']:,}"
+            lopsided.append(f"{name} ({words})")
+    if lopsided:
+        sentences.append(
+            f"the largest class has more than {LOPSIDED} times the images of the smallest: "
+            f"{', '.join(lopsided[:3])}{_more(lopsided, 3)}"
+        )
+    return sentences
+
+
+def _describe_images(content: Mapping[str, Any], odd: Sequence[OddImage]) -> list[str]:
+    sentences = []
+    if content["images"]["rejected"]:
+        sentences.append(f"rejected images: {content['images']['rejected']}, see rejected.png")
+    if odd:
+        sentences.append(f"odd images: {len(odd)}, see odd.png; the first: {odd[0].image}: {odd[0].reason}")
+    if len(content["files"]["formats"]) > 1:
+        kinds = [f"{name} {n:,}" for name, n in content["files"]["formats"].items()]
+        sentences.append(f"the files are of {len(kinds)} kinds: {', '.join(kinds[:4])}{_more(kinds, 4)}")
+    return sentences
+
+
+def _first(sentences: Sequence[str], table: str) -> list[str]:
+    """The first sentences of a kind, and where to find the others."""
+    left = len(sentences) - TOLD
+    return [*sentences[:TOLD], *([f"{left} more such pair{'' if left == 1 else 's'}: {table}"] if left > 0 else [])]
+
+
+def _more(things: Sequence[object], shown: int) -> str:
+    return f" and {len(things) - shown} more" if len(things) > shown else ""
+
+
+def _rounded(pair: Any) -> dict[str, Any]:
+    return {name: _number(value) if isinstance(value, float) else value for name, value in pair._asdict().items()}
+
+
+def _number(value: float) -> float:
+    """Four significant digits for what is small, as many decimals for what is not."""
+    return float(f"{value:.4g}") if abs(value) < 1 else round(float(value), 4)

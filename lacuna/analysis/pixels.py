@@ -1,0 +1,76 @@
+"""The pixels of working images: how light they are, the mean image of each class, how alike two of these are."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacuna.core.scores import Floats, Labels
+from lacuna.core.targets import Targets
+
+CHUNK = 256
+
+
+def brightness(images: NDArray[np.uint8], rows: NDArray[np.int64]) -> Floats:
+    """Mean over pixels and channels (len(rows),), 0 to 255."""
+    means: Floats = np.zeros(len(rows))
+    for start in range(0, len(rows), CHUNK):
+        chosen = rows[start : start + CHUNK]
+        means[start : start + CHUNK] = images[chosen].mean(axis=(1, 2, 3))
+    return means
+
+
+class MeanImages:
+    """Sums up images by class, chunk by chunk, in blocks of pixels so that no side has more than `most_side` of them.
+
+    `counts`: per target the images of each class, int64 `(n_classes,)`.
+    """
+
+    counts: list[NDArray[np.int64]]
+
+    def __init__(self, targets: Targets, size: int, most_side: int) -> None:
+        self.step = -(-size // most_side)
+        side = size // self.step
+        self.sums = [np.zeros((target.n_classes, side, side, 3)) for target in targets]
+        self.counts = [np.zeros(target.n_classes, np.int64) for target in targets]
+
+    def add(self, images: NDArray[np.uint8], labels: Labels) -> None:
+        """Count images `(n, size, size, 3)` with labels `(n, n_targets)` in; a label of -1 is unknown."""
+        small = self._shrink(images)
+        for column, (total, counts) in enumerate(zip(self.sums, self.counts, strict=True)):
+            for label in np.unique(labels[labels[:, column] >= 0, column]).tolist():
+                here = labels[:, column] == label
+                total[label] += small[here].sum(axis=0)
+                counts[label] += here.sum()
+
+    def means(self) -> list[NDArray[np.float32]]:
+        """Per target `(n_classes, side, side, 3)`, 0 to 255; 0 for classes without images."""
+        return [
+            (total / np.maximum(counts, 1)[:, None, None, None]).astype(np.float32)
+            for total, counts in zip(self.sums, self.counts, strict=True)
+        ]
+
+    def _shrink(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Average blocks of pixels: uint8 `(n, size, size, 3)` to `(n, side, side, 3)`."""
+        step = self.step
+        side = images.shape[1] // step
+        total = np.zeros((len(images), side, side, 3), np.float32)
+        for down in range(step):
+            for across in range(step):
+                total += images[:, down : side * step : step, across : side * step : step]
+        total /= step**2
+        return total
+
+
+def correlate(means: NDArray[np.float32], counts: NDArray[np.int64], fewest: int) -> NDArray[np.float64]:
+    """Pearson's correlation over the pixels between the mean images of classes, `(n_classes, n_classes)`.
+
+    NaN where a class has fewer than `fewest` images, or its mean image is of one value.
+    """
+    flat = means.reshape(len(means), -1).astype(np.float64)
+    centred = flat - flat.mean(axis=1, keepdims=True)
+    length = np.sqrt((centred**2).sum(axis=1))
+    usable = (counts >= fewest) & (length > 1e-6)
+    scaled = centred / np.where(usable, length, 1)[:, None]
+    result: NDArray[np.float64] = scaled @ scaled.T
+    result[~usable] = np.nan
+    result[:, ~usable] = np.nan
+    return result

@@ -1,0 +1,160 @@
+"""Fits calibrations on the known labels of the validation part: one, or those of many bootstrap replicates at once.
+
+The intervals of a threshold, and of every figure that comes from a decision, include that calibration could have come
+out otherwise.
+"""
+
+import numpy as np
+
+from lacuna.calibration.model import ARGMAX, Calibration, Fit, TargetCalibration
+from lacuna.calibration.scaling import fit_platt, fit_temperature, sigmoid, step_temperature
+from lacuna.calibration.thresholds import choose_threshold
+from lacuna.config.blocks import Calibrate, Evaluate
+from lacuna.core.groups import assign_folds
+from lacuna.core.predictions import Predictions
+from lacuna.core.relations import Relations
+from lacuna.core.scores import Floats, Labels
+from lacuna.core.targets import Target, Targets
+from lacuna.errors import LacunaError
+from lacuna.stats.bootstrap import group_weights, interval
+
+CHUNK_CELLS = 2_000_000
+"""Replicates are worked in chunks of about this many numbers per array, so that memory stays bounded."""
+
+
+def fit_calibration(
+    targets: Targets, validation: Predictions, options: Calibrate, evaluate: Evaluate, relations: Relations = ()
+) -> Calibration:
+    """Fit every target's scaling and threshold on the validation part, with a bootstrap interval of the threshold.
+
+    Its decisions will respect the relations. Raises LacunaError when `calibrate.rules` names no target or a
+    categorical one.
+    """
+    ones = np.ones((1, len(validation)))
+    fits = fit_replicates(targets, validation, ones, options)
+    chunks = group_weights(validation.group, evaluate.bootstrap, evaluate.seed, chunk_size(targets, len(validation)))
+    replicates = [fit_replicates(targets, validation, weights, options, (fits, ones)) for weights in chunks]
+
+    calibrations = {}
+    for index, (target, rule, fit) in enumerate(zip(targets, target_rules(targets, options), fits, strict=True)):
+        labels = validation.labels[:, index]
+        samples = [chunk[index].thresholds for chunk in replicates]
+        found = [thresholds for thresholds in samples if thresholds is not None]
+        ends = interval(np.concatenate(found), evaluate.confidence) if found else None
+        calibrations[target.name] = TargetCalibration(
+            kind=target.kind,
+            scale=float(fit.scaling.scale[0]),
+            bias=tuple(fit.scaling.bias[0].tolist()),
+            rule=rule,
+            threshold=None if fit.thresholds is None else float(fit.thresholds[0]),
+            threshold_low=ends[0] if ends else None,
+            threshold_high=ends[1] if ends else None,
+            n_known=int((labels >= 0).sum()),
+            n_positive=int((labels == 1).sum()) if target.kind == "binary" else None,
+            warnings=weaknesses(target, rule, fit, labels, options),
+        )
+    return Calibration(calibrations, relations)
+
+
+def cross_fitted_probabilities(targets: Targets, validation: Predictions, options: Calibrate) -> list[Floats]:
+    """Per target the probabilities (n, n_classes) of each image by a calibration fitted without its fold of groups."""
+    folds = assign_folds(validation.group, options.folds, options.seed)
+    probabilities = [np.zeros((len(validation), target.n_classes)) for target in targets]
+    for fold in range(options.folds):
+        held_out = folds == fold
+        fits = fit_replicates(targets, validation, 1.0 * ~held_out[None], options)
+        for chances, fit, columns in zip(probabilities, fits, targets.slices, strict=True):
+            chances[held_out] = fit.probabilities(validation.logits[held_out][:, columns])
+    return probabilities
+
+
+def chunk_size(targets: Targets, n_images: int) -> int:
+    """How many replicates to work at a time."""
+    return max(1, CHUNK_CELLS // max(1, n_images * max(target.n_classes for target in targets)))
+
+
+def target_rules(targets: Targets, options: Calibrate) -> list[str]:
+    """Each target's decision rule. Raises LacunaError when `calibrate.rules` names what has none to choose."""
+    kinds = {target.name: target.kind for target in targets}
+    for name in options.rules:
+        if name not in kinds:
+            raise LacunaError(f"calibrate.rules.{name}: no such target; expected one of {', '.join(kinds)}")
+        if kinds[name] == "categorical":
+            raise LacunaError(
+                f"calibrate.rules.{name}: expected a binary target, this one is categorical and always decides for "
+                "its most probable class; remove the line"
+            )
+    return [ARGMAX if t.kind == "categorical" else options.rules.get(t.name, options.rule) for t in targets]
+
+
+def is_scarce(target: Target, labels: Labels, options: Calibrate) -> bool:
+    """Whether a binary target has too few known present or absent images for a threshold of its own."""
+    counts = [int((labels == value).sum()) for value in (0, 1)]
+    return target.kind == "binary" and min(counts) < options.min_positives
+
+
+def fit_replicates(
+    targets: Targets,
+    predictions: Predictions,
+    weights: Floats,
+    options: Calibrate,
+    whole: tuple[list[Fit], Floats] | None = None,
+) -> list[Fit]:
+    """Fit every target's calibration in each replicate, a row of weights (replicates, n).
+
+    `whole` is the fit of the whole sample and its weights (1, n): categorical targets then take one step from there.
+    Scarce binary targets get the threshold of all binary targets' images pooled.
+    """
+    rules = target_rules(targets, options)
+    samples, scalings = [], []
+    for index, (target, columns) in enumerate(zip(targets, targets.slices, strict=True)):
+        known = predictions.labels[:, index] >= 0
+        logits, labels = predictions.logits[known][:, columns], predictions.labels[known, index]
+        if target.kind == "binary":
+            scaling = fit_platt(logits, labels, weights[:, known])
+            samples.append((sigmoid(scaling(logits)[..., 0]), labels, weights[:, known]))
+        else:
+            if whole is None:
+                scaling = fit_temperature(logits, labels, weights[:, known])
+            else:
+                optimum, fitted_on = whole[0][index].scaling, whole[1][:, known]
+                scaling = step_temperature(logits, labels, weights[:, known], optimum, fitted_on)
+            samples.append((np.empty((len(weights), 0)), labels[:0], weights[:, :0]))
+        scalings.append(scaling)
+
+    fits = []
+    for index, (target, rule) in enumerate(zip(targets, rules, strict=True)):
+        thresholds, met = None, np.ones(len(weights), dtype=bool)
+        if rule != ARGMAX:
+            scarce = is_scarce(target, predictions.labels[:, index], options)
+            scores, labels, counts = _pool(samples) if scarce else samples[index]
+            thresholds, met = choose_threshold(rule, options, scores, labels, counts)  # type: ignore[arg-type]
+        fits.append(Fit(target, scalings[index], thresholds, met))
+    return fits
+
+
+def weaknesses(target: Target, rule: str, fit: Fit, labels: Labels, options: Calibrate) -> tuple[str, ...]:
+    """What makes a target's calibration weak, in words; labels (n,) are the validation part's."""
+    counts = np.bincount(labels[labels >= 0], minlength=target.n_classes)
+    warnings = []
+    if counts.sum() == 0:
+        warnings.append("no known label in validation: the probabilities are the network's own, not calibrated")
+    elif (counts > 0).sum() == 1:
+        only = target.classes[int(counts.argmax())]
+        warnings.append(f"validation knows only {only}: the probabilities can't be checked")
+    elif fit.scaling.scale[0] == 0:
+        warnings.append("the logits don't rise with the labels: every image gets the same probability")
+    if rule not in (ARGMAX, "fixed", "cost") and is_scarce(target, labels, options):
+        warnings.append(
+            f"{counts[1]} present and {counts[0]} absent in validation, calibrate.min_positives asks for "
+            f"{options.min_positives} of each: the threshold is pooled over all binary targets"
+        )
+    if not fit.met[0]:
+        reason = "the most precise one is taken" if rule == "min_precision" else "too few labels are known"
+        warnings.append(f"no threshold meets {rule}: {reason}")
+    return tuple(warnings)
+
+
+def _pool(samples: list[tuple[Floats, Labels, Floats]]) -> tuple[Floats, Labels, Floats]:
+    scores, labels, weights = zip(*samples, strict=True)
+    return np.concatenate(scores, axis=1), np.concatenate(labels), np.concatenate(weights, axis=1)

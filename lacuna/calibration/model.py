@@ -1,0 +1,186 @@
+"""Calibration of a network: logits in, honest probabilities and decisions out; numpy only, so that a server can use it.
+
+A target's calibration is a scaling of its logits and, if it is binary, a threshold; a categorical target decides for
+its most probable class, or, where relations tie it to others, for that of the most probable consistent combination.
+Module `calibration_fit` finds scaling and threshold.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacuna.calibration.consistency import Constraint, connected, constraints_of, contradicting, most_probable
+from lacuna.calibration.scaling import Scaling, sigmoid
+from lacuna.core.relations import Relation, Relations
+from lacuna.core.scores import Floats, Labels, activate
+from lacuna.core.targets import Target, Targets
+from lacuna.errors import LacunaError
+from lacuna.io.atomic import read_json, write_json
+
+FORMAT_VERSION = 2
+
+ARGMAX = "argmax"
+"""The rule of categorical targets: the most probable class."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One target's calibration in each replicate: its scaling, and thresholds (replicates,) if it is binary.
+
+    `met` (replicates,) is False where a rule's demand, such as a precision, could not be met.
+    """
+
+    target: Target
+    scaling: Scaling
+    thresholds: Floats | None
+    met: NDArray[np.bool_]
+
+    def probabilities(self, logits: NDArray[np.floating], replicate: int = 0) -> Floats:
+        """Calibrated probabilities (n, n_classes) in one replicate."""
+        return activate(self.target, _one(self.scaling, replicate)(logits)[0])
+
+    def decide(self, logits: NDArray[np.floating]) -> Labels:
+        """Decided class indices (replicates, n)."""
+        scaled = self.scaling(logits)
+        if self.thresholds is None:
+            decided: Labels = scaled.argmax(axis=2)
+        else:
+            decided = (sigmoid(scaled[..., 0]) >= self.thresholds[:, None]).astype(np.intp)
+        return decided
+
+    def true_ranks(self, logits: NDArray[np.floating], labels: Labels) -> NDArray[np.intp]:
+        """How many classes are more probable than the true one (replicates, n), ties in the order of the classes."""
+        scaled = self.scaling(logits)
+        truth = np.take_along_axis(scaled, labels[None, :, None].astype(np.intp), axis=2)
+        before = np.arange(scaled.shape[2]) < labels[:, None]
+        ranks: NDArray[np.intp] = ((scaled > truth) | ((scaled == truth) & before)).sum(axis=2)
+        return ranks
+
+
+def decide(
+    targets: Targets, fits: Sequence[Fit], logits: NDArray[np.floating], constraints: Sequence[Constraint]
+) -> tuple[list[Labels], list[Labels]]:
+    """Decided class indices per target, each (replicates, n): the consistent ones, and each target's own.
+
+    Where the targets' own decisions fit together they are the most probable combination already.
+    """
+    alone = [fit.decide(logits[:, columns]) for fit, columns in zip(fits, targets.slices, strict=True)]
+    replicate, image = np.nonzero(contradicting(constraints, alone))
+    if len(image) == 0:
+        return alone, alone
+    scores = {}
+    for place in connected(constraints):
+        scaling = fits[place].scaling  # calibrated logits are log probabilities up to a constant
+        scores[place] = scaling.scale[replicate, None] * logits[image, targets.slices[place]] + scaling.bias[replicate]
+    together = list(alone)
+    for place, decisions in most_probable(constraints, scores).items():
+        together[place] = alone[place].copy()
+        together[place][replicate, image] = decisions
+    return together, alone
+
+
+@dataclass(frozen=True)
+class TargetCalibration:
+    """One target's calibration: probabilities are activate(scale * logits + bias), by `rule` come decisions.
+
+    `threshold` is on the probability of "present" and None for a categorical target. `n_positive` counts "present"
+    in validation, `warnings` say what makes this calibration weak.
+    """
+
+    kind: str
+    scale: float
+    bias: tuple[float, ...]
+    rule: str
+    threshold: float | None
+    threshold_low: float | None
+    threshold_high: float | None
+    n_known: int
+    n_positive: int | None
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The calibration of every target, by name, and the relations between targets that decisions respect."""
+
+    targets: dict[str, TargetCalibration]
+    relations: Relations = ()
+
+    def apply(self, targets: Targets, logits: NDArray[np.floating]) -> list[Floats]:
+        """Calibrated probabilities of logits (n, n_logits): per target (n, n_classes)."""
+        return [
+            fit.probabilities(logits[:, columns])
+            for fit, columns in zip(self.fits(targets), targets.slices, strict=True)
+        ]
+
+    def decide(self, targets: Targets, logits: NDArray[np.floating]) -> NDArray[np.int16]:
+        """Decided class indices (n, n_targets) of logits (n, n_logits)."""
+        decisions, _ = decide(targets, self.fits(targets), logits, constraints_of(self.relations, targets))
+        return np.stack([one[0] for one in decisions], axis=1).astype(np.int16)
+
+    def fits(self, targets: Targets) -> list[Fit]:
+        """As one replicate. Raises LacunaError when a target or relation is missing or does not fit."""
+        fits = []
+        for target in targets:
+            one = self.targets.get(target.name)
+            if one is None or one.kind != target.kind or len(one.bias) != target.n_logits:
+                raise LacunaError(f"the calibration does not fit the target {target.name}: run `dvc repro calibrate`")
+            scaling = Scaling(np.array([one.scale]), np.array([one.bias]))
+            thresholds = None if one.threshold is None else np.array([one.threshold])
+            fits.append(Fit(target, scaling, thresholds, np.ones(1, dtype=bool)))
+        constraints_of(self.relations, targets)
+        return fits
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "version": FORMAT_VERSION,
+            "targets": {name: _to_json(one) for name, one in self.targets.items()},
+            "relations": [relation.to_json() for relation in self.relations],
+        }
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "Calibration":
+        """What `to_json` gave. Raises LacunaError for another format version."""
+        if content["version"] != FORMAT_VERSION:
+            raise LacunaError(
+                f"calibration of format {content['version']}, this Lacuna reads {FORMAT_VERSION}; "
+                "run `dvc repro calibrate`"
+            )
+        targets = {name: _from_json(part) for name, part in content["targets"].items()}
+        return cls(targets, tuple(Relation.from_json(one) for one in content["relations"]))
+
+    def save(self, path: Path) -> None:
+        write_json(path, self.to_json())
+
+    @classmethod
+    def load(cls, path: Path) -> "Calibration":
+        """Read what `save` wrote. Raises LacunaError for another format version."""
+        return cls.from_json(read_json(path))
+
+
+def _one(scaling: Scaling, replicate: int) -> Scaling:
+    return Scaling(scaling.scale[[replicate]], scaling.bias[[replicate]])
+
+
+def _to_json(one: TargetCalibration) -> dict[str, Any]:
+    content = asdict(one)
+    parameters = {"scale": content.pop("scale"), "bias": list(content.pop("bias"))}
+    content = {"kind": content.pop("kind"), "parameters": parameters, **content, "warnings": list(one.warnings)}
+    return {key: value for key, value in content.items() if value is not None}
+
+
+def _from_json(content: dict[str, Any]) -> TargetCalibration:
+    optional = {key: content.get(key) for key in ("threshold", "threshold_low", "threshold_high", "n_positive")}
+    return TargetCalibration(
+        kind=content["kind"],
+        scale=content["parameters"]["scale"],
+        bias=tuple(content["parameters"]["bias"]),
+        rule=content["rule"],
+        n_known=content["n_known"],
+        warnings=tuple(content["warnings"]),
+        **optional,
+    )

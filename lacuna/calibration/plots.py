@@ -1,0 +1,131 @@
+"""Pictures of a calibration: precision-recall curves and reliability."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from lacuna.calibration.model import Calibration
+from lacuna.calibration.reliability import CALIBRATION_BINS, stated_and_observed
+from lacuna.core.predictions import Predictions
+from lacuna.core.scores import Floats, Labels, activate, average_precision
+from lacuna.core.targets import Target, Targets
+from lacuna.presentation.style import BLUE, GREY, LIGHT, ORANGE, legend, picture, shorten
+
+
+def plot_precision_recall(path: Path, targets: Targets, validation: Predictions, calibration: Calibration) -> None:
+    """A precision-recall curve per target on validation, with what its decision rule reaches there marked.
+
+    A categorical target's curve pools its classes, each against the rest.
+    """
+    decisions = calibration.decide(targets, validation.logits)
+    with _panels(path, len(targets), 2.5) as panels:
+        for index, (target, columns, axes) in enumerate(zip(targets, targets.slices, panels, strict=True)):
+            known = validation.labels[:, index] >= 0
+            labels = validation.labels[known, index]
+            scores = activate(target, validation.logits[known][:, columns])
+            _precision_recall(axes, target, labels, scores, decisions[known, index])
+            threshold = calibration.targets[target.name].threshold
+            at = "top class" if threshold is None else f"threshold {threshold:.2f}"
+            average = average_precision(labels, scores)
+            axes.set_title(shorten(target.name), pad=16)
+            text = at if average is None else f"average precision {average:.2f}, {at}"
+            axes.text(0, 1.02, text, transform=axes.transAxes, fontsize=7.5, color=GREY, in_layout=False)
+            axes.set(xlim=(0, 1.03), ylim=(0, 1.05), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1], xlabel="recall")
+        _only_left(panels, "precision")
+        legend(
+            panels[0].figure,
+            Line2D([], [], color=BLUE, label="validation"),
+            Line2D([], [], color=ORANGE, marker="o", linestyle="", label="decisions"),
+            Line2D([], [], color=GREY, linestyle=":", label="random order"),
+        )
+
+
+def plot_reliability(path: Path, targets: Targets, validation: Predictions, probabilities: list[Floats]) -> None:
+    """How often what was stated with a probability came true, with how many images stated it below.
+
+    The probabilities are cross-fitted: no image's label took part in its own calibration.
+    """
+    with _panels(path, len(targets), 2.9) as panels:
+        for index, (target, chances, axes) in enumerate(zip(targets, probabilities, panels, strict=True)):
+            stated, observed = stated_and_observed(validation.labels[:, index], chances)
+            _reliability(axes, stated, observed)
+            axes.set_title(shorten(target.name))
+            what = "present" if target.kind == "binary" else "top class"
+            axes.set_xlabel(f"probability of {what}")
+        _only_left(panels, "share that came true")
+        legend(
+            panels[0].figure,
+            Line2D([], [], color=BLUE, marker="o", linestyle="", label="validation, 95% interval"),
+            Line2D([], [], color=GREY, linestyle=":", label="perfect"),
+            Line2D([], [], color=LIGHT, marker="s", markersize=7, linestyle="", label="number of images"),
+        )
+
+
+def _precision_recall(axes: Axes, target: Target, labels: Labels, scores: Floats, decisions: Labels) -> None:
+    if target.kind == "binary":
+        members, ranked, said = labels == 1, scores[:, 1], decisions == 1
+    else:  # every (image, class) is one case
+        classes = np.arange(target.n_classes)
+        members, said = (labels[:, None] == classes).ravel(), (decisions[:, None] == classes).ravel()
+        ranked = scores.ravel()
+    if not members.any():
+        axes.text(0.5, 0.5, "none present", transform=axes.transAxes, ha="center", color=GREY)
+        return
+    order = np.argsort(-ranked, kind="stable")
+    last = np.append(np.diff(ranked[order]) != 0, True)
+    found = np.cumsum(members[order])[last]
+    chosen = (np.flatnonzero(last) + 1).astype(float)
+    axes.plot(np.append(0, found / members.sum()), np.append(found[0] / chosen[0], found / chosen), color=BLUE)
+    axes.axhline(members.mean(), color=GREY, linestyle=":", linewidth=1.2)
+    if said.any():
+        axes.plot((members & said).sum() / members.sum(), (members & said).sum() / said.sum(), "o", color=ORANGE)
+
+
+def _reliability(axes: Axes, stated: Floats, observed: Floats) -> None:
+    axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1.2)
+    bins = np.minimum((stated * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    counts = np.bincount(bins, minlength=CALIBRATION_BINS)
+    centres = (np.arange(CALIBRATION_BINS) + 0.5) / CALIBRATION_BINS
+    heights = 0.16 * counts / max(counts.max(), 1)
+    axes.bar(centres, heights, width=0.085, bottom=-0.34, color=LIGHT, zorder=0)
+    for place, height, count in zip(centres, heights, counts, strict=True):
+        if count:
+            axes.text(place, -0.33 + height, str(count), ha="center", va="bottom", fontsize=5.5, color=GREY)
+            inside = bins == round(place * CALIBRATION_BINS - 0.5)
+            share, level = observed[inside].mean(), stated[inside].mean()
+            axes.plot([level] * 2, _wilson(share, count), color=BLUE, linewidth=1.1, alpha=0.5)
+            axes.plot(level, share, "o", color=BLUE, markersize=2.5 + 4 * math.sqrt(count / counts.max()))
+    axes.axhline(0, color=LIGHT, linewidth=0.8)
+    axes.set(xlim=(-0.03, 1.03), ylim=(-0.34, 1.05), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+
+
+def _wilson(share: float, n: int) -> tuple[float, float]:
+    """The 95% interval of a share of n (Wilson 1927)."""
+    z2 = 1.96**2
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    reach = math.sqrt(z2 * share * (1 - share) / n + z2**2 / (4 * n**2)) / (1 + z2 / n)
+    return centre - reach, centre + reach
+
+
+@contextmanager
+def _panels(path: Path, count: int, height: float) -> Iterator[list[Axes]]:
+    """Yield an axes per target, at most four side by side."""
+    across = min(count, 4 if count > 6 else 3)
+    down = math.ceil(count / across)
+    with picture(path, max(5.2, 2.6 * across), 0.5 + height * down) as figure:
+        grid = figure.subplots(down, across, squeeze=False).ravel().tolist()
+        for unused in grid[count:]:
+            unused.set_visible(False)
+        yield grid[:count]
+
+
+def _only_left(panels: list[Axes], label: str) -> None:
+    for axes in panels:
+        place = axes.get_subplotspec()
+        if place is not None and place.is_first_col():
+            axes.set_ylabel(label)

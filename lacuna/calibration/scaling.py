@@ -1,0 +1,183 @@
+"""Scalings that make a network's logits honest: Platt's for binary targets, temperature with bias for categorical ones.
+
+Both say: probabilities = activate(scale * logits + bias). They are fitted for many replicates at once, a replicate
+being a row of weights (replicates, n) that says how often each image counts.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacuna.core.scores import Floats, Labels
+
+BIAS_DEVIATION = 1.0
+"""Prior standard deviation of a class's bias. At 1 an unseen class keeps the network's own odds, a handful of images
+move it, and undoing a class weight of 10 (2.3 on the logit) costs as much as ten images gain."""
+
+SCALE_DEVIATION = 1.0
+"""Prior standard deviation of a categorical target's scale around 1, the network's own. Keeps separable data finite."""
+
+NO_SLOPE = 1e-6
+"""A slope below this, per standard deviation of the logits, counts as none."""
+
+Objective = Callable[[Floats], tuple[Floats, Floats, Floats]]
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Scale (replicates,), never negative, and bias (replicates, n_logits). The scale is Platt's slope and, for a
+    categorical target, 1 / temperature; 0 means that the logits say nothing and all images get the same."""
+
+    scale: Floats
+    bias: Floats
+
+    def __call__(self, logits: NDArray[np.floating]) -> Floats:
+        """Calibrated logits (replicates, n, n_logits) of logits (n, n_logits)."""
+        scaled: Floats = self.scale[:, None, None] * logits.astype(np.float64) + self.bias[:, None, :]
+        return scaled
+
+
+def fit_platt(logits: NDArray[np.floating], labels: Labels, weights: Floats) -> Scaling:
+    """Platt scaling of logits (n, 1) with known labels: logistic regression on smoothed labels (Platt 1999).
+
+    Present counts as (n1 + 1) / (n1 + 2), absent as 1 / (n0 + 2), which keeps separable data finite. Without a
+    positive slope (no signal, or one class only) the probability is the constant (n1 + 1) / (n + 2). Without any
+    known label the network's own probability stays.
+    """
+    present, absent = weights @ (labels == 1), weights @ (labels == 0)
+    aims = np.where(labels == 1, ((present + 1) / (present + 2))[:, None], (1 / (absent + 2))[:, None])
+    centre, spread = (logits.mean(), logits.std() or 1.0) if len(logits) else (0.0, 1.0)
+    standard = (logits[:, 0].astype(np.float64) - centre) / spread
+    moments = np.stack([standard**2, standard, np.ones_like(standard)], axis=1)
+
+    def objective(x: Floats) -> tuple[Floats, Floats, Floats]:
+        scores = x[:, :1] * standard + x[:, 1:]
+        probability = sigmoid(scores)
+        loss = (weights * (np.logaddexp(0, scores) - aims * scores)).sum(axis=1)
+        gradient = (weights * (probability - aims)) @ moments[:, 1:]
+        curvature = (weights * probability * (1 - probability)) @ moments
+        return loss, gradient, curvature[:, [0, 1, 1, 2]].reshape(-1, 2, 2) + 1e-9 * np.eye(2)
+
+    level = np.log((present + 1) / (absent + 1))
+    solution = minimise(objective, np.stack([np.zeros_like(level), level], axis=1))
+    slope, nothing = solution[:, 0], present + absent == 0
+    scale = np.where(slope > NO_SLOPE, slope / spread, 0)
+    bias = np.where(slope > NO_SLOPE, solution[:, 1] - slope * centre / spread, level)
+    return Scaling(np.where(nothing, 1.0, scale), np.where(nothing, 0.0, bias)[:, None])
+
+
+def fit_temperature(logits: NDArray[np.floating], labels: Labels, weights: Floats) -> Scaling:
+    """Temperature and a bias per class of logits (n, n_classes) with known labels, both shrunken (see the constants).
+
+    A temperature alone (Guo et al. 2017) cannot undo class weights. Without a positive scale the probabilities are
+    the constants (n_c + 1) / (n + n_classes).
+    """
+    loss = _TemperatureLoss(logits, labels)
+
+    def objective(x: Floats) -> tuple[Floats, Floats, Floats]:
+        probability = loss.probability(x)
+        return (
+            loss.value(x, probability, weights),
+            loss.gradient(x, probability, weights),
+            loss.curvature(probability, weights),
+        )
+
+    return loss.scaling(minimise(objective, np.repeat(loss.centre[None], len(weights), axis=0)), weights)
+
+
+def step_temperature(
+    logits: NDArray[np.floating], labels: Labels, weights: Floats, optimum: Scaling, fitted_on: Floats
+) -> Scaling:
+    """What `fit_temperature` would give for each replicate, by one Newton step from the whole sample's optimum.
+
+    fitted_on: the weights (1, n) that `optimum` was fitted with. The curvature is the one there and the same for all
+    replicates (one-step bootstrap, Davison & Hinkley 1997, section 2.7): with 100 classes, computing and factorizing it
+    for each would take ten times as long as all the rest.
+    """
+    loss = _TemperatureLoss(logits, labels)
+    origin = np.concatenate([optimum.scale[:, None], optimum.bias], axis=1)
+    probability = loss.probability(origin)
+    curvature = loss.curvature(probability, fitted_on)[0]
+    step = np.linalg.solve(curvature, loss.gradient(origin, probability, weights).T).T
+    return loss.scaling(origin - step, weights)
+
+
+class _TemperatureLoss:
+    """The weighted log loss of scale and biases, x (replicates, 1 + n_classes), plus their priors, and its derivatives.
+
+    Where x and probability have one row only, it stands for all replicates.
+    """
+
+    def __init__(self, logits: NDArray[np.floating], labels: Labels) -> None:
+        self.logits, self.truth = logits.astype(np.float64), np.eye(logits.shape[1])[labels]
+        self.prior = np.array([SCALE_DEVIATION**-2] + [BIAS_DEVIATION**-2] * logits.shape[1])
+        self.centre = np.eye(len(self.prior))[0]
+
+    def probability(self, x: Floats) -> Floats:
+        """Of each class, (rows of x, n, n_classes)."""
+        scores = x[:, :1, None] * self.logits + x[:, None, 1:]
+        powers = np.exp(scores - scores.max(axis=2, keepdims=True))
+        probability: Floats = powers / powers.sum(axis=2, keepdims=True)
+        return probability
+
+    def value(self, x: Floats, probability: Floats, weights: Floats) -> Floats:
+        chances = np.maximum((probability * self.truth).sum(axis=2), 1e-300)
+        loss: Floats = (self.prior * (x - self.centre) ** 2).sum(axis=1) / 2 - (weights * np.log(chances)).sum(axis=1)
+        return loss
+
+    def gradient(self, x: Floats, probability: Floats, weights: Floats) -> Floats:
+        errors = probability - self.truth
+        terms = np.concatenate([(errors * self.logits).sum(axis=2, keepdims=True), errors], axis=2)
+        gradient: Floats = (weights[:, None, :] @ terms)[:, 0] + self.prior * (x - self.centre)
+        return gradient
+
+    def curvature(self, probability: Floats, weights: Floats) -> Floats:
+        """The Hessians (replicates, 1 + n_classes, 1 + n_classes)."""
+        mean = (probability * self.logits).sum(axis=2, keepdims=True)
+        spread = (probability * self.logits**2).sum(axis=2) - mean[..., 0] ** 2
+        weighted = weights[:, :, None] * probability
+        curvature = np.empty((len(weights), len(self.prior), len(self.prior)))
+        curvature[:, 1:, 1:] = -weighted.transpose(0, 2, 1) @ probability
+        curvature[:, 0, 1:] = curvature[:, 1:, 0] = (weights[:, None, :] @ (probability * (self.logits - mean)))[:, 0]
+        curvature[:, 0, 0] = (weights * spread).sum(axis=1)
+        diagonal = np.arange(len(self.prior))
+        curvature[:, diagonal[1:], diagonal[1:]] += weighted.sum(axis=1)
+        curvature[:, diagonal, diagonal] += self.prior
+        return curvature
+
+    def scaling(self, x: Floats, weights: Floats) -> Scaling:
+        """The scaling that x stands for; constant probabilities where the scale is not positive."""
+        flat = x[:, :1] <= 0
+        bias = np.where(flat, np.log(weights @ self.truth + 1), x[:, 1:])
+        return Scaling(np.where(flat, 0, x[:, :1])[:, 0], bias)
+
+
+def sigmoid(logits: Floats) -> Floats:
+    """1 / (1 + exp(-logits)), without overflow."""
+    fading = np.exp(-np.abs(logits))
+    probability: Floats = np.where(logits >= 0, 1, fading) / (1 + fading)
+    return probability
+
+
+def minimise(objective: Objective, start: Floats) -> Floats:
+    """Newton's method for convex functions of (replicates, k) numbers, each step halved while it does not descend.
+
+    `objective` returns the values (replicates,), gradients (replicates, k) and Hessians (replicates, k, k).
+    """
+    x = start
+    value, gradient, curvature = objective(x)
+    for _ in range(50):
+        step = np.linalg.solve(curvature, gradient[..., None])[..., 0]
+        if np.abs(step).max(initial=0) < 1e-9:
+            break
+        for _ in range(30):
+            reached = objective(x - step)
+            worse = reached[0] > value + 1e-12 * (1 + np.abs(value))
+            if not worse.any():
+                break
+            step[worse] /= 2
+        x = x - step
+        value, gradient, curvature = reached
+    return x

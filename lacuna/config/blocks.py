@@ -1,0 +1,253 @@
+"""The parameters: one frozen model per block of params.yaml.
+
+Types and ranges stand here, the values (all of them, there are no defaults) in params.yaml.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, PlainValidator, field_validator, model_validator
+
+from lacuna.config.search_space import Range
+from lacuna.config.types import (
+    Block,
+    CorrectionsPath,
+    Count,
+    Fraction,
+    Interpolation,
+    OpenFraction,
+    Positive,
+    Rule,
+    Seed,
+    Words,
+    layers_or_block,
+)
+from lacuna.core.targets import Kind, Target
+
+
+class Sample(Block):
+    images: Annotated[int, Field(ge=50)]
+    withhold: Annotated[float, Field(ge=0, le=0.6)]
+    seed: Seed
+
+
+class Data(Block):
+    source: Literal["labels_txt", "table", "folders", "idx"]
+    path: Annotated[str, Field(min_length=1)]
+    labels: Annotated[str, Field(min_length=1)]
+    targets: dict[str, Kind]
+    image_column: str
+    group_column: str
+    split_column: str
+    unknown: Words
+    positive: Words
+    negative: Words
+    min_class_count: Count
+    rare_classes: Literal["unknown", "other"]
+    max_images: Annotated[int, Field(ge=0)]
+    image_size: Annotated[int, Field(ge=8, le=1024)]
+    resize: Literal["stretch", "pad"]
+    max_pixels: Count
+    max_rejected: Fraction
+    duplicate_rms: Fraction
+    corrections: CorrectionsPath
+
+    @field_validator("targets")
+    @classmethod
+    def _targets_can_be_named_so(cls, targets: dict[str, Kind]) -> dict[str, Kind]:
+        for name in targets:
+            Target(name, "binary", ("0", "1"))  # the class's own check, before any image is decoded
+        return targets
+
+    @model_validator(mode="after")
+    def _keys_fit_each_other(self) -> Self:
+        for one, other in (("unknown", "positive"), ("unknown", "negative"), ("positive", "negative")):
+            both = set(getattr(self, one)) & set(getattr(self, other))
+            if both:
+                raise ValueError(f"{', '.join(map(repr, sorted(both)))} must not stand in both {one} and {other}")
+        if self.source == "table" and not self.targets:
+            raise ValueError("targets must name at least one column of the table")
+        if self.source in ("folders", "idx"):
+            if self.labels != self.path:
+                raise ValueError(f"labels must be path again with source {self.source}, received {self.labels!r}")
+            if self.targets and list(self.targets.values()) != ["categorical"]:
+                raise ValueError(f"targets must be one categorical target or {{}} with source {self.source}")
+        return self
+
+
+class Split(Block):
+    val: OpenFraction
+    test: OpenFraction
+    seed: Seed
+    min_positives: Count
+
+    @model_validator(mode="after")
+    def _leaves_training_images(self) -> Self:
+        if self.val + self.test >= 1:
+            raise ValueError(f"val + test must stay below 1, received {self.val + self.test:g}")
+        return self
+
+
+class ClassWeights(Block):
+    scheme: Literal["balanced", "effective_number", "none"]
+    beta: OpenFraction
+    max: Annotated[float, Field(ge=1)]
+
+
+class Explore(Block):
+    classes: Annotated[int, Field(ge=3, le=40)]
+    odd_aspect_ratio: Annotated[float, Field(gt=1)]
+    alpha: OpenFraction
+
+
+class Backbone(Block):
+    name: Literal[
+        "efficientnet_lite0",
+        "efficientnet_lite1",
+        "efficientnet_lite2",
+        "efficientnet_b0",
+        "efficientnet_v2b0",
+        "mobilenet_v2",
+        "resnet50",
+        "small_cnn",
+    ]
+    weights: Annotated[str, Field(min_length=1)]
+    input_size: Annotated[int, Field(ge=0, le=1024)]
+    interpolation: Interpolation
+
+    @model_validator(mode="after")
+    def _has_such_weights(self) -> Self:
+        if self.name == "small_cnn" and self.weights == "imagenet":
+            raise ValueError("small_cnn has no ImageNet weights: set backbone.weights to none")
+        return self
+
+
+class Augment(Block):
+    views: Annotated[int, Field(ge=0, le=64)]
+    horizontal_flip: bool
+    vertical_flip: bool
+    rotation: Annotated[float, Field(ge=0, le=0.5)]
+    zoom: Annotated[float, Field(ge=0, lt=1)]
+    brightness: Fraction
+    contrast: Fraction
+    saturation: Fraction
+    cutout: Annotated[float, Field(ge=0, lt=1)]
+    seed: Seed
+
+
+class Features(Block):
+    max_gb: Positive
+    batch_size: Count
+
+
+class Head(Block):
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    hidden_units: Annotated[int, Field(ge=0)]
+    batch_norm: bool
+
+
+class Train(Block):
+    targets: Words
+    target_weights: dict[str, Positive]
+    loss: Literal["focal", "cross_entropy", "asymmetric"]
+    gamma: Annotated[float, Field(ge=0)]
+    alpha: OpenFraction
+    gamma_negative: Annotated[float, Field(ge=0)]
+    margin: Annotated[float, Field(ge=0, lt=1)]
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    hardest: Annotated[float, Field(gt=0, le=1)]
+    batch_size: Count
+    seed: Seed
+
+
+class Optimizer(Block):
+    name: Literal["adam", "adamw", "sgd"]
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    schedule: Literal["constant", "cosine", "plateau"]
+    ramp: Annotated[float, Field(ge=0, lt=1)]
+    plateau_factor: OpenFraction
+    plateau_patience: Count
+    average: Annotated[float, Field(ge=0, lt=1)]
+
+
+class Warmup(Block):
+    epochs: Count
+    learning_rate: Positive
+    resample: Literal["none", "mlsmote"]
+
+
+class Finetune(Block):
+    epochs: Annotated[int, Field(ge=0)]
+    learning_rate: Positive
+    unfreeze: Annotated[int | str, PlainValidator(layers_or_block)]
+    layer_decay: Annotated[float, Field(gt=0, le=1)]
+    patience: Count
+
+
+class Calibrate(Block):
+    rule: Rule
+    rules: dict[str, Rule]
+    min_recall: OpenFraction
+    min_precision: OpenFraction
+    cost_false_positive: Positive
+    cost_false_negative: Positive
+    threshold: OpenFraction
+    min_positives: Count
+    consistent: bool
+    folds: Annotated[int, Field(ge=2)]
+    seed: Seed
+
+
+class Evaluate(Block):
+    bootstrap: Annotated[int, Field(ge=50)]
+    confidence: OpenFraction
+    top_k: Annotated[int, Field(ge=2)]
+    seed: Seed
+
+
+class Baseline(Block):
+    neighbours: Count
+    cnn_size: Annotated[int, Field(ge=8, le=512)]
+    cnn_epochs: Count
+    seed: Seed
+
+
+class Explain(Block):
+    images: Count
+    embedding: Literal["tsne", "umap"]
+    points: Annotated[int, Field(ge=10, le=5000)]
+    seed: Seed
+
+
+class Audit(Block):
+    alpha: OpenFraction
+    permutations: Annotated[int, Field(ge=99)]
+    max_groups: Annotated[int, Field(ge=100)]
+    seed: Seed
+
+
+class Report(Block):
+    precision: OpenFraction
+    certainty: OpenFraction
+
+
+class Track(Block):
+    experiment: Annotated[str, Field(min_length=1)]
+    model_name: Annotated[str, Field(pattern=r"^[^/:'\s]+$")]
+
+
+class Tune(Block):
+    trials: Count
+    seeds: Count
+    figure: Literal["average_precision", "log_loss", "f1"]
+    space: Annotated[dict[str, Range], Field(min_length=1)]
+
+
+class Export(Block):
+    int8: bool
+
+
+class Familiarity(Block):
+    images: Annotated[int, Field(ge=50)]
+    false_alarms: OpenFraction
+    seed: Seed

@@ -1,0 +1,64 @@
+"""The whole of params.yaml, and the rules that join its blocks."""
+
+from typing import Self
+
+from pydantic import model_validator
+
+from lacuna.config import blocks
+from lacuna.config.search_space import check_space
+from lacuna.config.types import Block
+
+
+class Params(Block):
+    """The whole of params.yaml."""
+
+    sample: blocks.Sample
+    data: blocks.Data
+    split: blocks.Split
+    class_weights: blocks.ClassWeights
+    explore: blocks.Explore
+    backbone: blocks.Backbone
+    augment: blocks.Augment
+    features: blocks.Features
+    head: blocks.Head
+    train: blocks.Train
+    optimizer: blocks.Optimizer
+    warmup: blocks.Warmup
+    finetune: blocks.Finetune
+    calibrate: blocks.Calibrate
+    evaluate: blocks.Evaluate
+    export: blocks.Export
+    audit: blocks.Audit
+    baseline: blocks.Baseline
+    explain: blocks.Explain
+    familiarity: blocks.Familiarity
+    report: blocks.Report
+    track: blocks.Track
+    tune: blocks.Tune
+
+    @model_validator(mode="after")
+    def _images_are_not_shrunk(self) -> Self:
+        if 0 < self.backbone.input_size < self.data.image_size:
+            raise ValueError(
+                f"backbone.input_size: expected 0 or at least data.image_size ({self.data.image_size}), received "
+                f"{self.backbone.input_size}; to show the network smaller images, lower data.image_size"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _rules_name_targets(self) -> Self:
+        if self.data.targets:
+            for key, names in (("targets", self.train.targets), ("target_weights", self.train.target_weights)):
+                for name in names:
+                    if name not in self.data.targets:
+                        raise ValueError(f"train.{key} names {name!r}, which is none of data.targets")
+            for name in self.calibrate.rules:
+                if name not in self.data.targets:
+                    raise ValueError(f"calibrate.rules names {name!r}, which is none of data.targets")
+                if self.data.targets[name] == "categorical":
+                    raise ValueError(
+                        f"calibrate.rules.{name}: expected a binary target; a categorical one is decided by its most "
+                        "probable class"
+                    )
+        check_space(self, self.tune.space)
+        return self

@@ -1,0 +1,156 @@
+"""Set params.yaml to a preset and keep its comments.
+
+A preset is a YAML file with the parameters that differ from the default. It is laid over `default.yaml` in the same
+folder, so that the result does not depend on the preset before; other values in params.yaml stay as they are.
+"""
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.scalarstring import PlainScalarString, ScalarString
+
+from lacuna.config.load import parse_params
+from lacuna.errors import LacunaError
+from lacuna.io.atomic import whole_file
+
+DEFAULT = "default"
+
+RAW_DATA = PurePosixPath("data/raw")
+"""Where presets expect the user's data; `data_folder` takes its place."""
+
+FREE_MAPPINGS = frozenset({"data.targets", "calibrate.rules", "train.target_weights", "tune.space"})
+"""Blocks whose keys are the user's own: a preset replaces them whole."""
+
+Change = tuple[str, Any, Any]
+
+
+def use_preset(preset: str, params_file: Path, presets_folder: Path, data_folder: str | None) -> list[Change]:
+    """Write a preset's values into `params_file`; return each change as key, old value, new value.
+
+    `preset` is a name in `presets_folder` or the path of a YAML file. With `data_folder`, `data.path` and `data.labels`
+    point below it instead of below data/raw. Raises LacunaError, and writes nothing, when there is no such preset or
+    the result is not valid.
+    """
+    path = _find(preset, presets_folder)
+    original = params_file.read_text(encoding="utf-8") if params_file.exists() else ""
+    params, values = _read(params_file), _read(presets_folder / f"{DEFAULT}.yaml")
+    before = dict(_leaves(params))
+    _lay_over(values, _read(path))
+    _lay_over(params, values)
+    parse_params(params, source=f"{params_file.name} with {path}")
+    if data_folder is not None:
+        _move_data(params["data"], data_folder, path)
+    with whole_file(params_file) as partial:
+        partial.write_text(_dump(params, original), encoding="utf-8")
+    return [(key, before.get(key), value) for key, value in _leaves(params) if before.get(key) != value]
+
+
+def missing_data(preset: str, params_file: Path, presets_folder: Path) -> str | None:
+    """One line when the data of a preset that was put into `params_file` is not there: where it belongs and comes from.
+
+    The latter stands in the preset's comment, as the lines that begin with `# Data:`; presets without bring their own.
+    """
+    origin = re.search(r"^# Data: (.+(?:\n#   .+)*)", _find(preset, presets_folder).read_text(encoding="utf-8"), re.M)
+    data = _read(params_file)["data"]
+    missing = [place for place in dict.fromkeys([data["path"], data["labels"]]) if not Path(place).exists()]
+    if origin is None or not missing:
+        return None
+    where_from = re.sub(r"\n# +", " ", origin[1])
+    return f"{' and '.join(missing)}: not there yet; {where_from}"
+
+
+def preset_names(presets_folder: Path) -> list[str]:
+    return sorted(path.stem for path in presets_folder.glob("*.yaml"))
+
+
+def _find(preset: str, presets_folder: Path) -> Path:
+    named = presets_folder / f"{preset}.yaml"
+    if preset in preset_names(presets_folder):
+        return named
+    if Path(preset).is_file():
+        return Path(preset)
+    names = ", ".join(preset_names(presets_folder)) or f"nothing, {presets_folder} holds no .yaml file"
+    raise LacunaError(f"no preset {preset!r}: expected {names}, or the path of a YAML file")
+
+
+def _yaml() -> YAML:
+    """YAML 1.2 that keeps comments, quotes and long lines."""
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 4096
+    return yaml
+
+
+def _read(path: Path) -> Any:
+    try:
+        content = _yaml().load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise LacunaError(f"{path}: no such file; run from the project's root folder") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise LacunaError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise LacunaError(f"{path}: expected blocks of parameters, such as `train:` with lines below it")
+    return content
+
+
+def _lay_over(values: Any, changes: Any, block: str = "") -> None:
+    """Set the keys of nested mappings in place, so that the comments beside them stay."""
+    for key, change in changes.items():
+        if block + key in FREE_MAPPINGS and isinstance(change, dict):
+            values[key] = CommentedMap(change)
+            if not change:
+                values[key].fa.set_flow_style()  # in block style, ruamel puts an empty mapping where YAML forbids it
+        elif isinstance(change, dict) and isinstance(values.get(key), dict):
+            _lay_over(values[key], change, f"{block}{key}.")
+        else:
+            # ruamel gives a bare string the quotes of the one it replaces, unless it is marked as plain.
+            bare = isinstance(change, str) and not isinstance(change, ScalarString)
+            values[key] = PlainScalarString(change) if bare else change
+
+
+def _leaves(values: Any, block: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict) and block + key not in FREE_MAPPINGS:
+            yield from _leaves(value, f"{block}{key}.")
+        else:
+            yield block + key, dict(value) if isinstance(value, dict) else value
+
+
+def _move_data(data: Any, data_folder: str, preset: Path) -> None:
+    folder = Path(data_folder).expanduser()
+    if not folder.is_dir():
+        raise LacunaError(f"--data {data_folder}: no such folder")
+    for key in ("path", "labels"):
+        place = PurePosixPath(data[key])
+        if not place.is_relative_to(RAW_DATA):
+            raise LacunaError(f"--data: {preset} brings its own data ({key}: {place}); leave --data out")
+        data[key] = PlainScalarString((folder / place.relative_to(RAW_DATA)).as_posix())
+
+
+def _dump(params: Any, original: str) -> str:
+    """The YAML text; in lines that changed, comments stand two spaces behind the value again."""
+    text = io.StringIO()
+    _yaml().dump(params, text)
+    comments, kept = set(_comments(params)), set(original.split("\n"))
+    lines = []
+    for line in text.getvalue().split("\n"):
+        parts = re.fullmatch(r"(.*?\S) +(#.*)", line)
+        moved = parts is not None and parts[2] in comments and line not in kept
+        lines.append(f"{parts[1]}  {parts[2]}" if parts and moved else line)
+    return "\n".join(lines)
+
+
+def _comments(values: Any) -> Iterator[str]:
+    """The comments behind values."""
+    for key, value in values.items():
+        token = values.ca.items.get(key, [None] * 3)[2]
+        if token is not None:
+            yield token.value.split("\n")[0]
+        if isinstance(value, CommentedMap):
+            yield from _comments(value)

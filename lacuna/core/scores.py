@@ -1,0 +1,96 @@
+"""Figures of merit that know unknown labels: probabilities, rankings and decisions of one target.
+
+Labels are (n,) class indices, -1 = unknown: such a cell never counts, whatever was predicted for it. Probabilities
+are (n, n_classes), a binary target's two columns being absent and present. Weights (replicates, n) say how often each
+image counts: a row of ones is the plain figure, the rows of a bootstrap its replicates, all computed at once.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacuna.core.targets import Target
+
+Labels = NDArray[np.integer]
+Floats = NDArray[np.float64]
+
+SMALLEST_PROBABILITY = 1e-15
+"""The log loss takes smaller probabilities for this one, so that it stays finite."""
+
+
+def activate(target: Target, logits: NDArray[np.floating]) -> Floats:
+    """The probabilities (n, n_classes) that logits (n, n_logits) stand for: sigmoid if binary, else softmax."""
+    exact = logits.astype(np.float64)
+    if target.kind == "binary":
+        exact = np.concatenate([np.zeros_like(exact), exact], axis=1)
+    powers = np.exp(exact - exact.max(axis=1, keepdims=True))
+    probabilities: Floats = powers / powers.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+def log_loss(labels: Labels, probabilities: Floats) -> float:
+    """Mean of -log(probability of the true class) over known labels. Raises ValueError when none is known."""
+    labels, probabilities = known_only(labels, probabilities)
+    if len(labels) == 0:
+        raise ValueError("log loss: expected at least one known label, received none")
+    return float(-np.log(np.maximum(_of_true_class(labels, probabilities), SMALLEST_PROBABILITY)).mean())
+
+
+def average_precision(labels: Labels, probabilities: Floats) -> float | None:
+    """Of "present" with two classes; with more, one class against the rest, averaged over the classes that occur.
+
+    None when no class has both known members and known others.
+    """
+    return _plain(ranking_figures(*known_only(labels, probabilities))["average_precision"])
+
+
+def roc_auc(labels: Labels, probabilities: Floats) -> float | None:
+    """The share of (member, other) pairs ranked right, ties counting half; classes as in average_precision."""
+    return _plain(ranking_figures(*known_only(labels, probabilities))["roc_auc"])
+
+
+def ranking_figures(labels: Labels, scores: Floats, weights: Floats | None = None) -> dict[str, Floats]:
+    """average_precision and roc_auc of known labels, each (replicates,), NaN where undefined.
+
+    Scores (n, n_classes): with two classes only the second column counts, else each class is ranked against the rest.
+    """
+    if weights is None:
+        weights = np.ones((1, len(labels)))
+    classes = [1] if scores.shape[1] == 2 else range(scores.shape[1])
+    sums = {"average_precision": np.zeros(len(weights)), "roc_auc": np.zeros(len(weights))}
+    defined = np.zeros(len(weights))
+    for index in classes:
+        for name, values in rank(labels == index, scores[:, index], weights).items():
+            sums[name] += np.nan_to_num(values)
+        defined += ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return {name: total / defined for name, total in sums.items()}
+
+
+def rank(member: NDArray[np.bool_], scores: Floats, weights: Floats) -> dict[str, Floats]:
+    order = np.argsort(-scores, kind="stable")
+    members, others = weights[:, order] * member[order], weights[:, order] * ~member[order]
+    starts = np.flatnonzero(np.diff(scores[order], prepend=np.nan) != 0)
+    if len(starts) < len(order):  # tied images step together
+        members, others = (np.add.reduceat(part, starts, axis=1) for part in (members, others))
+    found, wrong = np.cumsum(members, axis=1), np.cumsum(others, axis=1)
+    n_members, n_others = members.sum(axis=1), others.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision = np.nan_to_num(found / (found + wrong))
+        pairs = n_members * n_others
+        average = np.einsum("rn,rn->r", precision, members) / n_members
+        area = np.einsum("rn,rn->r", members, n_others[:, None] - wrong + others / 2) / pairs
+    return {"average_precision": np.where(pairs > 0, average, np.nan), "roc_auc": area}
+
+
+def known_only(labels: Labels, probabilities: Floats) -> tuple[Labels, Floats]:
+    known = labels >= 0
+    return labels[known], probabilities[known]
+
+
+def _of_true_class(labels: Labels, probabilities: Floats) -> Floats:
+    chosen: Floats = np.take_along_axis(probabilities, labels[:, None].astype(np.intp), axis=1)[:, 0]
+    return chosen
+
+
+def _plain(values: Floats) -> float | None:
+    return None if np.isnan(values[0]) else float(values[0])

@@ -1,0 +1,117 @@
+"""What is predicted: the targets, their classes, and where each one's logits stand."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from lacuna.io.atomic import read_json, write_json
+
+Kind = Literal["binary", "categorical"]
+
+UNKNOWN = -1
+"""The label of a cell that nobody filled in. It is masked out everywhere and never counts as class 0."""
+
+RESERVED_NAMES = frozenset({"image", "row", "split", "group", "error", "unfamiliar"})
+"""The own columns of manifest and files of predictions, so no target may be called that."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One column to predict.
+
+    A binary target has the two classes (absent, present) and one logit, the log-odds of "present". A
+    categorical one has a logit per class.
+    """
+
+    name: str
+    kind: Kind
+    classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.name or "." in self.name or "/" in self.name or self.name in RESERVED_NAMES:
+            raise ValueError(
+                f"target name {self.name!r}: expected a name without dots and slashes, "
+                f"none of {', '.join(sorted(RESERVED_NAMES))}"
+            )
+        if self.kind == "binary" and len(self.classes) != 2:
+            raise ValueError(
+                f"target {self.name}: expected 2 classes for a binary target, received {len(self.classes)}"
+            )
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError(f"target {self.name}: its classes must differ from each other")
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.classes)
+
+    @property
+    def n_logits(self) -> int:
+        return 1 if self.kind == "binary" else len(self.classes)
+
+
+@dataclass(frozen=True)
+class Targets:
+    """All targets of a model, in the order of the label columns.
+
+    >>> kind = Target("kind", "categorical", ("bag", "shoe", "hat"))
+    >>> targets = Targets((kind, Target("red", "binary", ("no", "yes"))))
+    >>> targets.n_logits, targets.slices
+    (4, (slice(0, 3, None), slice(3, 4, None)))
+    """
+
+    items: tuple[Target, ...]
+
+    def __post_init__(self) -> None:
+        if len(set(self.names)) != len(self.items):
+            raise ValueError(f"target names must differ from each other, received {list(self.names)}")
+
+    def __iter__(self) -> Iterator[Target]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> Target:
+        return self.items[index]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(target.name for target in self.items)
+
+    @cached_property
+    def slices(self) -> tuple[slice, ...]:
+        """Each target's columns of the logits."""
+        slices, start = [], 0
+        for target in self.items:
+            slices.append(slice(start, start + target.n_logits))
+            start += target.n_logits
+        return tuple(slices)
+
+    @property
+    def n_logits(self) -> int:
+        return sum(target.n_logits for target in self.items)
+
+    def take(self, indices: Iterable[int]) -> "Targets":
+        """The targets at `indices`."""
+        return Targets(tuple(self.items[index] for index in indices))
+
+    def to_json(self) -> list[dict[str, object]]:
+        return [{"name": t.name, "kind": t.kind, "classes": list(t.classes)} for t in self.items]
+
+    @classmethod
+    def from_json(cls, content: list[dict[str, object]]) -> "Targets":
+        return cls(tuple(Target(t["name"], t["kind"], tuple(t["classes"])) for t in content))  # type: ignore[arg-type]
+
+    def save(self, path: Path) -> None:
+        write_json(path, self.to_json())
+
+    @classmethod
+    def load(cls, path: Path) -> "Targets":
+        return cls.from_json(read_json(path))
+
+
+def counted_classes(target: Target) -> range:
+    """The classes that a co-occurrence is told of: of a binary target "present" alone says it all."""
+    return range(1, 2) if target.kind == "binary" else range(target.n_classes)

@@ -1,0 +1,140 @@
+"""Duplicates among the working images, so that no image stands in two splits.
+
+Two images are near duplicates when their 32x32 RGB thumbnails (0 to 1) differ by a root mean square of at most
+`rms`. Duplicates of duplicates join the same group.
+"""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacuna.core.groups import DisjointSets
+from lacuna.io.atomic import create_array
+from lacuna.io.progress import progress
+
+SIDE = 32
+BLOCKS = 4
+BATCH = 64
+QUERIES = 32  # at a time: each may find as many candidates as there are images
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """`group`: for each image the smallest row of its group, int64 `(n,)`. An image without duplicate is alone.
+
+    `n_exact` images have the very pixels of an earlier one, `n_near` others resemble an earlier one;
+    `largest` is the size of the largest group.
+    """
+
+    group: NDArray[np.int64]
+    n_exact: int
+    n_near: int
+    largest: int
+
+
+def find_duplicates(images: NDArray[np.uint8], *, rms: float, workspace: Path) -> Duplicates:
+    """Group the duplicates among `images`, uint8 `(n, size, size, 3)`.
+
+    Thumbnails are kept in a file in the folder `workspace` while it works, so that memory does not grow with them.
+    """
+    first = _first_with_same_pixels(images)
+    distinct = np.flatnonzero(first == np.arange(len(images)))
+    sets = DisjointSets(len(images))
+    for row, earlier in enumerate(first.tolist()):
+        sets.join(row, earlier)
+    with TemporaryDirectory(dir=workspace) as folder:
+        thumbnails = _write_thumbnails(images, distinct, Path(folder))
+        _join_near(thumbnails, distinct, sets, rms)
+        del thumbnails
+    group = sets.smallest_members()
+    counts = np.unique(group, return_counts=True)[1]
+    return Duplicates(
+        group=group,
+        n_exact=len(images) - len(distinct),
+        n_near=len(distinct) - len(counts),
+        largest=int(counts.max(initial=0)),
+    )
+
+
+def _first_with_same_pixels(images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    seen: dict[bytes, int] = {}
+    pictures = progress(images, total=len(images), what="compare", unit="images")
+    rows = [
+        seen.setdefault(blake2b(picture.tobytes(), digest_size=16).digest(), i) for i, picture in enumerate(pictures)
+    ]
+    return np.array(rows, dtype=np.int64)
+
+
+def _write_thumbnails(images: NDArray[np.uint8], rows: NDArray[np.int64], folder: Path) -> np.memmap[Any, Any]:
+    """Area averages of the images, scaled to 0..1: float32 `(len(rows), SIDE, SIDE, 3)`."""
+    from scipy.sparse import csr_array  # slow to import
+
+    thumbnails = create_array(folder / "thumbnails.npy", (len(rows), SIDE, SIDE, 3), np.float32)
+    size = images.shape[1]
+    average = csr_array(_area_average(size))
+    for place, row in enumerate(rows.tolist()):
+        picture = images[row].astype(np.float32)
+        lines = (average @ picture.reshape(size, size * 3)).reshape(SIDE, size, 3)
+        cells = (average @ lines.swapaxes(0, 1).reshape(size, SIDE * 3)).reshape(SIDE, SIDE, 3)
+        thumbnails[place] = cells.swapaxes(0, 1) / 255
+    return thumbnails
+
+
+def _area_average(size: int) -> NDArray[np.float32]:
+    """The matrix `(SIDE, size)` that averages `size` pixels into SIDE cells by the area they share."""
+    edges = np.linspace(0, size, SIDE + 1)
+    left, right = edges[:-1, None], edges[1:, None]
+    pixel = np.arange(size)[None, :]
+    shared = np.clip(np.minimum(right, pixel + 1) - np.maximum(left, pixel), 0, None)
+    weights: NDArray[np.float32] = (shared / shared.sum(axis=1, keepdims=True)).astype(np.float32)
+    return weights
+
+
+def _join_near(thumbnails: NDArray[np.float32], rows: NDArray[np.int64], sets: DisjointSets, rms: float) -> None:
+    """Join all pairs of thumbnails within `rms`; `rows` are their images' numbers in `sets`.
+
+    Candidates come from a radius search over block means. A mean of differences squares to no more than the mean of
+    their squares (Jensen), so block means differ by no more than the thumbnails do, and no pair is missed.
+    """
+    from scipy.spatial import cKDTree  # slow to import
+
+    step = SIDE // BLOCKS
+    blocks = np.empty((len(thumbnails), BLOCKS * BLOCKS * 3), np.float64)
+    for start in range(0, len(thumbnails), BATCH):
+        batch = thumbnails[start : start + BATCH].astype(np.float64)
+        means = batch.reshape(len(batch), BLOCKS, step, BLOCKS, step, 3).mean(axis=(2, 4))
+        blocks[start : start + BATCH] = means.reshape(len(batch), -1)
+    tree = cKDTree(blocks)
+    radius = rms * np.sqrt(blocks.shape[1]) + 1e-6
+    starts = range(0, len(blocks), QUERIES)
+    for start in progress(starts, total=len(starts), what="duplicates", unit="batches"):
+        near = tree.query_ball_point(blocks[start : start + QUERIES], radius, workers=-1)
+        left = np.repeat(np.arange(start, start + len(near)), [len(found) for found in near])
+        right = np.fromiter(chain.from_iterable(near), np.int64, len(left))
+        later = right > left
+        _join_verified(thumbnails, left[later], right[later], rows, sets, rms)
+
+
+def _join_verified(
+    thumbnails: NDArray[np.float32],
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    sets: DisjointSets,
+    rms: float,
+) -> None:
+    for start in range(0, len(left), BATCH):
+        i, j = left[start : start + BATCH], right[start : start + BATCH]
+        # Thousands of look-alikes make millions of pairs; most are in one group before their turn comes.
+        apart = np.array([not sets.joined(a, b) for a, b in zip(rows[i].tolist(), rows[j].tolist(), strict=True)])
+        i, j = i[apart], j[apart]
+        squares = (thumbnails[i].astype(np.float64) - thumbnails[j]) ** 2
+        close = np.sqrt(squares.mean(axis=(1, 2, 3))) <= rms
+        for a, b in zip(rows[i[close]].tolist(), rows[j[close]].tolist(), strict=True):
+            sets.join(a, b)

@@ -1,0 +1,145 @@
+"""Labels that a person has corrected in the audit's tables, laid over those of the label file.
+
+A CSV whose first columns are image, target, given and corrected; others are for the eye. A row with an empty
+`corrected` changes nothing. `given` is what the label was when the row was written: a row that no longer fits is an
+error, because then nobody knows what the person had in mind. Rows apply in order, so new ones can be appended, their
+header included.
+"""
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import NamedTuple
+
+from lacuna.config.blocks import Data
+from lacuna.core.correction_table import COLUMNS, UNKNOWN_WORD
+from lacuna.core.targets import Target
+from lacuna.data.labels.encode import ABSENT_PRESENT, OTHER, Encoded, Joined, Words, encode
+from lacuna.data.labels.sources.label_file import LabelFile, read_text
+from lacuna.errors import LacunaError
+
+
+class Correction(NamedTuple):
+    line: int
+    image: str
+    target: str
+    given: str
+    corrected: str
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """`source`: the file, "" for none. `words`: of each target the corrected cells, by the image's row; None = unknown.
+
+    `counts`: how many differ from the label file, by target. As text: a line below the table of labels, or nothing.
+    """
+
+    source: str
+    words: dict[str, Words]
+    counts: dict[str, int]
+
+    def __str__(self) -> str:
+        if not self.source:
+            return ""
+        said = ", ".join(f"{name} {count}" for name, count in self.counts.items() if count)
+        total = sum(self.counts.values())
+        return f"\n{total} labels corrected by {self.source}: {said or 'each is what the label file says already'}"
+
+
+def encode_corrected(
+    label_file: LabelFile, joined: Joined, data: Data, names: Mapping[str, int]
+) -> tuple[Encoded, Corrected]:
+    """Encode the labels with the corrections that `data.corrections` names; names: the images and their rows."""
+    encoded = encode(label_file, joined, data)
+    if not data.corrections:
+        return encoded, Corrected("", {}, {})
+    path = Path(data.corrections)
+    labelled = {name: row for name, row in names.items() if row in joined.rows}
+    corrected = resolve(path, read_corrections(path), labelled, encoded, data)
+    return encode(label_file, joined, data, corrected.words), corrected
+
+
+def read_corrections(path: Path) -> list[Correction]:
+    """The rows that correct something. Raises LacunaError when the file is missing or lacks the columns."""
+    reader = csv.reader(io.StringIO(read_text(path, "data.corrections"), newline=""))
+    found = []
+    try:
+        header = [name.strip() for name in next(reader)]
+        if tuple(header[: len(COLUMNS)]) != COLUMNS:
+            raise LacunaError(f"{path}:1: expected the columns {','.join(COLUMNS)} first, received {','.join(header)}")
+        for cells in reader:
+            if not any(cells) or cells[: len(COLUMNS)] == list(COLUMNS):
+                continue
+            if len(cells) < len(COLUMNS):
+                raise LacunaError(f"{path}:{reader.line_num}: {len(cells)} cells, expected {','.join(COLUMNS)}")
+            image, target, given, corrected = (cell.strip() for cell in cells[: len(COLUMNS)])
+            if corrected:
+                found.append(Correction(reader.line_num, image, target, given, corrected))
+    except csv.Error as error:
+        raise LacunaError(f"{path}:{reader.line_num}: not valid CSV: {error}") from None
+    return found
+
+
+def resolve(
+    path: Path, corrections: list[Correction], rows: Mapping[str, int], encoded: Encoded, data: Data
+) -> Corrected:
+    """Check the corrections against the labels as they are and find the cells to change.
+
+    rows: the labelled images' names and their rows in the image array. encoded: the label file alone. Raises
+    LacunaError with file and line at an unknown image or target, at a word that is no class, and where `given` is not
+    what stands there.
+    """
+    targets = {target.name: target for target in encoded.targets}
+    changed: dict[str, Words] = {name: {} for name in targets}
+    for one in corrections:
+        where = f"{path}:{one.line}"
+        if one.image not in rows:
+            raise LacunaError(f"{where}: {one.image!r} is no labelled image{_like(one.image, rows)}")
+        if one.target not in targets:
+            raise LacunaError(f"{where}: {one.target!r} is no target, expected one of {', '.join(targets)}")
+        target, row, rare = targets[one.target], rows[one.image], encoded.rare[one.target]
+        before = changed[one.target].get(row, encoded.words[one.target][row])
+        seen = {_shown(before, rare, target), before or UNKNOWN_WORD}
+        if _class(one.given, target, data) not in {_class(word, target, data) for word in seen}:
+            raise LacunaError(
+                f"{where}: {one.target} of {one.image} is {_shown(before, rare, target)}, not {one.given} as the row "
+                "says: the label has changed since; correct the row or take it out"
+            )
+        word = _class(one.corrected, target, data)
+        classes = set(ABSENT_PRESENT if target.kind == "binary" else [*target.classes, *rare])
+        if word is not None and word not in classes:
+            raise LacunaError(
+                f"{where}: {one.corrected!r} is no class of {one.target}{_like(one.corrected, classes)}; "
+                f"{UNKNOWN_WORD} makes the label unknown"
+            )
+        changed[one.target][row] = word
+    counts = {
+        name: sum(word != encoded.words[name][row] for row, word in cells.items()) for name, cells in changed.items()
+    }
+    return Corrected(str(path), changed, counts)
+
+
+def _class(word: str, target: Target, data: Data) -> str | None:
+    """The class that a word stands for; None = unknown. Classes come first: one may be called like an unknown word."""
+    if word in target.classes:
+        return word
+    if word == UNKNOWN_WORD or word in data.unknown:
+        return None
+    if target.kind == "binary":
+        return "present" if word in data.positive else "absent" if word in data.negative else word
+    return word
+
+
+def _shown(word: str | None, rare: Mapping[str, int], target: Target) -> str:
+    """A label as the audit's tables show it, after rare classes were folded."""
+    if word in rare:
+        return OTHER if OTHER in target.classes else UNKNOWN_WORD
+    return UNKNOWN_WORD if word is None else word
+
+
+def _like(word: str, words: Mapping[str, object] | set[str]) -> str:
+    close = get_close_matches(word, list(words), n=1)
+    return f", did you mean {close[0]!r}?" if close else ""

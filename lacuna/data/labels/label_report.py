@@ -1,0 +1,181 @@
+"""What the labels can support, in counts, in a table for a person, and in warnings."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacuna.config.blocks import Data
+from lacuna.core.manifest import PARTS, Manifest
+from lacuna.core.targets import Target, Targets
+from lacuna.data.labels.encode import OTHER, Encoded, Joined
+from lacuna.data.labels.sources import LabelFile
+from lacuna.errors import LacunaError
+from lacuna.io.text_table import align
+
+SHOWN_LINES = 5
+
+
+class TargetCounts(TypedDict):
+    """Known and unknown labels of one target; `train`, `val` and `test` have the known images of each class."""
+
+    known: int
+    unknown: int
+    known_share: float
+    train: dict[str, int]
+    val: dict[str, int]
+    test: dict[str, int]
+
+
+def count_labels(manifest: Manifest, targets: Targets) -> dict[str, TargetCounts]:
+    counts: dict[str, TargetCounts] = {}
+    for column, target in enumerate(targets):
+        known = int((manifest.labels[:, column] >= 0).sum())
+        per_part = {
+            part: dict(zip(target.classes, class_counts(manifest.part(part), target, column).tolist(), strict=True))
+            for part in PARTS
+        }
+        counts[target.name] = TargetCounts(
+            known=known,
+            unknown=len(manifest) - known,
+            known_share=round(known / len(manifest), 4),
+            train=per_part["train"],
+            val=per_part["val"],
+            test=per_part["test"],
+        )
+    return counts
+
+
+def class_counts(manifest: Manifest, target: Target, column: int) -> NDArray[np.int64]:
+    """Known images of each class, int64 `(n_classes,)`."""
+    labels = manifest.labels[:, column]
+    return np.bincount(labels[labels >= 0], minlength=target.n_classes).astype(np.int64)
+
+
+def count_conflicts(labels: NDArray[np.int16], duplicate_group: NDArray[np.int64], targets: Targets) -> dict[str, int]:
+    """Per target, the groups of duplicates whose known labels disagree."""
+    conflicts = {}
+    for column, target in enumerate(targets):
+        known = labels[:, column] >= 0
+        pairs = np.unique(np.stack([duplicate_group[known], labels[known, column]]), axis=1)
+        conflicts[target.name] = int((np.unique(pairs[0], return_counts=True)[1] > 1).sum())
+    return conflicts
+
+
+def count_crossing(group: NDArray[np.int64], part: NDArray[np.int8]) -> int:
+    """Groups that stand in more than one part."""
+    pairs = np.unique(np.stack([group, part]), axis=1)
+    return int((np.unique(pairs[0], return_counts=True)[1] > 1).sum())
+
+
+def check_trainable(manifest: Manifest, counts: Mapping[str, TargetCounts]) -> None:
+    """Raise LacunaError when a part is empty, or a target has fewer than two classes known in training."""
+    for part in PARTS:
+        if not (manifest.split == part).any():
+            raise LacunaError(
+                f"none of the {len(manifest)} images ({len(np.unique(manifest.group))} groups) is in the {part} part; "
+                "more images, smaller groups or another split are needed"
+            )
+    for name, count in counts.items():
+        seen = {word: n for word, n in count["train"].items() if n}
+        if len(seen) < 2:
+            what = f"only {next(iter(seen))}: {sum(seen.values())}" if seen else "no known label"
+            raise LacunaError(
+                f"target {name}: {what} in the training part, expected at least two classes; "
+                f"{count['known']} of {count['known'] + count['unknown']} images have a known label"
+            )
+
+
+def find_shortages(counts: Mapping[str, TargetCounts], min_positives: int) -> list[str]:
+    """A warning for each target and part with classes of fewer than `min_positives` known images."""
+    warnings = []
+    for name, count in counts.items():
+        for part in PARTS:
+            few = sorted((n, word) for word, n in count[part].items() if n < min_positives)
+            if few:
+                shown = ", ".join(f"{word} {n}" for n, word in few[:3])
+                more = f" and {len(few) - 3} more classes" if len(few) > 3 else ""
+                warnings.append(f"{name}: fewer than {min_positives} known images in {part}: {shown}{more}")
+    return warnings
+
+
+def describe_targets(
+    counts: Mapping[str, TargetCounts], encoded: Encoded, conflicts: Mapping[str, int], corrected: Mapping[str, int]
+) -> dict[str, dict[str, object]]:
+    """Each target's counts, the flaws that `encode` and `count_conflicts` found, and how many labels were corrected."""
+    return {
+        target.name: {
+            **counts[target.name],
+            "contradicting_images": len(encoded.contradictions[target.name]),
+            "conflicting_duplicates": conflicts[target.name],
+            "rare_classes": len(encoded.rare[target.name]),
+            "rare_images": sum(encoded.rare[target.name].values()),
+            "corrected": corrected.get(target.name, 0),
+        }
+        for target in encoded.targets
+    }
+
+
+def find_flaws(
+    metrics: Mapping[str, Any], label_file: LabelFile, joined: Joined, encoded: Encoded, data: Data
+) -> list[str]:
+    """What the labels lost on their way into the manifest; `metrics` is the content of `metrics/prepare.json`."""
+    dropped = "data/prepared/dropped.csv"
+    flaws = [
+        (
+            metrics["rows_malformed"],
+            f"lines are skipped{_lines([one.line for one in label_file.malformed])}: {dropped}",
+        ),
+        (
+            metrics["rows_without_image"],
+            f"label rows have no usable image{_lines([one.line for one in joined.dropped])}: {dropped}",
+        ),
+        (
+            metrics["rows_repeated"],
+            f"label rows repeat an image, merged{_lines([row.line for row in joined.repeated])}",
+        ),
+        (metrics["images_without_labels"], "images have no label row and are not used"),
+        (metrics["groups_across_splits"], "groups of duplicates or of the group column stand in more than one split"),
+    ]
+    for target in encoded.targets:
+        name, count = target.name, metrics["targets"][target.name]
+        folded = data.rare_classes == OTHER and OTHER in target.classes
+        flaws += [
+            (
+                count["contradicting_images"],
+                f"images have contradicting labels of {name}, now unknown{_lines(encoded.contradictions[name])}",
+            ),
+            (count["conflicting_duplicates"], f"groups of duplicates have conflicting labels of {name}, kept"),
+            (
+                count["rare_classes"],
+                f"classes of {name} have fewer than {data.min_class_count} images, "
+                f"now {'of class ' + OTHER if folded else 'unknown'}: {count['rare_images']} images",
+            ),
+        ]
+    return [*label_file.notes, *(f"{n} {what}" for n, what in flaws if n)]
+
+
+def _lines(lines: Sequence[int]) -> str:
+    """Where in the label file; "" for labels that stand in no lines."""
+    if not lines or not lines[0]:
+        return ""
+    shown = ", ".join(map(str, lines[:SHOWN_LINES])) + (", ..." if len(lines) > SHOWN_LINES else "")
+    return f" (line{'s' if len(lines) > 1 else ''} {shown})"
+
+
+def label_table(counts: Mapping[str, TargetCounts], targets: Targets) -> str:
+    """A line per target: the share of known labels and how many are known in each part, "present of known" if binary.
+
+    The last column is the smallest class of the training part.
+    """
+    lines = [("target", "known", *PARTS, "smallest class in train")]
+    for target in targets:
+        count = counts[target.name]
+        cells = []
+        for part in PARTS:
+            known = sum(count[part].values())
+            cells.append(f"{count[part]['present']} of {known}" if target.kind == "binary" else str(known))
+        word, n = min(count["train"].items(), key=lambda item: item[1])
+        lines.append((target.name, f"{count['known_share']:.0%}", *cells, f"{word} {n}"))
+    return align(lines)

@@ -1,0 +1,54 @@
+"""Class folders: `cat/1.jpg` is a cat, and so is `cat/old/2.jpg`; `train/cat/1.jpg` is one of the training part."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lacuna.config.blocks import Data
+from lacuna.core.targets import Kind
+from lacuna.data.images.class_folders import find_places
+from lacuna.data.labels.sources.label_file import LabelFile, Row
+from lacuna.errors import LacunaError
+
+DEFAULT_TARGET = "class"
+"""What the one target is called when `data.targets` does not say."""
+
+SHOWN = 5
+
+
+def read_folders(data: Data, images: Sequence[str]) -> LabelFile:
+    """Read the class of each of `images` from its path below `data.path`.
+
+    Images beside the class folders get no row; they and folders without an image are said by name. Raises LacunaError
+    when no image lies in a class folder.
+    """
+    path = Path(data.labels)
+    targets: dict[str, Kind] = dict(data.targets) or {DEFAULT_TARGET: "categorical"}
+    rows, outside, filled = [], [], set()
+    for image, (split, name) in zip(images, find_places(images), strict=True):
+        if name:
+            rows.append(Row(0, image, (name,), "", split))
+            filled.add(Path(split, name))
+        else:
+            outside.append(image)
+    if not rows:
+        raise LacunaError(
+            f"{path}: all {len(outside)} images lie outside of class folders, such as {outside[0]}; expected a folder "
+            "for each class (data.path), or another data.source"
+        )
+    notes = []
+    if outside:
+        notes.append(f"{len(outside)} images lie outside of the class folders and have no class: {_first(outside)}")
+    if empty := _without_image(path, filled):
+        notes.append(f"{len(empty)} folders where a class belongs hold no image: {_first(empty)}")
+    return LabelFile(path, targets, rows, notes=tuple(notes))
+
+
+def _without_image(root: Path, filled: set[Path]) -> list[str]:
+    """The folders at the level of classes, and those above, that hold none of the images."""
+    above = {folder.parent for folder in filled} | {Path()}
+    found = {folder.relative_to(root) for parent in above for folder in (root / parent).iterdir() if folder.is_dir()}
+    return sorted(str(folder) for folder in found - filled - above if not folder.name.startswith("."))
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")

@@ -1,0 +1,70 @@
+"""What every label format is read into: rows of text, before anything is interpreted."""
+
+import codecs
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from lacuna.core.targets import Kind
+from lacuna.errors import LacunaError
+
+
+class Row(NamedTuple):
+    """One line of a label file, cells stripped of blanks. `group` and `split` are "" where nothing is given.
+
+    `line` is 0 where labels come from something else than lines.
+    """
+
+    line: int
+    image: str
+    labels: tuple[str, ...]
+    group: str = ""
+    split: str = ""
+
+
+class Dropped(NamedTuple):
+    """A line of the label file that labels no image, and why; `image` is "" where it cannot be told."""
+
+    line: int
+    image: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """The rows of a label file; `targets` names the kind of each of a row's labels, in order.
+
+    `malformed`: the lines that could not be read as rows. `notes`: what the user should know of the source.
+    """
+
+    path: Path
+    targets: dict[str, Kind]
+    rows: list[Row]
+    malformed: tuple[Dropped, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def read_text(path: Path, key: str = "data.labels") -> str:
+    """The file's text without byte order mark. Raises LacunaError when it is missing, empty or not UTF-8."""
+    try:
+        content = path.read_bytes()
+        text = content.decode("utf-8-sig")
+    except FileNotFoundError:
+        raise LacunaError(f"{path}: no such file; {key} must name the label file") from None
+    except IsADirectoryError:
+        raise LacunaError(f"{path}: a folder; {key} must name the label file") from None
+    except UnicodeDecodeError as error:
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise LacunaError(f"{path}: UTF-16 text, expected UTF-8; {_to_utf8('UTF-16', path)}") from None
+        line = content.count(b"\n", 0, error.start) + 1
+        raise LacunaError(
+            f"{path}:{line}: not UTF-8 text (byte 0x{content[error.start]:02x}); if it is Latin-1, as older programs "
+            f"write it, {_to_utf8('LATIN1', path)}"
+        ) from None
+    if not text.strip():
+        raise LacunaError(f"{path}: the label file is empty, expected a line per image")
+    return text
+
+
+def _to_utf8(encoding: str, path: Path) -> str:
+    return f"save it as UTF-8: iconv -f {encoding} -t UTF-8 {path.name} > new.csv"

@@ -1,0 +1,31 @@
+"""Label files of lines like `image_0.jpg 1 NA 0 1`: an image and one cell per target, between blanks."""
+
+from pathlib import Path
+
+from lacuna.config.blocks import Data
+from lacuna.core.targets import Kind
+from lacuna.data.labels.sources.label_file import LabelFile, Row, read_text
+from lacuna.errors import LacunaError
+
+
+def read_labels_txt(data: Data) -> LabelFile:
+    """Read `data.labels`. Without names in `data.targets` the columns are the binary attribute_1, attribute_2, ...
+
+    Empty lines are left out. Raises LacunaError with file and line where the number of cells is not that of targets.
+    """
+    path = Path(data.labels)
+    targets: dict[str, Kind] = dict(data.targets)
+    rows = []
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
+        image, *cells = line.split() or [""]
+        if not image:
+            continue
+        if not targets:
+            targets = {f"attribute_{column}": "binary" for column in range(1, len(cells) + 1)}
+        if len(cells) != len(targets) or not cells:
+            raise LacunaError(
+                f"{path}:{number}: expected an image and {len(targets) or 'some'} labels ({', '.join(targets)}), "
+                f"received {len(cells)} labels: {line.strip()[:80]!r}"
+            )
+        rows.append(Row(number, image, tuple(cells)))
+    return LabelFile(path, targets, rows)

@@ -1,0 +1,130 @@
+"""The small CNN from scratch that a pretrained network has to beat, trained on the same images and labels."""
+
+import math
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from lacuna.config.blocks import Augment, Backbone, Baseline, Head, Optimizer, Train
+from lacuna.core.manifest import Manifest, Part
+from lacuna.core.targets import Targets
+from lacuna.features import backend
+from lacuna.features.backbones import build_backbone
+from lacuna.features.backend import keras
+from lacuna.features.freeze_boundary import cut
+from lacuna.io.atomic import create_array
+from lacuna.training.batches import ImageBatches
+from lacuna.training.data import LabelledBatches
+from lacuna.training.loop import Phase, Row, predict_logits, train_phase
+from lacuna.training.losses import TargetStatistics
+from lacuna.training.model import augment_in_graph, build_head, join, start_at_prior
+
+BACKBONE = Backbone(name="small_cnn", weights="none", input_size=0, interpolation="bilinear")
+HEAD = Head(dropout=0.3, hidden_units=0, batch_norm=False)
+OPTIMIZER = Optimizer(
+    name="adam",
+    momentum=0.9,
+    weight_decay=0.0,
+    schedule="cosine",
+    ramp=0.1,
+    plateau_factor=0.3,
+    plateau_patience=2,
+    average=0.0,
+)
+LEARNING_RATE = 3e-3
+"""With the ramp of a tenth of the steps: at a constant 1e-3 small images leave the prior late or never."""
+
+MOST_SHOWN = 150_000
+"""So many images are shown in training, give or take an epoch: a baseline must not cost more than the model."""
+
+
+@dataclass(frozen=True)
+class SmallCnn:
+    """The trained network on small images, the validation part's small images (n, size, size, 3) and their logits."""
+
+    network: keras.Model
+    images: NDArray[np.uint8]
+    logits: NDArray[np.float32]
+
+
+def train_small_cnn(
+    targets: Targets, manifest: Manifest, images: NDArray[np.uint8], augment: Augment, options: Baseline
+) -> SmallCnn:
+    """Train all layers of `small_cnn` by plain cross-entropy; the epoch with the lowest validation log loss is kept.
+
+    No epoch ends the training early: it starts at the prior, which it may take some epochs to leave. Images larger than
+    `options.cnn_size` are shrunk once, into a temporary file. Test images are not read.
+    """
+    backend.make_reproducible(options.seed)
+    longest = math.ceil(MOST_SHOWN / len(manifest.part("train")))
+    statistics = count_labels(targets, manifest.part("train").labels)
+    with tempfile.TemporaryDirectory() as folder:
+        small = _shrink(images, manifest, options.cnn_size, Path(folder))
+        backbone = build_backbone(BACKBONE, small.shape[1])
+        head = build_head(backbone.output_shape[-1], targets, HEAD)
+        start_at_prior(head, targets, statistics)
+        parts = cut(backbone, "all")
+        train = _plainly(options.seed)
+        phase = Phase(
+            "small CNN",
+            targets,
+            statistics,
+            train,
+            OPTIMIZER,
+            LEARNING_RATE,
+            min(options.cnn_epochs, longest),
+            patience=None,
+        )
+
+        def labelled(name: Part) -> LabelledBatches:
+            part = manifest.part(name)
+            return LabelledBatches(ImageBatches(small, augment, part.row, train.batch_size, train.seed), part.labels)
+
+        model = augment_in_graph(parts.trunk, join(parts.tail, head), augment.cutout)
+        train_phase(phase, model, labelled("train"), labelled("val"), on_epoch=_print_epoch)
+        asked = np.array(small[manifest.part("val").row])
+        return SmallCnn(join(backbone, head), asked, predict_logits(model, labelled("val")))
+
+
+def count_labels(targets: Targets, labels: NDArray[np.int16]) -> list[TargetStatistics]:
+    """What the known ones of training labels (n, n_targets) say of each target; every class weighs the same."""
+    statistics = []
+    for index, target in enumerate(targets):
+        known = labels[labels[:, index] >= 0, index]
+        counts = np.bincount(known, minlength=target.n_classes).tolist()
+        statistics.append(TargetStatistics(len(known) / len(labels), tuple(counts), (1.0,) * target.n_classes))
+    return statistics
+
+
+def _plainly(seed: int) -> Train:
+    return Train(
+        targets=(),
+        target_weights={},
+        loss="cross_entropy",
+        gamma=0.0,
+        alpha=0.5,
+        gamma_negative=0.0,
+        margin=0.0,
+        label_smoothing=0.0,
+        hardest=1.0,
+        batch_size=32,
+        seed=seed,
+    )
+
+
+def _print_epoch(row: Row) -> None:
+    print(f"small CNN epoch {row['epoch']:.0f}  val_log_loss {row['val_log_loss']:.4f}", flush=True)
+
+
+def _shrink(images: NDArray[np.uint8], manifest: Manifest, size: int, folder: Path) -> NDArray[np.uint8]:
+    """Images of the training and validation parts, the rows of all others empty."""
+    if images.shape[1] <= size:
+        return images
+    small = create_array(folder / "small.npy", (len(images), size, size, 3), np.uint8)
+    for row in manifest.without_test().row:
+        small[row] = Image.fromarray(images[row]).resize((size, size), Image.Resampling.BOX)
+    return small

@@ -1,0 +1,121 @@
+"""What a trained network has to beat, from simple to less simple: class shares, nearest neighbours, a linear probe.
+
+All but the first look at pooled features of the frozen backbone. Each answers with logits, as a network does, so that
+the same calibration and the same figures serve for all. Unknown labels (-1) are left out, target by target.
+"""
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import NearestNeighbors
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from lacuna.core.groups import assign_folds
+from lacuna.core.scores import Floats, Labels, log_loss
+from lacuna.core.targets import Target, Targets
+from lacuna.evaluation.baselines.trivial import training_prior
+
+STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)
+"""Inverse strengths of the probe's L2 penalty that are tried, on standardized features."""
+
+MOST_IMAGES = 50_000
+"""Neighbours and probe learn from at most so many training images, drawn at random: what they gain from more is small,
+and their features have to fit into memory."""
+
+STEPS = 200
+"""The probe's solver stops here at the latest: what it would still gain is far below the noise of validation."""
+
+SMALLEST = 1e-6
+"""A probability below this one, of a class that a probe has never met for instance, is taken for it."""
+
+
+Answer = Callable[[Target, Labels, NDArray[np.bool_]], Floats]
+"""From a target, its known training labels and which rows those are, to probabilities (n, n_classes)."""
+
+
+def logits_of(target: Target, probabilities: Floats) -> NDArray[np.float32]:
+    """The logits (n, n_logits) that stand for positive probabilities (n, n_classes)."""
+    logs = np.log(probabilities)
+    logits = logs[:, 1:] - logs[:, :1] if target.kind == "binary" else logs
+    return np.asarray(logits, np.float32)
+
+
+def answer_with_shares(targets: Targets, labels: Labels, n: int) -> NDArray[np.float32]:
+    """Logits (n, n_logits) of the class shares among known training labels (n_train, n_targets), for all images."""
+    return _by_target(targets, labels, lambda target, known, _: np.repeat(_prior(target, known)[None], n, axis=0))
+
+
+def answer_with_neighbours(
+    targets: Targets, features: NDArray[np.float32], labels: Labels, asked: NDArray[np.float32], k: int
+) -> NDArray[np.float32]:
+    """Logits (n, n_logits) of the classes of the k training images most alike, those with a known label.
+
+    Alike is the cosine of pooled features: (n_train, d) with labels (n_train, n_targets), asked (n, d). The class
+    shares of training count as one more neighbour, so that no class is impossible.
+    """
+
+    def answer(target: Target, known: Labels, rows: NDArray[np.bool_]) -> Floats:
+        near = NearestNeighbors(n_neighbors=min(k, len(known)), metric="cosine", algorithm="brute").fit(features[rows])
+        votes = np.eye(target.n_classes)[known[near.kneighbors(asked, return_distance=False)]].sum(axis=1)
+        shares: Floats = (votes + _prior(target, known)) / (min(k, len(known)) + 1)
+        return shares
+
+    return _by_target(targets, labels, answer)
+
+
+def answer_with_probe(
+    targets: Targets,
+    features: NDArray[np.float32],
+    labels: Labels,
+    group: NDArray[np.int64],
+    asked: NDArray[np.float32],
+    seed: int,
+) -> NDArray[np.float32]:
+    """Logits (n, n_logits) of a logistic regression on pooled features, one for each target.
+
+    The strength of its penalty is the one with the lowest log loss on a fifth of the training groups, held out.
+    """
+
+    def answer(target: Target, known: Labels, rows: NDArray[np.bool_]) -> Floats:
+        given, held_out = features[rows], assign_folds(group[rows], 5, seed) == 0
+        losses = [
+            log_loss(known[held_out], _ask(_fit(given[~held_out], known[~held_out], c), given[held_out], target))
+            if len(np.unique(known[~held_out])) > 1 and held_out.any()
+            else 0.0
+            for c in STRENGTHS
+        ]
+        return _ask(_fit(given, known, STRENGTHS[int(np.argmin(losses))]), asked, target)
+
+    return _by_target(targets, labels, answer)
+
+
+def _by_target(targets: Targets, labels: Labels, answer: Answer) -> NDArray[np.float32]:
+    columns = []
+    for index, target in enumerate(targets):
+        rows = labels[:, index] >= 0
+        columns.append(logits_of(target, answer(target, labels[rows, index], rows)))
+    return np.concatenate(columns, axis=1)
+
+
+def _prior(target: Target, known: Labels) -> Floats:
+    return training_prior(np.bincount(known, minlength=target.n_classes).tolist())
+
+
+def _fit(features: NDArray[np.float32], labels: Labels, strength: float) -> Pipeline:
+    probe = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=STEPS))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return probe.fit(features, labels)
+
+
+def _ask(probe: Pipeline, features: NDArray[np.float32], target: Target) -> Floats:
+    """Probabilities of all classes (n, n_classes), of those too that the probe has never met."""
+    probabilities = np.full((len(features), target.n_classes), SMALLEST)
+    probabilities[:, probe.classes_] = np.maximum(probe.predict_proba(features), SMALLEST)
+    whole: Floats = probabilities / probabilities.sum(axis=1, keepdims=True)
+    return whole

@@ -1,0 +1,52 @@
+"""What the training curves and the validation logits show, in words."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacuna.core.scores import activate
+from lacuna.core.targets import Targets
+from lacuna.io.csv_files import read_csv
+
+OVERFIT_RISE = 0.02
+"""A final validation log loss this share above its best says overfitting, if training still falls."""
+
+STILL_FALLING = 0.01
+"""A last epoch that lowers the validation log loss by more than this share says underfitting."""
+
+
+def read_history(path: Path) -> list[dict[str, float]]:
+    """A phase's epochs, a row each, as `training.loop.write_history` wrote them; what was undefined is left out."""
+    return [{key: float(value) for key, value in row.items() if key != "phase" and value} for row in read_csv(path)]
+
+
+def diagnose_history(history: list[dict[str, float]]) -> list[str]:
+    """Say when a phase overfitted, or was still learning when it ended."""
+    if not history or "val_log_loss" not in history[-1]:
+        return []
+    training = [row["log_loss"] for row in history]
+    validation = [row["val_log_loss"] for row in history]
+    best = validation.index(min(validation))
+    if validation[-1] > validation[best] * (1 + OVERFIT_RISE) and training[-1] < training[best]:
+        return [
+            f"overfitting: validation log loss rose from {validation[best]:.3f} in epoch {best + 1} to "
+            f"{validation[-1]:.3f}, while training fell to {training[-1]:.3f}"
+        ]
+    if best == len(history) - 1 > 0 and validation[-1] < validation[-2] * (1 - STILL_FALLING):
+        return ["underfitting: validation log loss was still falling at the last epoch; more epochs may help"]
+    return []
+
+
+def diagnose_collapse(targets: Targets, labels: NDArray[np.int16], logits: NDArray[np.float32]) -> list[str]:
+    """Say which targets are predicted as one and the same class for every image although their labels vary."""
+    notes = []
+    for index, (target, columns) in enumerate(zip(targets, targets.slices, strict=True)):
+        known = labels[:, index] >= 0
+        if len(np.unique(labels[known, index])) < 2:
+            continue
+        predicted = np.unique(activate(target, logits[known][:, columns]).argmax(axis=1))
+        if len(predicted) == 1:
+            only = target.classes[predicted[0]]
+            notes.append(f"collapse: every validation image gets {target.name} = {only}")
+    return notes

@@ -1,1 +1,0 @@
-"""What the data is before anything is learned: tables and pictures of training and validation images and labels."""

@@ -1,0 +1,118 @@
+"""Make one bundle of several finished ones that were scored on the same images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from lacuna.calibration.fit import fit_calibration
+from lacuna.config.blocks import Calibrate, Evaluate
+from lacuna.core.predictions import Predictions
+from lacuna.errors import LacunaError
+from lacuna.evaluation.baselines.trivial import training_prior
+from lacuna.evaluation.comparison import Comparison, compare
+from lacuna.evaluation.scoring import score_test, score_validation
+from lacuna.evaluation.verdicts import summarise
+from lacuna.inference.bundle import (
+    FAMILIARITY_FILE,
+    PREDICTIONS,
+    Bundle,
+    check_files,
+    read_bundle,
+    read_description,
+    read_predictions,
+    write_bundle,
+)
+from lacuna.inference.ensemble import mean_logits
+from lacuna.inference.packing import check_replaceable
+from lacuna.io.atomic import whole_folder
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """The metrics of an ensemble by part, as evaluate writes them, and what it gains over each member on validation."""
+
+    metrics: dict[str, dict[str, Any]]
+    gains: dict[str, Comparison]
+
+
+def build_ensemble(folders: Sequence[Path], out: Path, options: Calibrate, evaluate: Evaluate) -> Ensemble:
+    """Write the ensemble of the bundles in `folders` to `out`, calibrated on validation and scored on test.
+
+    Raises LacunaError when there are fewer than two, one stands twice, or they differ in targets, in training labels,
+    or in the images or labels of a part: one member could then have learned from what another is scored on; and when
+    `out` holds anything but another bundle.
+    """
+    if len(folders) < 2:
+        raise LacunaError(f"an ensemble needs at least two bundles, received {len(folders)}")
+    if len({folder.resolve() for folder in folders}) < len(folders):
+        raise LacunaError("the same bundle is named twice: expected different ones")
+    if out.resolve() in {folder.resolve() for folder in folders}:
+        raise LacunaError(f"{out}: one of the members, which the ensemble would replace; name another folder")
+    check_replaceable(out)
+    bundles = [_read(folder) for folder in folders]
+    first, name = bundles[0], folders[0]
+    for other, folder in zip(bundles[1:], folders[1:], strict=True):
+        for what in ("targets", "training_counts"):
+            if getattr(first, what) != getattr(other, what):
+                raise LacunaError(f"{name} and {folder} differ in {what.replace('_', ' ')}: expected the same in all")
+    members = [read_predictions(folder) for folder in folders]
+    parts = {part: _mean(first, part, folders, [member[part] for member in members]) for part in PREDICTIONS}
+
+    relations = first.calibration.relations
+    calibration = fit_calibration(first.targets, parts["validation"], options, evaluate, relations)
+    priors = [training_prior(first.training_counts[target]) for target in first.targets.names]
+    thresholds = {target: one.threshold for target, one in calibration.targets.items()}
+    validation = score_validation(first.targets, parts["validation"], priors, options, evaluate, relations)
+    test = score_test(first.targets, parts["validation"], parts["test"], calibration, priors, options, evaluate)
+    metrics = {
+        part: summarise(scored, thresholds, evaluate.confidence, options.min_positives)
+        for part, scored in (("validation", validation), ("test", test))
+    }
+    networks = [replace(one.members[0], folder=str(number)) for number, one in enumerate(bundles, start=1)]
+    familiarity = folders[0] / FAMILIARITY_FILE  # the first member's features say whether an image is familiar
+    bundle = replace(first, calibration=calibration, members=tuple(networks))
+    with whole_folder(out) as whole, TemporaryDirectory() as scratch:
+        predictions = {part: Path(scratch, file) for part, file in PREDICTIONS.items()}
+        for part, path in predictions.items():
+            parts[part].save(path)
+        write_bundle(
+            whole,
+            bundle,
+            exported=folders,
+            predictions=predictions,
+            origin={"members": [read_description(folder)["origin"] for folder in folders]},
+            metrics=metrics,
+            familiarity=familiarity if familiarity.is_file() else None,
+        )
+    gains = {
+        str(folder): compare(
+            first.targets, member["validation"], parts["validation"], options, options, evaluate, relations, relations
+        )
+        for folder, member in zip(folders, members, strict=True)
+    }
+    return Ensemble(metrics, gains)
+
+
+def _read(folder: Path) -> Bundle:
+    check_files(folder)
+    bundle = read_bundle(folder, "openvino")
+    if len(bundle.members) > 1:
+        raise LacunaError(f"{folder}: an ensemble itself; name the bundles that it was made of")
+    return bundle
+
+
+def _mean(bundle: Bundle, part: str, folders: Sequence[Path], members: list[Predictions]) -> Predictions:
+    """The mean predictions on one part. Raises LacunaError when the members' images or labels are not the same."""
+    first = members[0]
+    for folder, other in zip(folders[1:], members[1:], strict=True):
+        same = np.array_equal(first.image, other.image) and np.array_equal(first.labels, other.labels)
+        if not same:
+            raise LacunaError(
+                f"{folders[0]} and {folder} were scored on different {part} images or labels; train them on the same "
+                "data and split (data and split in params.yaml)"
+            )
+    return replace(first, logits=mean_logits(bundle.targets, [member.logits for member in members]))

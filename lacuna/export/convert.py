@@ -1,0 +1,191 @@
+"""The trained Keras network as OpenVINO and as ONNX, checked against Keras.
+
+Both come from one frozen TensorFlow graph. Keras' own `Model.export` would do for most networks, but it leaves the
+normalization constants of EfficientNet-B0 as inputs of the ONNX graph, and the gradient of every swish as an output of
+the OpenVINO one.
+"""
+
+import contextlib
+import copy
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacuna.core.scores import activate
+from lacuna.core.targets import Targets
+from lacuna.errors import LacunaError
+from lacuna.export.keras_runtime import with_features
+from lacuna.features import backend
+from lacuna.inference.load import HEAD_FILE, MODEL_FILES, OUTPUTS, RUNTIMES, Runtime, load_network
+from lacuna.training.model import fold_head
+
+MAX_DIFFERENCE = 1e-4
+"""The largest difference in probability between Keras and an exported network that counts as rounding."""
+
+ONNX_OPSET = 17
+"""Of 2022: new enough for all layers used here, old enough for every maintained runtime."""
+
+INPUT_NAME = "images"
+
+
+def export_network(model: Any, folder: Path) -> None:
+    """Write a Keras network as `lacuna.training.model.load_trained` builds it to `folder` in both formats.
+
+    Uint8 images (n, size, size, 3) → logits and the feature map below the pooling, the batch size open. Beside them the
+    weights of a head without hidden layer, float32 (channels, n_logits): with the feature map they are heat maps. The
+    files depend on the network alone: equal weights give equal bytes.
+    """
+    frozen = backend.freeze(with_features(model))
+    with _quiet_converters():
+        _write_openvino(frozen, folder / MODEL_FILES["openvino"][0])
+        _write_onnx(frozen, folder / MODEL_FILES["onnx"][0])
+    if (linear := fold_head(model.get_layer("head"))) is not None:
+        np.save(folder / HEAD_FILE, linear[0].astype(np.float32))
+
+
+def quantize(folder: Path, images: NDArray[np.uint8]) -> None:
+    """Write the exported network once more with weights and activations of 8 bits, their ranges seen on `images`.
+
+    Post-training quantization by NNCF. Its bytes may differ between machines.
+    """
+    import nncf
+    import openvino
+
+    model = openvino.Core().read_model(folder / MODEL_FILES["openvino"][0])
+    batches = nncf.Dataset([images[[row]] for row in range(len(images))])
+    with _quiet_converters():
+        small = nncf.quantize(
+            model,
+            batches,
+            subset_size=len(images),
+            preset=nncf.QuantizationPreset.MIXED,
+            fast_bias_correction=False,  # half the error of the fast one on EfficientNet-Lite0, for a minute more
+        )
+    openvino.save_model(small, folder / MODEL_FILES["openvino-int8"][0], compress_to_fp16=False)
+
+
+def difference_in_probability(
+    model: Any, targets: Targets, images: NDArray[np.uint8], folder: Path, runtime: Runtime
+) -> float:
+    """The largest difference in uncalibrated probability of a runtime from Keras over `images`."""
+    expected = np.asarray(model(images, training=False))
+    received = load_network(folder, runtime)(images).logits
+    return float(
+        np.max(
+            [
+                np.abs(activate(target, received[:, columns]) - activate(target, expected[:, columns])).max()
+                for target, columns in zip(targets, targets.slices, strict=True)
+            ]
+        )
+    )
+
+
+def check_export(model: Any, targets: Targets, images: NDArray[np.uint8], folder: Path) -> dict[Runtime, float]:
+    """Return for each runtime the largest difference in uncalibrated probability from Keras over `images`.
+
+    Raises LacunaError when one exceeds MAX_DIFFERENCE.
+    """
+    differences: dict[Runtime, float] = {}
+    for runtime in RUNTIMES:
+        difference = difference_in_probability(model, targets, images, folder, runtime)
+        if not difference <= MAX_DIFFERENCE:  # NaN too
+            raise LacunaError(
+                f"export: {runtime} differs from Keras by {difference:.2g} in probability on {len(images)} images, "
+                f"expected at most {MAX_DIFFERENCE:g}; nothing was written. This is a fault of the conversion, not of "
+                "the model: please report it with the versions of tensorflow, openvino, tf2onnx and onnxruntime"
+            )
+        differences[runtime] = difference
+    return differences
+
+
+def _write_openvino(frozen: Any, path: Path) -> None:
+    import openvino
+
+    model = openvino.convert_model(frozen.graph)
+    for index, node in enumerate(model.get_ordered_ops()):
+        node.set_friendly_name(f"node_{index}")  # Keras numbers its layers by what the process built before
+        for output in node.outputs():
+            output.set_names(set())
+    model.inputs[0].set_names({INPUT_NAME})
+    for output, name in zip(model.outputs, OUTPUTS, strict=True):
+        output.set_names({name})
+    openvino.save_model(model, path, compress_to_fp16=False)
+
+
+def _write_onnx(frozen: Any, path: Path) -> None:
+    import onnx
+    from tf2onnx.tfonnx import process_tf_graph
+
+    source, results = frozen.inputs[0].name, [output.name for output in frozen.outputs]
+    graph = process_tf_graph(
+        frozen.graph,
+        input_names=[source],
+        output_names=results,
+        tensors_to_rename={source: INPUT_NAME, **dict(zip(results, OUTPUTS, strict=True))},
+        opset=ONNX_OPSET,
+    )
+    # Not tf2onnx's optimizers: what they find depends on the order of sets, and onnxruntime does as much when it loads
+    model = graph.make_model("lacuna")
+    make_canonical(model.graph)
+    onnx.checker.check_model(model, full_check=True)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def make_canonical(graph: Any) -> None:
+    """Bring an ONNX graph into an order and names that follow from its structure alone.
+
+    Nodes stand after those they read, depth first from the outputs, and constants as they are first read; nodes,
+    tensors and open dimensions are named by their place. What tf2onnx gives depends on the order of sets of strings and
+    objects, which differs from process to process, and so would the file's bytes.
+    """
+    nodes = _depth_first(graph)
+    names = {tensor.name: tensor.name for tensor in [*graph.input, *graph.output]}
+    for index, node in enumerate(nodes):
+        node.name = f"node_{index}"
+        for tensors in (node.input, node.output):
+            for position, name in enumerate(tensors):
+                if name:  # an optional input that is left out has none
+                    tensors[position] = names.setdefault(name, f"tensor_{len(names)}")
+    constants = [constant for constant in graph.initializer if constant.name in names]
+    order = {name: place for place, name in enumerate(names)}
+    constants.sort(key=lambda constant: order[constant.name])
+    for constant in constants:
+        constant.name = names[constant.name]
+    del graph.node[:], graph.initializer[:], graph.value_info[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(constants)
+    for tensor in [*graph.input, *graph.output]:
+        tensor.type.tensor_type.shape.dim[0].dim_param = "n"
+
+
+def _depth_first(graph: Any) -> list[Any]:
+    """The nodes that the graph's outputs need, each after those whose outputs it reads."""
+    maker = {name: index for index, node in enumerate(graph.node) for name in node.output}
+    done: dict[int, None] = {}
+    waiting = [maker[tensor.name] for tensor in reversed(graph.output)]
+    while waiting:
+        node = waiting[-1]
+        needed = [maker[name] for name in graph.node[node].input if name in maker and maker[name] not in done]
+        if needed:
+            waiting.extend(reversed(needed))
+        else:
+            done.setdefault(waiting.pop())
+    return [copy.deepcopy(graph.node[index]) for index in done]
+
+
+@contextlib.contextmanager
+def _quiet_converters() -> Iterator[None]:
+    """Silence notes on TensorFlow functions that tf2onnx calls and that a user can do nothing about."""
+    loggers = [logging.getLogger(name) for name in ("nncf", "tensorflow", "tf2onnx")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

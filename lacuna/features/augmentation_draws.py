@@ -1,0 +1,43 @@
+"""What is drawn at random for the training images: the numbers behind each view, apart from what carries them out.
+
+They depend on nothing but (seed, view or epoch, row), never on the batch that an image comes in.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacuna.config.blocks import Augment
+
+CHANGES = 9
+"""Numbers drawn per image: two flips, rotation in radians, zoom, brightness, contrast, saturation, cutout's centre."""
+
+NO_CHANGE = (1, 1, 0, 1, 0, 1, 1, -9, -9)
+"""The clean image. Cutout's square lies outside of it."""
+
+GREY = (0.299, 0.587, 0.114)
+"""The channels' shares in a pixel's brightness, from which saturation moves away."""
+
+CUTOUT_GREY = 127
+
+
+def draw_changes(augment: Augment, rows: NDArray[np.int64], turn: int) -> NDArray[np.float32]:
+    """Draw the changes (len(rows), CHANGES) to the images at `rows`; `turn` numbers the view or the epoch."""
+    changes = np.empty((len(rows), CHANGES), np.float32)
+    for i, row in enumerate(rows):
+        r = np.random.default_rng([augment.seed, turn, int(row)]).uniform(-1, 1, CHANGES)
+        changes[i] = (
+            -1 if augment.horizontal_flip and r[0] < 0 else 1,
+            -1 if augment.vertical_flip and r[1] < 0 else 1,
+            r[2] * augment.rotation * 2 * np.pi,
+            1 + r[3] * augment.zoom,
+            r[4] * augment.brightness * 255,
+            1 + r[5] * augment.contrast,
+            1 + r[6] * augment.saturation,
+            r[7] if augment.cutout else -9,
+            r[8] if augment.cutout else -9,
+        )
+    return changes
+
+
+def no_changes(n: int) -> NDArray[np.float32]:
+    return np.tile(np.array(NO_CHANGE, np.float32), (n, 1))

@@ -1,0 +1,98 @@
+"""The backbones: name → layers, preprocessing, native input size and ImageNet weights.
+
+Every backbone takes the stored uint8 RGB images (n, size, size, 3), enlarges them if asked to, preprocesses them
+itself, and puts out its last feature map (n, h, w, channels). Adding one takes a function that builds its layers, one
+that fills them, and a row in BACKBONES.
+"""
+
+import random
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from lacuna.config import blocks as config
+from lacuna.errors import LacunaError
+from lacuna.features.backbones import efficientnet_lite, keras_applications, mobilenet, small_cnn
+from lacuna.features.backbones.enlarge import Enlarge
+from lacuna.features.backend import keras
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """How to make a backbone.
+
+    native_size: side in pixels of the images that its ImageNet weights were trained on. build: image tensor, RGB from
+    0 to 255 → last feature map; each layer's name begins with its block's. load_imagenet: fills the model; None where
+    there are no such weights.
+    """
+
+    native_size: int
+    build: Callable[[Any], Any]
+    load_imagenet: Callable[[keras.Model], None] | None
+
+
+BACKBONES = {
+    "efficientnet_lite0": Backbone(
+        224, partial(efficientnet_lite.build, width=1.0, depth=1.0), partial(efficientnet_lite.load, variant=0)
+    ),
+    "efficientnet_lite1": Backbone(
+        240, partial(efficientnet_lite.build, width=1.0, depth=1.1), partial(efficientnet_lite.load, variant=1)
+    ),
+    "efficientnet_lite2": Backbone(
+        260, partial(efficientnet_lite.build, width=1.1, depth=1.2), partial(efficientnet_lite.load, variant=2)
+    ),
+    "efficientnet_b0": Backbone(224, keras_applications.build_b0, keras_applications.load_b0),
+    "efficientnet_v2b0": Backbone(224, keras_applications.build_v2b0, keras_applications.load_v2b0),
+    "mobilenet_v2": Backbone(224, mobilenet.build, mobilenet.load),
+    "resnet50": Backbone(224, keras_applications.build_resnet50, keras_applications.load_resnet50),
+    "small_cnn": Backbone(64, small_cnn.build, None),
+}
+
+
+def build_backbone(settings: config.Backbone, image_size: int) -> keras.Model:
+    """Build the backbone that `settings` describe for square images stored with `image_size` pixels a side.
+
+    Raises LacunaError when the weights cannot be had or do not fit, or when images would have to be shrunk.
+
+    Random weights are the same in every call: what one stage computes below the freeze boundary must be what the next
+    one trains on. They neither depend on the global random state nor change it.
+    """
+    backbone = BACKBONES[settings.name]
+    size = settings.input_size or image_size
+    if size < image_size:
+        raise LacunaError(
+            f"backbone.input_size: expected 0 or at least the stored images' {image_size} pixels, received {size}; "
+            "to show the network smaller images, lower data.image_size"
+        )
+    state = random.getstate()
+    random.seed(0)  # Keras draws the seed of each initializer from here
+    stored = keras.Input((image_size, image_size, 3), dtype="uint8", name="image")
+    images = Enlarge(size, settings.interpolation, name="enlarge")(stored) if size > image_size else stored
+    model = keras.Model(stored, backbone.build(images), name=settings.name)
+    random.setstate(state)
+    keras_applications.normalize_as_imagenet(model)
+    if settings.weights == "imagenet":
+        if backbone.load_imagenet is None:
+            raise LacunaError(f"{settings.name} has no ImageNet weights: set backbone.weights to none")
+        backbone.load_imagenet(model)
+    elif settings.weights != "none":
+        load_weights(model, Path(settings.weights), "backbone.weights")
+    keras_applications.normalize_as_imagenet(model)
+    return model
+
+
+def load_weights(model: keras.Model, path: Path, what: str) -> None:
+    """Load a Keras weights file. Raises LacunaError, `what` naming the cause, when it is missing or does not fit.
+
+    Keras only warns when a file lacks a layer's weights, and leaves that layer random; here that is an error.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(path)
+    except (OSError, ValueError, KeyError, UserWarning) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise LacunaError(f"{what}: {path} cannot be loaded into {model.name}: {reason}") from None

@@ -1,0 +1,103 @@
+"""What Keras has no word for: determinism, compilation, log noise, gradients, frozen graphs.
+
+Alone in importing tensorflow, and Keras comes from here (`from lacuna.features.backend import keras, layers, ops`), so
+that the backend is chosen before: TensorFlow, unless KERAS_BACKEND says otherwise. What is private in Keras is used
+here only.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacuna.errors import LacunaError
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@contextlib.contextmanager
+def silence_native_stderr() -> Iterator[None]:
+    """Drop what native code writes to stderr. TensorFlow 2.21 greets with six lines there that no setting turns off."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    try:
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+with silence_native_stderr():
+    import keras
+    from keras import layers, ops
+
+__all__ = ["keras", "layers", "ops"]
+
+
+def make_reproducible(seed: int) -> None:
+    """Seed Python, NumPy and the backend, and have every operation give the same bits in every run."""
+    keras.utils.set_random_seed(seed)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow
+
+        tensorflow.config.experimental.enable_op_determinism()
+
+
+def jit_compile() -> bool | str:
+    """What to pass to `Model.compile`: XLA on the CPU makes TensorFlow's convolutions ten times slower."""
+    return False if keras.backend.backend() == "tensorflow" else "auto"
+
+
+def flat_layers(model: keras.Model) -> list[Any]:
+    """All layers of a model, those inside of other layers included."""
+    return list(model._flatten_layers())
+
+
+def inputs_of(layer: Any) -> list[Any]:
+    """The tensors that a layer takes where it was first called; none for an input layer."""
+    return list(layer._inbound_nodes[0].input_tensors) if layer._inbound_nodes else []
+
+
+def producer(tensor: Any) -> str:
+    """The name of the layer that a tensor comes out of."""
+    return str(tensor._keras_history.operation.name)
+
+
+def gradient(function: Callable[[Any], Any], inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The slope (n, d) of each value of `function`, tensors (n, d) → (n,), in its own row of the inputs (n, d).
+
+    Raises LacunaError on another backend than TensorFlow.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise LacunaError(f"gradients need KERAS_BACKEND=tensorflow, received {keras.backend.backend()}")
+    import tensorflow
+
+    tensor = tensorflow.convert_to_tensor(inputs)
+    with tensorflow.GradientTape() as tape:
+        tape.watch(tensor)
+        values = function(tensor)
+    slopes: NDArray[np.float32] = tape.gradient(values, tensor).numpy()
+    return slopes
+
+
+def freeze(model: keras.Model) -> Any:
+    """Return a TensorFlow function of the model's inference, its weights folded in as constants.
+
+    The converters to OpenVINO and ONNX read its graph. Raises LacunaError on another backend.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise LacunaError(f"export needs KERAS_BACKEND=tensorflow, received {keras.backend.backend()}")
+    import tensorflow
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    images = tensorflow.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype)
+    inference = tensorflow.function(lambda x: model(x, training=False)).get_concrete_function(images)
+    return convert_variables_to_constants_v2(inference)

@@ -1,0 +1,85 @@
+"""The images that a command line names: files, folders, patterns, CSV files of paths, and standard input."""
+
+import csv
+import glob
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from lacuna.data.images.decode import SUFFIXES
+from lacuna.errors import LacunaError
+
+STANDARD_INPUT = "-"
+PATH_COLUMNS = ("image", "path", "file", "filename")
+"""The columns that hold the paths in a CSV file, by the first that is there, unless another one is named."""
+
+
+def find_images(arguments: Sequence[str], column: str | None = None) -> Iterator[Path]:
+    """Yield the images that the arguments name, one after another; only one folder's names are in memory at a time.
+
+    A folder stands for the images in it and below, hidden ones left out, in alphabetical order. A pattern (`*.jpg`,
+    `**/*.png`) stands for what it matches. A `.csv` file lists paths in `column`, relative to itself; "-" reads a path
+    per line from standard input. Any other argument is taken for an image, there or not.
+
+    Raises LacunaError when a folder or pattern has no image, or a CSV file no column of paths.
+    """
+    for argument in arguments:
+        path = Path(argument)
+        if argument == STANDARD_INPUT:
+            yield from (Path(line) for line in map(str.rstrip, sys.stdin) if line)
+        elif path.is_dir():
+            yield from _some(_in_folder(path), f"{path}: no image in this folder")
+        elif glob.has_magic(argument) and not path.exists():
+            found = map(Path, sorted(glob.glob(argument, recursive=True)))  # noqa: PTH207, Path.glob needs a root
+            yield from _some((one for one in found if one.is_file()), f"{argument}: no file matches this pattern")
+        elif path.suffix.lower() == ".csv":
+            yield from _some(_in_table(path, column), f"{path}: no path in this file")
+        else:
+            yield path
+
+
+def count_images(arguments: Sequence[str], column: str | None = None) -> int | None:
+    """How many images the arguments name; None with standard input, which can be read only once."""
+    return None if STANDARD_INPUT in arguments else sum(1 for _ in find_images(arguments, column))
+
+
+def _some(paths: Iterator[Path], otherwise: str) -> Iterator[Path]:
+    first = next(paths, None)
+    if first is None:
+        raise LacunaError(otherwise)
+    yield first
+    yield from paths
+
+
+def _in_folder(folder: Path) -> Iterator[Path]:
+    """In the order of their paths, a folder's files among its subfolders."""
+    with os.scandir(folder) as entries:
+        inside = sorted(
+            (entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries if not entry.name.startswith(".")
+        )
+    for name, is_folder in inside:
+        if is_folder:
+            yield from _in_folder(folder / name)
+        elif Path(name).suffix.lower() in SUFFIXES:
+            yield folder / name
+
+
+def _in_table(path: Path, column: str | None) -> Iterator[Path]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.reader(file)
+            header = next(rows, [])
+            wanted = [column] if column is not None else list(PATH_COLUMNS)
+            place = next((header.index(name) for name in wanted if name in header), None)
+            if place is None:
+                found = ", ".join(header) or "an empty file"
+                raise LacunaError(
+                    f"{path}: expected a column {' or '.join(wanted)}, received {found}; "
+                    "name the column of paths with --column"
+                )
+            for row in rows:
+                if len(row) > place and row[place]:
+                    yield path.parent / row[place]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise LacunaError(f"{path}: not a CSV file in UTF-8 ({error})") from None

@@ -1,0 +1,114 @@
+"""Files of predictions, a row per image: CSV, Parquet and JSON Lines, written as the predictions come.
+
+The columns of CSV and Parquet: `image`, `error` (why it can't be read), `unfamiliar`, and for each target its decision
+under its own name, `TARGET.unsure`, and a probability for each class, `TARGET.p.CLASS`. Targets' names have no dots.
+"""
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lacuna.core.targets import Targets
+from lacuna.errors import LacunaError
+from lacuna.inference.prediction import Prediction
+from lacuna.io.atomic import whole_file
+
+SUFFIXES = (".csv", ".parquet", ".jsonl")
+ROWS_AT_ONCE = 4096
+"""So many rows of a Parquet file are kept until they are written."""
+
+MOST_NAMED = 100
+"""So many unreadable images are named at the end; a file of predictions has the reason for each."""
+
+Write = Callable[[Prediction], object]
+
+
+@contextmanager
+def prediction_file(path: Path, targets: Targets) -> Iterator[Write]:
+    """Yield a function that adds a prediction to the file at `path`, which is there when the block ends without error.
+
+    Raises LacunaError for a suffix that is none of SUFFIXES, and for Parquet without pyarrow.
+    """
+    if path.suffix not in SUFFIXES:
+        raise LacunaError(f"{path}: expected a file name ending in {', '.join(SUFFIXES)}")
+    if path.is_dir():
+        raise LacunaError(f"{path}: a folder; name a file to write")
+    with whole_file(path) as partial:
+        open_writer = {".csv": _csv, ".parquet": _parquet, ".jsonl": _json_lines}[path.suffix]
+        with open_writer(partial, targets) as write:
+            yield write
+
+
+def print_unreadable(reasons: Sequence[str]) -> None:
+    """Name images that can't be read on standard error, the first MOST_NAMED, each as "path: reason"."""
+    for line in reasons[:MOST_NAMED]:
+        print(f"error: {line}", file=sys.stderr)
+    if len(reasons) > MOST_NAMED:
+        print(f"error: {len(reasons) - MOST_NAMED:,} more images can't be read", file=sys.stderr)
+
+
+def flat(prediction: Prediction) -> dict[str, Any]:
+    """A prediction as one row, by column; what is not known is left out."""
+    row: dict[str, Any] = {"image": prediction.name, "error": prediction.error, "unfamiliar": prediction.unfamiliar}
+    for name, target in prediction.targets.items():
+        row[name] = target.decision
+        row[f"{name}.unsure"] = target.unsure
+        row |= {f"{name}.p.{label}": probability for label, probability in target.probabilities.items()}
+    return {column: value for column, value in row.items() if value is not None}
+
+
+def columns(targets: Targets) -> dict[str, type]:
+    """Every column of a file of predictions with the type of its values."""
+    kinds: dict[str, type] = {"image": str, "error": str, "unfamiliar": bool}
+    for target in targets:
+        kinds |= {target.name: str, f"{target.name}.unsure": bool}
+        kinds |= {f"{target.name}.p.{label}": float for label in target.classes}
+    return kinds
+
+
+@contextmanager
+def _csv(path: Path, targets: Targets) -> Iterator[Write]:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, list(columns(targets)), lineterminator="\n")
+        table.writeheader()
+
+        def write(prediction: Prediction) -> None:
+            row = flat(prediction)
+            table.writerow({name: f"{value:.6g}" if type(value) is float else value for name, value in row.items()})
+
+        yield write
+
+
+@contextmanager
+def _json_lines(path: Path, targets: Targets) -> Iterator[Write]:
+    with path.open("w", encoding="utf-8") as file:
+        yield lambda prediction: file.write(json.dumps(prediction.to_json(), allow_nan=False) + "\n")
+
+
+@contextmanager
+def _parquet(path: Path, targets: Targets) -> Iterator[Write]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        raise LacunaError(f"{path}: Parquet needs pyarrow: pip install pyarrow, or write .csv or .jsonl") from None
+    types = {str: pyarrow.string(), bool: pyarrow.bool_(), float: pyarrow.float32()}
+    schema = pyarrow.schema([(name, types[kind]) for name, kind in columns(targets).items()])
+    rows: list[dict[str, Any]] = []
+    with parquet.ParquetWriter(path, schema) as table:
+
+        def write(prediction: Prediction) -> None:
+            rows.append(flat(prediction))
+            if len(rows) == ROWS_AT_ONCE:
+                flush()
+
+        def flush() -> None:
+            table.write_table(pyarrow.Table.from_pylist(rows, schema))
+            rows.clear()
+
+        yield write
+        flush()

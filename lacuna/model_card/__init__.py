@@ -1,1 +1,0 @@
-"""The model card of a bundle: what the model is, for people."""

@@ -1,1 +1,0 @@
-"""The report: everything a run found out, on one page for people."""

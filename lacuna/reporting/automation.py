@@ -1,0 +1,32 @@
+"""How much of the tagging each target can take over: promised on validation, counted on test."""
+
+from lacuna.calibration.cross_fit import judge
+from lacuna.calibration.model import Calibration
+from lacuna.calibration.selective import promise
+from lacuna.config.blocks import Calibrate
+from lacuna.core.predictions import Predictions
+from lacuna.core.targets import Targets
+from lacuna.reporting.sections import Automation
+
+
+def count_answers(
+    targets: Targets,
+    validation: Predictions,
+    test: Predictions,
+    calibration: Calibration,
+    options: Calibrate,
+    precision: float,
+    certainty: float,
+) -> dict[str, Automation]:
+    """By target. Validation chose the epoch that is kept, so the promise is flattered a little; the counts are not."""
+    answers = {}
+    probabilities, decisions = calibration.apply(targets, test.logits), calibration.decide(targets, test.logits)
+    for index, one in enumerate(judge(targets, validation, options, calibration.relations)):
+        given = promise(
+            one.target, one.labels, one.probabilities, one.decisions, validation.group, precision, certainty
+        )
+        answered = given.answers(one.target, probabilities[index], decisions[:, index])
+        known = answered & (test.labels[:, index] >= 0)
+        right = (test.labels[:, index] == decisions[:, index])[known]
+        answers[one.target.name] = Automation(float(answered.mean()), int(known.sum()), int(right.sum()), given.needed)
+    return answers

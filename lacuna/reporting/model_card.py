@@ -1,0 +1,199 @@
+"""The model card, README.md of a bundle: Markdown under the headings that Hugging Face proposes, from what was found.
+
+See https://huggingface.co/docs/hub/model-cards. No license is stated: that is for whoever publishes the model.
+"""
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from ruamel.yaml import YAML
+
+from lacuna.config.params import Params
+from lacuna.evaluation.baseline_comparison import NAMES, SHOWN, describe_gains
+from lacuna.evaluation.verdicts import conclude
+from lacuna.presentation.numbers import decimal, percent
+from lacuna.reporting.usability import usable
+
+Content = Mapping[str, Any]
+
+CITATIONS = {
+    "efficientnet": "Tan, M., & Le, Q. V. (2019). EfficientNet: Rethinking Model Scaling for Convolutional Neural "
+    "Networks. ICML. https://arxiv.org/abs/1905.11946",
+    "efficientnet_v2": "Tan, M., & Le, Q. V. (2021). EfficientNetV2: Smaller Models and Faster Training. ICML. "
+    "https://arxiv.org/abs/2104.00298",
+    "mobilenet_v2": "Sandler, M., Howard, A., Zhu, M., Zhmoginov, A., & Chen, L.-C. (2018). MobileNetV2: Inverted "
+    "Residuals and Linear Bottlenecks. CVPR. https://arxiv.org/abs/1801.04381",
+    "resnet": "He, K., Zhang, X., Ren, S., & Sun, J. (2016). Deep Residual Learning for Image Recognition. CVPR. "
+    "https://arxiv.org/abs/1512.03385",
+}
+"""By how the backbone's name begins; the longest beginning counts."""
+
+PROCEDURE = ("backbone", "augment", "head", "train", "optimizer", "warmup", "finetune", "class_weights", "calibrate")
+"""Blocks of params.yaml that say how the model was trained."""
+
+MOST_CLASSES = 12
+"""A target of more classes has only so many listed; bundle.json has all."""
+
+SCORES = ("precision", "recall", "f1", "average_precision", "roc_auc")
+
+
+@dataclass(frozen=True)
+class Found:
+    """The content of metrics/prepare.json and so on; `test` is that of evaluate. `origin`: as in bundle.json."""
+
+    prepare: Content
+    audit: Content
+    baseline: Content
+    explain: Content
+    test: Content
+    origin: Content
+
+
+def model_card(found: Found, classes: Mapping[str, Sequence[str]], params: Params) -> str:
+    """The card as Markdown; `classes` are those of each target. The same content gives the same bytes."""
+    template = files("lacuna.reporting").joinpath("model_card.md.j2").read_text(encoding="utf-8")
+    environment = Environment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False
+    )
+    environment.filters["cell"] = _plain
+    values = params.model_dump(mode="json")
+    uses = {name: usable(name, found.test, found.audit, found.baseline) for name in classes}
+    return environment.from_string(template).render(
+        front_matter=_front_matter(found, params),
+        conclusion=conclude(dict(found.test)),
+        found=found,
+        classes={name: _listed(words) for name, words in classes.items()},
+        uses=uses,
+        limits=limits(found),
+        counts=_counts(found, classes),
+        results=_results(found),
+        models=_models(found.baseline),
+        gains=[_plain(said) for said in describe_gains(found.baseline)],
+        settings=[
+            f"{block}.{key}: {value if isinstance(value, str) else json.dumps(value)}"
+            for block in PROCEDURE
+            for key, value in values[block].items()
+        ],
+        params=params,
+        weights=_weights(params),
+        citation=_citation(params.backbone.name),
+    )
+
+
+def limits(found: Found) -> list[str]:
+    """What a user of the model must know of its data and its weak places, a sentence each."""
+    said, names = [], list(found.test["targets"])
+    unknown = {name: 1 - found.prepare["targets"][name]["known_share"] for name in names}
+    if any(unknown.values()):
+        listed = ", ".join(f"{_plain(name)} {share:.0%}" for name, share in unknown.items() if share)
+        said.append(f"Labels are unknown for a share of the images ({listed}). All figures are of labelled images.")
+    for name in names:
+        one, target = found.audit["targets"].get(name, {"verdict": "learnable"}), _plain(name)
+        if one["verdict"] != "learnable":
+            said.append(f"{target}: the audit's verdict on its labels, before training, was: {one['verdict']}.")
+        metadata = one.get("metadata", {})
+        if metadata.get("verdict") == "confounded":
+            by = metadata.get("by", "properties of the files")
+            said.append(
+                f"{target} is confounded: properties of the image files alone foretell it, by {by}. The model may have "
+                "learned where images come from, which holds nowhere else."
+            )
+        if one.get("missing", {}).get("verdict") == "depends on the image":
+            said.append(
+                f"{target}: which labels are missing depends on the image, so images without a label may be of another "
+                "kind than those that the figures describe."
+            )
+        if one.get("skipped_classes"):
+            said.append(f"{target}: too few images to judge {_listed(list(one['skipped_classes']))}.")
+    for name, one in found.explain["targets"].items():
+        for where, worse in one.get("worse_slices", {}).items():
+            said.append(
+                f"{_plain(name)} is weaker where {_plain(where)}: {worse['accuracy']:.0%} of {worse['images']} "
+                f"validation images are right, {worse['rest']:.0%} elsewhere."
+            )
+        faithfulness = one.get("faithfulness")
+        if faithfulness and not faithfulness.get("shown"):  # of few images it says neither
+            said.append(f"{_plain(name)}: its heat maps are not shown to point at what the decision rests on.")
+    return said
+
+
+def _front_matter(found: Found, params: Params) -> str:
+    results = []
+    for name, figures in found.test["targets"].items():
+        metrics = [{"type": score, "value": figures[score], "name": score} for score in SCORES if score in figures]
+        results.append(
+            {
+                "task": {"type": "image-classification", "name": name},
+                "dataset": {"type": "custom", "name": "the test part of its own data", "split": "test"},
+                "metrics": metrics,
+            }
+        )
+    content = {
+        "library_name": "lacuna",
+        "pipeline_tag": "image-classification",
+        "tags": [
+            "lacuna",
+            "image-attributes",
+            "labels-with-gaps",
+            "calibrated",
+            "openvino",
+            "onnx",
+            params.backbone.name,
+        ],
+        "metrics": list(SCORES),
+        "model-index": [{"name": "lacuna", "results": results}],
+    }
+    yaml, text = YAML(), io.StringIO()
+    yaml.width = 4096
+    yaml.dump(content, text)
+    return text.getvalue()
+
+
+def _counts(found: Found, classes: Mapping[str, Sequence[str]]) -> list[Sequence[str]]:
+    rows: list[Sequence[str]] = []
+    for name in classes:
+        one = found.prepare["targets"][name]
+        parts = (f"{sum(one[part].values()):,}" for part in ("train", "val", "test"))
+        rows.append((name, f"{one['known']:,}", f"{1 - one['known_share']:.0%}", *parts))
+    return rows
+
+
+def _results(found: Found) -> list[Sequence[str]]:
+    names = ("precision", "recall", "f1", "baseline_f1", "average_precision", "roc_auc", "ece")
+    return [
+        (name, str(figures["n_known"]), *(percent(figures, one) for one in names), figures["verdict"])
+        for name, figures in found.test["targets"].items()
+    ]
+
+
+def _models(baseline: Content) -> list[Sequence[str]]:
+    return [
+        (NAMES[name], *(decimal(model["macro"], figure) for figure in SHOWN), f"{model['parameters']:,}")
+        for name, model in baseline["models"].items()
+    ]
+
+
+def _weights(params: Params) -> str:
+    known = {"imagenet": "pretrained on ImageNet", "none": "from random weights"}
+    return known.get(params.backbone.weights, "from weights of its user's own")
+
+
+def _citation(backbone: str) -> str:
+    fitting = [start for start in CITATIONS if backbone.startswith(start)]
+    return CITATIONS[max(fitting, key=len)] if fitting else ""
+
+
+def _listed(classes: Sequence[str]) -> str:
+    more = f" and {len(classes) - MOST_CLASSES} more" if len(classes) > MOST_CLASSES else ""
+    return ", ".join(_plain(name) for name in classes[:MOST_CLASSES]) + more
+
+
+def _plain(text: object) -> str:
+    """What comes from the data, without what Markdown or HTML would take for theirs, on one line."""
+    line = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;")
+    return "".join(f"\\{sign}" if sign in r"\`*_[]|#" else sign for sign in line)

@@ -1,0 +1,114 @@
+"""What a killed training needs to go on as if it had not been killed: one file, replaced after each epoch."""
+
+import contextlib
+import hashlib
+import json
+import shutil
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from lacuna.io.atomic import save_arrays
+
+Arrays = list[NDArray[Any]]
+
+CODE_OF_A_TRAINING = ("core", "features", "training")
+"""The packages whose code shapes a training: those that dvc.yaml names for its stages, too."""
+
+
+@dataclass
+class TrainingState:
+    """A phase after an epoch: everything that does not derive from (seed, epoch).
+
+    The optimizer's values include its step, its learning rate and the moving average of the weights.
+    """
+
+    weights: Arrays
+    optimizer: Arrays
+    best_weights: Arrays
+    best_log_loss: float
+    best_epoch: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    path: Path
+
+    def save(self, state: TrainingState) -> None:
+        arrays = {
+            f"{name}_{i:04d}": array
+            for name in ("weights", "optimizer", "best_weights")
+            for i, array in enumerate(getattr(state, name))
+        }
+        numbers = {"best_log_loss": state.best_log_loss, "best_epoch": state.best_epoch, "history": state.history}
+        save_arrays(self.path, {"numbers": np.array(json.dumps(numbers)), **arrays})
+
+    def load(self) -> TrainingState | None:
+        """The state after the last finished epoch, or None when there is none that can be read."""
+        if not self.path.exists():
+            return None
+        try:
+            return self._read()
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            print(f"{self.path}: damaged ({error}); training starts over", flush=True)
+            return None
+
+    def _read(self) -> TrainingState:
+        with self.path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            arrays: dict[str, Arrays] = {"weights": [], "optimizer": [], "best_weights": []}
+            for key in sorted(file.files):
+                if key != "numbers":
+                    arrays[key.rpartition("_")[0]].append(file[key])
+            numbers = json.loads(str(file["numbers"]))
+        return TrainingState(
+            arrays["weights"],
+            arrays["optimizer"],
+            arrays["best_weights"],
+            numbers["best_log_loss"],
+            numbers["best_epoch"],
+            numbers["history"],
+        )
+
+
+def fingerprint(*inputs: NDArray[Any] | str) -> str:
+    """Name a training by what goes into it, Keras' version and the code that trains included.
+
+    Only the very same training may resume from a checkpoint: no other would end with the weights it has uninterrupted.
+    """
+    digest = hashlib.sha256(version("keras").encode())
+    library = Path(__file__).parents[1]
+    for package in CODE_OF_A_TRAINING:
+        for module in sorted((library / package).rglob("*.py")):
+            digest.update(module.read_bytes())
+    for part in inputs:
+        digest.update(part.encode() if isinstance(part, str) else np.ascontiguousarray(part).tobytes())
+        digest.update(b"\0")
+    return digest.hexdigest()[:32]
+
+
+@contextlib.contextmanager
+def open_checkpoint(folder: Path, key: str) -> Iterator[Checkpoint]:
+    """Yield the checkpoint `key` below `folder`, locked; remove it when the block ends without an error.
+
+    The lock is needed because a stage lives on when the `dvc` that started it is killed: a second one waits for it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / f"{key}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print("waiting: the same training is running in another process", flush=True)
+        lock.acquire()
+    try:
+        yield Checkpoint(folder / key / "state.npz")
+        shutil.rmtree(folder / key, ignore_errors=True)
+    finally:
+        lock.release()

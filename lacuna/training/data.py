@@ -1,0 +1,96 @@
+"""What both training phases read: targets, statistics, manifest and inputs."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacuna.config.blocks import Augment, Train
+from lacuna.core.manifest import Manifest, Part
+from lacuna.core.targets import Targets
+from lacuna.errors import LacunaError
+from lacuna.features.store import FeatureStore
+from lacuna.training.batches import FeatureBatches, ImageBatches, ResampledBatches
+from lacuna.training.losses import TargetStatistics, load_statistics
+
+
+@dataclass(frozen=True)
+class LabelledBatches:
+    """Inputs in batches and their labels (n, n_targets)."""
+
+    batches: FeatureBatches | ImageBatches | ResampledBatches
+    labels: NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """`targets`, `statistics` and the manifest's labels are those of the learned targets."""
+
+    targets: Targets
+    statistics: list[TargetStatistics]
+    manifest: Manifest
+    store: FeatureStore
+    images: NDArray[np.uint8]
+
+    @classmethod
+    def open(cls, data: Path, train: Train) -> "TrainingData":
+        """Open what ingest, prepare and featurize wrote below `data`; arrays are memory-mapped.
+
+        Raises LacunaError when `train` names a target that is not there.
+        """
+        targets, manifest = open_labels(data / "prepared", train)
+        return cls(
+            targets,
+            load_statistics(data / "prepared/class_weights.json", targets),
+            manifest,
+            FeatureStore.open(data / "features"),
+            np.load(data / "images/images.npy", mmap_mode="r"),
+        )
+
+    def part(self, name: Part, inputs: NDArray[Any] | Augment, train: Train) -> LabelledBatches:
+        """The part `train`, `val` or `test`, fed from an array of the feature store or, given `Augment`, the images."""
+        manifest = self.manifest.part(name)
+        if isinstance(inputs, Augment):
+            return LabelledBatches(
+                ImageBatches(self.images, inputs, manifest.row, train.batch_size, train.seed), manifest.labels
+            )
+        return LabelledBatches(FeatureBatches(inputs, manifest.row, train.batch_size, train.seed), manifest.labels)
+
+    def identity(self) -> list[NDArray[Any] | str]:
+        """What tells this data from any other, for the fingerprint of a training."""
+        return [
+            self.store.info.checksum,
+            str(self.targets.to_json()),
+            str(self.statistics),
+            self.manifest.row,
+            self.manifest.split,
+            self.manifest.labels,
+        ]
+
+
+def open_labels(prepared: Path, train: Train) -> tuple[Targets, Manifest]:
+    """The learned targets, and the manifest with the labels of those.
+
+    Raises LacunaError when `train` names a target that is not there.
+    """
+    every = Targets.load(prepared / "targets.json")
+    learned = learned_indices(every, train)
+    manifest = Manifest.load(prepared / "manifest.csv", every)
+    return every.take(learned), replace(manifest, labels=manifest.labels[:, learned])
+
+
+def learned_indices(targets: Targets, train: Train) -> list[int]:
+    """Where the targets that are learned stand among all, in the order of all.
+
+    Raises LacunaError when `train.targets` or `train.target_weights` names none of them.
+    """
+    for key, names in (("targets", train.targets), ("target_weights", train.target_weights)):
+        for name in names:
+            if name not in targets.names:
+                raise LacunaError(
+                    f"params.yaml: train.{key} names {name!r}, which is no target of the data; "
+                    f"its targets are {', '.join(targets.names)}"
+                )
+    return [index for index, name in enumerate(targets.names) if name in train.targets or not train.targets]

@@ -1,0 +1,188 @@
+"""One training phase: epochs of batches, early stopping, and going on after a kill as if nothing had happened."""
+
+import csv
+import math
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacuna.config.blocks import Optimizer, Train
+from lacuna.core.scores import activate, average_precision, log_loss
+from lacuna.core.targets import Targets
+from lacuna.errors import DivergedError
+from lacuna.features import backend
+from lacuna.features.backend import keras
+from lacuna.io.atomic import whole_file
+from lacuna.io.progress import progress
+from lacuna.training.checkpoint import Checkpoint, TrainingState
+from lacuna.training.data import LabelledBatches
+from lacuna.training.losses import MaskedLoss, TargetStatistics
+from lacuna.training.optimizers import averaged, make_optimizer, reduce_on_plateau
+
+Row = dict[str, float]
+
+SHOWN = ("log_loss", "val_log_loss", "val_average_precision")
+
+
+@dataclass(frozen=True)
+class Phase:
+    """How one phase trains.
+
+    `patience` counts epochs without a better validation log loss; None never stops early. `factors`: by layer name,
+    what its learning rate is multiplied by; 1 for the others.
+    """
+
+    name: str
+    targets: Targets
+    statistics: list[TargetStatistics]
+    train: Train
+    optimizer: Optimizer
+    learning_rate: float
+    epochs: int
+    patience: int | None
+    factors: Mapping[str, float] = field(default_factory=dict)
+
+
+def train_phase(
+    phase: Phase,
+    model: keras.Model,
+    training: LabelledBatches,
+    validation: LabelledBatches,
+    checkpoint: Checkpoint | None = None,
+    on_epoch: Callable[[Row], None] | None = None,
+) -> tuple[list[Row], int]:
+    """Train `model` in place, leave it with the weights of its best epoch; return the history and that epoch's number.
+
+    Best is the lowest validation log loss: unweighted, masked, averaged over targets, so that runs with different
+    losses and class weights compare. Epoch 0, the model as it came, takes part: a phase never makes the model worse.
+    With a moving average of the weights, the averaged ones are validated and kept, the others go on learning.
+
+    Without a checkpoint nothing is written. `on_epoch` is called with each epoch's row of the history, instead of
+    printing it; what it raises stops the training. Raises DivergedError when the loss becomes infinite or NaN.
+    """
+    objective = MaskedLoss(phase.targets, phase.statistics, phase.train)
+    optimizer = make_optimizer(
+        phase.optimizer, model, phase.learning_rate, phase.epochs * len(training.batches), phase.factors
+    )
+    model.compile(
+        optimizer=optimizer,
+        loss=objective,
+        metrics=[keras.metrics.MeanMetricWrapper(MaskedLoss(phase.targets, phase.statistics).call, name="log_loss")],
+        jit_compile=backend.jit_compile(),
+    )
+    state = (checkpoint.load() if checkpoint else None) or TrainingState(
+        weights=model.get_weights(),
+        optimizer=_values(optimizer),
+        best_weights=model.get_weights(),
+        best_log_loss=validate(phase, model, objective, validation).get("val_log_loss", math.inf),
+    )
+    model.set_weights(state.weights)
+    _assign(optimizer, state.optimizer)
+    for epoch in range(len(state.history) + 1, phase.epochs + 1):
+        if phase.patience is not None and len(state.history) - state.best_epoch >= phase.patience:
+            break
+        _reseed_dropout(model, phase.train.seed, epoch)
+        row = {"epoch": epoch, **_train_epoch(model, training, epoch)}
+        with averaged(model):
+            row |= validate(phase, model, objective, validation)
+            weights = model.get_weights()
+        if not all(map(math.isfinite, row.values())):
+            raise DivergedError(
+                f"{phase.name} diverged: its loss is not finite after epoch {epoch}; lower {phase.name}.learning_rate"
+            )
+        state.history.append(row)
+        if row.get("val_log_loss", math.inf) < state.best_log_loss:
+            state.best_weights, state.best_log_loss, state.best_epoch = weights, row["val_log_loss"], epoch
+        reduce_on_plateau(optimizer, phase.optimizer, epoch - state.best_epoch)
+        state.weights, state.optimizer = model.get_weights(), _values(optimizer)
+        if checkpoint:
+            checkpoint.save(state)
+        (on_epoch or _print_row(phase))(row)
+    model.set_weights(state.best_weights)
+    if state.best_epoch == 0 and not on_epoch:
+        print(f"{phase.name}: no epoch improved the validation log loss, the weights it started from are kept")
+    return state.history, state.best_epoch
+
+
+def _print_row(phase: Phase) -> Callable[[Row], None]:
+    def show(row: Row) -> None:
+        shown = "  ".join(f"{name} {row[name]:.4f}" for name in SHOWN if name in row)
+        print(f"{phase.name} epoch {row['epoch']}/{phase.epochs}  {shown}", flush=True)
+
+    return show
+
+
+def _train_epoch(model: keras.Model, part: LabelledBatches, epoch: int) -> Row:
+    """One pass over a part; the objective and the log loss, averaged over its images as they were trained on."""
+    totals = {"loss": 0.0, "log_loss": 0.0}
+    batches = part.batches.epoch(epoch)
+    for chosen, inputs in progress(batches, total=len(part.batches), what=f"epoch {epoch}", unit="batches"):
+        logs = model.train_on_batch(inputs, part.labels[chosen], return_dict=True)
+        for figure in totals:
+            totals[figure] += float(logs[figure]) * len(chosen)
+    return {figure: total / len(part.labels) for figure, total in totals.items()}
+
+
+def predict_logits(model: keras.Model, part: LabelledBatches) -> NDArray[np.float32]:
+    """The logits (n, n_logits) of a part's clean images."""
+    return np.concatenate([model.predict_on_batch(inputs) for inputs in part.batches.clean()])
+
+
+def validate(phase: Phase, model: keras.Model, objective: MaskedLoss, part: LabelledBatches) -> Row:
+    """The objective, the log loss and the average precision on a part; the last two also per target.
+
+    A figure that the known labels do not define is left out.
+    """
+    logits = predict_logits(model, part)
+    row = {"val_loss": float(keras.ops.mean(objective.call(part.labels, keras.ops.convert_to_tensor(logits))))}
+    for index, (target, columns) in enumerate(zip(phase.targets, phase.targets.slices, strict=True)):
+        labels, probabilities = part.labels[:, index], activate(target, logits[:, columns])
+        if (labels >= 0).any():
+            row[f"val_log_loss_{target.name}"] = log_loss(labels, probabilities)
+        precision = average_precision(labels, probabilities)
+        if precision is not None:
+            row[f"val_average_precision_{target.name}"] = precision
+    for figure in ("val_log_loss", "val_average_precision"):
+        values = [value for name, value in row.items() if name.startswith(f"{figure}_")]
+        if values:
+            row[figure] = float(np.mean(values))
+    return row
+
+
+def write_history(path: Path, phase: str, history: list[Row], targets: Targets) -> None:
+    """Write the history as CSV, a row per epoch, for `dvc plots`."""
+    figures = ["loss", "val_loss", "log_loss", "val_log_loss", "val_average_precision"]
+    figures += [f"val_{figure}_{name}" for name in targets.names for figure in ("log_loss", "average_precision")]
+    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ["phase", "epoch", *figures], lineterminator="\n")
+        writer.writeheader()
+        for row in history:
+            known = {name: f"{row[name]:.6f}" for name in figures if name in row}
+            writer.writerow({"phase": phase, "epoch": int(row["epoch"]), **known})
+
+
+def count_parameters(model: keras.Model) -> dict[str, int]:
+    """How many parameters a phase trains, of how many it runs."""
+    trained = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    return {"parameters_trained": trained, "parameters": int(model.count_params())}
+
+
+def _reseed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
+    """Have dropout draw the same masks in an epoch whether or not the training was interrupted before it."""
+    for layer in backend.flat_layers(model):
+        if isinstance(layer, keras.layers.Dropout) and getattr(layer, "seed_generator", None) is not None:
+            state = np.random.SeedSequence([seed, epoch, zlib.crc32(layer.name.encode())]).generate_state(2)
+            layer.seed_generator.state.assign(state.astype(layer.seed_generator.state.dtype))
+
+
+def _values(optimizer: keras.Optimizer) -> list[NDArray[np.generic]]:
+    return [keras.ops.convert_to_numpy(variable) for variable in optimizer.variables]
+
+
+def _assign(optimizer: keras.Optimizer, values: list[NDArray[np.generic]]) -> None:
+    for variable, value in zip(optimizer.variables, values, strict=True):
+        variable.assign(value)

@@ -1,0 +1,168 @@
+"""What `decode` makes of every kind of image file, and which it refuses."""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lacuna.data.images.decode import UnreadableImageError, decode, decode_with_origin
+
+
+def encoded(image: Image.Image, file_format: str = "PNG", **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, file_format, **options)
+    return file.getvalue()
+
+
+def decoded(content: bytes | Path, size: int = 32, resize: str = "stretch", max_pixels: int = 10_000) -> np.ndarray:
+    return decode(content, size=size, resize=resize, max_pixels=max_pixels)
+
+
+def test_colours_keep_their_places() -> None:
+    image = Image.new("RGB", (64, 64), (200, 30, 90))
+    image.paste((10, 220, 40), (32, 0, 64, 64))
+    pixels = decoded(encoded(image))
+    assert pixels.shape == (32, 32, 3)
+    assert pixels.dtype == np.uint8
+    assert pixels[5, 5].tolist() == [200, 30, 90]
+    assert pixels[5, 28].tolist() == [10, 220, 40]
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (Image.new("L", (32, 32), 77), (77, 77, 77)),
+        (Image.new("1", (32, 32), 1), (255, 255, 255)),
+        (Image.new("RGBA", (32, 32), (255, 0, 0, 0)), (255, 255, 255)),
+        (Image.new("RGBA", (32, 32), (255, 0, 0, 51)), (255, 204, 204)),
+        (Image.new("LA", (32, 32), (0, 51)), (204, 204, 204)),
+        (Image.new("RGB", (32, 32), (9, 90, 200)).convert("P", palette=Image.Palette.ADAPTIVE), (9, 90, 200)),
+        (Image.fromarray(np.full((32, 32), 32768, np.uint16)), (127, 127, 127)),
+        (Image.fromarray(np.full((32, 32), 65535, np.uint16)), (255, 255, 255)),
+    ],
+    ids=["grey", "1-bit", "transparent", "one fifth opaque", "grey with alpha", "palette", "16-bit", "16-bit white"],
+)
+def test_every_mode_becomes_rgb_on_white(image: Image.Image, expected: tuple[int, int, int]) -> None:
+    assert np.abs(decoded(encoded(image)).astype(int) - expected).max() <= 1
+
+
+def test_a_transparent_palette_entry_is_white() -> None:
+    image = Image.new("P", (32, 32), 0)
+    image.putpalette([0, 0, 0, 255, 0, 0])
+    assert decoded(encoded(image, transparency=0)).min() == 255
+
+
+@pytest.mark.parametrize("file_format", ["TIFF", "PPM"])
+def test_sixteen_bit_grey_in_other_formats(file_format: str) -> None:
+    ramp = np.linspace(0, 65535, 32).astype(np.uint16)
+    pixels = decoded(encoded(Image.fromarray(np.tile(ramp, (32, 1))), file_format))
+    assert np.abs(pixels[0, :, 0].astype(int) - ramp // 257).max() <= 1
+
+
+def test_cmyk_jpeg() -> None:
+    content = encoded(Image.new("CMYK", (64, 64), (0, 255, 255, 0)), "JPEG", quality=100)
+    assert np.abs(decoded(content)[16, 16].astype(int) - (255, 0, 0)).max() <= 3
+
+
+@pytest.mark.parametrize(("file_format", "mode"), [("JPEG", "RGB"), ("PNG", "RGBA"), ("WEBP", "RGB"), ("TIFF", "L")])
+@pytest.mark.parametrize(("orientation", "corner"), [(1, (4, 4)), (3, (28, 28)), (6, (4, 28)), (8, (28, 4))])
+def test_exif_orientation_is_applied(file_format: str, mode: str, orientation: int, corner: tuple[int, int]) -> None:
+    image = Image.new(mode, (64, 64), "black")
+    image.paste("white", (0, 0, 16, 16))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    pixels = decoded(encoded(image, file_format, exif=exif.tobytes()))
+    bright = [(y, x) for y, x in ((4, 4), (4, 28), (28, 4), (28, 28)) if pixels[y, x].mean() > 200]
+    assert bright == [corner]
+
+
+def test_pad_keeps_the_aspect_and_stretch_does_not() -> None:
+    content = encoded(Image.new("RGB", (64, 16), "black"))
+    padded = decoded(content, resize="pad")
+    assert (padded[:12] == 255).all()
+    assert (padded[12:20] == 0).all()
+    assert (padded[20:] == 255).all()
+    assert (decoded(content, resize="stretch") == 0).all()
+
+
+def test_pad_keeps_a_hair_line_visible() -> None:
+    assert (decoded(encoded(Image.new("RGB", (1, 2000), "black")), resize="pad") == 0).any()
+
+
+def test_a_large_jpeg_is_as_good_as_its_full_decoding() -> None:
+    x, y = np.meshgrid(np.arange(640), np.arange(640))
+    smooth = np.stack([x / 2.6, y / 2.6, (x + y) / 5.2], axis=2).astype(np.uint8)
+    content = encoded(Image.fromarray(smooth), "JPEG", quality=95)
+    full = Image.open(io.BytesIO(content)).resize((32, 32), Image.Resampling.BOX)
+    difference = decoded(content, max_pixels=10**6).astype(int) - np.asarray(full)
+    assert np.abs(difference).max() <= 4
+
+
+@pytest.mark.parametrize(("file_format", "mode"), [("JPEG", "L"), ("JPEG", "CMYK"), ("PNG", "LA"), ("WEBP", "RGB")])
+@pytest.mark.parametrize(("orientation", "width", "height"), [(1, 400, 90), (3, 400, 90), (6, 90, 400), (8, 90, 400)])
+def test_the_origin_is_the_file_and_not_the_working_image(
+    tmp_path: Path, file_format: str, mode: str, orientation: int, width: int, height: int
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "picture.png"
+    path.write_bytes(encoded(Image.new(mode, (400, 90)), file_format, exif=exif.tobytes()))
+    origin = decode_with_origin(path, size=32, resize="pad", max_pixels=10**6).origin
+    assert origin == (file_format, mode, width, height, path.stat().st_size)
+
+
+def test_path_and_content_decode_alike(tmp_path: Path) -> None:
+    content = encoded(Image.new("RGB", (20, 30), "teal"), "WEBP")
+    path = tmp_path / "picture.jpg"  # the suffix is wrong, as it often is
+    path.write_bytes(content)
+    assert (decoded(path) == decoded(content)).all()
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that claims a size and holds next to nothing."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty file"),
+        (b"Dear diary, this is no image.", "not an image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", "not an image"),
+        (encoded(Image.new("RGB", (90, 90), "red"), "JPEG")[:-300], "truncated"),
+        (encoded(Image.effect_noise((90, 90), 50), "PNG")[:3000], "truncated"),
+        (png_header(40_000, 40_000), "too many pixels: 40000 x 40000, at most 10000"),
+        (encoded(Image.new("F", (9, 9), 0.5), "TIFF"), "32-bit"),
+        (encoded(Image.new("I", (9, 9), 5), "TIFF"), "32-bit"),
+    ],
+    ids=["empty", "text", "postscript", "truncated JPEG", "truncated PNG", "bomb", "float", "32-bit integers"],
+)
+def test_what_cannot_be_used_is_refused_with_the_reason(content: bytes, reason: str) -> None:
+    with pytest.raises(UnreadableImageError, match=reason):
+        decoded(content)
+
+
+def test_one_pixel_too_many() -> None:
+    content = encoded(Image.new("L", (10, 11)))
+    decoded(content, max_pixels=110)
+    with pytest.raises(UnreadableImageError, match="at most 109"):
+        decoded(content, max_pixels=109)
+
+
+def test_missing_file_and_broken_link(tmp_path: Path) -> None:
+    (tmp_path / "link.png").symlink_to(tmp_path / "nowhere.png")
+    with pytest.raises(UnreadableImageError, match="no such file"):
+        decoded(tmp_path / "nothing.png")
+    with pytest.raises(UnreadableImageError, match="broken link"):
+        decoded(tmp_path / "link.png")
+    with pytest.raises(UnreadableImageError, match="cannot be read: Is a directory"):
+        decoded(tmp_path)

@@ -1,0 +1,198 @@
+"""Label files as people write them, and where the errors in them point."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lacuna.config.blocks import Data
+from lacuna.data.labels.sources import Dropped, LabelFile, read_labels
+from lacuna.errors import LacunaError
+from tests.idx_files import write_idx_folder
+
+
+@pytest.fixture
+def read(tiny_project: Any, tmp_path: Path) -> Any:
+    def read(content: str | bytes, **changes: object) -> LabelFile:
+        path = tmp_path / "labels.csv"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        defaults = {"group_column": "", "labels": "labels.csv", "targets": {"red": "binary", "kind": "categorical"}}
+        changed = {f"data.{key}": value for key, value in {**defaults, **changes}.items()}
+        data: Data = tiny_project(changed).data
+        return read_labels(data, [])
+
+    return read
+
+
+def test_labels_txt_names_its_columns_by_number(read: Any) -> None:
+    found = read("a.jpg 1 NA 0\n\nb.jpg\t0  1 NA\n", source="labels_txt", targets={})
+    assert found.targets == {"attribute_1": "binary", "attribute_2": "binary", "attribute_3": "binary"}
+    assert [(row.line, row.image, row.labels) for row in found.rows] == [
+        (1, "a.jpg", ("1", "NA", "0")),
+        (3, "b.jpg", ("0", "1", "NA")),
+    ]
+
+
+def test_labels_txt_with_names(read: Any) -> None:
+    found = read("a.jpg 1 boot\n", source="labels_txt")
+    assert found.targets == {"red": "binary", "kind": "categorical"}
+    assert found.rows[0].labels == ("1", "boot")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "labels.csv: the label file is empty"),
+        (" \n\n", "labels.csv: the label file is empty"),
+        ("a.jpg 1 0\nb.jpg 1\n", r"labels.csv:2: expected an image and 2 labels .* received 1 labels: 'b.jpg 1'"),
+        ("a.jpg 1 0\n\nb.jpg 1 0 1\n", "labels.csv:3: expected an image and 2 labels .* received 3"),
+        ("a.jpg\n", "labels.csv:1: expected an image and some labels"),
+        ("a.jpg 1 0\nb.jpg 1 maybe\n", "labels.csv:2: 'maybe' is no label of the binary target attribute_2"),
+        (
+            "a.jpg 1\nb\u00e9.jpg 0\n".encode("latin-1"),
+            r"labels.csv:2: not UTF-8 text \(byte 0xe9\).* Latin-1.*iconv -f LATIN1 -t UTF-8 labels.csv",
+        ),
+        ("a.jpg 1\n".encode("utf-16"), r"labels.csv: UTF-16 text, expected UTF-8; .*iconv -f UTF-16"),
+    ],
+    ids=["empty", "blank", "too few", "too many", "no label", "unknown token", "Latin-1", "UTF-16"],
+)
+def test_errors_in_labels_txt_name_file_and_line(read: Any, content: str | bytes, message: str) -> None:
+    with pytest.raises(LacunaError, match=message):
+        read(content, source="labels_txt", targets={})
+
+
+def test_a_missing_label_file_is_named(tiny_project: Any) -> None:
+    with pytest.raises(LacunaError, match=r"nowhere.csv: no such file; data.labels"):
+        read_labels(tiny_project({"data.labels": "nowhere.csv"}).data, [])
+
+
+def test_table_reads_the_columns_it_is_told(read: Any) -> None:
+    content = '\ufeffname,kind,red,who,part\r\n"a, b.jpg", boot ,yes,anna,Train\r\n\r\nc.jpg,,NA,,\r\n'
+    found = read(content, image_column="name", group_column="who", split_column="part")
+    assert [tuple(row) for row in found.rows] == [
+        (2, "a, b.jpg", ("yes", "boot"), "anna", "Train"),
+        (4, "c.jpg", ("NA", ""), "", ""),
+    ]
+
+
+def test_rows_with_unquoted_commas_are_skipped_and_counted(read: Any) -> None:
+    good = "".join(f"{number}.jpg,1,boot\n" for number in range(60))
+    found = read("image,red,kind\n" + good + "x.jpg,1,boot, brown\n" + "y.jpg,1,hat\n" + "z.jpg,1\n")
+    assert [row.image for row in found.rows[60:]] == ["y.jpg"]
+    assert found.malformed == (
+        Dropped(62, "", "4 cells, the header has 3"),
+        Dropped(64, "", "2 cells, the header has 3"),
+    )
+
+
+def test_a_quote_that_is_not_closed_loses_no_line_in_silence(read: Any) -> None:
+    good = "".join(f"{number}.jpg,1,boot\n" for number in range(100))
+    found = read("image,red,kind\n" + good + 'x.jpg,1,"boot\ny.jpg,1,hat\nz.jpg,"1",hat\n' + good)
+    assert [one.line for one in found.malformed] == [102, 103, 104]
+    assert found.malformed[0].reason == "lines 102 to 104 are one row of 4 cells: a double quote is not closed"
+    assert len(found.rows) == 200
+
+
+def test_a_row_over_several_lines_is_named_by_its_first(read: Any) -> None:
+    found = read('image,red,kind,note\na.jpg,1,boot,"one\ntwo"\nb.jpg,0,hat,\n')
+    assert [(row.line, row.image) for row in found.rows] == [(2, "a.jpg"), (4, "b.jpg")]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("picture,red,kind\na.jpg,1,boot\n", "labels.csv:1: no column 'image' .*'picture', 'red', 'kind'"),
+        ("image,kind\na.jpg,boot\n", r"labels.csv:1: no column 'red' \(data.targets\)"),
+        ("image,red,kind,red\na.jpg,1,boot,0\n", "labels.csv:1: more than one column 'red'"),
+        ("image,red,kind\n", "labels.csv: no row below the header"),
+        ("image,red,kind\na,1,x\nb,1\nc,0,y\n", "labels.csv:3: 1 of 3 rows don't have the header's 3 cells"),
+        ("image,red,kind\na,1,x\nb,2,x\n", "labels.csv:3: '2' is no label of the binary target red"),
+        ("image,red,kind\na,1," + "x" * 200_000, "labels.csv:2: not valid CSV: field larger"),
+    ],
+    ids=["no image column", "no target column", "column twice", "no rows", "too few fields", "unknown token", "no CSV"],
+)
+def test_errors_in_tables_name_file_and_line(read: Any, content: str, message: str) -> None:
+    with pytest.raises(LacunaError, match=message):
+        read(content)
+
+
+@pytest.fixture
+def read_folder(tiny_project: Any, tmp_path: Path) -> Any:
+    """Read class folders with these images and folders in them."""
+
+    def read(images: list[str], folders: tuple[str, ...] = (), targets: dict[str, str] | None = None) -> LabelFile:
+        for folder in (*folders, *(str(Path(image).parent) for image in images)):
+            (tmp_path / "raw" / folder).mkdir(parents=True, exist_ok=True)
+        changes = {"source": "folders", "path": "raw", "labels": "raw", "targets": targets or {}}
+        return read_labels(tiny_project({f"data.{key}": value for key, value in changes.items()}).data, images)
+
+    return read
+
+
+def test_folders_are_classes(read_folder: Any) -> None:
+    found = read_folder(["cat/1.png", "cat/old/2.png", "dog/1.png"], targets={"animal": "categorical"})
+    assert found.targets == {"animal": "categorical"}
+    assert [(row.image, row.labels, row.split) for row in found.rows] == [
+        ("cat/1.png", ("cat",), ""),
+        ("cat/old/2.png", ("cat",), ""),
+        ("dog/1.png", ("dog",), ""),
+    ]
+    assert found.notes == ()
+
+
+def test_folders_named_like_splits_give_the_split(read_folder: Any) -> None:
+    found = read_folder(["Train/cat/1.png", "validation/cat/1.png", "test/dog/1.png"])
+    assert found.targets == {"class": "categorical"}
+    assert [(row.labels, row.split) for row in found.rows] == [
+        (("cat",), "Train"),
+        (("cat",), "validation"),
+        (("dog",), "test"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("images", "folders", "note"),
+    [
+        (["cat/1.png", "x.png"], (), "1 images lie outside of the class folders and have no class: x.png"),
+        (["train/cat/1.png", "train/x.png"], (), "1 images lie outside of the class folders .*: train/x.png"),
+        (
+            ["cat/1.png"],
+            ("dog", "bird", "cat/deep", ".git"),
+            "2 folders where a class belongs hold no image: bird, dog",
+        ),
+        (["train/cat/1.png", "test/dog/1.png"], ("test/cat", "val"), "2 folders .* hold no image: test/cat, val"),
+        (["cat/1.png"], tuple("abcdefg"), "7 folders where a class belongs hold no image: a, b, c, d, e, ..."),
+    ],
+    ids=["image in the root", "image in a split", "empty class", "empty class in a split", "many"],
+)
+def test_what_is_no_class_folder_is_said_by_name(
+    read_folder: Any, images: list[str], folders: tuple[str, ...], note: str
+) -> None:
+    (said,) = read_folder(images, folders).notes
+    assert re.fullmatch(note, said)
+
+
+def test_a_folder_of_images_without_class_folders_is_an_error(read_folder: Any) -> None:
+    with pytest.raises(LacunaError, match=r"raw: all 2 images lie outside of class folders, such as a.png; expected"):
+        read_folder(["a.png", "b.png"])
+
+
+def read_idx(tiny_project: Any, **changes: object) -> LabelFile:
+    settings = {"source": "idx", "path": "raw", "labels": "raw", "targets": {}, **changes}
+    return read_labels(tiny_project({f"data.{key}": value for key, value in settings.items()}).data, [])
+
+
+def test_idx_labels_are_numbers_or_names_and_the_test_part_stays(tiny_project: Any, tmp_path: Path) -> None:
+    write_idx_folder(tmp_path / "raw", train=5, test=2)
+    found = read_idx(tiny_project)
+    assert found.targets == {"class": "categorical"}
+    assert [(row.image, row.labels, row.split) for row in found.rows[3:6]] == [
+        ("train/00003", ("3",), "train"),
+        ("train/00004", ("0",), "train"),
+        ("t10k/00000", ("0",), "test"),
+    ]
+    (tmp_path / "raw" / "classes.txt").write_text("boot\nshoe\nhat\nAnkle boot\n\n")
+    found = read_idx(tiny_project, targets={"clothing": "categorical"})
+    assert found.targets == {"clothing": "categorical"}
+    assert [row.labels[0] for row in found.rows] == ["boot", "shoe", "hat", "Ankle boot", "boot", "boot", "shoe"]

@@ -1,0 +1,220 @@
+"""The space in params.yaml, what a setting scores, and a whole search as a user runs it."""
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from ruamel.yaml import YAML
+
+from lacuna.config.load import load_params, parse_params
+from lacuna.config.params import Params
+from lacuna.config.search_space import STAGE_OF, Range, get_value, set_values, typed_space
+from lacuna.errors import LacunaError
+from lacuna.tuning.plots import importances, plot_search
+from lacuna.tuning.report import summary, write_trials
+from lacuna.tuning.search import Plan, make_study, search
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def with_space(space: dict[str, Any]) -> Params:
+    content = YAML(typ="safe", pure=True).load(REPOSITORY / "params.yaml")
+    content["tune"]["space"] = space
+    return parse_params(content)
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ({"head.drop": {"low": 0.1, "high": 0.2}}, "tune.space.head.drop: params.yaml has no such key"),
+        ({"dropout": {"low": 0.1, "high": 0.2}}, "tune.space.dropout: params.yaml has no such key"),
+        ({"augment.zoom": {"low": 0.1, "high": 0.2}}, "tune.space.augment.zoom: read by featurize"),
+        ({"class_weights.max": {"low": 2, "high": 9}}, "tune.space.class_weights.max: read by prepare"),
+        ({"finetune.unfreeze": {"choices": [3, 27]}}, "tune.space.finetune.unfreeze: read by featurize"),
+        ({"calibrate.rule": {"choices": ["cost", "fixed"]}}, "tune.space.calibrate.rule: read by calibrate"),
+        ({"tune.trials": {"low": 1, "high": 2}}, "tune.space.tune.trials: read by no stage"),
+        ({"train.seed": {"low": 1, "high": 2}}, "tune.space.train.seed: every setting is trained with the same seeds"),
+        ({"head.dropout": {"low": 0.1, "high": 1.5}}, "head.dropout: high: should be less than 1, received 1.5"),
+        ({"train.batch_size": {"low": 16, "high": 64.0}}, "train.batch_size: high: should be a valid integer"),
+        ({"train.loss": {"choices": ["focal", "hinge"]}}, "train.loss: choice 'hinge': should be 'focal'"),
+        ({"train.loss": {"low": 1, "high": 2}}, "train.loss: low: should be 'focal'"),
+        ({"head.dropout": {"low": 0.5, "high": 0.1}}, "head.dropout: low must be below high, received 0.5 and 0.1"),
+        ({"head.dropout": {"low": 0.5}}, "head.dropout: expected {low: , high: }"),
+        ({"head.dropout": {}}, "head.dropout: expected {low: , high: }"),
+        ({"head.dropout": {"low": 0, "high": 0.5, "log": True}}, "with log, low must be above 0, received 0"),
+        ({"head.dropout": {"low": 0, "high": 0.5, "choices": [0.1]}}, "head.dropout: expected {low: , high: }"),
+        ({"head.dropout": {"choices": [0.1, 0.1]}}, "choices must be two or more that differ"),
+        ({"head.dropout": {"low": 0, "hgih": 1}}, "tune.space.head.dropout.hgih: unknown key, did you mean high?"),
+        ({"head.dropout": {"low": "a", "high": 1}}, "tune.space.head.dropout.low"),
+        ({}, "tune.space: expected at least 1 item"),
+    ],
+)
+def test_a_space_that_cannot_be_searched_is_refused_before_any_training(space, message):
+    with pytest.raises(LacunaError) as caught:
+        with_space(space)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_earlier_stages_read_is_known_to_the_space():
+    """A parameter read by a stage before training must not be searched: compare with dvc.yaml."""
+    stages = YAML(typ="safe").load(REPOSITORY / "dvc.yaml")["stages"]
+    trained = {key for name in ("train_warmup", "train_finetune") for key in stages[name]["params"]}
+    for name in ("sample", "ingest", "prepare", "featurize"):
+        for key in stages[name]["params"]:
+            block = key.partition(".")[0]
+            assert key in STAGE_OF or block in STAGE_OF, f"{name} reads {key}"
+            assert key not in trained or block in STAGE_OF
+
+
+def test_whole_numbers_stay_whole_and_other_ends_become_floats():
+    params = with_space(
+        {"train.gamma": {"low": 0, "high": 3}, "head.hidden_units": {"low": 0, "high": 64}, "train.loss": {
+            "choices": ["focal", "cross_entropy"]}}
+    )  # fmt: skip
+    space = typed_space(params, params.tune.space)
+    assert isinstance(space["train.gamma"].low, float)
+    assert isinstance(space["head.hidden_units"].high, int)
+    assert space["train.loss"].choices == ("focal", "cross_entropy")
+
+
+def test_values_are_set_by_their_keys_and_nothing_else_changes():
+    params = load_params(REPOSITORY / "params.yaml")
+    changed = set_values(params, {"head.dropout": 0.11, "train.loss": "cross_entropy"})
+    assert get_value(changed, "head.dropout") == 0.11
+    assert set_values(changed, {"head.dropout": params.head.dropout, "train.loss": params.train.loss}) == params
+
+
+PLAN = Plan(
+    {"head.dropout": Range(low=0.0, high=0.6), "train.loss": Range(choices=("focal", "cross_entropy"))}, 9, 2, True
+)
+DEFAULTS = {"head.dropout": 0.3, "train.loss": "focal"}
+
+
+def quality(values, seed, report):
+    noise = 0.003 * np.random.default_rng([seed, round(1000 * values.get("head.dropout", 0.3))]).normal()
+    return 0.8 - abs(values.get("head.dropout", 0.3) - 0.1) + 0.01 * (values.get("train.loss") == "focal") + noise
+
+
+def test_the_table_shows_the_best_first_and_the_csv_every_setting(tmp_path):
+    study = make_study(PLAN)
+    search(study, PLAN, quality, lambda _: None)
+    table = summary(study, PLAN, "average_precision", None)
+    assert table.startswith("9 settings of 2 seeds, ")
+    rows = [line.split() for line in table.splitlines()[3:9]]
+    assert rows[0][0] == "default"
+    means = [float(row[1]) for row in rows[1:]]
+    assert means == sorted(means, reverse=True)
+    assert "flatter the winner" in table
+    write_trials(tmp_path / "trials.csv", study, PLAN)
+    with (tmp_path / "trials.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == 9
+    for line in lines:
+        if line["mean"]:
+            seeds = [quality({"head.dropout": float(line["head.dropout"]), "train.loss": line["train.loss"]}, s, None)
+                     for s in (0, 1)]  # fmt: skip
+            assert float(line["mean"]) == pytest.approx(np.mean(seeds), abs=1e-5)
+        else:
+            assert line["ended_early"]
+
+
+def test_pictures_are_drawn_and_the_parameter_that_matters_comes_first(tmp_path):
+    study = make_study(PLAN)
+    search(study, PLAN, quality, lambda _: None)
+    paths = plot_search(tmp_path, study, PLAN, "average_precision", DEFAULTS)
+    assert [path.name for path in paths] == ["history.png", "space.png", "importance.png"]
+    assert all(path.stat().st_size > 10_000 for path in paths)
+    assert next(iter(importances(study))) == "head.dropout"
+
+
+def test_pictures_are_drawn_of_a_search_that_has_hardly_begun(tmp_path):
+    plan = Plan(PLAN.space, 1, 1, True)
+    study = make_study(plan)
+    search(study, plan, quality, lambda _: None)
+    paths = plot_search(tmp_path, study, plan, "log_loss", DEFAULTS)
+    assert [path.name for path in paths] == ["history.png", "space.png"]
+
+
+SMALL = {
+    "sample.images": 60, "data.image_size": 64, "augment.views": 1, "train.loss": "cross_entropy",
+    "warmup.epochs": 3, "finetune.epochs": 1, "finetune.unfreeze": 3, "evaluate.bootstrap": 50,
+    "tune.trials": 2, "tune.seeds": 2, "tune.figure": "log_loss",
+}  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_best_of_a_whole_search_becomes_an_experiment_and_an_mlflow_run(tmp_path, monkeypatch):
+    root = tmp_path / "project"
+    for name, value in {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.org",
+        "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@example.org",
+        "DVC_SITE_CACHE_DIR": str(tmp_path / "site"),
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME", "PYTHONPATH"):
+        monkeypatch.delenv(name, raising=False)
+    for folder in ("lacuna", "stages", "corrections", ".dvc"):
+        shutil.copytree(
+            REPOSITORY / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__", "cache", "tmp")
+        )
+    for name in ("dvc.yaml", "requirements-serve.txt", ".gitignore", ".dvcignore"):
+        shutil.copy(REPOSITORY / name, root / name)
+    yaml = YAML()
+    content = yaml.load(REPOSITORY / "params.yaml")
+    for key, value in SMALL.items():
+        block, _, name = key.partition(".")
+        content[block][name] = value
+    content["tune"]["space"] = {"warmup.learning_rate": {"low": 2e-3, "high": 2e-2, "log": True}}
+    yaml.dump(content, root / "params.yaml")
+
+    def run(*command: str) -> str:
+        done = subprocess.run(command, cwd=root, text=True, capture_output=True, timeout=1000)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run("git", "init", "--quiet")
+    run("git", "add", ".")
+    run("git", "commit", "--quiet", "--message", "start")
+    out = run(sys.executable, "-m", "lacuna", "tune")
+    assert "2 settings of 2 seeds" in out
+    (folder,) = (root / "runs/tune").iterdir()
+    assert {"study.db", "trials.csv", "summary.txt", "history.png", "space.png"} <= {p.name for p in folder.iterdir()}
+
+    experiments = run("dvc", "exp", "list", "--name-only").split()
+    assert len(experiments) == 1, out
+    assert experiments[0].startswith(folder.name)
+    with (folder / "trials.csv").open(newline="") as file:
+        best = min((line for line in csv.DictReader(file) if line["mean"]), key=lambda line: float(line["mean"]))
+    assert load_params(root / "params.yaml").warmup.learning_rate == float(best["warmup.learning_rate"])
+    assert (root / "metrics/validation.json").exists()
+
+    client = MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
+    runs = client.search_runs([client.get_experiment_by_name("lacuna").experiment_id])
+    (parent,) = (one for one in runs if one.info.run_name == folder.name)
+    assert parent.data.metrics["log_loss/best"] == pytest.approx(float(best["mean"]), abs=1e-5)
+    children = [one for one in runs if one.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    assert {one.info.run_name for one in children} == {"setting 1", "setting 2"}
+    assert any(one.info.run_name == experiments[0] for one in runs)
+
+    # With its first seed the winner is the very training that the experiment repeats.
+    losses = []
+    for phase in ("warmup", "finetune"):
+        with (root / f"plots/history_{phase}.csv").open(newline="") as file:
+            losses += [float(line["val_log_loss"]) for line in csv.DictReader(file)]
+    assert float(best["seed_0"]) == pytest.approx(min(losses), abs=2e-3)
+
+    trained = (folder / "trials.csv").read_bytes()
+    run("git", "checkout", "params.yaml")
+    again = run(sys.executable, "-m", "lacuna", "tune")
+    assert "setting 1 of" not in again
+    assert (folder / "trials.csv").read_bytes() == trained
+    assert load_params(root / "params.yaml").warmup.learning_rate == float(best["warmup.learning_rate"])
