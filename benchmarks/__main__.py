@@ -9,7 +9,7 @@ promises     whether --min-precision keeps its promise, on the data in the worki
 truth        whether the intervals on the default data cover the withheld truth (after `dvc repro`)
 inference    time of the exported networks against Keras, and what fewer digits cost (after `dvc repro`)
 backbones    quality and speed of those whose weights need no download
-familiarity  which distance from the training images finds images of another kind
+out_of_distribution  which distance from the training images finds images of another kind
 verdicts     how often verdicts and intervals err on simulated targets
 service      the HTTP service under load, with and without micro-batching (--bundle)
 hostile      1,000 hostile uploads to the service: its answers and its memory (--bundle)
@@ -38,8 +38,8 @@ def main() -> None:
         choices=["all", *NAMES],
     )
     parser.add_argument("--fashion", type=Path, help="folder with styles.csv and images/ of the fashion products")
-    parser.add_argument("--chest", type=Path, help="familiarity: folder of the X-rays' class folders")
-    parser.add_argument("--aimonk", type=Path, help="familiarity: folder with images/ of the garment photos")
+    parser.add_argument("--chest", type=Path, help="out_of_distribution: folder of the X-rays' class folders")
+    parser.add_argument("--aimonk", type=Path, help="out_of_distribution: folder with images/ of the garment photos")
     parser.add_argument("--images", type=int, default=1500)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--size", type=int, default=128, help="backbones: side of the images in pixels")
@@ -84,10 +84,10 @@ def main() -> None:
         experiments(arguments.fashion.resolve(), arguments.images)
     if arguments.name in ("memory", "all"):
         memory(arguments.fashion.resolve(), (1000, 10_000))
-    if arguments.name in ("familiarity", "all"):
-        from benchmarks.familiarity import familiarity  # loads Keras
+    if arguments.name in ("out_of_distribution", "all"):
+        from benchmarks.out_of_distribution import out_of_distribution  # loads Keras
 
-        familiarity(arguments.fashion, arguments.chest, arguments.aimonk)
+        out_of_distribution(arguments.fashion, arguments.chest, arguments.aimonk)
     if arguments.name in ("backbones", "all"):
         backbones(arguments.fashion.resolve(), arguments.images, arguments.size)
     if arguments.name in ("speed", "all"):

@@ -42,7 +42,7 @@ from benchmarks.project import dvc, machine, make_project
 from lacuna.config.load import load_params
 from lacuna.config.params import Params
 from lacuna.core.manifest import Manifest
-from lacuna.core.scores import Floats, activate, ranking_figures
+from lacuna.core.scores import Floats, activate, ranking_metrics
 from lacuna.core.targets import Targets
 from lacuna.data.labels.class_weights import weigh_targets
 from lacuna.features import backend
@@ -96,7 +96,7 @@ def score(targets: Targets, labels: Labels, logits: NDArray[np.float32], weights
     for index, (target, columns) in enumerate(zip(targets, targets.slices, strict=True)):
         known = labels[:, index] >= 0
         scores = activate(target, logits[known, columns])
-        each.append(ranking_figures(labels[known, index], scores, weights[:, known])["average_precision"])
+        each.append(ranking_metrics(labels[known, index], scores, weights[:, known])["average_precision"])
     return np.mean(each, axis=0)
 
 

@@ -14,9 +14,9 @@ import numpy as np
 from lacuna.calibration.model import Calibration
 from lacuna.config.load import load_params
 from lacuna.core.predictions import Predictions
-from lacuna.core.scores import activate, ranking_figures
+from lacuna.core.scores import activate, ranking_metrics
 from lacuna.core.targets import Targets
-from lacuna.evaluation.metrics import decision_figures
+from lacuna.evaluation.metrics import decision_metrics
 from lacuna.evaluation.scoring import Scored, priors_of, score_test, score_validation
 from lacuna.io.atomic import read_json
 
@@ -26,8 +26,8 @@ FIGURES = ("precision", "recall", "f1", "average_precision", "roc_auc")
 def true_figures(scored: Scored, truth: np.ndarray, logits: np.ndarray) -> dict[str, float]:
     """The figures of the decisions that were made, against all labels."""
     ones = np.ones((1, len(truth)))
-    figures = decision_figures(truth, scored.decisions[None], ones, scored.target.n_classes)
-    figures |= ranking_figures(truth, activate(scored.target, logits), ones)
+    figures = decision_metrics(truth, scored.decisions[None], ones, scored.target.n_classes)
+    figures |= ranking_metrics(truth, activate(scored.target, logits), ones)
     return {name: float(figures[name][0]) for name in FIGURES}
 
 

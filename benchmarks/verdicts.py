@@ -17,7 +17,7 @@ from lacuna.config.params import Params
 from lacuna.core.predictions import Predictions
 from lacuna.core.targets import Target, Targets
 from lacuna.evaluation.baselines.trivial import training_prior
-from lacuna.evaluation.metrics import decision_figures
+from lacuna.evaluation.metrics import decision_metrics
 from lacuna.evaluation.scoring import score_test, score_validation
 from lacuna.evaluation.verdicts import summarise
 
@@ -83,7 +83,7 @@ def count_verdicts(params: Params, signal: float, simulations: int) -> None:
                 figures = metrics[target.name]
                 counts[figures["verdict"]] += 1
                 above.append(figures["average_precision_low"] > figures["baseline_average_precision"])
-                truth = decision_figures(
+                truth = decision_metrics(
                     population.labels[:, index], decisions[:, index], np.ones((1, POPULATION)), target.n_classes
                 )
                 held.append(figures["f1_low"] <= truth["f1"][0] <= figures["f1_high"])

@@ -21,7 +21,7 @@ from lacuna.evaluation.baseline_comparison import (
     summarise_baselines,
 )
 from lacuna.evaluation.baselines.model_size import head_size
-from lacuna.evaluation.comparison import figure_replicates
+from lacuna.evaluation.comparison import metric_replicates
 from lacuna.io.atomic import read_json, write_json
 from stages._run import Facts, run
 
@@ -36,7 +36,7 @@ def baseline(params: Params) -> Facts:
     answers[TRAINED] = (Predictions.load(Path("data/predictions/val.npz")), size)
     relations = load_relations(Path("data/prepared/hierarchy.json"), targets) if params.calibrate.consistent else ()
     models = {
-        name: Model(figure_replicates(targets, predictions, params.calibrate, params.evaluate, relations), n)
+        name: Model(metric_replicates(targets, predictions, params.calibrate, params.evaluate, relations), n)
         for name, (predictions, n) in answers.items()
     }
     content = summarise_baselines(models, gains_over(models, params.evaluate.confidence), params.evaluate.confidence)

@@ -20,7 +20,7 @@ from stages._run import run
 LIBRARIES = ("keras", "numpy", "onnx", "onnxruntime", "openvino", "pillow", "tensorflow", "tf2onnx")
 
 WITHOUT_EFFECT = {
-    "audit", "baseline", "explain", "explore", "export", "familiarity", "report", "sample", "track", "tune"
+    "audit", "baseline", "explain", "explore", "export", "out_of_distribution", "report", "sample", "track", "tune"
 }  # fmt: skip
 """Blocks of params.yaml that shape neither the model nor its figures, except through the data."""
 
@@ -58,7 +58,7 @@ def bundle(params: Params) -> None:
             predictions=predictions,
             origin=origin,
             metrics=metrics,
-            familiarity=Path("models/familiarity.npz"),
+            detector=Path("models/out_of_distribution.npz"),
             card=model_card(Found(**found, origin=origin), classes, params),
         )
 

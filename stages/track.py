@@ -24,7 +24,7 @@ BUNDLE, LOCK = Path("models/bundle"), Path("requirements-serve.txt")
 
 PHASES = {"warm-up": "warmup", "fine-tune": "finetune"}
 
-METRICS = ("validation", "test", "explore", "audit", "baseline", "explain", "familiarity", "report")
+METRICS = ("validation", "test", "explore", "audit", "baseline", "explain", "out_of_distribution", "report")
 """The files in metrics/ whose figures are logged, each under its name."""
 
 ARTIFACTS = [

@@ -37,14 +37,14 @@ RERUN = {
     "lacuna/data/sample.py": {"sample"},
     "lacuna/evaluation": JUDGE,
     "lacuna/evaluation/baselines": JUDGE | {"train_baselines"},
-    "lacuna/export": {"export", "familiarity"},
+    "lacuna/export": {"export", "out_of_distribution"},
     "lacuna/features": {"featurize", "explain", "export"} | TRAIN,
     "lacuna/features/augmentation_draws.py": {"featurize", "explore", "explain", "export"} | TRAIN,
-    "lacuna/inference": {"export", "familiarity", "bundle", "track"},
-    "lacuna/presentation": {"explore", "audit", "calibrate", "evaluate", "baseline", "explain", "familiarity"}
+    "lacuna/inference": {"export", "out_of_distribution", "bundle", "track"},
+    "lacuna/presentation": {"explore", "audit", "calibrate", "evaluate", "baseline", "explain", "out_of_distribution"}
     | {"bundle", "report"},
     "lacuna/reporting": {"bundle", "report"},
-    "lacuna/stats": {"explore", "audit", "calibrate", "explain", "familiarity"} | JUDGE,
+    "lacuna/stats": {"explore", "audit", "calibrate", "explain", "out_of_distribution"} | JUDGE,
     "lacuna/tracking": {"track"},
     "lacuna/training": {"explain", "export"} | TRAIN,
 }

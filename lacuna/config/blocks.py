@@ -247,7 +247,7 @@ class Export(Block):
     int8: bool
 
 
-class Familiarity(Block):
+class OutOfDistribution(Block):
     images: Annotated[int, Field(ge=50)]
     false_alarms: OpenFraction
     seed: Seed

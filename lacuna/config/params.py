@@ -31,7 +31,7 @@ class Params(Block):
     audit: blocks.Audit
     baseline: blocks.Baseline
     explain: blocks.Explain
-    familiarity: blocks.Familiarity
+    out_of_distribution: blocks.OutOfDistribution
     report: blocks.Report
     track: blocks.Track
     tune: blocks.Tune

@@ -40,15 +40,15 @@ def average_precision(labels: Labels, probabilities: Floats) -> float | None:
 
     None when no class has both known members and known others.
     """
-    return _plain(ranking_figures(*known_only(labels, probabilities))["average_precision"])
+    return _plain(ranking_metrics(*known_only(labels, probabilities))["average_precision"])
 
 
 def roc_auc(labels: Labels, probabilities: Floats) -> float | None:
     """The share of (member, other) pairs ranked right, ties counting half; classes as in average_precision."""
-    return _plain(ranking_figures(*known_only(labels, probabilities))["roc_auc"])
+    return _plain(ranking_metrics(*known_only(labels, probabilities))["roc_auc"])
 
 
-def ranking_figures(labels: Labels, scores: Floats, weights: Floats | None = None) -> dict[str, Floats]:
+def ranking_metrics(labels: Labels, scores: Floats, weights: Floats | None = None) -> dict[str, Floats]:
     """average_precision and roc_auc of known labels, each (replicates,), NaN where undefined.
 
     Scores (n, n_classes): with two classes only the second column counts, else each class is ranked against the rest.

@@ -77,7 +77,7 @@ def compare(
     a, b, n_contradictions = _align(a, b)
     folds = options_b.model_copy(update={"folds": options_a.folds, "seed": options_a.seed})
     replicates_a, replicates_b = (
-        figure_replicates(targets, predictions, options, evaluate, relations)
+        metric_replicates(targets, predictions, options, evaluate, relations)
         for predictions, options, relations in ((a, options_a, relations_a), (b, folds, relations_b))
     )
     return Comparison(differences(replicates_a, replicates_b, evaluate.confidence), len(a), n_contradictions)
@@ -86,7 +86,7 @@ def compare(
 def differences(a: Replicates, b: Replicates, confidence: float, figures: Sequence[str] = FIGURES) -> list[Difference]:
     """What b has more than a, in each of the figures of each target and in their macro means, if it is defined.
 
-    Both are of the same images in the same replicates (`figure_replicates`).
+    Both are of the same images in the same replicates (`metric_replicates`).
     """
     found = []
     for name in a:
@@ -98,7 +98,7 @@ def differences(a: Replicates, b: Replicates, confidence: float, figures: Sequen
     return found
 
 
-def figure_replicates(
+def metric_replicates(
     targets: Targets, predictions: Predictions, options: Calibrate, evaluate: Evaluate, relations: Relations
 ) -> Replicates:
     """Calibrate validation predictions by cross-fitting and score them, in the sample and its bootstrap replicates."""

@@ -16,7 +16,7 @@ def class_average_precision(labels: Labels, scores: Floats) -> Floats:
     return np.array([one["average_precision"][0] for one in values])
 
 
-def class_figures(labels: Labels, decisions: Labels, weights: Floats, n_classes: int) -> dict[str, Floats]:
+def class_metrics(labels: Labels, decisions: Labels, weights: Floats, n_classes: int) -> dict[str, Floats]:
     """Of each class the figures of decisions on known labels, all (replicates, n_classes).
 
     Decisions (n,) or (replicates, n) are class indices. `actual`, `predicted` and `right` count images; `precision` is
@@ -39,18 +39,18 @@ def class_figures(labels: Labels, decisions: Labels, weights: Floats, n_classes:
         }
 
 
-def decision_figures(labels: Labels, decisions: Labels, weights: Floats, n_classes: int) -> dict[str, Floats]:
+def decision_metrics(labels: Labels, decisions: Labels, weights: Floats, n_classes: int) -> dict[str, Floats]:
     """precision, recall, f1, weighted_f1 and accuracy of decisions on known labels, each (replicates,).
 
     Decisions (n,) or (replicates, n) are class indices. With two classes the first three are those of "present"; with
     more their means over the classes that the labels hold, a class that is never predicted having precision 0.
     NaN where undefined: precision without a predicted, the others without an actual member.
     """
-    return over_classes(class_figures(labels, decisions, weights, n_classes))
+    return over_classes(class_metrics(labels, decisions, weights, n_classes))
 
 
 def over_classes(figures: dict[str, Floats]) -> dict[str, Floats]:
-    """The figures of a target (see decision_figures) from those of its classes (see class_figures)."""
+    """The figures of a target (see decision_metrics) from those of its classes (see class_metrics)."""
     actual, precision, recall, f1 = (figures[name] for name in ("actual", "precision", "recall", "f1"))
     present = actual > 0
     with np.errstate(invalid="ignore", divide="ignore"):

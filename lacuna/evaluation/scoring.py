@@ -18,10 +18,10 @@ from lacuna.config.blocks import Calibrate, Evaluate
 from lacuna.core.groups import assign_folds
 from lacuna.core.predictions import Predictions
 from lacuna.core.relations import Relations
-from lacuna.core.scores import Floats, Labels, activate, ranking_figures
+from lacuna.core.scores import Floats, Labels, activate, ranking_metrics
 from lacuna.core.targets import Target, Targets
-from lacuna.evaluation.baselines.trivial import training_prior, trivial_figures, trivial_ranks
-from lacuna.evaluation.metrics import class_average_precision, class_figures, over_classes, top_k_accuracy
+from lacuna.evaluation.baselines.trivial import training_prior, trivial_metrics, trivial_ranks
+from lacuna.evaluation.metrics import class_average_precision, class_metrics, over_classes, top_k_accuracy
 from lacuna.stats.bootstrap import group_weights
 
 Figures = dict[str, Floats]
@@ -192,16 +192,16 @@ def _figures(
     """A target's figures, each (replicates,), and those of its classes, each (replicates, n_classes)."""
     target, known = targets[index], part.labels[:, index] >= 0
     labels, weights = part.labels[known, index], judged.weights[:, known]
-    classes = class_figures(labels, judged.together[index][:, known], weights, target.n_classes)
+    classes = class_metrics(labels, judged.together[index][:, known], weights, target.n_classes)
     scores = activate(target, part.logits[known][:, targets.slices[index]])
-    figures = over_classes(classes) | ranking_figures(labels, scores, weights)
-    trivial = trivial_figures(labels, weights, prior)
+    figures = over_classes(classes) | ranking_metrics(labels, scores, weights)
+    trivial = trivial_metrics(labels, weights, prior)
     if target.n_classes > top_k:
         name = f"top_{top_k}_accuracy"
         figures[name] = top_k_accuracy(judged.ranks[index][:, known], weights, top_k)
         trivial[name] = top_k_accuracy(trivial_ranks(labels, prior)[None], weights, top_k)
     if tied:
-        alone = class_figures(labels, judged.alone[index][:, known], weights, target.n_classes)
+        alone = class_metrics(labels, judged.alone[index][:, known], weights, target.n_classes)
         figures["independent_accuracy"] = over_classes(alone)["accuracy"]
         figures["consistency_gain"] = figures["accuracy"] - figures["independent_accuracy"]
     figures["gain"] = figures["f1"] - trivial["f1"]

@@ -17,7 +17,7 @@ from lacuna.evaluation.comparison import Comparison, compare
 from lacuna.evaluation.scoring import score_test, score_validation
 from lacuna.evaluation.verdicts import summarise
 from lacuna.inference.bundle import (
-    FAMILIARITY_FILE,
+    OOD_FILE,
     PREDICTIONS,
     Bundle,
     check_files,
@@ -73,7 +73,7 @@ def build_ensemble(folders: Sequence[Path], out: Path, options: Calibrate, evalu
         for part, scored in (("validation", validation), ("test", test))
     }
     networks = [replace(one.members[0], folder=str(number)) for number, one in enumerate(bundles, start=1)]
-    familiarity = folders[0] / FAMILIARITY_FILE  # the first member's features say whether an image is familiar
+    detector = folders[0] / OOD_FILE  # the first member's features say whether an image is familiar
     bundle = replace(first, calibration=calibration, members=tuple(networks))
     with whole_folder(out) as whole, TemporaryDirectory() as scratch:
         predictions = {part: Path(scratch, file) for part, file in PREDICTIONS.items()}
@@ -86,7 +86,7 @@ def build_ensemble(folders: Sequence[Path], out: Path, options: Calibrate, evalu
             predictions=predictions,
             origin={"members": [read_description(folder)["origin"] for folder in folders]},
             metrics=metrics,
-            familiarity=familiarity if familiarity.is_file() else None,
+            detector=detector if detector.is_file() else None,
         )
     gains = {
         str(folder): compare(

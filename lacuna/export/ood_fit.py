@@ -1,5 +1,5 @@
-"""Find the statistics behind `Familiarity`: what is familiar from training images, from where on not from validation,
-and how often that is a false alarm from test. Labels take no part."""
+"""Fit the `OutlierDetector`: its statistics on training images, its threshold on validation, and the rate of false alarms
+on test. Labels take no part."""
 
 import math
 from dataclasses import replace
@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from lacuna.core.scores import Floats
 from lacuna.errors import LacunaError
-from lacuna.inference.ood import Alarms, Familiarity, unit_length
+from lacuna.inference.ood import Alarms, OutlierDetector, unit_length
 from lacuna.stats.intervals import share_interval
 
 AXES = 128
@@ -24,16 +24,16 @@ SMALLEST_SCALE = 1e-6
 CONFIDENCE = 0.95
 
 
-def fit_familiarity(
+def fit_detector(
     training: NDArray[np.float32], validation: NDArray[np.float32], test: NDArray[np.float32], false_alarms: float
-) -> Familiarity:
+) -> OutlierDetector:
     """From pooled features (n, channels) of the parts; of validation and test one image of each group.
 
     The covariance is shrunk towards equal variances as far as Ledoit and Wolf (2004) find best, because there are about
     as many channels as images. Raises LacunaError without validation images.
     """
     if len(training) < 2 or len(validation) == 0:
-        raise LacunaError("familiarity needs training and validation images: raise split.val or add images")
+        raise LacunaError("out_of_distribution needs training and validation images: raise split.val or add images")
     unit = unit_length(training)
     with threadpool_limits(1):  # the order in which threads add up would change the last bits
         covariance, _ = ledoit_wolf(unit)
@@ -43,12 +43,12 @@ def fit_familiarity(
     rest = float(np.sqrt((scales[kept:] ** 2).mean())) if kept < len(scales) else float(scales[-1])
     mean, axes, scales = (_stored(one) for one in (unit.mean(axis=0), axes[:, ::-1][:, :kept], scales[:kept]))
     unset = Alarms(false_alarms, 1, 0, 0, 0, 0, 1)
-    familiarity = Familiarity(mean, axes, scales, rest, math.inf, unset)
-    threshold, promised = conformal_threshold(familiarity.distance(validation), false_alarms)
-    n_alarms = int((familiarity.distance(test) > threshold).sum()) if len(test) else 0
+    detector = OutlierDetector(mean, axes, scales, rest, math.inf, unset)
+    threshold, promised = conformal_threshold(detector.distance(validation), false_alarms)
+    n_alarms = int((detector.distance(test) > threshold).sum()) if len(test) else 0
     low, high = share_interval(n_alarms, len(test), CONFIDENCE)
     alarms = Alarms(false_alarms, promised, len(validation), n_alarms, len(test), low, high)
-    return replace(familiarity, threshold=threshold, alarms=alarms)
+    return replace(detector, threshold=threshold, alarms=alarms)
 
 
 def _stored(values: Floats) -> Floats:

@@ -6,16 +6,16 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from lacuna.core.scores import Floats
-from lacuna.inference.ood import Familiarity
+from lacuna.inference.ood import OutlierDetector
 from lacuna.presentation.style import BLUE, DARK, GREEN, ORANGE, legend, picture
 
 FEWEST_BINS, MOST_BINS = 12, 50
 
 
-def plot_distances(path: Path, familiarity: Familiarity, validation: Floats, test: Floats) -> None:
+def plot_distances(path: Path, detector: OutlierDetector, validation: Floats, test: Floats) -> None:
     """Histograms of the distances (n,) of both parts, one image of each group."""
-    alarms = familiarity.alarms
-    everything = np.concatenate([validation, test, [familiarity.threshold]])
+    alarms = detector.alarms
+    everything = np.concatenate([validation, test, [detector.threshold]])
     bins = int(np.clip(len(everything) ** 0.5, FEWEST_BINS, MOST_BINS))
     edges = np.linspace(everything.min(), everything.max() * 1.02 + 1e-9, bins + 1)
     with picture(path, 7, 3.6) as figure:
@@ -23,7 +23,7 @@ def plot_distances(path: Path, familiarity: Familiarity, validation: Floats, tes
         for distances, colour in ((validation, BLUE), (test, GREEN)):
             counts = np.histogram(distances, edges)[0] / max(len(distances), 1)
             axes.stairs(counts, edges, color=colour, linewidth=1.6)
-        axes.axvline(familiarity.threshold, color=ORANGE, linestyle="--", linewidth=1.4)
+        axes.axvline(detector.threshold, color=ORANGE, linestyle="--", linewidth=1.4)
         axes.set(xlabel="distance from the training images", ylabel="share of the images", xlim=(edges[0], edges[-1]))
         axes.set_ylim(bottom=0)
         said = f"promised: at most {alarms.promised:.1%} of like images are called unfamiliar"

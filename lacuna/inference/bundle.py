@@ -6,7 +6,7 @@
     head.npy      weights of its head, for heat maps; not there when the head has a hidden layer
     keras.weights.h5, keras.json   the network for Keras
     int8.xml, int8.bin   the network of 8-bit integers, if `export.int8` asked for it
-    familiarity.npz   what the training images were like; not there in bundles of before
+    detector.npz   what the training images were like; not there in bundles of before
     README.md     the model card, for people; not there in ensembles
     validation.npz, test.npz   what the network said of these parts; no prediction needs them, an ensemble does
 
@@ -32,11 +32,11 @@ from lacuna.inference.load import HEAD_FILE, MODEL_FILES, Runtime
 from lacuna.io.atomic import sha256, write_json
 
 DESCRIPTION = "bundle.json"
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 MAX_DESCRIPTION_BYTES = 20_000_000
 MAX_MODEL_BYTES = 2_000_000_000
 MAX_IMAGE_SIZE = 1024
-FAMILIARITY_FILE = "familiarity.npz"
+OOD_FILE = "out_of_distribution.npz"
 PREDICTIONS = {"validation": "validation.npz", "test": "test.npz"}
 CARD_FILE = "README.md"
 
@@ -82,15 +82,15 @@ def write_bundle(
     predictions: Mapping[str, Path],
     origin: Mapping[str, object],
     metrics: Mapping[str, object],
-    familiarity: Path | None = None,
+    detector: Path | None = None,
     card: str = "",
 ) -> None:
     """Write a bundle into an existing folder.
 
     `exported` are the folders with each member's network for both runtimes, `predictions` the file of each part of
     PREDICTIONS. `origin` (hashes of data and parameters, versions of the libraries) and `metrics` are for the reader's
-    eyes, `familiarity` is the file that stage familiarity wrote, `card` the text of the model card, if there is one.
-    The same content gives the same bytes.
+    eyes, `detector` is the file that stage out_of_distribution wrote, `card` the text of the model card, if there is
+    one. The same content gives the same bytes.
     """
     bundle.calibration.fits(bundle.targets)  # raises LacunaError when they don't belong together
     networks = []
@@ -102,8 +102,8 @@ def write_bundle(
         networks.append({**asdict(member), "files": _hashes(place, member.files)})
     for part, name in PREDICTIONS.items():
         shutil.copyfile(predictions[part], folder / name)
-    if familiarity is not None:
-        shutil.copyfile(familiarity, folder / FAMILIARITY_FILE)
+    if detector is not None:
+        shutil.copyfile(detector, folder / OOD_FILE)
     if card:
         (folder / CARD_FILE).write_text(card, encoding="utf-8")
     content = {
@@ -113,7 +113,7 @@ def write_bundle(
         "calibration": bundle.calibration.to_json(),
         "training_counts": bundle.training_counts,
         "predictions": _hashes(folder, PREDICTIONS.values()),
-        "familiarity": _hashes(folder, [FAMILIARITY_FILE] if familiarity else []),
+        "out_of_distribution": _hashes(folder, [OOD_FILE] if detector else []),
         "card": _hashes(folder, [CARD_FILE] if card else []),
         "origin": origin,
         "metrics": metrics,
@@ -156,8 +156,8 @@ def read_bundle(folder: Path, runtime: Runtime) -> Bundle:
             if name in member.files:
                 path = Path(member.folder, name).as_posix()
                 _check_file(folder / path, hashes[path])
-    if FAMILIARITY_FILE in hashes:
-        _check_file(folder / FAMILIARITY_FILE, hashes[FAMILIARITY_FILE])
+    if OOD_FILE in hashes:
+        _check_file(folder / OOD_FILE, hashes[OOD_FILE])
     return bundle
 
 
@@ -173,7 +173,7 @@ def bundle_files(folder: Path) -> dict[str, str]:
             for network in content["networks"]
             for name, expected in network["files"].items()
         }
-        hashes |= content["predictions"] | content.get("familiarity", {}) | content.get("card", {})
+        hashes |= content["predictions"] | content.get("out_of_distribution", {}) | content.get("card", {})
     except (KeyError, TypeError, AttributeError) as error:
         raise LacunaError(f"{folder / 'bundle.json'}: damaged, {type(error).__name__}: {error}; {_MEND}") from None
     for path in hashes:
@@ -186,7 +186,7 @@ def is_of_a_bundle(path: str) -> bool:
     """Whether `path` can be a file's path in a bundle: a known name, in the bundle's folder or in that of a member."""
     parent, _, name = path.rpartition("/")
     networks = {name for names in MODEL_FILES.values() for name in names}
-    known = {DESCRIPTION, HEAD_FILE, FAMILIARITY_FILE, CARD_FILE, *PREDICTIONS.values(), *networks}
+    known = {DESCRIPTION, HEAD_FILE, OOD_FILE, CARD_FILE, *PREDICTIONS.values(), *networks}
     return name in known and (path == name or (parent.isascii() and parent.isdecimal()))
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lacuna.core.working_image import Light, Origin
 from lacuna.errors import LacunaError
-from lacuna.inference.ood import MAX_BYTES, Familiarity
+from lacuna.inference.ood import MAX_BYTES, OutlierDetector
 from lacuna.io.atomic import load_arrays
 
 MOST_PROPERTIES = 5000
@@ -57,7 +57,7 @@ class DriftReference:
     coordinates: NDArray[np.float32]
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """As arrays to be written beside those of Familiarity."""
+        """As arrays to be written beside those of OutlierDetector."""
         return {
             **{f"reference_{name}": values for name, values in self.properties.words.items()},
             **{f"reference_{name}": values for name, values in self.properties.numbers.items()},
@@ -66,7 +66,7 @@ class DriftReference:
         }
 
     @classmethod
-    def load(cls, path: Path) -> tuple["Familiarity", "DriftReference"]:
+    def load(cls, path: Path) -> tuple["OutlierDetector", "DriftReference"]:
         """Both that one file holds. Raises LacunaError when it is missing or damaged."""
         arrays = load_arrays(path, MAX_BYTES)
         try:
@@ -77,4 +77,4 @@ class DriftReference:
             reference = cls(properties, arrays["reference_group"], arrays["reference_coordinates"])
         except KeyError as error:
             raise LacunaError(f"{path}: damaged, no {error}; run `dvc repro bundle`") from None
-        return Familiarity.from_arrays(arrays, path), reference
+        return OutlierDetector.from_arrays(arrays, path), reference

@@ -1,12 +1,12 @@
 """Is an image like the training images? Its Mahalanobis distance from them, in the trained network's pooled features.
 
-    familiarity = Familiarity.load(Path("models/bundle/familiarity.npz"))
-    unfamiliar = familiarity.distance(features.mean(axis=(1, 2))) > familiarity.threshold
+    detector = OutlierDetector.load(Path("models/bundle/out_of_distribution.npz"))
+    unfamiliar = detector.distance(features.mean(axis=(1, 2))) > detector.threshold
 
 Features are brought to length 1 first: their length tells more of contrast than of content, and the distance is
 worthless for noise and one-coloured images without it (Mueller and Hein 2025, "Mahalanobis++"; compared in
 docs/results.md).
-Module `familiarity_fit` finds the statistics. numpy only, so that a server can use it.
+Module `ood_fit` finds the statistics. numpy only, so that a server can use it.
 """
 
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class Alarms:
 
 
 @dataclass(frozen=True)
-class Familiarity:
+class OutlierDetector:
     """Mean (channels,) and covariance of the training images' features of length 1, and from which distance on an image
     is unfamiliar.
 
@@ -121,12 +121,12 @@ class Familiarity:
         }
 
     @classmethod
-    def load(cls, path: Path) -> "Familiarity":
-        """Read what stage familiarity wrote. Raises LacunaError when it is missing, damaged or of another format."""
+    def load(cls, path: Path) -> "OutlierDetector":
+        """Read what stage out_of_distribution wrote. Raises LacunaError when it is missing or damaged."""
         return cls.from_arrays(load_arrays(path, MAX_BYTES), path)
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray[Any]], path: Path) -> "Familiarity":
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]], path: Path) -> "OutlierDetector":
         """What `to_arrays` gave; `path` is for messages. Raises LacunaError as `load` does."""
         try:
             version = int(arrays["format_version"])

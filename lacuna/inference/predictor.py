@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from lacuna.core.feature_maps import contrasts, pool, weigh_channels
 from lacuna.data.images.decode import UnreadableImageError, decode
 from lacuna.errors import LacunaError
-from lacuna.inference.bundle import FAMILIARITY_FILE, Input, Member, read_bundle, read_description, read_predictions
+from lacuna.inference.bundle import OOD_FILE, Input, Member, read_bundle, read_description, read_predictions
 from lacuna.inference.ensemble import mean_logits
 from lacuna.inference.load import HEAD_FILE, Network, Output, Runtime, load_network, n_cores
-from lacuna.inference.ood import Familiarity
+from lacuna.inference.ood import OutlierDetector
 from lacuna.inference.prediction import Answer, HeatMap, Prediction, TargetPrediction
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ class Predictor:
         self._networks = [self._load(member, runtime) for member in self.bundle.members]
         self._turn = Lock()
         self._head = self._load_head()
-        known = self.description.get("familiarity")  # not in bundles of before
-        self.familiarity = Familiarity.load(folder / FAMILIARITY_FILE) if known else None
+        known = self.description.get("out_of_distribution")  # not in bundles of before
+        self.detector = OutlierDetector.load(folder / OOD_FILE) if known else None
         if not 0 < certainty < 1:
             raise LacunaError(f"certainty: expected a number between 0 and 1, received {certainty}")
         self.promises = {} if min_precision is None else self._promise(min_precision, certainty)
@@ -196,9 +196,9 @@ class Predictor:
         return answers
 
     def _unfamiliar(self, output: Output) -> NDArray[np.bool_] | None:
-        if self.familiarity is None:
+        if self.detector is None:
             return None
-        unfamiliar: NDArray[np.bool_] = self.familiarity.distance(pool(output.features)) > self.familiarity.threshold
+        unfamiliar: NDArray[np.bool_] = self.detector.distance(pool(output.features)) > self.detector.threshold
         return unfamiliar
 
     def _decode_or_reason(self, image: ImageSource) -> Decoded | str:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lacuna.core.groups import design_effect
 from lacuna.core.scores import Labels
 from lacuna.core.targets import Targets, counted_classes
-from lacuna.inference.bundle import FAMILIARITY_FILE, read_predictions
+from lacuna.inference.bundle import OOD_FILE, read_predictions
 from lacuna.inference.drift_reference import MOST_COORDINATES, DriftReference, Properties
 from lacuna.inference.ood import Alarms
 from lacuna.inference.predictor import Predictor
@@ -77,7 +77,7 @@ class Comparison:
 
 def compare_with_training(predictor: Predictor, observed: Observed) -> list[Comparison]:
     """Every comparison, in the order of FAMILIES and of the bundle's targets."""
-    familiarity, reference = DriftReference.load(predictor.folder / FAMILIARITY_FILE)
+    detector, reference = DriftReference.load(predictor.folder / OOD_FILE)
     validation = read_predictions(predictor.folder)["validation"]
     targets = predictor.bundle.targets
     decisions = predictor.bundle.calibration.decide(targets, validation.logits)
@@ -85,7 +85,7 @@ def compare_with_training(predictor: Predictor, observed: Observed) -> list[Comp
     return correct(
         [
             *compare_features(
-                familiarity.alarms, reference.coordinates, observed.unfamiliar, observed.coordinates, crowding
+                detector.alarms, reference.coordinates, observed.unfamiliar, observed.coordinates, crowding
             ),
             *compare_decisions(targets, decisions, observed.decisions, crowding),
             *compare_properties(reference.properties, observed.properties, design_effect(reference.group)),

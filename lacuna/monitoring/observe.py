@@ -51,7 +51,7 @@ def observe(predictor: Predictor, paths: Iterable[Path]) -> Observed:
 
     Raises LacunaError when the bundle has nothing to compare with or fewer than FEWEST images can be read.
     """
-    if predictor.familiarity is None:
+    if predictor.detector is None:
         raise LacunaError(
             f"{predictor.folder}: this bundle says nothing of its training images; make it again: `dvc repro bundle`"
         )
@@ -73,7 +73,7 @@ def observe(predictor: Predictor, paths: Iterable[Path]) -> Observed:
             continue
         answers, pooled = predictor.answer_with_features(readable)
         unfamiliar += [bool(answer.unfamiliar) for answer in answers]
-        coordinates.append(predictor.familiarity.coordinates(pooled)[:, :DIMENSIONS].astype(np.float32))
+        coordinates.append(predictor.detector.coordinates(pooled)[:, :DIMENSIONS].astype(np.float32))
         decisions += [
             [places[one.decision] for places, one in zip(classes, answer.targets.values(), strict=True)]
             for answer in answers

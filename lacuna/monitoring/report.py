@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lacuna.errors import LacunaError
-from lacuna.inference.bundle import FAMILIARITY_FILE
+from lacuna.inference.bundle import OOD_FILE
 from lacuna.inference.drift_reference import DriftReference
 from lacuna.inference.image_inputs import count_images, find_images
 from lacuna.inference.output_files import print_unreadable
@@ -47,7 +47,7 @@ def report_drift(predictor: Predictor, images: Sequence[str], out: Path, as_json
     total = count_images(images)
     observed = observe(predictor, progress(find_images(images), total=total, what="look", unit="images"))
     comparisons = compare_with_training(predictor, observed)
-    _, reference = DriftReference.load(predictor.folder / FAMILIARITY_FILE)
+    _, reference = DriftReference.load(predictor.folder / OOD_FILE)
     said = f"{len(observed):,} images beside those of training: {conclude(comparisons)}"
     plot_drift(out, comparisons, reference, observed, said)
     if as_json:

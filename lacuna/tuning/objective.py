@@ -122,10 +122,10 @@ def score_setting(params: Params, data: TrainingData, values: Values, seed: int,
     tuned = fine_tune(setting, data, warm.head, on_epoch=on_epoch if fine_tunes else _ignore, predict=("val",))
     part = data.manifest.part("val")
     predictions = Predictions(tuned.logits["val"], part.labels, part.image, part.group)
-    return macro_figure(setting, data, predictions)
+    return macro_metric(setting, data, predictions)
 
 
-def macro_figure(params: Params, data: TrainingData, validation: Predictions) -> float:
+def macro_metric(params: Params, data: TrainingData, validation: Predictions) -> float:
     """The mean over targets of the figure that is searched for; targets whose known labels don't define it left out."""
     values: list[float | None] = []
     if params.tune.figure == "f1":

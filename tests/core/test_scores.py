@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lacuna.calibration.reliability import brier, classwise_ece, ece
-from lacuna.core.scores import activate, average_precision, log_loss, ranking_figures, roc_auc
+from lacuna.core.scores import activate, average_precision, log_loss, ranking_metrics, roc_auc
 from lacuna.core.targets import Target
-from lacuna.evaluation.metrics import class_average_precision, class_figures, decision_figures, top_k_accuracy
+from lacuna.evaluation.metrics import class_average_precision, class_metrics, decision_metrics, top_k_accuracy
 
 BINARY = Target("red", "binary", ("absent", "present"))
 CATEGORICAL = Target("kind", "categorical", ("bag", "shoe", "hat", "belt"))
@@ -57,8 +57,8 @@ def test_weighted_figures_agree_with_scikit_learn(n_classes):
     labels, scores = labels[labels >= 0], scores[labels >= 0]
     weights = np.random.default_rng(1).integers(0, 4, (3, len(labels))).astype(float)
     decisions = np.random.default_rng(2).integers(0, n_classes, (3, len(labels)))
-    decided = decision_figures(labels, decisions, weights, n_classes)
-    ranked = ranking_figures(labels, scores, weights)
+    decided = decision_metrics(labels, decisions, weights, n_classes)
+    ranked = ranking_metrics(labels, scores, weights)
     for row, counts in enumerate(weights):
         average = "binary" if n_classes == 2 else "macro"
         precision, recall, f1, _ = sklearn.metrics.precision_recall_fscore_support(
@@ -79,9 +79,9 @@ def test_weights_count_as_repeated_images():
     labels, scores = sample(3, 4)
     labels, scores = labels[labels >= 0], scores[labels >= 0]
     weights = np.random.default_rng(1).integers(0, 3, len(labels))
-    weighted = ranking_figures(labels, scores, weights[None].astype(float))
+    weighted = ranking_metrics(labels, scores, weights[None].astype(float))
     repeated = np.repeat(np.arange(len(labels)), weights)
-    plain = ranking_figures(labels[repeated], scores[repeated])
+    plain = ranking_metrics(labels[repeated], scores[repeated])
     for name, values in weighted.items():
         assert values == pytest.approx(plain[name])
 
@@ -121,7 +121,7 @@ def test_what_the_labels_do_not_define_is_none():
         log_loss(unknown, probabilities)
     assert average_precision(one_class, probabilities) is None
     assert roc_auc(one_class, probabilities) is None
-    never = decision_figures(one_class, np.zeros(3, dtype=int), np.ones((1, 3)), 2)
+    never = decision_metrics(one_class, np.zeros(3, dtype=int), np.ones((1, 3)), 2)
     assert np.isnan(never["precision"][0])
     assert never["f1"][0] == 0
 
@@ -129,7 +129,7 @@ def test_what_the_labels_do_not_define_is_none():
 def test_classes_that_do_not_occur_are_left_out_of_means():
     labels, scores = np.array([0, 0, 1, 1]), np.array([[0.9, 0, 0.1], [0.8, 0.2, 0], [0, 1, 0], [0.7, 0.3, 0]])
     assert roc_auc(labels, scores) == 1.0
-    figures = decision_figures(labels, scores.argmax(axis=1), np.ones((1, 4)), 3)
+    figures = decision_metrics(labels, scores.argmax(axis=1), np.ones((1, 4)), 3)
     assert figures["recall"][0] == pytest.approx((1 + 1 / 2) / 2)
 
 
@@ -165,7 +165,7 @@ def test_figures_of_classes_agree_with_scikit_learn(n_classes):
     labels, scores = labels[labels >= 0], scores[labels >= 0]
     weights = np.random.default_rng(1).integers(0, 4, (2, len(labels))).astype(float)
     decisions = np.random.default_rng(2).integers(0, n_classes, (2, len(labels)))
-    figures = class_figures(labels, decisions, weights, n_classes)
+    figures = class_metrics(labels, decisions, weights, n_classes)
     for row, counts in enumerate(weights):
         precision, recall, f1, support = sklearn.metrics.precision_recall_fscore_support(
             labels, decisions[row], sample_weight=counts, labels=range(n_classes), zero_division=np.nan

@@ -133,9 +133,9 @@ def test_targets_with_other_classes_are_not_the_same():
 def test_each_experiment_decides_by_its_own_relations():
     same = simulate_tied(300, signal=1.5, seed=0)
     differences = compare(TIED, same, same, CALIBRATE, CALIBRATE, EVALUATE, (), (RELATION,)).differences
-    by_figure = {(one.target, one.figure): one for one in differences}
-    assert by_figure["article", "f1"].better == "b"
-    assert by_figure["red", "f1"].better == ""
+    by_metric = {(one.target, one.figure): one for one in differences}
+    assert by_metric["article", "f1"].better == "b"
+    assert by_metric["red", "f1"].better == ""
     for target in TIED.names:
-        one = by_figure[target, "log_loss"]
+        one = by_metric[target, "log_loss"]
         assert one.a == one.b

@@ -7,7 +7,7 @@ from lacuna.calibration.reliability import classwise_ece
 from lacuna.core.predictions import Predictions
 from lacuna.core.scores import average_precision, log_loss, roc_auc
 from lacuna.evaluation.consistency_report import describe_consistency, summarise_consistency
-from lacuna.evaluation.metrics import decision_figures
+from lacuna.evaluation.metrics import decision_metrics
 from lacuna.evaluation.scoring import priors_of, score_test, score_validation
 from lacuna.evaluation.verdicts import LEARNED, NO_SIGNAL, TOO_FEW, conclude, summarise, table
 from tests.simulated_predictions import CALIBRATE, EVALUATE, RELATION, TARGETS, TIED, simulate, simulate_tied
@@ -49,7 +49,7 @@ def test_validation_figures_are_those_of_cross_fitted_probabilities():
             assert figures["gain"] == pytest.approx(figures["f1"] - figures["baseline_f1"], abs=2e-6)
     known = validation.labels[:, 0] >= 0
     decided = chances[0].argmax(axis=1)[known]
-    expected = decision_figures(validation.labels[known, 0], decided, np.ones((1, known.sum())), 3)
+    expected = decision_metrics(validation.labels[known, 0], decided, np.ones((1, known.sum())), 3)
     assert metrics["targets"]["kind"]["f1"] == pytest.approx(expected["f1"][0], abs=1e-6)
     assert metrics["targets"]["kind"]["accuracy"] == pytest.approx((decided == validation.labels[known, 0]).mean())
 
@@ -61,7 +61,7 @@ def test_test_figures_are_those_of_the_calibration_that_is_shipped():
     decisions = calibration.decide(TARGETS, test.logits)
     for index, name in enumerate(TARGETS.names):
         known = test.labels[:, index] >= 0
-        expected = decision_figures(
+        expected = decision_metrics(
             test.labels[known, index], decisions[known, index], np.ones((1, known.sum())), TARGETS[index].n_classes
         )
         for figure in ("f1", "precision", "recall"):
@@ -103,7 +103,7 @@ def test_the_interval_of_f1_covers_the_truth():
         metrics = metrics_on_test(validation, test, evaluate)
         decisions = fit_calibration(TARGETS, validation, CALIBRATE, evaluate).decide(TARGETS, population.logits)
         for index, name in enumerate(TARGETS.names):
-            truth = decision_figures(
+            truth = decision_metrics(
                 population.labels[:, index],
                 decisions[:, index],
                 np.ones((1, len(population))),

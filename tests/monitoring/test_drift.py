@@ -25,7 +25,7 @@ from lacuna.monitoring.compare import (
 )
 from lacuna.monitoring.report import table
 from lacuna.monitoring.two_sample import Difference, compare_coordinates, compare_numbers, compare_shares, compare_words
-from tests.familiar_bundle import Pixels, familiar_pictures, write_familiar_bundle
+from tests.ood_bundle import Pixels, familiar_pictures, write_ood_bundle
 from tests.tiny_bundle import SIZE, write_tiny_bundle
 
 SEEDS = 200
@@ -183,7 +183,7 @@ def test_properties_are_named_as_they_are() -> None:
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_familiar_bundle(tmp_path_factory.mktemp("model") / "bundle")
+    return write_ood_bundle(tmp_path_factory.mktemp("model") / "bundle")
 
 
 Drifted = Callable[..., set[str]]
@@ -292,6 +292,6 @@ def test_a_bundle_of_before_has_nothing_to_compare_with(tmp_path: Path, capsys: 
 
 
 def test_a_picture_of_no_known_kind_is_refused_before_any_image_is_read(tmp_path, capsys) -> None:
-    bundle = write_familiar_bundle(tmp_path / "bundle")
+    bundle = write_ood_bundle(tmp_path / "bundle")
     assert main(["drift", str(tmp_path / "nowhere"), "--bundle", str(bundle), "--out", str(tmp_path / "d.txt")]) == 1
     assert capsys.readouterr().err.endswith("d.txt: expected a file name ending in .png, .svg, .pdf\n")

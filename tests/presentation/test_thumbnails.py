@@ -11,7 +11,7 @@ from lacuna.analysis.explore.label_charts import plot_classes, plot_labels
 from lacuna.analysis.explore.relation_charts import plot_association, plot_co_occurrence
 from lacuna.analysis.explore.shown_classes import shown_classes
 from lacuna.analysis.explore.subject import Subject
-from lacuna.core.files_table import FileFigures
+from lacuna.core.files_table import FileInfo
 from lacuna.core.manifest import Manifest
 from lacuna.core.targets import Target, Targets
 from lacuna.presentation.thumbnails import plot_rows
@@ -27,7 +27,7 @@ def many(n: int, targets: Targets) -> Subject:
     rows = np.arange(2 * n)
     names = np.array([f"{row}.png" for row in rows])
     manifest = Manifest(names, rows, np.array(["train"] * 2 * n), rows // 2, labels)
-    files = [FileFigures(name, "PNG", "RGB", 8, 8, 100) for name in names.tolist()]
+    files = [FileInfo(name, "PNG", "RGB", 8, 8, 100) for name in names.tolist()]
     return Subject.of(images, manifest, files, targets)
 
 
@@ -66,7 +66,7 @@ def test_examples_are_of_different_groups_and_the_asked_part() -> None:
     split = np.where(np.arange(30) % 3 == 0, "val", np.where(np.arange(30) == 1, "test", "train"))
     names = np.array([f"{row}.png" for row in range(30)])
     manifest = Manifest(names, np.arange(30), split, np.arange(30) // 5, labels)
-    files = [FileFigures(name, "PNG", "RGB", 8, 8, 100) for name in names.tolist()]
+    files = [FileInfo(name, "PNG", "RGB", 8, 8, 100) for name in names.tolist()]
     subject = Subject.of(np.zeros((30, 8, 8, 3), np.uint8), manifest, files, targets)
     rows = subject.examples(0, 0, 10)
     assert sorted(rows // 5) == list(range(6))

@@ -6,7 +6,7 @@ from ruamel.yaml import YAML
 from lacuna.config.load import load_params
 from lacuna.core.targets import Target, Targets
 from lacuna.reporting.model_card import Found, model_card
-from tests.found_figures import found_figures
+from tests.found_metrics import found_metrics
 
 TARGETS = Targets(
     (Target("kind", "categorical", ("bag", "sh|oe", "<b>hat")), Target("red", "binary", ("absent", "present")))
@@ -22,7 +22,7 @@ def params(repository):
 
 @pytest.fixture
 def contents():
-    content = found_figures(TARGETS)
+    content = found_metrics(TARGETS)
     return {name: content[name] for name in ("prepare", "audit", "baseline", "explain", "test")}
 
 

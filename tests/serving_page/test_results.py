@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.familiar_bundle import write_familiar_bundle
+from tests.ood_bundle import write_ood_bundle
 from tests.serving_page.conftest import Open, Visit, lines
 from tests.serving_page.running_service import running_service, write_described_bundle
 from tests.tiny_bundle import TIED_CALIBRATION, TIED_PICK, TIED_TARGETS, write_tiny_bundle
@@ -93,7 +93,7 @@ def test_an_answer_without_the_promised_precision_reads_unsure(
 
 
 def test_an_unfamiliar_image_is_called_so(open_page: Open, images: Path, tmp_path: Path) -> None:
-    with running_service("--bundle", write_familiar_bundle(tmp_path / "familiar")) as address:
+    with running_service("--bundle", write_ood_bundle(tmp_path / "familiar")) as address:
         visit = open_page(address)  # this model learned from pictures of a reddish brown
         visit.choose(images / "blue.png")
         expect(visit.card("blue.png").locator(".unfamiliar")).to_have_text(

@@ -11,11 +11,11 @@ from lacuna.inference.bundle import read_bundle
 from lacuna.inference.predictor import Predictor
 from lacuna.io.atomic import sha256
 from stages.bundle import WITHOUT_EFFECT, bundle
-from tests.familiar_bundle import write_familiarity
-from tests.found_figures import found_figures
+from tests.found_metrics import found_metrics
+from tests.ood_bundle import write_detector
 from tests.tiny_bundle import BUNDLE, CALIBRATION, SIZE, TARGETS, write_tiny_network, write_tiny_predictions
 
-FOUND = found_figures(TARGETS)
+FOUND = found_metrics(TARGETS)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def finished(tiny_project):
     predictions["validation"].rename("data/predictions/val.npz")
     CALIBRATION.save(Path("models/calibration.json"))
     write_tiny_network(Path("models/export"))
-    write_familiarity(Path("models/familiarity.npz"))
+    write_detector(Path("models/out_of_distribution.npz"))
     for name, content in FOUND.items():
         Path(f"metrics/{name}.json").write_text(json.dumps(content))
     return tiny_project

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.core.files_table import FileFigures, read_files
+from lacuna.core.files_table import FileInfo, read_files
 from lacuna.core.manifest import Manifest
 from lacuna.core.predictions import Predictions
 from lacuna.core.targets import Targets
@@ -27,7 +27,7 @@ class Inputs:
     predictions: Predictions
     validation: Manifest
     known: Manifest
-    files: list[FileFigures]
+    files: list[FileInfo]
     images: NDArray[np.uint8]
 
 

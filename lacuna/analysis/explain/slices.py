@@ -15,7 +15,7 @@ from scipy.stats import hypergeom
 from lacuna.analysis.pixels import brightness
 from lacuna.calibration.cross_fit import Judgement
 from lacuna.config.blocks import Evaluate
-from lacuna.core.files_table import FileFigures
+from lacuna.core.files_table import FileInfo
 from lacuna.core.scores import Floats, Labels
 from lacuna.core.targets import Targets
 from lacuna.stats.bootstrap import group_weights, interval
@@ -69,7 +69,7 @@ class Slice:
 def cut_images(
     targets: Targets,
     labels: Labels,
-    files: Sequence[FileFigures],
+    files: Sequence[FileInfo],
     images: NDArray[np.uint8],
     row: NDArray[np.int64],
 ) -> list[Cut]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from lacuna.analysis.explore.missingness import Dependence, Together, missing_by_class, missing_together
 from lacuna.analysis.explore.odd_images import OddImage, find_odd_images
-from lacuna.analysis.explore.pixels import PixelFigures, measure_pixels
+from lacuna.analysis.explore.pixels import PixelStatistics, measure_pixels
 from lacuna.analysis.explore.subject import Subject
 from lacuna.analysis.pixels import correlate
 from lacuna.core.working_image import Resize
@@ -21,7 +21,7 @@ FEWEST = 5
 class Findings:
     """`likeness`: per target the correlation of its classes' mean images, as `mean_images.correlate` has it."""
 
-    pixels: PixelFigures
+    pixels: PixelStatistics
     likeness: tuple[NDArray[np.float64], ...]
     odd: list[OddImage]
     associations: list[Association]

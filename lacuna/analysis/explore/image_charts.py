@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
-from lacuna.core.files_table import FileFigures
+from lacuna.core.files_table import FileInfo
 from lacuna.presentation.style import BLUE, DARK, GREEN, GREY, LIGHT, ORANGE, picture, shorten
 
 CHANNELS = (("red", ORANGE, "-"), ("green", GREEN, "--"), ("blue", BLUE, "-."))
@@ -42,7 +42,7 @@ def plot_pixels(path: Path, histogram: NDArray[np.int64], brightness: NDArray[np
         right.legend(handles=[label], fontsize=8)
 
 
-def plot_files(path: Path, files: Sequence[FileFigures]) -> None:
+def plot_files(path: Path, files: Sequence[FileInfo]) -> None:
     """Width against height, aspect ratios, and the files' formats and colour modes."""
     with picture(path, 10, 3.1) as figure:
         sizes_at, ratio_at, formats_at = figure.subplots(1, 3, width_ratios=(4, 4, 3))

@@ -34,7 +34,7 @@ def find_odd_images(
 ) -> list[OddImage]:
     """List images whose longer side is `longest` times the shorter one or more, and odd ones by their pixels.
 
-    Columns are aligned. shapes: width and height `(n, 2)`. brightness, spread: as `pixels.PixelFigures` has them.
+    Columns are aligned. shapes: width and height `(n, 2)`. brightness, spread: as `pixels.PixelStatistics` has them.
     """
     ratio = shapes.max(axis=1) / np.maximum(shapes.min(axis=1), 1)
     low, high = np.percentile(brightness, [25, 75]) if len(brightness) else (0.0, 0.0)

@@ -19,7 +19,7 @@ CHUNK_BYTES = 2**22
 
 
 @dataclass(frozen=True)
-class PixelFigures:
+class PixelStatistics:
     """Figures of `n` images; intensities run from 0 to 255. White that pads an image to a square counts nowhere but in
     the means.
 
@@ -42,7 +42,7 @@ def measure_pixels(
     labels: NDArray[np.int16],
     targets: Targets,
     resize: Resize,
-) -> PixelFigures:
+) -> PixelStatistics:
     """Measure the images at `rows` of `images`, uint8 `(n_images, size, size, 3)`.
 
     shapes: their widths and heights before they were made square `(n, 2)`. labels: class indices `(n, n_targets)`, -1
@@ -65,7 +65,7 @@ def measure_pixels(
             brightness[place] = mean.mean()
             spread[place] = np.sqrt(np.maximum(found @ values**2 / len(pixels) - mean**2, 0)).max()
         by_class.add(chunk, labels[chosen])
-    return PixelFigures(histogram, brightness, spread, tuple(by_class.means()), tuple(by_class.counts))
+    return PixelStatistics(histogram, brightness, spread, tuple(by_class.means()), tuple(by_class.counts))
 
 
 def _chunks(n: int, image_bytes: int) -> Iterator[NDArray[np.int64]]:

@@ -6,7 +6,7 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.core.files_table import FileFigures
+from lacuna.core.files_table import FileInfo
 from lacuna.core.manifest import PARTS, Manifest
 from lacuna.core.targets import Target, Targets
 
@@ -21,13 +21,13 @@ class Subject:
 
     images: NDArray[np.uint8]
     manifest: Manifest
-    files: list[FileFigures]
+    files: list[FileInfo]
     targets: Targets
     order: NDArray[np.int64]
     counts: tuple[NDArray[np.int64], ...]
 
     @classmethod
-    def of(cls, images: NDArray[np.uint8], manifest: Manifest, files: list[FileFigures], targets: Targets) -> "Subject":
+    def of(cls, images: NDArray[np.uint8], manifest: Manifest, files: list[FileInfo], targets: Targets) -> "Subject":
         """Take the training and validation part out of the whole `manifest`; `files` has a line per image."""
         shown = manifest.without_test()
         hashes = [blake2b(name.encode(), digest_size=8).digest() for name in shown.image.tolist()]

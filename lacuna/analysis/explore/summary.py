@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lacuna.analysis.explore.findings import Findings
 from lacuna.analysis.explore.missingness import describe_by_class, describe_together
 from lacuna.analysis.explore.odd_images import OddImage
-from lacuna.analysis.explore.pixels import PixelFigures
+from lacuna.analysis.explore.pixels import PixelStatistics
 from lacuna.analysis.explore.subject import Subject
 from lacuna.core.targets import Target, Targets
 from lacuna.presentation.words import percent
@@ -92,7 +92,7 @@ def _describe_files(subject: Subject) -> dict[str, Any]:
     }
 
 
-def _describe_pixels(pixels: PixelFigures) -> dict[str, Any]:
+def _describe_pixels(pixels: PixelStatistics) -> dict[str, Any]:
     values = np.arange(256)
     total = pixels.histogram.sum(axis=1)
     mean = pixels.histogram @ values / total

@@ -11,7 +11,7 @@ from lacuna.analysis.explore.findings import Findings
 from lacuna.analysis.explore.missingness import Dependence, Together, missing_patterns
 from lacuna.analysis.explore.odd_images import OddImage
 from lacuna.analysis.explore.subject import Subject
-from lacuna.core.files_table import FileFigures
+from lacuna.core.files_table import FileInfo
 from lacuna.core.manifest import PARTS
 from lacuna.core.targets import Targets
 from lacuna.io.csv_files import write_csv
@@ -90,7 +90,7 @@ def _write_pixels(path: Path, histogram: NDArray[np.int64]) -> None:
     write_csv(path, ("intensity", "red", "green", "blue"), rows)
 
 
-def _write_files(folder: Path, files: Sequence[FileFigures]) -> None:
+def _write_files(folder: Path, files: Sequence[FileInfo]) -> None:
     """`sizes.csv` and `formats.csv`: images by width and height, and by format and mode; the commonest first."""
     sizes = Counter((file.width, file.height) for file in files)
     formats = Counter((file.format, file.mode) for file in files)

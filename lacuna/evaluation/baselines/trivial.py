@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from lacuna.core.scores import Floats, Labels
 
 
-def trivial_figures(labels: Labels, weights: Floats, prior: Floats) -> dict[str, Floats]:
+def trivial_metrics(labels: Labels, weights: Floats, prior: Floats) -> dict[str, Floats]:
     """Figures of the best trivial predictor on known labels (n,), each (replicates,), NaN where undefined.
 
     Weights (replicates, n), prior (n_classes,) the shares of the classes in training. The best trivial predictor is

@@ -5,7 +5,7 @@ from PIL import Image
 from lacuna.analysis.explain.plots import plot_slices
 from lacuna.analysis.explain.slices import LEAST_GROUPS, Cut, Slice, cut_images, cut_in_thirds, examine_slices
 from lacuna.calibration.cross_fit import Judgement
-from lacuna.core.files_table import FileFigures
+from lacuna.core.files_table import FileInfo
 from lacuna.core.targets import Target, Targets
 from tests.simulated_predictions import EVALUATE
 
@@ -97,9 +97,7 @@ def test_images_are_cut_by_size_light_format_and_the_other_targets():
     images = np.zeros((80, 4, 4, 3), np.uint8)
     images[20:] = (np.arange(60) * 7 % 60 * 4)[:, None, None, None]
     row = np.arange(20, 80)
-    files = [
-        FileFigures(f"{i}.png", "JPEG" if i % 2 else "PNG", "RGB", 100 * (1 + i // 20), 100, 5000) for i in range(60)
-    ]
+    files = [FileInfo(f"{i}.png", "JPEG" if i % 2 else "PNG", "RGB", 100 * (1 + i // 20), 100, 5000) for i in range(60)]
     labels = np.stack([np.arange(60) % 3, np.arange(60) % 3 - 1], axis=1)
     cuts = {cut.by: cut for cut in cut_images(Targets((KIND, RED)), labels, files, images, row)}
     assert list(cuts) == ["image size", "brightness", "format", "kind", "red"]

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import sklearn.metrics
 
-from lacuna.evaluation.baselines.trivial import training_prior, trivial_figures, trivial_ranks
+from lacuna.evaluation.baselines.trivial import training_prior, trivial_metrics, trivial_ranks
 
 
 def test_binary_baseline_is_always_present_in_a_random_order():
     labels = np.array([1, 0, 0, 0])
-    figures = trivial_figures(labels, np.ones((1, 4)), np.array([0.7, 0.3]))
+    figures = trivial_metrics(labels, np.ones((1, 4)), np.array([0.7, 0.3]))
     assert figures["f1"][0] == pytest.approx(sklearn.metrics.f1_score(labels, np.ones(4)))
     assert figures["precision"][0] == figures["average_precision"][0] == 0.25
     assert figures["accuracy"][0] == 0.75
@@ -18,7 +18,7 @@ def test_categorical_baseline_is_the_better_of_the_commonest_class_and_guessing(
     generator = np.random.default_rng(0)
     prior = np.array([0.5, 0.3, 0.2])
     labels = generator.choice(3, 30_000, p=prior)
-    figures = trivial_figures(labels, np.ones((1, len(labels))), prior)
+    figures = trivial_metrics(labels, np.ones((1, len(labels))), prior)
     guesses = generator.choice(3, len(labels), p=prior)
     guessed = sklearn.metrics.f1_score(labels, guesses, average="macro")
     commonest = sklearn.metrics.f1_score(labels, np.zeros_like(labels), average="macro")
@@ -29,15 +29,15 @@ def test_categorical_baseline_is_the_better_of_the_commonest_class_and_guessing(
     assert figures["weighted_f1"][0] == pytest.approx(weighted, abs=0.01)
 
     labels = np.array([0] * 9 + [1])
-    figures = trivial_figures(labels, np.ones((1, 10)), np.array([0.4, 0.0, 0.6]))
+    figures = trivial_metrics(labels, np.ones((1, 10)), np.array([0.4, 0.0, 0.6]))
     assert figures["accuracy"][0] == 0
-    figures = trivial_figures(labels, np.ones((1, 10)), np.array([0.9, 0.01, 0.09]))
+    figures = trivial_metrics(labels, np.ones((1, 10)), np.array([0.9, 0.01, 0.09]))
     assert figures["f1"][0] == pytest.approx(sklearn.metrics.f1_score(labels, np.zeros(10), average="macro"), abs=0.02)
 
 
 def test_baselines_are_resampled_with_the_images():
     labels = np.array([1, 0, 0, 0])
-    figures = trivial_figures(labels, np.array([[1.0, 1, 1, 1], [3, 1, 0, 0], [0, 2, 1, 1]]), np.array([0.7, 0.3]))
+    figures = trivial_metrics(labels, np.array([[1.0, 1, 1, 1], [3, 1, 0, 0], [0, 2, 1, 1]]), np.array([0.7, 0.3]))
     assert figures["f1"][:2] == pytest.approx([0.4, 6 / 7])
     assert np.isnan(figures["f1"][2])
 

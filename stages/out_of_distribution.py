@@ -1,6 +1,6 @@
 """What is familiar to the trained network, from where on an image is not, and what drift is measured against.
 
-python -m stages.familiarity
+python -m stages.out_of_distribution
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from lacuna.core.groups import independent_sample, one_of_each
 from lacuna.core.manifest import Manifest, Part
 from lacuna.core.targets import Targets
 from lacuna.core.working_image import Origin, measure_light
-from lacuna.export.ood_fit import fit_familiarity, lack_of_groups
+from lacuna.export.ood_fit import fit_detector, lack_of_groups
 from lacuna.export.ood_plots import plot_distances
 from lacuna.inference.drift_reference import DIMENSIONS, MOST_COORDINATES, MOST_PROPERTIES, DriftReference, Properties
 from lacuna.inference.load import load_network
@@ -30,8 +30,8 @@ MOST_UNSEEN = 10_000
 Sample = Callable[[NDArray[np.int64], np.random.Generator], NDArray[np.intp]]
 
 
-def familiarity(params: Params) -> Facts:
-    options = params.familiarity
+def out_of_distribution(params: Params) -> Facts:
+    options = params.out_of_distribution
     manifest = Manifest.load(Path("data/prepared/manifest.csv"), Targets.load(Path("data/prepared/targets.json")))
     images = np.load("data/images/images.npy", mmap_mode="r")
     network = load_network(Path("models/export"), "openvino")
@@ -44,16 +44,16 @@ def familiarity(params: Params) -> Facts:
     pooled = {
         part: pool_images(lambda batch: network(batch).features, images, chosen, part) for part, chosen in rows.items()
     }
-    found = fit_familiarity(pooled["train"], pooled["val"], pooled["test"], options.false_alarms)
+    found = fit_detector(pooled["train"], pooled["val"], pooled["test"], options.false_alarms)
     seen = _draw(manifest.row[manifest.split != "test"], MOST_PROPERTIES, generator)
     group = manifest.group[np.searchsorted(manifest.row, seen)]
     coordinates = found.coordinates(pooled["drift"])[:, :DIMENSIONS].astype(np.float32)
     reference = DriftReference(_properties(images, seen, params), group, coordinates)
-    save_arrays(Path("models/familiarity.npz"), {**found.to_arrays(), **reference.to_arrays()})
+    save_arrays(Path("models/out_of_distribution.npz"), {**found.to_arrays(), **reference.to_arrays()})
 
-    write_json(Path("metrics/familiarity.json"), {"training_images": len(rows["train"]), **found.describe()})
+    write_json(Path("metrics/out_of_distribution.json"), {"training_images": len(rows["train"]), **found.describe()})
     distances = (found.distance(pooled[part]) for part in ("val", "test"))
-    plot_distances(Path("plots/familiarity.png"), found, *distances)
+    plot_distances(Path("plots/out_of_distribution.png"), found, *distances)
     alarms = found.alarms
     if note := lack_of_groups(alarms):
         print(f"note: {note}")
@@ -80,4 +80,4 @@ def _properties(images: NDArray[np.uint8], rows: NDArray[np.int64], params: Para
 
 
 if __name__ == "__main__":
-    run("familiarity", familiarity)
+    run("out_of_distribution", out_of_distribution)

