@@ -1,5 +1,6 @@
-"""Fit the `OutlierDetector`: its statistics on training images, its threshold on validation, and the rate of false alarms
-on test. Labels take no part."""
+"""Fit the `OutlierDetector`: statistics from training images, the threshold on validation, the rate of false alarms on
+test. Labels take no part.
+"""
 
 import math
 from dataclasses import replace
