@@ -18,7 +18,7 @@ TARGETS = Targets((Target("shape", "categorical", ("a", "b", "c")), Target("red"
 NETWORK = f"""
 import os
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-from lacuna.features import backend
+from lacuna.features.backend import keras, layers
 
 def small_network():
     "Every kind of layer that the backbones use, those that trouble converters too."
