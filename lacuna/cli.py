@@ -62,10 +62,12 @@ def use(options: argparse.Namespace) -> int:
     from lacuna.config.presets import missing_data, use_preset
 
     changes = use_preset(options.preset, PARAMS_FILE, PRESETS_FOLDER, options.data)
-    width = max((len(key) for key, _, _ in changes), default=0)
-    for key, before, after in changes:
+    for file, old, new in changes.renamed:
+        print(f"{file}: {old} is called {new} now" + ("" if file == PARAMS_FILE else f"; write {new} there"))
+    width = max((len(key) for key, _, _ in changes.values), default=0)
+    for key, before, after in changes.values:
         print(f"{key:{width}}  {_format_value(before)} → {_format_value(after)}")
-    print(f"{PARAMS_FILE}: {len(changes)} values changed; `dvc repro` runs what depends on them")
+    print(f"{PARAMS_FILE}: {len(changes.values)} values changed; `dvc repro` runs what depends on them")
     if lack := missing_data(options.preset, PARAMS_FILE, PRESETS_FOLDER):
         print(f"warning: {lack}", file=sys.stderr)
     return 0

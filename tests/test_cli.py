@@ -198,6 +198,20 @@ def test_use_prints_each_change_as_old_and_new(project, capsys):
     assert capsys.readouterr().out.startswith("params.yaml: 0 values changed")
 
 
+def test_use_says_which_keys_have_another_name_now(project, tmp_path, capsys):
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("\nout_of_distribution:\n", "\nfamiliarity:\n"))
+    Path("mine.yaml").write_text("tune:\n  figure: f1\n")
+    capsys.readouterr()
+    assert main(["use", "mine.yaml"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "params.yaml: familiarity is called out_of_distribution now",
+        "mine.yaml: tune.figure is called tune.metric now; write tune.metric there",
+        "tune.metric  average_precision → f1",
+        "params.yaml: 1 values changed; `dvc repro` runs what depends on them",
+    ]
+
+
 def test_use_says_where_data_that_is_not_there_comes_from(project, capsys):
     assert main(["use", "fashion_mnist"]) == 0
     (line,) = capsys.readouterr().err.splitlines()

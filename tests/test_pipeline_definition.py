@@ -10,7 +10,10 @@ import pytest
 from ruamel.yaml import YAML
 
 from lacuna.config.load import load_params
+from lacuna.config.params import Params
+from lacuna.config.search_space import SEARCHED_BLOCKS, TRAINING_BLOCKS
 from lacuna.training.checkpoint import CODE_OF_A_TRAINING
+from stages.bundle import WITHOUT_EFFECT as WITHOUT_EFFECT_ON_MODEL
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -55,6 +58,9 @@ UNTOUCHED = ("lacuna/cli.py", "lacuna/data/fetch.py", "lacuna/monitoring", "lacu
 
 WITHOUT_EFFECT = {("features", "batch_size")}
 """Params that change the speed of a stage but not its outs."""
+
+WHOLE_FILE = "params.yaml"
+"""Listed among a stage's params instead of keys: it depends on all of them."""
 
 PIPELINE = YAML(typ="safe").load(REPOSITORY / "dvc.yaml")
 STAGES: dict[str, dict[str, Any]] = PIPELINE["stages"]
@@ -189,8 +195,8 @@ def test_params_of_the_stages_exist() -> None:
     params = load_params(REPOSITORY / "params.yaml").model_dump()
     for name, stage in STAGES.items():
         for key in stage.get("params", []):
-            if isinstance(key, dict):  # a whole file
-                assert key == {"params.yaml": None}
+            if isinstance(key, dict):
+                assert key == {WHOLE_FILE: None}
                 continue
             block: Any = params
             for part in key.split("."):
@@ -212,10 +218,28 @@ def test_stages_that_do_not_learn_load_no_keras(imports: grimp.ImportGraph) -> N
         assert "lacuna.features.backend" not in closure(imports, f"stages.{name}"), name
 
 
+def test_the_page_depends_on_all_params_because_it_shows_all() -> None:
+    assert STAGES["report"]["params"] == [{WHOLE_FILE: None}]
+
+
+def test_the_bundle_depends_on_all_params_but_those_that_shape_no_model() -> None:
+    assert STAGES["bundle"]["params"] == [
+        block for block in Params.model_fields if block not in WITHOUT_EFFECT_ON_MODEL
+    ]
+
+
+def test_trainings_depend_on_the_blocks_that_a_search_varies_and_those_of_the_features() -> None:
+    trained = {key for name in ("train_warmup", "train_finetune") for key in STAGES[name]["params"]}
+    assert trained == set(TRAINING_BLOCKS)
+    assert trained - set(SEARCHED_BLOCKS) <= set(STAGES["featurize"]["params"])
+
+
 @pytest.mark.parametrize("name", [name for name in STAGES if name != "check_params"])
 def test_a_stage_lists_the_params_it_reads(name: str) -> None:
     """A block that is passed on whole may be listed by those of its fields that matter to the stage."""
-    listed = set(STAGES[name].get("params", []))
+    listed = {key if isinstance(key, str) else WHOLE_FILE for key in STAGES[name].get("params", [])}
+    if WHOLE_FILE in listed:
+        return
     source = (REPOSITORY / f"stages/{name}.py").read_text(encoding="utf-8")
     used = set(re.findall(r"\bparams\.(?!yaml|model_dump)(\w+)(?:\.(\w+))?", source)) - WITHOUT_EFFECT
     missing = sorted(

@@ -3,6 +3,7 @@
 Types and ranges stand here, the values (all of them, there are no defaults) in params.yaml.
 """
 
+from itertools import combinations
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, PlainValidator, field_validator, model_validator
@@ -13,6 +14,7 @@ from lacuna.config.types import (
     CorrectionsPath,
     Count,
     Fraction,
+    IgnoredWith,
     Interpolation,
     OpenFraction,
     Positive,
@@ -60,10 +62,10 @@ class Data(Block):
 
     @model_validator(mode="after")
     def _keys_fit_each_other(self) -> Self:
-        for one, other in (("unknown", "positive"), ("unknown", "negative"), ("positive", "negative")):
-            both = set(getattr(self, one)) & set(getattr(self, other))
+        for first, second in combinations(("unknown", "positive", "negative"), 2):
+            both = set(getattr(self, first)) & set(getattr(self, second))
             if both:
-                raise ValueError(f"{', '.join(map(repr, sorted(both)))} must not stand in both {one} and {other}")
+                raise ValueError(f"{', '.join(map(repr, sorted(both)))} must not stand in both {first} and {second}")
         if self.source == "table" and not self.targets:
             raise ValueError("targets must name at least one column of the table")
         if self.source in ("folders", "idx"):
@@ -149,10 +151,10 @@ class Train(Block):
     targets: Words
     target_weights: dict[str, Positive]
     loss: Literal["focal", "cross_entropy", "asymmetric"]
-    gamma: Annotated[float, Field(ge=0)]
-    alpha: OpenFraction
-    gamma_negative: Annotated[float, Field(ge=0)]
-    margin: Annotated[float, Field(ge=0, lt=1)]
+    gamma: Annotated[float, Field(ge=0), IgnoredWith("loss", ("cross_entropy",))]
+    alpha: Annotated[OpenFraction, IgnoredWith("loss", ("cross_entropy", "asymmetric"))]
+    gamma_negative: Annotated[float, Field(ge=0), IgnoredWith("loss", ("cross_entropy", "focal"))]
+    margin: Annotated[float, Field(ge=0, lt=1), IgnoredWith("loss", ("cross_entropy", "focal"))]
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     hardest: Annotated[float, Field(gt=0, le=1)]
     batch_size: Count
@@ -161,12 +163,12 @@ class Train(Block):
 
 class Optimizer(Block):
     name: Literal["adam", "adamw", "sgd"]
-    momentum: Annotated[float, Field(ge=0, lt=1)]
-    weight_decay: Annotated[float, Field(ge=0)]
+    momentum: Annotated[float, Field(ge=0, lt=1), IgnoredWith("name", ("adam", "adamw"))]
+    weight_decay: Annotated[float, Field(ge=0), IgnoredWith("name", ("adam",))]
     schedule: Literal["constant", "cosine", "plateau"]
-    ramp: Annotated[float, Field(ge=0, lt=1)]
-    plateau_factor: OpenFraction
-    plateau_patience: Count
+    ramp: Annotated[float, Field(ge=0, lt=1), IgnoredWith("schedule", ("constant", "plateau"))]
+    plateau_factor: Annotated[OpenFraction, IgnoredWith("schedule", ("constant", "cosine"))]
+    plateau_patience: Annotated[Count, IgnoredWith("schedule", ("constant", "cosine"))]
     average: Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -178,10 +180,10 @@ class Warmup(Block):
 
 class Finetune(Block):
     epochs: Annotated[int, Field(ge=0)]
-    learning_rate: Positive
+    learning_rate: Annotated[Positive, IgnoredWith("epochs", (0,))]
     unfreeze: Annotated[int | str, PlainValidator(layers_or_block)]
-    layer_decay: Annotated[float, Field(gt=0, le=1)]
-    patience: Count
+    layer_decay: Annotated[float, Field(gt=0, le=1), IgnoredWith("epochs", (0,))]
+    patience: Annotated[Count, IgnoredWith("epochs", (0,))]
 
 
 class Calibrate(Block):
@@ -239,7 +241,7 @@ class Track(Block):
 class Tune(Block):
     trials: Count
     seeds: Count
-    figure: Literal["average_precision", "log_loss", "f1"]
+    metric: Literal["average_precision", "log_loss", "f1"]
     space: Annotated[dict[str, Range], Field(min_length=1)]
 
 

@@ -10,21 +10,25 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from lacuna.config.params import Params
+from lacuna.config.renamed import RENAMED
 from lacuna.errors import LacunaError
 
 
 def parse_params(content: object, *, source: str = "params.yaml") -> Params:
     """Validate the content of a params file.
 
-    Raises LacunaError with one line: for each mistake the key, what was expected and what was received.
+    Raises LacunaError with one line: for each mistake the key, what was expected and what was received. Of a key by its
+    old name, the new name.
     """
     if not isinstance(content, dict):
         raise LacunaError(f"{source}: expected blocks of parameters, such as `train:` with lines below it")
     try:
         return Params.model_validate(content)
     except ValidationError as error:
-        mistakes = "; ".join(_describe(mistake) for mistake in error.errors(include_url=False))
-        raise LacunaError(f"{source}: {mistakes}") from None
+        mistakes = error.errors(include_url=False)
+        renamed = {RENAMED.get(_key(mistake)) for mistake in mistakes}
+        said = [_describe(each) for each in mistakes if each["type"] != "missing" or _key(each) not in renamed]
+        raise LacunaError(f"{source}: {'; '.join(said)}") from None
 
 
 def load_params(path: Path) -> Params:
@@ -38,10 +42,15 @@ def load_params(path: Path) -> Params:
     return parse_params(content, source=path.name)
 
 
+def _key(mistake: Any) -> str:
+    return ".".join(str(part) for part in mistake["loc"])
+
+
 def _describe(mistake: Any) -> str:
-    location = mistake["loc"]
-    key = ".".join(str(part) for part in location)
+    location, key = mistake["loc"], _key(mistake)
     kind, received = mistake["type"], mistake["input"]
+    if key in RENAMED and kind == "extra_forbidden":
+        return f"{key}: renamed, write {RENAMED[key]}"
     if kind == "extra_forbidden":
         return f"{key}: unknown key{_suggestion(location)}"
     if kind == "missing":

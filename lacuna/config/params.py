@@ -1,6 +1,6 @@
 """The whole of params.yaml, and the rules that join its blocks."""
 
-from typing import Self
+from typing import Self, get_origin
 
 from pydantic import model_validator
 
@@ -62,3 +62,12 @@ class Params(Block):
                     )
         check_space(self, self.tune.space)
         return self
+
+
+FREE_MAPPINGS = frozenset(
+    f"{block}.{key}"
+    for block, keys in Params.model_fields.items()
+    for key, field in keys.annotation.model_fields.items()  # type: ignore[union-attr]
+    if get_origin(field.annotation) is dict
+)
+"""Parameters whose keys are the user's own, such as data.targets."""

@@ -7,6 +7,7 @@ folder, so that the result does not depend on the preset before; other values in
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,6 +17,8 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import PlainScalarString, ScalarString
 
 from lacuna.config.load import parse_params
+from lacuna.config.params import FREE_MAPPINGS
+from lacuna.config.renamed import RENAMED
 from lacuna.errors import LacunaError
 from lacuna.io.atomic import whole_file
 
@@ -24,31 +27,39 @@ DEFAULT = "default"
 RAW_DATA = PurePosixPath("data/raw")
 """Where presets expect the user's data; `data_folder` takes its place."""
 
-FREE_MAPPINGS = frozenset({"data.targets", "calibrate.rules", "train.target_weights", "tune.space"})
-"""Blocks whose keys are the user's own: a preset replaces them whole."""
 
-Change = tuple[str, Any, Any]
+@dataclass(frozen=True)
+class Changes:
+    """What a preset changed in params.yaml: values, as key, old and new; keys by an old name, as file, old and new."""
+
+    values: list[tuple[str, Any, Any]]
+    renamed: list[tuple[Path, str, str]]
 
 
-def use_preset(preset: str, params_file: Path, presets_folder: Path, data_folder: str | None) -> list[Change]:
-    """Write a preset's values into `params_file`; return each change as key, old value, new value.
+def use_preset(preset: str, params_file: Path, presets_folder: Path, data_folder: str | None) -> Changes:
+    """Write a preset's values into `params_file`; return what changed.
 
     `preset` is a name in `presets_folder` or the path of a YAML file. With `data_folder`, `data.path` and `data.labels`
-    point below it instead of below data/raw. Raises LacunaError, and writes nothing, when there is no such preset or
-    the result is not valid.
+    point below it instead of below data/raw. Keys that have another name now get it, with their values and comments; in
+    the preset's file they stay. Raises LacunaError, and writes nothing, when there is no such preset or the result is
+    not valid.
     """
     path = _find(preset, presets_folder)
     original = params_file.read_text(encoding="utf-8") if params_file.exists() else ""
-    params, values = _read(params_file), _read(presets_folder / f"{DEFAULT}.yaml")
+    params, values, chosen = _read(params_file), _read(presets_folder / f"{DEFAULT}.yaml"), _read(path)
+    renamed = [
+        (file, *names) for file, content in ((params_file, params), (path, chosen)) for names in _rename(content, file)
+    ]
     before = dict(_leaves(params))
-    _lay_over(values, _read(path))
+    _lay_over(values, chosen)
     _lay_over(params, values)
     parse_params(params, source=f"{params_file.name} with {path}")
     if data_folder is not None:
         _move_data(params["data"], data_folder, path)
     with whole_file(params_file) as partial:
         partial.write_text(_dump(params, original), encoding="utf-8")
-    return [(key, before.get(key), value) for key, value in _leaves(params) if before.get(key) != value]
+    changed = [(key, before.get(key), value) for key, value in _leaves(params) if before.get(key) != value]
+    return Changes(changed, renamed)
 
 
 def missing_data(preset: str, params_file: Path, presets_folder: Path) -> str | None:
@@ -99,11 +110,33 @@ def _read(path: Path) -> Any:
     return content
 
 
+def _rename(params: CommentedMap, source: Path) -> list[tuple[str, str]]:
+    """Give keys by old names their new ones, in place, values and comments kept; return the old and new names.
+
+    Raises LacunaError where the new name is there as well.
+    """
+    renamed = []
+    for old, new in RENAMED.items():
+        block, _, key = old.rpartition(".")
+        content = params.get(block) if block else params
+        if not isinstance(content, CommentedMap) or key not in content:
+            continue
+        name = new.rpartition(".")[2]
+        if name in content:
+            raise LacunaError(f"{source}: {old} is the old name of {new}, and both are there; remove {old}")
+        place, comment = list(content).index(key), content.ca.items.pop(key, None)
+        content.insert(place, name, content.pop(key))
+        if comment is not None:
+            content.ca.items[name] = comment
+        renamed.append((old, new))
+    return renamed
+
+
 def _lay_over(values: Any, changes: Any, block: str = "") -> None:
     """Set the keys of nested mappings in place, so that the comments beside them stay."""
     for key, change in changes.items():
         if block + key in FREE_MAPPINGS and isinstance(change, dict):
-            values[key] = CommentedMap(change)
+            values[key] = CommentedMap(change)  # whole, so that nothing is left of the preset before
             if not change:
                 values[key].fa.set_flow_style()  # in block style, ruamel puts an empty mapping where YAML forbids it
         elif isinstance(change, dict) and isinstance(values.get(key), dict):

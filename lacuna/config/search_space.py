@@ -5,31 +5,24 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from lacuna.config.renamed import RENAMED
+from lacuna.config.types import IgnoredWith
+
 Value = bool | int | float | str
 
-STAGE_OF = {
-    "sample": "sample",
-    "data": "ingest or prepare",
-    "split": "prepare",
-    "class_weights": "prepare",
-    "backbone": "featurize",
-    "augment": "featurize",
-    "features": "featurize",
-    "finetune.unfreeze": "featurize",
-    "calibrate": "calibrate",
-    "evaluate": "evaluate",
-    "explain": "explain",
-    "track": "track",
-    "tune": "no stage",
-}
-"""Who reads the parameters that training alone does not answer to."""
-
 SEARCHED_BLOCKS = ("head", "train", "optimizer", "warmup", "finetune")
+"""The blocks that a trial trains with other values of; everything else is as earlier stages left it."""
+
+TRAINING_BLOCKS = ("backbone", "augment", *SEARCHED_BLOCKS)
+"""The blocks that a training reads."""
 
 FIXED = {
     "train.seed": "every setting is trained with the same seeds, counted up from this one",
-    "train.targets": "settings that learn other targets can't be compared",
+    "train.targets": "settings that learn other targets cannot be compared",
+    "train.target_weights": "a mapping is neither a number nor a choice",
+    "finetune.unfreeze": "the features are computed up to there by featurize, and trials run training alone",
 }
+"""Keys of those blocks that cannot be searched, and why."""
 
 
 class Range(BaseModel):
@@ -68,24 +61,45 @@ class Range(BaseModel):
 
 
 def check_space(params: BaseModel, space: Mapping[str, Range]) -> None:
-    """Raise ValueError, naming the key, when a key is no parameter that training alone answers to, or a value is none.
-
-    What an earlier stage reads is refused: trials train on the features and labels that are there.
-    """
+    """Raise ValueError, naming the key, when a key is none that trials can vary, or a value is not allowed for it."""
     for key, values in space.items():
         block, _, name = key.partition(".")
         model = getattr(params, block, None)
+        if key in RENAMED:
+            raise ValueError(f"tune.space.{key}: renamed, write {RENAMED[key]}")
         if not isinstance(model, BaseModel) or name not in type(model).model_fields:
             raise ValueError(f"tune.space.{key}: params.yaml has no such key")
-        if key in FIXED:
-            raise ValueError(f"tune.space.{key}: {FIXED[key]}; remove it from the space")
-        if key in STAGE_OF or block in STAGE_OF:
+        if block not in SEARCHED_BLOCKS:
             raise ValueError(
-                f"tune.space.{key}: read by {STAGE_OF.get(key, STAGE_OF.get(block))}, and trials run training alone; "
+                f"tune.space.{key}: trials train on the features and labels that are there and do not read it; "
                 f"expected a key of {', '.join(SEARCHED_BLOCKS)}; try this one with dvc exp run -S {key}="
             )
+        if key in FIXED:
+            raise ValueError(f"tune.space.{key}: {FIXED[key]}; remove it from the space")
         for called, value in values.named_values.items():
             _check_value(model, name, value, f"tune.space.{key}: {called}")
+
+
+def without_effect(params: BaseModel, space: Mapping[str, Range]) -> dict[str, str]:
+    """The keys of the space that change no training under the other settings, each with the setting that is to blame.
+
+    For example {"train.margin": "train.loss: focal"}. What governs a key may itself be searched: the key has no effect
+    when none of the choices reads it.
+    """
+    inert = {}
+    for key in space:
+        block, _, name = key.partition(".")
+        model = getattr(params, block)
+        for ignored in type(model).model_fields[name].metadata:
+            if isinstance(ignored, IgnoredWith):
+                governing = f"{block}.{ignored.key}"
+                searched = space.get(governing)
+                if searched is not None and not searched.choices:
+                    continue  # a range of numbers holds some that read it
+                values = searched.choices if searched is not None else (getattr(model, ignored.key),)
+                if set(values) <= set(ignored.values):
+                    inert[key] = f"{governing}: {', '.join(map(str, values))}"
+    return inert
 
 
 def typed_space(params: BaseModel, space: Mapping[str, Range]) -> dict[str, Range]:

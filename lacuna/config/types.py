@@ -1,6 +1,7 @@
-"""What values of params.yaml may be, apart from which there are (module `config`)."""
+"""Types of the values in params.yaml that several keys share or that need a check of their own."""
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -32,3 +33,11 @@ CorrectionsPath = Annotated[str, AfterValidator(_in_corrections)]
 
 class Block(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class IgnoredWith:
+    """Marks a parameter that has no effect while the parameter `key` of the same block has one of `values`."""
+
+    key: str
+    values: tuple[str | int, ...]

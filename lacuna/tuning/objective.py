@@ -3,15 +3,17 @@
 import hashlib
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from lacuna.config.params import Params
-from lacuna.config.search_space import Value, get_value, set_values, typed_space
+from lacuna.config.search_space import TRAINING_BLOCKS, Value, get_value, set_values, typed_space, without_effect
 from lacuna.core.predictions import Predictions
-from lacuna.core.scores import activate, average_precision, log_loss
+from lacuna.core.scores import Floats, Labels, activate, average_precision, log_loss
+from lacuna.errors import LacunaError
 from lacuna.evaluation.baselines.trivial import training_prior
 from lacuna.evaluation.scoring import score_validation
 from lacuna.features.backend import keras
@@ -34,7 +36,18 @@ from lacuna.tuning.search import (
     search,
 )
 
-TRAINING_BLOCKS = ("backbone", "augment", "head", "train", "optimizer", "warmup", "finetune")
+OfTargets = Callable[[Params, TrainingData, Predictions], list[float | None]]
+"""Parameters, data and the predictions for validation → the metric of each target, None where it is not defined."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What may be searched for. `of_epoch`: a row of the history → what stands for the metric while a training runs;
+    `higher`: whether more is better, in both."""
+
+    of_targets: OfTargets
+    of_epoch: Callable[[Row], float]
+    higher: bool
 
 
 @dataclass(frozen=True)
@@ -56,7 +69,7 @@ def tune(params: Params, data: TrainingData, parent: Path) -> Tuned:
     study.db, trials.csv, summary.txt, history.png, space.png, importance.png. `values` is empty when nothing beats the
     parameters as they are, or what did loses to them with fresh seeds.
     """
-    plan, name, figure = plan_search(params), study_name(params, data), params.tune.figure
+    plan, name, metric = plan_search(params), study_name(params, data), params.tune.metric
     folder = parent / name
 
     def score(values: Values, seed: int, report: Report | None) -> float:
@@ -66,34 +79,44 @@ def tune(params: Params, data: TrainingData, parent: Path) -> Tuned:
     with open_study(folder, name, plan) as study:
         search(study, plan, score)
         confirmed = confirm(study, plan, score)
-        text = summary(study, plan, figure, confirmed)
+        text = summary(study, plan, metric, confirmed)
         write_trials(folder / "trials.csv", study, plan)
         with whole_file(folder / "summary.txt") as partial:
             partial.write_text(text + "\n", encoding="utf-8")
         defaults = {key: get_value(params, key) for key in plan.space}
-        pictures = plot_search(folder, study, plan, figure, defaults)
-        files = [folder / "trials.csv", folder / "summary.txt", *pictures]
-        run = as_run(study, plan, flatten(params.model_dump(mode="json")), figure, files)
+        plots = plot_search(folder, study, plan, metric, defaults)
+        files = [folder / "trials.csv", folder / "summary.txt", *plots]
+        run = as_run(study, plan, flatten(params.model_dump(mode="json")), metric, files)
         winner = confirmed_best(study, confirmed)
         values = chosen_values(winner.params, plan.space) if winner else {}
         return Tuned(text, values, f"{name}-{place_of(study, winner)}" if winner else "", run)
 
 
 def plan_search(params: Params) -> Plan:
-    """What the block `tune` asks for."""
+    """What the block `tune` asks for; keys that change nothing under the other settings are named and left out.
+
+    Raises LacunaError when no other key is in the space.
+    """
     tune = params.tune
-    return Plan(typed_space(params, tune.space), tune.trials, tune.seeds, higher=tune.figure != "log_loss")
+    inert = without_effect(params, tune.space)
+    said = [f"tune.space.{key} has no effect with {setting}" for key, setting in inert.items()]
+    if len(inert) == len(tune.space):
+        raise LacunaError(f"params.yaml: nothing to search: {'; '.join(said)}")
+    for each in said:
+        print(f"{each}; left out of the search", flush=True)
+    space = {key: values for key, values in typed_space(params, tune.space).items() if key not in inert}
+    return Plan(space, tune.trials, tune.seeds, higher=METRICS[tune.metric].higher)
 
 
 def study_name(params: Params, data: TrainingData) -> str:
-    """Names the study by what its figures depend on: data, space, seeds, figure, and all other training parameters.
+    """Name the study by what its scores depend on: data, space, seeds, metric, and all other training parameters.
 
-    With the same name a search goes on; anything else starts another one.
+    A search goes on where one of the same name stopped; any difference starts another.
     """
     content = params.model_dump(mode="json")
     read = {block: content[block] for block in TRAINING_BLOCKS}
     read["tune"] = {key: value for key, value in content["tune"].items() if key != "trials"}
-    if params.tune.figure == "f1":
+    if params.tune.metric == "f1":
         read["calibrate"] = content["calibrate"]
     digest = hashlib.sha256(json.dumps(read, sort_keys=True).encode())
     for part in data.identity():
@@ -102,10 +125,10 @@ def study_name(params: Params, data: TrainingData) -> str:
 
 
 def score_setting(params: Params, data: TrainingData, values: Values, seed: int, report: Report | None) -> float:
-    """Train both phases with `values` in the place of the parameters; return the macro figure on validation.
+    """Train both phases with `values` in the place of the parameters; return the macro metric on validation.
 
-    It is the figure of the fine-tuned model's best epoch. The test part is not read. Average precision and log loss
-    are those of the network's own scores: the former does not ask for calibration, the latter is raw. F1 is of
+    It is that of the fine-tuned model's best epoch. The test part is not read. Average precision and log loss are
+    those of the network's own probabilities, before calibration, which changes the log loss alone. F1 is that of
     decisions by cross-fitted calibration, as in metrics/validation.json, each target deciding alone.
     """
     keras.utils.clear_session()
@@ -113,10 +136,8 @@ def score_setting(params: Params, data: TrainingData, values: Values, seed: int,
 
     def on_epoch(row: Row) -> None:
         if report is not None:
-            report(row["val_average_precision"] if figure == "average_precision" else sign * row["val_log_loss"])
+            report(METRICS[params.tune.metric].of_epoch(row))
 
-    figure = params.tune.figure
-    sign = -1 if figure == "f1" else 1  # an epoch has no decisions; its log loss stands in
     fine_tunes = setting.finetune.epochs > 0
     warm = warm_up(setting, data, on_epoch=_ignore if fine_tunes else on_epoch)
     tuned = fine_tune(setting, data, warm.head, on_epoch=on_epoch if fine_tunes else _ignore, predict=("val",))
@@ -126,23 +147,41 @@ def score_setting(params: Params, data: TrainingData, values: Values, seed: int,
 
 
 def macro_metric(params: Params, data: TrainingData, validation: Predictions) -> float:
-    """The mean over targets of the figure that is searched for; targets whose known labels don't define it left out."""
-    values: list[float | None] = []
-    if params.tune.figure == "f1":
-        priors = [training_prior(list(statistic.counts)) for statistic in data.statistics]
-        alone = params.evaluate.model_copy(update={"bootstrap": 0})
-        scored = score_validation(data.targets, validation, priors, params.calibrate, alone)
-        values = [float(one.figures["f1"][0]) for one in scored]
-    else:
-        for index, (target, columns) in enumerate(zip(data.targets, data.targets.slices, strict=True)):
-            labels = validation.labels[:, index]
-            probabilities = activate(target, validation.logits[:, columns])
-            if params.tune.figure == "average_precision":
-                values.append(average_precision(labels, probabilities))
-            elif (labels >= 0).any():
-                values.append(log_loss(labels, probabilities))
+    """The mean over targets of the metric that is searched for; targets whose known labels don't define it left out."""
+    values = METRICS[params.tune.metric].of_targets(params, data, validation)
     return float(np.mean([value for value in values if value is not None and not np.isnan(value)]))
 
 
 def _ignore(row: Row) -> None:
     """The epochs of a search are not printed."""
+
+
+def _each_target(score: Callable[[Labels, Floats], float | None]) -> OfTargets:
+    """A metric of the labels (n,) and the probabilities before calibration, of one target after the other."""
+
+    def of_targets(params: Params, data: TrainingData, validation: Predictions) -> list[float | None]:
+        return [
+            score(validation.labels[:, index], activate(target, validation.logits[:, columns]))
+            for index, (target, columns) in enumerate(zip(data.targets, data.targets.slices, strict=True))
+        ]
+
+    return of_targets
+
+
+def _log_loss(labels: Labels, probabilities: Floats) -> float | None:
+    return log_loss(labels, probabilities) if (labels >= 0).any() else None
+
+
+def _f1(params: Params, data: TrainingData, validation: Predictions) -> list[float | None]:
+    priors = [training_prior(list(statistic.counts)) for statistic in data.statistics]
+    alone = params.evaluate.model_copy(update={"bootstrap": 0})
+    scored = score_validation(data.targets, validation, priors, params.calibrate, alone)
+    return [float(target.figures["f1"][0]) for target in scored]
+
+
+METRICS = {
+    "average_precision": Metric(_each_target(average_precision), lambda row: row["val_average_precision"], higher=True),
+    "log_loss": Metric(_each_target(_log_loss), lambda row: row["val_log_loss"], higher=False),
+    "f1": Metric(_f1, lambda row: -row["val_log_loss"], higher=True),  # an epoch has no decisions
+}
+"""By the names that `tune.metric` may have."""

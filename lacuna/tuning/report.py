@@ -34,12 +34,12 @@ def ranked(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     return sorted(completed(study), key=lambda trial: trial.value or 0.0, reverse=study.direction.name == "MAXIMIZE")
 
 
-def summary(study: optuna.Study, plan: Plan, figure: str, confirmed: Difference | None) -> str:
+def summary(study: optuna.Study, plan: Plan, metric: str, confirmed: Difference | None) -> str:
     """The best settings in a table, and whether the best is better than the defaults, in words."""
     n_early = len(finished(study)) - len(completed(study))
     keys = list(plan.space)
     lines = [
-        f"{len(finished(study))} settings of {plan.seeds} seeds, {n_early} ended early; {figure.replace('_', ' ')}, "
+        f"{len(finished(study))} settings of {plan.seeds} seeds, {n_early} ended early; {metric.replace('_', ' ')}, "
         "macro, on validation:",
         "",
     ]
@@ -56,7 +56,7 @@ def summary(study: optuna.Study, plan: Plan, figure: str, confirmed: Difference 
 
 
 def verdict(study: optuna.Study, plan: Plan, confirmed: Difference | None) -> str:
-    """Whether the best setting differs from the defaults by more than seeds explain, and what its figure is not."""
+    """Whether the best setting differs from the defaults by more than seeds explain, and what its score hides."""
     winner = best(study)
     if winner is None:
         return "No setting is better than params.yaml as it is; nothing to change."
@@ -76,7 +76,7 @@ def verdict(study: optuna.Study, plan: Plan, confirmed: Difference | None) -> st
         else:
             words += "no more than the noise of seeds explains."
     return (
-        f"{words} The figures flatter the winner all the same: it was chosen on these validation images. "
+        f"{words} The scores flatter the winner all the same: it was chosen on these validation images. "
         "metrics/test.json of its experiment does not."
     )
 
@@ -95,20 +95,20 @@ def write_trials(path: Path, study: optuna.Study, plan: Plan) -> None:
             writer.writerow([place, mean, *cells, trial.user_attrs.get(REASON, ""), *values.values()])
 
 
-def as_run(study: optuna.Study, plan: Plan, params: Mapping[str, object], figure: str, files: Sequence[Path]) -> Run:
+def as_run(study: optuna.Study, plan: Plan, params: Mapping[str, object], metric: str, files: Sequence[Path]) -> Run:
     """The study as MLflow shows it: a run with a child per finished setting, whose history is its first training."""
     winner = best(study)
     children = []
     for place, trial in enumerate(finished(study), start=1):
         scores = trial.user_attrs.get(SCORES, [])
-        metrics = {f"{figure}/seed_{seed}": score for seed, score in enumerate(scores)}
+        metrics = {f"{metric}/seed_{seed}": score for seed, score in enumerate(scores)}
         if len(scores) == plan.seeds:
-            metrics[figure] = float(np.mean(scores))
-        history = [{"epoch": float(epoch), "epoch_figure": value} for epoch, value in trial.intermediate_values.items()]
+            metrics[metric] = float(np.mean(scores))
+        history = [{"epoch": float(epoch), "epoch_score": value} for epoch, value in trial.intermediate_values.items()]
         tags = {"ended_early": trial.user_attrs[REASON]} if REASON in trial.user_attrs else {}
         values: dict[str, Any] = chosen_values(trial.params, plan.space)
         children.append(Run(f"setting {place}", values, metrics, history, tags=tags))
-    metrics = {f"{figure}/default": float(np.mean(default_scores(study)))}
+    metrics = {f"{metric}/default": float(np.mean(default_scores(study)))}
     if winner is not None and winner.value is not None:
-        metrics[f"{figure}/best"] = winner.value
+        metrics[f"{metric}/best"] = winner.value
     return Run(study.study_name, params, metrics, artifacts=files, children=children)

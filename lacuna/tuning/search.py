@@ -24,8 +24,8 @@ from lacuna.errors import DivergedError, LacunaError
 Values = Mapping[str, Value]
 Report = Callable[[float], None]
 Score = Callable[[Values, int, Report | None], float]
-"""Train a setting with the seed of this number, 0 for the first; return its figure. Call the report, if there is one,
-with each epoch's figure: what it raises must end the training."""
+"""Train a setting with the seed of this number, 0 for the first; return its score, the metric on validation. Call the
+report, if there is one, with each epoch's score: what it raises must end the training."""
 
 STARTUP_TRIALS = 5
 """Settings that are trained to the end before the median rule sets in."""
@@ -45,7 +45,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 @dataclass(frozen=True)
 class Plan:
-    """What is searched, with how many settings of how many seeds; `higher`: whether more of the figure is better."""
+    """What is searched, with how many settings of how many seeds; `higher`: whether a higher score is better."""
 
     space: Mapping[str, Range]
     trials: int
@@ -131,10 +131,10 @@ def _try(study: optuna.Study, plan: Plan, trial: optuna.Trial, values: Values, s
     scores: list[float] = []
     epoch = 0
 
-    def report(figure: float) -> None:
+    def report(score_of_epoch: float) -> None:
         nonlocal epoch
         epoch += 1
-        trial.report(figure, epoch)
+        trial.report(score_of_epoch, epoch)
         if trial.should_prune():
             raise optuna.TrialPruned(f"in epoch {epoch} worse than half of the settings were there")
 

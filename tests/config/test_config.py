@@ -53,19 +53,6 @@ def test_the_file_has_every_key_and_the_models_hold_no_defaults():
     }
 
 
-@pytest.mark.parametrize("block", list(content()))
-def test_every_block_is_documented_in_the_line_above(block):
-    lines = PARAMS_FILE.read_text(encoding="utf-8").splitlines()
-    assert lines[lines.index(f"{block}:") - 1].startswith("# ")
-
-
-@pytest.mark.parametrize(("block", "key"), KEYS)
-def test_every_key_is_documented_behind_its_value(block, key):
-    comments = YAML().load(PARAMS_FILE)[block].ca.items
-    assert key in comments, f"{block}.{key} has no comment in params.yaml"
-    assert re.match(r"# \w{2,}|# [\w\"]", comments[key][2].value)
-
-
 @searched
 @given(st.sampled_from(KEYS), st.data())
 def test_a_mistyped_key_is_named_and_the_right_one_suggested(place, data):

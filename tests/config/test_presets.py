@@ -27,7 +27,7 @@ def params_file(tmp_path):
 
 def use(preset: str, params_file: Path, data_folder: str | None = None) -> dict[str, tuple[Any, Any]]:
     changes = use_preset(preset, params_file, PRESETS, data_folder)
-    return {key: (before, after) for key, before, after in changes}
+    return {key: (before, after) for key, before, after in changes.values}
 
 
 def flat(path: Path) -> dict[str, Any]:
@@ -169,6 +169,46 @@ def test_data_that_a_given_folder_lacks_is_named(params_file, tmp_path):
 def test_the_default_brings_its_data(params_file, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert missing_data("default", params_file, PRESETS) is None
+
+
+def with_old_names(path: Path) -> str:
+    """Write params.yaml as it was before the keys were renamed; return what it holds by their new names."""
+    text = path.read_text()
+    old = text.replace("\nout_of_distribution:\n", "\nfamiliarity:\n").replace("  images: 5000 ", "  images: 4000 ")
+    old = old.replace("  metric: average_precision ", "  figure: average_precision ")
+    path.write_text(old)
+    return text.replace("  images: 5000 ", "  images: 4000 ")
+
+
+def test_keys_by_old_names_get_the_new_ones_and_keep_values_comments_and_places(params_file):
+    expected = with_old_names(params_file)
+    changes = use_preset("default", params_file, PRESETS, None)
+    assert changes.values == []
+    assert changes.renamed == [
+        (params_file, "familiarity", "out_of_distribution"),
+        (params_file, "tune.figure", "tune.metric"),
+    ]
+    assert params_file.read_text() == expected
+    assert load_params(params_file).out_of_distribution.images == 4000
+    assert use_preset("default", params_file, PRESETS, None).renamed == []
+
+
+def test_old_names_in_a_preset_of_the_user_set_what_the_new_ones_name(params_file, tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("familiarity:  # stricter\n  false_alarms: 0.05\n")
+    changes = use_preset(str(mine), params_file, PRESETS, None)
+    assert changes.renamed == [(mine, "familiarity", "out_of_distribution")]
+    assert changes.values == [("out_of_distribution.false_alarms", 0.01, 0.05)]
+    assert mine.read_text() == "familiarity:  # stricter\n  false_alarms: 0.05\n"
+    assert load_params(params_file).out_of_distribution.false_alarms == 0.05
+
+
+def test_a_key_by_both_names_is_left_to_the_user(params_file):
+    text = params_file.read_text() + "familiarity:\n  images: 100\n"
+    params_file.write_text(text)
+    with pytest.raises(LacunaError, match=r"familiarity is the old name of out_of_distribution, .*; remove"):
+        use_preset("default", params_file, PRESETS, None)
+    assert params_file.read_text() == text
 
 
 def test_a_preset_may_be_any_file(params_file, tmp_path):
