@@ -11,8 +11,10 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from lacuna.errors import LacunaError
+from lacuna.inference.load import Runtime
 
 PARAMS_FILE, PRESETS_FOLDER = Path("params.yaml"), Path("presets")
 
@@ -94,7 +96,7 @@ def compare(options: argparse.Namespace) -> int:
 
     a, b = (read_experiment(Path.cwd(), name) for name in (options.a, options.b))
     targets, left_out = targets_in_common(a.targets, b.targets)
-    predictions_a, predictions_b = (of_targets(one.validation, one.targets, targets) for one in (a, b))
+    predictions_a, predictions_b = (of_targets(run.validation, run.targets, targets) for run in (a, b))
     comparison = compare_predictions(
         targets,
         predictions_a,
@@ -201,7 +203,7 @@ def _parser() -> argparse.ArgumentParser:
     what = "an image, a folder of them, a pattern, a CSV file of paths, or - for paths on standard input"
     command.add_argument("images", metavar="PATH", nargs="+", help=what)
     command.add_argument("--bundle", type=Path, default=Path("models/bundle"), help="the model (%(default)s)")
-    runtimes = ("openvino", "openvino-bf16", "openvino-int8", "onnx", "keras")
+    runtimes = get_args(Runtime)
     command.add_argument("--runtime", choices=runtimes, default="openvino", help="(%(default)s)")
     way = command.add_mutually_exclusive_group()
     way.add_argument("--out", metavar="FILE", type=Path, help="write a .csv, .parquet or .jsonl file instead")
@@ -220,7 +222,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--host", default="127.0.0.1", help="the address to listen at (%(default)s)")
     add("--port", type=int, default=8000, help="(%(default)s); 0: one that is free")
     add("--workers", type=int, default=1, help="processes (%(default)s)")
-    add("--runtime", choices=runtimes[:-1], default="openvino", help="(%(default)s)")
+    add("--runtime", choices=[name for name in runtimes if name != "keras"], default="openvino", help="(%(default)s)")
     add("--min-precision", metavar="P", type=float, help="be unsure where this precision cannot be promised")
     add("--api-key-file", metavar="FILE", type=Path, help="the first line is the key that requests must bring")
     add("--examples", metavar="DIR", type=Path, help="images that the page offers to try")
@@ -265,7 +267,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("images", metavar="FOLDER", nargs="+", help=what)
     command.add_argument("--bundle", type=Path, default=Path("models/bundle"), help="the model (%(default)s)")
     command.add_argument("--out", type=Path, default=Path("drift.png"), help="where the picture goes (%(default)s)")
-    command.add_argument("--json", action="store_true", help="print every figure as one JSON document")
+    command.add_argument("--json", action="store_true", help="print every number as one JSON document")
     command.set_defaults(run=drift)
     command = commands.add_parser("pack", help="make one file of a model", description=pack.__doc__)
     what = "a bundle's folder (%(default)s)"

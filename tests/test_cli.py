@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image
 from lacuna.cli import main
 from lacuna.config.load import load_params
 from lacuna.inference.batch import format_prediction
-from lacuna.inference.load import MODEL_FILES
+from lacuna.inference.load import MODEL_FILES, Runtime
 from lacuna.inference.prediction import Prediction, TargetPrediction
 from tests.tiny_bundle import write_tiny_bundle
 
@@ -245,7 +246,14 @@ def test_use_of_an_unknown_preset_is_one_line(project, capsys):
     )
 
 
-def test_the_command_line_offers_every_runtime_that_there_is():
-    done = command("predict", "--help")
-    (choices,) = re.findall(r"--runtime \{([\w,-]+)\}", done.stdout.replace("\n", " "))[:1]
-    assert set(choices.split(",")) == set(MODEL_FILES)
+def test_every_runtime_has_its_files_and_is_documented(repository):
+    assert set(get_args(Runtime)) == set(MODEL_FILES)
+    pages = "".join(page.read_text(encoding="utf-8") for page in (repository / "docs").glob("*.md"))
+    assert [runtime for runtime in MODEL_FILES if f"`{runtime}`" not in pages] == []
+
+
+@pytest.mark.parametrize(("name", "without"), [("predict", set()), ("serve", {"keras"})])
+def test_the_command_line_offers_every_runtime_that_the_command_can_use(name, without):
+    done = command(name, "--help")
+    (choices,) = re.findall(r"--runtime\{([\w,-]+)\}", "".join(done.stdout.split()))[:1]
+    assert set(choices.split(",")) == set(MODEL_FILES) - without

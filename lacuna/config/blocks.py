@@ -25,6 +25,9 @@ from lacuna.config.types import (
 )
 from lacuna.core.targets import Kind, Target
 
+WITHOUT_IMAGENET_WEIGHTS = ("small_cnn",)
+"""The backbones that are trained from random weights alone."""
+
 
 class Sample(Block):
     images: Annotated[int, Field(ge=50)]
@@ -118,8 +121,8 @@ class Backbone(Block):
 
     @model_validator(mode="after")
     def _has_such_weights(self) -> Self:
-        if self.name == "small_cnn" and self.weights == "imagenet":
-            raise ValueError("small_cnn has no ImageNet weights: set backbone.weights to none")
+        if self.name in WITHOUT_IMAGENET_WEIGHTS and self.weights == "imagenet":
+            raise ValueError(f"{self.name} has no ImageNet weights: set backbone.weights to none")
         return self
 
 

@@ -14,6 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from ruamel.yaml import YAML
 
 from lacuna.config.params import Params
+from lacuna.config.search_space import TRAINING_BLOCKS
 from lacuna.evaluation.baseline_comparison import NAMES, SHOWN, describe_gains
 from lacuna.evaluation.verdicts import conclude
 from lacuna.presentation.numbers import decimal, percent
@@ -33,7 +34,7 @@ CITATIONS = {
 }
 """By how the backbone's name begins; the longest beginning counts."""
 
-PROCEDURE = ("backbone", "augment", "head", "train", "optimizer", "warmup", "finetune", "class_weights", "calibrate")
+PROCEDURE = (*TRAINING_BLOCKS, "class_weights", "calibrate")
 """Blocks of params.yaml that say how the model was trained."""
 
 MOST_CLASSES = 12

@@ -21,7 +21,7 @@ from lacuna.io.progress import progress
 from lacuna.training.checkpoint import Checkpoint, TrainingState
 from lacuna.training.data import LabelledBatches
 from lacuna.training.losses import MaskedLoss, TargetStatistics
-from lacuna.training.optimizers import averaged, make_optimizer, reduce_on_plateau
+from lacuna.training.optimizers import SCHEDULES, averaged, make_optimizer
 
 Row = dict[str, float]
 
@@ -97,7 +97,7 @@ def train_phase(
         state.history.append(row)
         if row.get("val_log_loss", math.inf) < state.best_log_loss:
             state.best_weights, state.best_log_loss, state.best_epoch = weights, row["val_log_loss"], epoch
-        reduce_on_plateau(optimizer, phase.optimizer, epoch - state.best_epoch)
+        SCHEDULES[phase.optimizer.schedule].after_epoch(optimizer, phase.optimizer, epoch - state.best_epoch)
         state.weights, state.optimizer = model.get_weights(), _values(optimizer)
         if checkpoint:
             checkpoint.save(state)
@@ -122,9 +122,9 @@ def _train_epoch(model: keras.Model, part: LabelledBatches, epoch: int) -> Row:
     batches = part.batches.epoch(epoch)
     for chosen, inputs in progress(batches, total=len(part.batches), what=f"epoch {epoch}", unit="batches"):
         logs = model.train_on_batch(inputs, part.labels[chosen], return_dict=True)
-        for figure in totals:
-            totals[figure] += float(logs[figure]) * len(chosen)
-    return {figure: total / len(part.labels) for figure, total in totals.items()}
+        for name in totals:
+            totals[name] += float(logs[name]) * len(chosen)
+    return {name: total / len(part.labels) for name, total in totals.items()}
 
 
 def predict_logits(model: keras.Model, part: LabelledBatches) -> NDArray[np.float32]:
@@ -135,7 +135,7 @@ def predict_logits(model: keras.Model, part: LabelledBatches) -> NDArray[np.floa
 def validate(phase: Phase, model: keras.Model, objective: MaskedLoss, part: LabelledBatches) -> Row:
     """The objective, the log loss and the average precision on a part; the last two also per target.
 
-    A figure that the known labels do not define is left out.
+    A metric that the known labels do not define is left out.
     """
     logits = predict_logits(model, part)
     row = {"val_loss": float(keras.ops.mean(objective.call(part.labels, keras.ops.convert_to_tensor(logits))))}
@@ -146,22 +146,22 @@ def validate(phase: Phase, model: keras.Model, objective: MaskedLoss, part: Labe
         precision = average_precision(labels, probabilities)
         if precision is not None:
             row[f"val_average_precision_{target.name}"] = precision
-    for figure in ("val_log_loss", "val_average_precision"):
-        values = [value for name, value in row.items() if name.startswith(f"{figure}_")]
+    for metric in ("val_log_loss", "val_average_precision"):
+        values = [value for name, value in row.items() if name.startswith(f"{metric}_")]
         if values:
-            row[figure] = float(np.mean(values))
+            row[metric] = float(np.mean(values))
     return row
 
 
 def write_history(path: Path, phase: str, history: list[Row], targets: Targets) -> None:
     """Write the history as CSV, a row per epoch, for `dvc plots`."""
-    figures = ["loss", "val_loss", "log_loss", "val_log_loss", "val_average_precision"]
-    figures += [f"val_{figure}_{name}" for name in targets.names for figure in ("log_loss", "average_precision")]
+    columns = ["loss", "val_loss", "log_loss", "val_log_loss", "val_average_precision"]
+    columns += [f"val_{metric}_{name}" for name in targets.names for metric in ("log_loss", "average_precision")]
     with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, ["phase", "epoch", *figures], lineterminator="\n")
+        writer = csv.DictWriter(file, ["phase", "epoch", *columns], lineterminator="\n")
         writer.writeheader()
         for row in history:
-            known = {name: f"{row[name]:.6f}" for name in figures if name in row}
+            known = {name: f"{row[name]:.6f}" for name in columns if name in row}
             writer.writerow({"phase": phase, "epoch": int(row["epoch"]), **known})
 
 

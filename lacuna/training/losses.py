@@ -1,5 +1,6 @@
 """Losses over labels with gaps: an unknown cell adds nothing, neither to the value nor to the gradient."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,32 +29,71 @@ def load_statistics(path: Path, targets: Targets) -> list[TargetStatistics]:
     ]
 
 
+def cross_entropy(target: Target, log_p: Any, options: Train) -> Any:
+    """-log p."""
+    return -log_p
+
+
+def focal(target: Target, log_p: Any, options: Train) -> Any:
+    """-(1 - p)^gamma log p (Lin et al. 2017, eq. 4)."""
+    return -(_power(-ops.expm1(log_p), options.gamma) * log_p) if options.gamma else -log_p
+
+
+def asymmetric(target: Target, log_p: Any, options: Train) -> Any:
+    """Binary targets: of "present" -(1 - p)^gamma log p, of "absent" -p_m^gamma_negative log(1 - p_m) with
+    p_m = max(p - margin, 0), p the probability of "present" (Ridnik et al. 2021, eq. 4 to 6). Categorical targets have
+    cross-entropy."""
+    if target.kind != "binary":
+        return -log_p
+    absent, present = ops.exp(log_p[:, 0]), ops.exp(log_p[:, 1])
+    of_present = -(_power(absent, options.gamma) * log_p[:, 1])
+    log_absent = ops.log(ops.minimum(absent + options.margin, 1)) if options.margin else log_p[:, 0]
+    of_absent = -(_power(present - options.margin, options.gamma_negative) * log_absent)
+    return ops.stack([of_absent, of_present], axis=-1)
+
+
+def weigh_by_alpha(options: Train) -> tuple[float, float]:
+    """Focal's alpha (Lin et al. 2017, eq. 5): factors of the labels "absent" and "present", scaled so that 0.5 leaves
+    both as they are."""
+    return 2 * (1 - options.alpha), 2 * options.alpha
+
+
+@dataclass(frozen=True)
+class Loss:
+    """under_each_class: target, log-probabilities (n, n_classes), options → what a cell loses (n, n_classes) if its
+    label is the class. label_factors: options → what multiplies a binary target's cells labelled absent, present."""
+
+    under_each_class: Callable[[Target, Any, Train], Any]
+    label_factors: Callable[[Train], tuple[float, float]] = lambda options: (1.0, 1.0)
+
+
+LOSSES = {
+    "cross_entropy": Loss(cross_entropy),
+    "focal": Loss(focal, weigh_by_alpha),
+    "asymmetric": Loss(asymmetric),
+}
+"""By the names that `train.loss` may have."""
+
+
 class MaskedLoss(keras.losses.Loss):  # type: ignore[misc]
-    """Cross-entropy, focal or asymmetric loss, averaged over targets; each target over its known cells.
+    """The loss that `train.loss` names, averaged over targets; each target over its known cells.
 
     For a target with known share s in training, a batch of n images adds the sum over its known cells divided by n·s,
     the count that was to be expected. Dividing by the count found would let the few known cells of a sparse target
     swing the gradient from batch to batch. A batch without any known cell gives 0.
 
-    A cell's loss is the sum over the classes k of q_k times the loss under class k. q is 1 for the label and 0 else;
-    with label smoothing e the label's q is 1 - e + e/K and every other e/K (Szegedy et al. 2016, section 7). Under
-    class k, of unweighted probability p_k, the loss is
+    A cell's loss is the sum over the classes k of q_k times the loss under class k (see `LOSSES`). q is 1 for the label
+    and 0 else; with label smoothing e the label's q is 1 - e + e/K and every other e/K (Szegedy et al. 2016, section
+    7).
 
-    - cross_entropy: -log p_k
-    - focal: -(1 - p_k)^gamma log p_k (Lin et al. 2017, eq. 4 and 5)
-    - asymmetric, binary targets: of "present" -(1 - p)^gamma log p, of "absent" -p_m^gamma_negative log(1 - p_m) with
-      p_m = max(p - margin, 0), p the probability of "present" (Ridnik et al. 2021, eq. 4 to 6); categorical targets
-      have cross-entropy.
-
-    The class weight of the label multiplies the cell; focal's `alpha` weighs "present" against "absent" in binary
-    targets, scaled so that 0.5 leaves both as they are. Target weights multiply a target's part, after they were
-    brought to mean 1.
+    The class weight of the label multiplies the cell. Target weights multiply a target's part, after they were brought
+    to mean 1.
 
     With `hardest` below 1 only that share of the images of a batch counts, those whose known cells have the highest
     mean loss (online hard example mining, Shrivastava et al. 2016), multiplied so that a batch weighs as before.
     Images without a known cell take no part in the selection.
 
-    Without options: the plain log loss, unweighted, every target counting alike.
+    Without options: the plain log loss, unweighted, all targets counting alike.
 
     call: labels (n, n_targets) with -1 for unknown, logits (n, n_logits) → one value per image, to be averaged.
     """
@@ -87,25 +127,16 @@ class MaskedLoss(keras.losses.Loss):  # type: ignore[misc]
     def _under_each_class(self, target: Target, logits: Any) -> Any:
         """What a cell loses (n, n_classes) under each of the classes."""
         log_p = log_probabilities(target, logits)
-        options = self.options
-        if options and options.loss == "focal" and options.gamma:
-            return -(_power(-ops.expm1(log_p), options.gamma) * log_p)
-        if options and options.loss == "asymmetric" and target.kind == "binary":
-            absent, present = ops.exp(log_p[:, 0]), ops.exp(log_p[:, 1])
-            of_present = -(_power(absent, options.gamma) * log_p[:, 1])
-            log_absent = ops.log(ops.minimum(absent + options.margin, 1)) if options.margin else log_p[:, 0]
-            of_absent = -(_power(present - options.margin, options.gamma_negative) * log_absent)
-            return ops.stack([of_absent, of_present], axis=-1)
-        return -log_p
+        return LOSSES[self.options.loss].under_each_class(target, log_p, self.options) if self.options else -log_p
 
     def _cell_weights(self, index: int, classes: Any, dtype: str) -> Any:
         """The weight (n,) of cells with the labels `classes`."""
         if not self.options:
             return 1.0
         weights = [weight * self.target_weights[index] for weight in self.statistics[index].weights]
-        if self.options.loss == "focal" and self.targets[index].kind == "binary":
-            absent, present = weights
-            weights = [absent * 2 * (1 - self.options.alpha), present * 2 * self.options.alpha]
+        if self.targets[index].kind == "binary":
+            factors = LOSSES[self.options.loss].label_factors(self.options)
+            weights = [weight * factor for weight, factor in zip(weights, factors, strict=True)]
         return ops.take(ops.convert_to_tensor(weights, dtype), classes)
 
 

@@ -15,7 +15,7 @@ NEIGHBOURS = 5
 
 @dataclass(frozen=True)
 class Synthetic:
-    """Images that never were: features seed + share * (neighbour - seed), and labels (m, n_targets), -1 unknown.
+    """Synthetic images: features seed + share * (neighbour - seed), and labels (m, n_targets), -1 unknown.
 
     seed, neighbour: places (m,) of real images among those that were resampled; share (m,): from 0 to 1.
     """
@@ -76,7 +76,7 @@ def mlsmote(
         if k == 0:
             continue
         search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(features[rows[minority]])
-        near = minority[search.kneighbors(return_distance=False)]  # each one's neighbours, itself left out
+        near = minority[search.kneighbors(return_distance=False)]  # of each image, itself left out
         drawn = near[np.arange(len(minority)), random.integers(k, size=len(minority))]
         voted = np.stack(
             [_vote(labels[np.column_stack([minority, near]), i], targets[i].n_classes) for i in range(len(targets))],
@@ -89,23 +89,23 @@ def mlsmote(
         nothing = np.empty(0, np.int64)
         return Synthetic(nothing, nothing, np.empty(0, np.float32), np.empty((0, len(targets)), np.int16))
     return Synthetic(
-        *(np.concatenate([getattr(one, name) for one in made]) for name in ("seed", "neighbour", "share", "labels"))
+        *(np.concatenate([getattr(part, name) for part in made]) for name in ("seed", "neighbour", "share", "labels"))
     )
 
 
 def resampled_statistics(statistics: list[TargetStatistics], labels: NDArray[np.int16]) -> list[TargetStatistics]:
     """The statistics of the labels (n, n_targets) after resampling: counted anew, weights scaled back to mean 1."""
     renewed = []
-    for index, one in enumerate(statistics):
+    for index, statistic in enumerate(statistics):
         known = labels[labels[:, index] >= 0, index]
-        counts = np.bincount(known, minlength=len(one.counts))
-        mean = float(np.mean(np.array(one.weights)[known])) if len(known) else 1.0
+        counts = np.bincount(known, minlength=len(statistic.counts))
+        mean = float(np.mean(np.array(statistic.weights)[known])) if len(known) else 1.0
         renewed.append(
             replace(
-                one,
+                statistic,
                 known_share=len(known) / len(labels),
                 counts=tuple(counts.tolist()),
-                weights=tuple(weight / mean for weight in one.weights),
+                weights=tuple(weight / mean for weight in statistic.weights),
             )
         )
     return renewed

@@ -1,7 +1,8 @@
 """How the weights descend: optimizers, the learning rate over time and depth, and a moving average of the weights."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from lacuna.config.blocks import Optimizer
@@ -70,6 +71,72 @@ class SGD(Descent, keras.optimizers.SGD):  # type: ignore[misc]
     """Gradient descent with Nesterov's momentum."""
 
 
+def adam(options: Optimizer, **descent: Any) -> Descent:
+    return Adam(decoupled_decay=0.0, **descent)
+
+
+def adamw(options: Optimizer, **descent: Any) -> Descent:
+    return Adam(decoupled_decay=options.weight_decay, **descent)
+
+
+def sgd(options: Optimizer, **descent: Any) -> Descent:
+    return SGD(
+        momentum=options.momentum,
+        nesterov=options.momentum > 0,
+        decoupled_decay=options.weight_decay,
+        **descent,
+    )
+
+
+OPTIMIZERS: dict[str, Callable[..., Descent]] = {"adam": adam, "adamw": adamw, "sgd": sgd}
+"""By the names that `optimizer.name` may have: options and what `Descent` takes for all of them → the optimizer."""
+
+
+def constant(options: Optimizer, learning_rate: float, steps: int) -> float:
+    return learning_rate
+
+
+def cosine(options: Optimizer, learning_rate: float, steps: int) -> Any:
+    """From 0 to `learning_rate` in the first `ramp` of the steps, then to 0 along half a cosine (Loshchilov & Hutter
+    2017)."""
+    steps = max(steps, 1)
+    ramp = min(round(options.ramp * steps), steps - 1)
+    if not ramp:
+        return keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+    return keras.optimizers.schedules.CosineDecay(0.0, steps - ramp, warmup_target=learning_rate, warmup_steps=ramp)
+
+
+def keep_rate(optimizer: keras.Optimizer, options: Optimizer, epochs_without_better: int) -> None:
+    """Between epochs the learning rate stays as it is."""
+
+
+def lower_on_plateau(optimizer: keras.Optimizer, options: Optimizer, epochs_without_better: int) -> None:
+    """Lower the learning rate each time that `plateau_patience` more epochs passed without a better one.
+
+    The lowered rate is one of the optimizer's variables, so a checkpoint of those holds it.
+    """
+    if epochs_without_better and epochs_without_better % options.plateau_patience == 0:
+        optimizer.learning_rate = float(ops.convert_to_numpy(optimizer.learning_rate)) * options.plateau_factor
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The learning rate over time. rate: options, the phase's learning rate and its number of steps → a number or a
+    function of the step. after_epoch: what is done to the optimizer after each epoch, given how many have passed
+    without a better one."""
+
+    rate: Callable[[Optimizer, float, int], Any]
+    after_epoch: Callable[[keras.Optimizer, Optimizer, int], None] = keep_rate
+
+
+SCHEDULES = {
+    "constant": Schedule(constant),
+    "cosine": Schedule(cosine),
+    "plateau": Schedule(constant, lower_on_plateau),
+}
+"""By the names that `optimizer.schedule` may have."""
+
+
 def make_optimizer(
     options: Optimizer, model: keras.Model, learning_rate: float, steps: int, factors: Mapping[str, float]
 ) -> keras.Optimizer:
@@ -85,45 +152,13 @@ def make_optimizer(
         for weight in layer.trainable_variables
     }
     descent = {
-        "learning_rate": schedule(options, learning_rate, steps),
+        "learning_rate": SCHEDULES[options.schedule].rate(options, learning_rate, steps),
         "factors": [by_weight.get(id(weight), 1.0) for weight in model.trainable_variables],
         "average": options.average,
-        "decoupled_decay": 0.0 if options.name == "adam" else options.weight_decay,
     }
-    if options.name == "sgd":
-        optimizer = SGD(momentum=options.momentum, nesterov=options.momentum > 0, **descent)
-    else:
-        optimizer = Adam(**descent)
+    optimizer = OPTIMIZERS[options.name](options, **descent)
     optimizer.build(model.trainable_variables)
     return optimizer
-
-
-def schedule(options: Optimizer, learning_rate: float, steps: int) -> Any:
-    """The learning rate, a number or a function of the step.
-
-    Cosine: from 0 to `learning_rate` in the first `ramp` of the steps, then to 0 along half a cosine (Loshchilov &
-    Hutter 2017). Plateau is a number that `reduce_on_plateau` lowers between epochs.
-    """
-    if options.schedule != "cosine":
-        return learning_rate
-    steps = max(steps, 1)
-    ramp = min(round(options.ramp * steps), steps - 1)
-    if not ramp:
-        return keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-    return keras.optimizers.schedules.CosineDecay(0.0, steps - ramp, warmup_target=learning_rate, warmup_steps=ramp)
-
-
-def reduce_on_plateau(optimizer: keras.Optimizer, options: Optimizer, epochs_without_better: int) -> None:
-    """Lower the learning rate each time that `plateau_patience` more epochs passed without a better one.
-
-    The lowered rate is one of the optimizer's variables, so a checkpoint of those holds it.
-    """
-    if (
-        options.schedule == "plateau"
-        and epochs_without_better
-        and epochs_without_better % options.plateau_patience == 0
-    ):
-        optimizer.learning_rate = float(ops.convert_to_numpy(optimizer.learning_rate)) * options.plateau_factor
 
 
 @contextlib.contextmanager

@@ -20,11 +20,14 @@ from lacuna.training.checkpoint import Checkpoint, fingerprint
 from lacuna.training.data import LabelledBatches, TrainingData
 from lacuna.training.loop import Phase, Row, count_parameters, predict_logits, train_phase
 from lacuna.training.losses import TargetStatistics
-from lacuna.training.mlsmote import mlsmote, resampled_statistics
+from lacuna.training.mlsmote import Synthetic, mlsmote, resampled_statistics
 from lacuna.training.model import augment_in_graph, build_head, join, start_at_prior
 from lacuna.training.optimizers import depth_factors
 
 OnEpoch = Callable[[Row], None]
+
+RESAMPLERS = {"mlsmote": mlsmote}
+"""By the names that `warmup.resample` may have beside none: what makes synthetic images of the training part."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,11 @@ def warm_up(
 
     checkpoint, on_epoch: as in `train_phase`. Raises LacunaError when the parameters don't suit the data.
     """
-    if params.warmup.resample == "mlsmote" and not data.store.info.views:
+    resampler = RESAMPLERS[params.warmup.resample] if params.warmup.resample != "none" else None
+    if resampler and not data.store.info.views:
         raise LacunaError(
-            "params.yaml: warmup.resample: mlsmote works on stored pooled features, and warm-up reads images here "
-            f"({data.store.info.streamed}); expected none"
+            f"params.yaml: warmup.resample: {params.warmup.resample} works on stored pooled features, and warm-up "
+            f"reads images here ({data.store.info.streamed}); expected none"
         )
     backend.make_reproducible(params.train.seed)
     head = build_head(data.store.pooled.shape[-1], data.targets, params.head)
@@ -72,8 +76,8 @@ def warm_up(
         model = augment_in_graph(parts.trunk, join(parts.tail, head), params.augment.cutout)
     training, validation = (data.part(name, inputs, params.train) for name in ("train", "val"))
     statistics = data.statistics
-    if params.warmup.resample == "mlsmote":
-        training, statistics = _resample(training, data, params.train.seed)
+    if resampler:
+        training, statistics = _resample(resampler, training, data, params.train.seed)
     parameters = count_parameters(model)
     if not on_epoch:
         synthetic = len(training.labels) - len(data.manifest.part("train"))
@@ -155,10 +159,10 @@ def fine_tune_key(params: Params, data: TrainingData, head: keras.Model) -> str:
 
 
 def _resample(
-    training: LabelledBatches, data: TrainingData, seed: int
+    resampler: Callable[..., Synthetic], training: LabelledBatches, data: TrainingData, seed: int
 ) -> tuple[LabelledBatches, list[TargetStatistics]]:
     real = training.batches
     assert isinstance(real, FeatureBatches)
-    synthetic = mlsmote(real.features[:, 0], real.rows, training.labels, data.targets, seed)
+    synthetic = resampler(real.features[:, 0], real.rows, training.labels, data.targets, seed)
     labels = np.concatenate([training.labels, synthetic.labels])
     return LabelledBatches(ResampledBatches(real, synthetic), labels), resampled_statistics(data.statistics, labels)

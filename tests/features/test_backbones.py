@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lacuna.config.blocks import Backbone
+from lacuna.config.blocks import WITHOUT_IMAGENET_WEIGHTS, Backbone
 from lacuna.errors import LacunaError
 from lacuna.features.backbones import BACKBONES, build_backbone, efficientnet_lite, mobilenet
 from lacuna.features.backend import keras
 from lacuna.features.torch_weights import read_packaged_weights
+from lacuna.reporting.model_card import CITATIONS
 
 
 def settings(name, weights="none"):
@@ -91,9 +92,16 @@ def test_weights_of_keras_give_what_its_own_network_gives(name, application, pre
 def test_every_backbone_can_be_named_and_is_documented(repository):
     (names,) = (get_args(field.annotation) for key, field in Backbone.model_fields.items() if key == "name")
     assert set(names) == set(BACKBONES)
+    without = {name for name, architecture in BACKBONES.items() if architecture.load_imagenet is None}
+    assert set(WITHOUT_IMAGENET_WEIGHTS) == without
     page = (repository / "docs/backbones.md").read_text(encoding="utf-8")
-    for name, backbone in BACKBONES.items():
-        assert re.search(rf"^\| `{name}` \| [\d.]+ M \| {backbone.native_size} \|", page, re.MULTILINE), name
+    for name, architecture in BACKBONES.items():
+        assert re.search(rf"^\| `{name}` \| [\d.]+ M \| {architecture.native_size} \|", page, re.MULTILINE), name
+
+
+def test_every_pretrained_backbone_is_cited_in_the_model_card():
+    for name in set(BACKBONES) - set(WITHOUT_IMAGENET_WEIGHTS):
+        assert any(name.startswith(start) for start in CITATIONS), name
 
 
 def test_small_cnn_asks_for_no_pretrained_weights():
@@ -111,8 +119,8 @@ def test_weights_from_a_local_file(tmp_path, name):
     trained = build_backbone(settings(name, "none"), 32)
     trained.save_weights(tmp_path / "own.weights.h5")
     loaded = build_backbone(settings(name, str(tmp_path / "own.weights.h5")), 32)
-    for one, other in zip(trained.get_weights(), loaded.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
+    for before, after in zip(trained.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
 
 
 def test_weights_that_do_not_fit_are_a_clear_error(tmp_path):

@@ -1,4 +1,5 @@
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -7,9 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from lacuna.config.blocks import Train
+from lacuna.config.types import IgnoredWith
 from lacuna.core.targets import Target, Targets
 from lacuna.features.backend import keras
-from lacuna.training.losses import MaskedLoss, TargetStatistics
+from lacuna.training.losses import LOSSES, MaskedLoss, TargetStatistics
 
 TARGETS = Targets((Target("kind", "categorical", ("bag", "shoe", "hat")), Target("red", "binary", ("no", "yes"))))
 STATISTICS = [TargetStatistics(0.5, (5, 3, 2), (0.5, 1.0, 2.0)), TargetStatistics(0.8, (12, 4), (0.75, 1.75))]
@@ -37,6 +39,22 @@ def loss(labels, logits, statistics=EVEN, **options):
 
 def logit(probability):
     return math.log(probability / (1 - probability))
+
+
+def test_every_loss_can_be_named_and_is_documented(repository):
+    assert set(get_args(Train.model_fields["loss"].annotation)) == set(LOSSES)
+    page = (repository / "docs/training.md").read_text(encoding="utf-8")
+    for name in LOSSES:
+        assert f"\n| `{name}` |" in page
+
+
+@pytest.mark.parametrize("key", ["gamma", "alpha", "gamma_negative", "margin"])
+def test_a_parameter_changes_the_loss_unless_it_is_marked_as_ignored(key):
+    (ignored,) = (mark for mark in Train.model_fields[key].metadata if isinstance(mark, IgnoredWith))
+    labels, logits = [[0, 1], [1, 0]], [[0.5, 0, 0, 0.3], [0, 0.2, 0, 0.1]]
+    for name in LOSSES:
+        plain, changed = (loss(labels, logits, loss=name, **options) for options in ({}, {key: 0.2}))
+        assert (plain.tolist() == changed.tolist()) == (name in ignored.values), name
 
 
 def test_cross_entropy_by_hand():
@@ -133,9 +151,9 @@ def test_the_denominator_is_the_expected_count_not_the_found_one():
     assert among_four == pytest.approx(alone / 4, rel=1e-6)
 
 
-LOSSES = st.fixed_dictionaries(
+OPTIONS = st.fixed_dictionaries(
     {
-        "loss": st.sampled_from(["cross_entropy", "focal", "asymmetric"]),
+        "loss": st.sampled_from(list(LOSSES)),
         "gamma": st.sampled_from([0.0, 0.5, 2.0, 5.0]),
         "gamma_negative": st.sampled_from([0.0, 0.5, 4.0]),
         "margin": st.sampled_from([0.0, 0.05]),
@@ -149,16 +167,15 @@ LOSSES = st.fixed_dictionaries(
     logits=npst.arrays(np.float32, (6, 4), elements=st.floats(-80, 80, width=32)),
     other=npst.arrays(np.float32, (6, 4), elements=st.floats(-80, 80, width=32)),
     labels=npst.arrays(np.int16, (6, 2), elements=st.integers(-1, 1)),
-    options=LOSSES,
+    options=OPTIONS,
 )
 def test_unknown_cells_never_matter_and_the_loss_is_finite(logits, other, labels, options):
     changed = with_other_unknowns(logits, other, labels)
-    one = loss(labels, logits, STATISTICS, **options)
-    two = loss(labels, changed, STATISTICS, **options)
-    assert np.isfinite(one).all()
-    assert (one >= 0).all()
-    np.testing.assert_array_equal(one, two)
-    assert (one[(labels == -1).all(axis=1)] == 0).all()
+    losses = loss(labels, logits, STATISTICS, **options)
+    assert np.isfinite(losses).all()
+    assert (losses >= 0).all()
+    np.testing.assert_array_equal(losses, loss(labels, changed, STATISTICS, **options))
+    assert (losses[(labels == -1).all(axis=1)] == 0).all()
 
 
 @settings(max_examples=25)
@@ -166,14 +183,14 @@ def test_unknown_cells_never_matter_and_the_loss_is_finite(logits, other, labels
     logits=npst.arrays(np.float32, (6, 4), elements=st.floats(-60, 60, width=32)),
     other=npst.arrays(np.float32, (6, 4), elements=st.floats(-60, 60, width=32)),
     labels=npst.arrays(np.int16, (6, 2), elements=st.integers(-1, 1)),
-    options=LOSSES,
+    options=OPTIONS,
 )
 def test_unknown_cells_have_no_gradient_in_a_compiled_step(logits, other, labels, options):
-    one, two = step(labels, logits, options), step(labels, with_other_unknowns(logits, other, labels), options)
-    assert np.isfinite(one).all()
-    np.testing.assert_array_equal(one, two)
+    gradient = step(labels, logits, options)
+    assert np.isfinite(gradient).all()
+    np.testing.assert_array_equal(gradient, step(labels, with_other_unknowns(logits, other, labels), options))
     for column, targets_slice in enumerate(TARGETS.slices):
-        assert (one[labels[:, column] == -1, targets_slice] == 0).all()
+        assert (gradient[labels[:, column] == -1, targets_slice] == 0).all()
 
 
 def with_other_unknowns(logits, other, labels):

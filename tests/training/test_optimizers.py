@@ -1,13 +1,15 @@
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from lacuna.config.blocks import Backbone, Optimizer
+from lacuna.config.types import IgnoredWith
 from lacuna.features.backbones import build_backbone
 from lacuna.features.backend import keras
 from lacuna.features.freeze_boundary import block_depths
-from lacuna.training.optimizers import averaged, depth_factors, make_optimizer, reduce_on_plateau, schedule
+from lacuna.training.optimizers import OPTIMIZERS, SCHEDULES, averaged, depth_factors, make_optimizer
 
 PLAIN = Optimizer(
     name="adam",
@@ -49,6 +51,37 @@ def trained(changes, factors=None, steps=3):
     return train(model, make_optimizer(options(**changes), model, 0.01, steps, factors or {}), steps)[-1]
 
 
+def test_every_optimizer_and_schedule_can_be_named_and_is_documented(repository):
+    page = (repository / "docs/training.md").read_text(encoding="utf-8")
+    for key, table in (("name", OPTIMIZERS), ("schedule", SCHEDULES)):
+        assert set(get_args(Optimizer.model_fields[key].annotation)) == set(table)
+        for name in table:
+            assert f"\n| `{name}` |" in page
+
+
+CHANGED = {"momentum": 0.5, "weight_decay": 0.3, "ramp": 0.4, "plateau_factor": 0.1, "plateau_patience": 1}
+"""Other values than in PLAIN of the parameters that not every optimizer and schedule reads."""
+
+
+def run_of(**changes):
+    """The weights after two epochs of two steps, none of them better than the start."""
+    model, chosen = new_model(), options(**changes)
+    optimizer = make_optimizer(chosen, model, 0.01, 4, {})
+    for epoch in (1, 2):
+        weights = train(model, optimizer, 2)[-1]
+        SCHEDULES[chosen.schedule].after_epoch(optimizer, chosen, epoch)
+    return [*weights, float(optimizer.learning_rate)]
+
+
+@pytest.mark.parametrize("key", CHANGED)
+def test_a_parameter_changes_steps_unless_it_is_marked_as_ignored(key):
+    (ignored,) = (mark for mark in Optimizer.model_fields[key].metadata if isinstance(mark, IgnoredWith))
+    for choice in OPTIMIZERS if ignored.key == "name" else SCHEDULES:
+        before, after = (run_of(**{ignored.key: choice}, **changes) for changes in ({}, {key: CHANGED[key]}))
+        same = all(np.array_equal(first, second) for first, second in zip(before, after, strict=True))
+        assert same == (choice in ignored.values), choice
+
+
 KERAS = {
     "adam": lambda rate: keras.optimizers.Adam(rate),
     "adamw": lambda rate: keras.optimizers.AdamW(rate, weight_decay=0.5),
@@ -61,8 +94,8 @@ def test_each_optimizer_does_what_keras_does_with_biases_spared_from_decay(name)
     theirs = KERAS[name](0.01)
     theirs.exclude_from_weight_decay(var_names=["bias"])
     expected = train(new_model(), theirs, 3)[-1]
-    for one, other in zip(trained({"name": name, "weight_decay": 0.5}), expected, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
+    for ours, keras_weights in zip(trained({"name": name, "weight_decay": 0.5}), expected, strict=True):
+        np.testing.assert_allclose(ours, keras_weights, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("name", KERAS)
@@ -77,10 +110,10 @@ def test_a_factor_scales_step_and_decay_of_its_layer_alone(name):
 
 
 def test_cosine_rises_over_the_ramp_and_falls_to_zero_at_the_last_step():
-    rates = schedule(options(schedule="cosine", ramp=0.2), 0.4, 10)
+    rates = SCHEDULES["cosine"].rate(options(schedule="cosine", ramp=0.2), 0.4, 10)
     assert [float(rates(step)) for step in (0, 1, 2, 6, 10)] == pytest.approx([0, 0.2, 0.4, 0.2, 0], abs=1e-6)
     assert float(rates(4)) == pytest.approx(0.4 * (1 + math.cos(math.pi / 4)) / 2)
-    unramped = schedule(options(schedule="cosine"), 0.4, 10)
+    unramped = SCHEDULES["cosine"].rate(options(schedule="cosine"), 0.4, 10)
     assert [float(unramped(step)) for step in (0, 5, 10)] == pytest.approx([0.4, 0.2, 0], abs=1e-6)
 
 
@@ -101,7 +134,7 @@ def test_plateau_lowers_the_rate_after_every_patience_epochs_without_a_better_on
     optimizer = make_optimizer(plateau, model, 0.08, 10, {})
     rates = []
     for epochs_without_better in (0, 1, 2, 3, 4, 0, 1, 2):
-        reduce_on_plateau(optimizer, plateau, epochs_without_better)
+        SCHEDULES["plateau"].after_epoch(optimizer, plateau, epochs_without_better)
         rates.append(float(optimizer.learning_rate))
     assert rates == pytest.approx([0.08, 0.08, 0.04, 0.04, 0.02, 0.02, 0.02, 0.01])
 

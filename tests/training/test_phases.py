@@ -1,15 +1,18 @@
 """Warm-up and fine-tuning called with parameters and arrays, as a search does; the stages: test_training_stages.py."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
+from lacuna.config.blocks import Warmup
 from lacuna.core.manifest import Manifest
 from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
 from lacuna.features.store import FeatureInfo, FeatureStore
 from lacuna.training.data import TrainingData, learned_indices
 from lacuna.training.losses import TargetStatistics
-from lacuna.training.phases import warm_up
+from lacuna.training.phases import RESAMPLERS, warm_up
 
 KIND = Target("kind", "categorical", ("bag", "shoe", "hat"))
 RED = Target("red", "binary", ("absent", "present"))
@@ -52,6 +55,10 @@ def test_a_warm_up_needs_no_files_says_nothing_and_repeats_itself(tiny_project, 
         np.testing.assert_array_equal(first, second)
     assert sorted(tmp_path.iterdir()) == before
     assert capsys.readouterr().out == ""
+
+
+def test_every_way_to_resample_can_be_named():
+    assert set(get_args(Warmup.model_fields["resample"].annotation)) == {"none", *RESAMPLERS}
 
 
 def test_resampling_changes_what_is_learned(tiny_project):

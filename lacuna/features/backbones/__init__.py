@@ -1,8 +1,8 @@
 """The backbones: name → layers, preprocessing, native input size and ImageNet weights.
 
 Every backbone takes the stored uint8 RGB images (n, size, size, 3), enlarges them if asked to, preprocesses them
-itself, and puts out its last feature map (n, h, w, channels). Adding one takes a function that builds its layers, one
-that fills them, and a row in BACKBONES.
+itself, and puts out its last feature map (n, h, w, channels). Adding one takes a function that builds its layers,
+another that fills them with weights, and a row in BACKBONES.
 """
 
 import random
@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lacuna.config import blocks as config
+from lacuna.config.blocks import Backbone
 from lacuna.errors import LacunaError
 from lacuna.features.backbones import efficientnet_lite, keras_applications, mobilenet, small_cnn
 from lacuna.features.backbones.enlarge import Enlarge
@@ -21,7 +21,7 @@ from lacuna.features.backend import keras
 
 
 @dataclass(frozen=True)
-class Backbone:
+class Architecture:
     """How to make a backbone.
 
     native_size: side in pixels of the images that its ImageNet weights were trained on. build: image tensor, RGB from
@@ -35,24 +35,24 @@ class Backbone:
 
 
 BACKBONES = {
-    "efficientnet_lite0": Backbone(
+    "efficientnet_lite0": Architecture(
         224, partial(efficientnet_lite.build, width=1.0, depth=1.0), partial(efficientnet_lite.load, variant=0)
     ),
-    "efficientnet_lite1": Backbone(
+    "efficientnet_lite1": Architecture(
         240, partial(efficientnet_lite.build, width=1.0, depth=1.1), partial(efficientnet_lite.load, variant=1)
     ),
-    "efficientnet_lite2": Backbone(
+    "efficientnet_lite2": Architecture(
         260, partial(efficientnet_lite.build, width=1.1, depth=1.2), partial(efficientnet_lite.load, variant=2)
     ),
-    "efficientnet_b0": Backbone(224, keras_applications.build_b0, keras_applications.load_b0),
-    "efficientnet_v2b0": Backbone(224, keras_applications.build_v2b0, keras_applications.load_v2b0),
-    "mobilenet_v2": Backbone(224, mobilenet.build, mobilenet.load),
-    "resnet50": Backbone(224, keras_applications.build_resnet50, keras_applications.load_resnet50),
-    "small_cnn": Backbone(64, small_cnn.build, None),
+    "efficientnet_b0": Architecture(224, keras_applications.build_b0, keras_applications.load_b0),
+    "efficientnet_v2b0": Architecture(224, keras_applications.build_v2b0, keras_applications.load_v2b0),
+    "mobilenet_v2": Architecture(224, mobilenet.build, mobilenet.load),
+    "resnet50": Architecture(224, keras_applications.build_resnet50, keras_applications.load_resnet50),
+    "small_cnn": Architecture(64, small_cnn.build, None),
 }
 
 
-def build_backbone(settings: config.Backbone, image_size: int) -> keras.Model:
+def build_backbone(settings: Backbone, image_size: int) -> keras.Model:
     """Build the backbone that `settings` describe for square images stored with `image_size` pixels a side.
 
     Raises LacunaError when the weights cannot be had or do not fit, or when images would have to be shrunk.
@@ -60,7 +60,7 @@ def build_backbone(settings: config.Backbone, image_size: int) -> keras.Model:
     Random weights are the same in every call: what one stage computes below the freeze boundary must be what the next
     one trains on. They neither depend on the global random state nor change it.
     """
-    backbone = BACKBONES[settings.name]
+    architecture = BACKBONES[settings.name]
     size = settings.input_size or image_size
     if size < image_size:
         raise LacunaError(
@@ -71,13 +71,13 @@ def build_backbone(settings: config.Backbone, image_size: int) -> keras.Model:
     random.seed(0)  # Keras draws the seed of each initializer from here
     stored = keras.Input((image_size, image_size, 3), dtype="uint8", name="image")
     images = Enlarge(size, settings.interpolation, name="enlarge")(stored) if size > image_size else stored
-    model = keras.Model(stored, backbone.build(images), name=settings.name)
+    model = keras.Model(stored, architecture.build(images), name=settings.name)
     random.setstate(state)
     keras_applications.normalize_as_imagenet(model)
     if settings.weights == "imagenet":
-        if backbone.load_imagenet is None:
+        if architecture.load_imagenet is None:
             raise LacunaError(f"{settings.name} has no ImageNet weights: set backbone.weights to none")
-        backbone.load_imagenet(model)
+        architecture.load_imagenet(model)
     elif settings.weights != "none":
         load_weights(model, Path(settings.weights), "backbone.weights")
     keras_applications.normalize_as_imagenet(model)
