@@ -19,8 +19,10 @@ from lacuna.io.atomic import save_arrays
 
 Arrays = list[NDArray[Any]]
 
+LIBRARY = Path(__file__).parents[1]
+
 CODE_OF_A_TRAINING = ("core", "features", "training")
-"""The packages whose code shapes a training: those that dvc.yaml names for its stages, too."""
+"""The packages whose code shapes a training: those that dvc.yaml names among the deps of both training stages."""
 
 
 @dataclass
@@ -79,14 +81,14 @@ class Checkpoint:
 
 
 def fingerprint(*inputs: NDArray[Any] | str) -> str:
-    """Name a training by what goes into it, Keras' version and the code that trains included.
+    """Name a training by everything that shapes it: its inputs, Keras' version and the code of CODE_OF_A_TRAINING.
 
-    Only the very same training may resume from a checkpoint: no other would end with the weights it has uninterrupted.
+    Only the very same training may resume from a checkpoint; any other would end with weights that no uninterrupted
+    training has.
     """
     digest = hashlib.sha256(version("keras").encode())
-    library = Path(__file__).parents[1]
     for package in CODE_OF_A_TRAINING:
-        for module in sorted((library / package).rglob("*.py")):
+        for module in sorted((LIBRARY / package).rglob("*.py")):
             digest.update(module.read_bytes())
     for part in inputs:
         digest.update(part.encode() if isinstance(part, str) else np.ascontiguousarray(part).tobytes())

@@ -9,7 +9,7 @@ from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
 from lacuna.evaluation.training_curves import diagnose_collapse, diagnose_history
 from lacuna.training.batches import FeatureBatches
-from lacuna.training.checkpoint import Checkpoint, fingerprint, open_checkpoint
+from lacuna.training.checkpoint import Checkpoint
 from lacuna.training.data import LabelledBatches
 from lacuna.training.loop import Phase, predict_logits, train_phase, write_history
 from lacuna.training.losses import TargetStatistics
@@ -225,27 +225,6 @@ def test_history_csv_has_a_column_per_target_and_leaves_undefined_cells_empty(tm
     assert line == "warmup,1,0.500000,0.500000,0.500000,0.250000,,,,,"
 
 
-def test_a_checkpoint_is_removed_on_success_and_kept_on_failure(tmp_path):
-    def fail() -> None:
-        with open_checkpoint(tmp_path, "key") as checkpoint:
-            checkpoint.path.parent.mkdir(parents=True)
-            checkpoint.path.write_bytes(b"state")
-            raise Killed
-
-    with pytest.raises(Killed):
-        fail()
-    assert (tmp_path / "key/state.npz").exists()
-    with open_checkpoint(tmp_path, "key"):
-        pass
-    assert not (tmp_path / "key").exists()
-
-
-def test_fingerprints_tell_trainings_apart():
-    one = fingerprint("finetune", np.array([1, 2]))
-    assert one == fingerprint("finetune", np.array([1, 2]))
-    assert len({one, fingerprint("finetune", np.array([1, 3])), fingerprint("warmup", np.array([1, 2]))}) == 3
-
-
 def rows(training, validation):
     return [{"log_loss": t, "val_log_loss": v} for t, v in zip(training, validation, strict=True)]
 
@@ -265,12 +244,6 @@ def test_a_loss_that_is_not_finite_stops_the_phase_in_words(tmp_path, phase):
     broken.batches.features[3] = np.nan
     with pytest.raises(LacunaError, match=r"warmup diverged: .* lower warmup.learning_rate"):
         train_phase(phase, new_head(), broken, part(1), Checkpoint(tmp_path / "state.npz"))
-
-
-def test_a_damaged_checkpoint_starts_over(tmp_path, capsys):
-    (tmp_path / "state.npz").write_bytes(b"PK\x03\x04 cut off")
-    assert Checkpoint(tmp_path / "state.npz").load() is None
-    assert "training starts over" in capsys.readouterr().out
 
 
 def test_collapse_into_one_class_is_said_in_words():
