@@ -1,4 +1,8 @@
-"""Pictures of a search: its history, how much each parameter matters, and where in the space good settings lie."""
+"""Plots of a search: its history, how much each parameter matters, and where in the space good settings lie.
+
+Optuna's own plots of these leave out what a reader needs here: settings that were ended early, the seeds of each, and
+params.yaml as it is; their tick labels overlap from five parameters on.
+"""
 
 import math
 from pathlib import Path
@@ -24,9 +28,9 @@ from lacuna.tuning.search import (
 )
 
 
-def plot_search(folder: Path, study: optuna.Study, plan: Plan, figure: str, defaults: Values) -> list[Path]:
+def plot_search(folder: Path, study: optuna.Study, plan: Plan, metric: str, defaults: Values) -> list[Path]:
     """Write history.png, space.png and, when there is enough to judge by, importance.png; return their paths."""
-    words = f"validation macro {figure.replace('_', ' ')}"
+    words = f"validation macro {metric.replace('_', ' ')}"
     paths = [folder / "history.png", folder / "space.png"]
     plot_history(paths[0], study, plan, words)
     plot_space(paths[1], study, plan, words, defaults)
@@ -40,7 +44,8 @@ def plot_search(folder: Path, study: optuna.Study, plan: Plan, figure: str, defa
 def importances(study: optuna.Study) -> dict[str, float]:
     """Each parameter's share of the variance between settings (fANOVA, Hutter et al. 2014), largest first.
 
-    Settings that were ended early count as the worst finished one: left out, they would hide what makes settings bad.
+    Settings that were ended early count as the worst finished setting: without them, what makes settings bad would not
+    show.
     Empty with fewer than four finished settings that differ.
     """
     values = [trial.value for trial in completed(study) if trial.value is not None]

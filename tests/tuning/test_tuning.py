@@ -138,6 +138,9 @@ def test_pictures_are_drawn_and_the_parameter_that_matters_comes_first(tmp_path)
     assert [path.name for path in paths] == ["history.png", "space.png", "importance.png"]
     assert all(path.stat().st_size > 10_000 for path in paths)
     assert next(iter(importances(study))) == "head.dropout"
+    (tmp_path / "again").mkdir()
+    again = plot_search(tmp_path / "again", study, PLAN, "average_precision", DEFAULTS)
+    assert [path.read_bytes() for path in paths] == [path.read_bytes() for path in again]
 
 
 def test_pictures_are_drawn_of_a_search_that_has_hardly_begun(tmp_path):

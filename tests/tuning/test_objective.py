@@ -1,0 +1,48 @@
+"""What a search is asked for, and what its settings are judged by."""
+
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from lacuna.config.blocks import Tune
+from lacuna.core.predictions import Predictions
+from lacuna.core.targets import Target, Targets
+from lacuna.errors import LacunaError
+from lacuna.tuning.objective import METRICS, macro_metric, plan_search
+
+SPACE = {"head.dropout": {"low": 0.0, "high": 0.5}, "train.margin": {"low": 0, "high": 0.1}}
+
+
+def test_a_key_without_effect_is_named_and_left_out(tiny_project, capsys):
+    plan = plan_search(tiny_project({"tune.space": SPACE, "train.loss": "focal"}))
+    assert list(plan.space) == ["head.dropout"]
+    said = capsys.readouterr().out
+    assert said == "tune.space.train.margin has no effect with train.loss: focal; left out of the search\n"
+    assert list(plan_search(tiny_project({"tune.space": SPACE, "train.loss": "asymmetric"})).space) == list(SPACE)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_space_without_any_effect_is_an_error(tiny_project):
+    params = tiny_project({"tune.space": {"train.margin": SPACE["train.margin"]}, "train.loss": "focal"})
+    with pytest.raises(LacunaError, match=r"nothing to search: tune.space.train.margin has no effect with train.loss"):
+        plan_search(params)
+
+
+def test_every_metric_can_be_named_and_is_documented(repository):
+    assert set(get_args(Tune.model_fields["metric"].annotation)) == set(METRICS)
+    page = (repository / "docs/tuning.md").read_text(encoding="utf-8")
+    assert [name for name in METRICS if f"\n- `{name}`: " not in page] == []
+
+
+class Data:
+    targets = Targets((Target("kind", "categorical", ("bag", "shoe")), Target("red", "binary", ("no", "yes"))))
+
+
+def test_the_mean_is_over_the_targets_that_the_labels_define(tiny_project):
+    labels = np.array([[0, -1], [1, -1], [0, -1], [-1, -1]], np.int16)
+    logits = np.array([[np.log(3), 0, 0], [0, 0, 9], [np.log(3), 0, -9], [5, 0, 1]], np.float32)
+    validation = Predictions(logits, labels, np.array(list("abcd")), np.arange(4))
+    by_hand = (2 * np.log(4 / 3) + np.log(2)) / 3  # of kind alone: nothing is known of red
+    assert macro_metric(tiny_project({"tune.metric": "log_loss"}), Data, validation) == pytest.approx(by_hand)
+    assert macro_metric(tiny_project({"tune.metric": "average_precision"}), Data, validation) == pytest.approx(1.0)
