@@ -51,8 +51,8 @@ def predict(options: argparse.Namespace) -> int:
 
 
 def serve(options: argparse.Namespace) -> int:
-    """Answer images over HTTP until SIGTERM or Ctrl-C; docs/serve.md has the API. The API key, if there shall be one,
-    stands in a file or in the environment variable LACUNA_API_KEY."""
+    """Answer images over HTTP until SIGTERM or Ctrl-C; docs/serve.md has the API. An API key is read from a file or
+    from the environment variable LACUNA_API_KEY."""
     from lacuna.serving.server import serve as serve_models
     from lacuna.serving.settings import from_command_line
 

@@ -1,6 +1,6 @@
-"""What is drawn at random for the training images: the numbers behind each view, apart from what carries them out.
+"""The random numbers behind each changed training image; module `augmentation` applies them.
 
-They depend on nothing but (seed, view or epoch, row), never on the batch that an image comes in.
+They depend on (seed, view or epoch, row) alone, not on the batch that an image is in.
 """
 
 import numpy as np

@@ -1,8 +1,8 @@
-"""What Keras has no word for: determinism, compilation, log noise, gradients, frozen graphs.
+"""Keras and its backend, and what Keras itself does not offer: determinism, quiet logs, gradients, frozen graphs.
 
-Alone in importing tensorflow, and Keras comes from here (`from lacuna.features.backend import keras, layers, ops`), so
-that the backend is chosen before: TensorFlow, unless KERAS_BACKEND says otherwise. What is private in Keras is used
-here only.
+The only module that imports keras and tensorflow; all others write `from lacuna.features.backend import keras, layers,
+ops`. The backend is chosen before the import: TensorFlow, unless KERAS_BACKEND says otherwise. Keras' private functions
+are used here only.
 """
 
 import contextlib
@@ -72,7 +72,7 @@ def producer(tensor: Any) -> str:
 
 
 def gradient(function: Callable[[Any], Any], inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The slope (n, d) of each value of `function`, tensors (n, d) → (n,), in its own row of the inputs (n, d).
+    """The gradient (n, d) of `function`, tensors (n, d) → (n,), at the inputs (n, d): row i is that of value i.
 
     Raises LacunaError on another backend than TensorFlow.
     """
@@ -84,8 +84,8 @@ def gradient(function: Callable[[Any], Any], inputs: NDArray[np.float32]) -> NDA
     with tensorflow.GradientTape() as tape:
         tape.watch(tensor)
         values = function(tensor)
-    slopes: NDArray[np.float32] = tape.gradient(values, tensor).numpy()
-    return slopes
+    gradients: NDArray[np.float32] = tape.gradient(values, tensor).numpy()
+    return gradients
 
 
 def freeze(model: keras.Model) -> Any:

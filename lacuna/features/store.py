@@ -88,7 +88,8 @@ def plan_store(
 ) -> tuple[int, str]:
     """Decide what to keep: how many views of pooled features, and in words why no boundary features, or "".
 
-    image, boundary: shapes of one; the image as the network sees it, enlarged, or None where it is the boundary itself.
+    image, boundary: shapes of an image as the network sees it, enlarged, and of a view at the freeze boundary. image is
+    None where the boundary is the image.
     0 views stands for the clean pooled features alone; then warm-up too reads images.
     """
     if views == 0:

@@ -17,7 +17,7 @@ from lacuna.training.mlsmote import Synthetic
 class FeatureBatches:
     """Batches from one of the feature store's arrays. In each epoch every image comes once, in one of its views.
 
-    Order and views derive from (seed, epoch) alone, so an interrupted training goes on as if it had not been.
+    Order and views derive from (seed, epoch) alone, so that a resumed training reads what an uninterrupted one reads.
     """
 
     features: NDArray[Any]
@@ -45,9 +45,10 @@ class FeatureBatches:
 
 @dataclass(frozen=True)
 class ResampledBatches:
-    """Batches of the images and, among them, of synthetic features between two images. The front of FeatureBatches.
+    """Batches of real images with synthetic ones among them, by the methods of FeatureBatches.
 
-    Indices from len(real.rows) on stand for the synthetic ones. Both images are taken in the same view.
+    Indices from len(real.rows) on mean synthetic images. Their features lie between those of two real images, both
+    taken in the same view.
     """
 
     real: FeatureBatches
@@ -78,7 +79,7 @@ class ResampledBatches:
 
 @dataclass(frozen=True)
 class ImageBatches:
-    """Batches straight from images.npy, freshly changed in every epoch. The same front as FeatureBatches."""
+    """Batches straight from images.npy, freshly changed in every epoch, by the methods of FeatureBatches."""
 
     images: NDArray[np.uint8]
     augment: Augment

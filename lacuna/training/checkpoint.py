@@ -1,4 +1,4 @@
-"""What a killed training needs to go on as if it had not been killed: one file, replaced after each epoch."""
+"""What a killed training needs to end with the same weights as an undisturbed one: a file, renewed each epoch."""
 
 import contextlib
 import hashlib

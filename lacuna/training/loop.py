@@ -1,4 +1,4 @@
-"""One training phase: epochs of batches, early stopping, and going on after a kill as if nothing had happened."""
+"""A training phase: epochs of batches, early stopping, and resuming after a kill to the same weights."""
 
 import csv
 import math

@@ -1,4 +1,4 @@
-"""Both training phases from parameters and data, without files of their own: for the stages, and for a search."""
+"""Both training phases, from parameters and data to networks; they write no files. Stages and the search call them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -42,7 +42,8 @@ class WarmUp:
 
 @dataclass(frozen=True)
 class FineTuned:
-    """The same of fine-tuning. `network`: images uint8 (n, size, size, 3) → logits; `logits` (n, n_logits) by part."""
+    """The network of the best epoch, images uint8 (n, size, size, 3) → logits, its logits (n, n_logits) by part, the
+    history, that epoch's number, and how many parameters were trained and run."""
 
     network: keras.Model
     logits: dict[Part, NDArray[np.float32]]

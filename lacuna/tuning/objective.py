@@ -52,7 +52,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Tuned:
-    """What a search came to: the table with the verdict, the winner's values and experiment's name, the MLflow run."""
+    """The result of a search: the table with the verdict, the winner's values and experiment's name, the MLflow run."""
 
     summary: str
     values: dict[str, Value]
@@ -66,8 +66,8 @@ logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns that many mo
 def tune(params: Params, data: TrainingData, parent: Path) -> Tuned:
     """Search, or go on searching, in the folder of `parent` that is named after the study; write what was found there.
 
-    study.db, trials.csv, summary.txt, history.png, space.png, importance.png. `values` is empty when nothing beats the
-    parameters as they are, or what did loses to them with fresh seeds.
+    Files: study.db, trials.csv, summary.txt, history.png, space.png, importance.png. `values` is empty when no setting
+    beats params.yaml as it is, or the best setting is worse than it with fresh seeds.
     """
     plan, name, metric = plan_search(params), study_name(params, data), params.tune.metric
     folder = parent / name
@@ -153,7 +153,7 @@ def macro_metric(params: Params, data: TrainingData, validation: Predictions) ->
 
 
 def _ignore(row: Row) -> None:
-    """The epochs of a search are not printed."""
+    """Print nothing: a search has too many epochs."""
 
 
 def _each_target(score: Callable[[Labels, Floats], float | None]) -> OfTargets:

@@ -31,7 +31,7 @@ STARTUP_TRIALS = 5
 """Settings that are trained to the end before the median rule sets in."""
 
 STARTUP_EPOCHS = 2
-"""Epochs in which the median rule lets every setting be."""
+"""Epochs in which the median rule ends no setting."""
 
 MIN_FREEDOM = 4
 """Degrees of freedom that the estimate of the seeds' noise needs before it ends a setting."""
@@ -165,7 +165,7 @@ def is_hopeless(
 def noise(study: optuna.Study) -> tuple[float, int]:
     """The standard deviation of one seed's difference between two settings, and its degrees of freedom.
 
-    Pooled over the finished settings: each one's differences to the defaults, seed by seed, around their own mean.
+    Pooled over the finished settings: the differences of each to the defaults, seed by seed, around their own mean.
     """
     defaults = default_scores(study)
     differences = [np.subtract(trial.user_attrs[SCORES], defaults) for trial in completed(study)]
@@ -176,10 +176,10 @@ def noise(study: optuna.Study) -> tuple[float, int]:
 
 
 def confirm(study: optuna.Study, plan: Plan, score: Score) -> Difference | None:
-    """Train the winner and the defaults with seeds that chose nothing; how much better is the winner?
+    """Train the winner and the defaults with fresh seeds; return how much better the winner is.
 
-    The best of many settings was lucky with its seeds; on fresh ones it no longer is. With one seed there is no
-    spread, and no interval: None. So it is when no setting beats the defaults.
+    With the seeds that chose it the winner looks too good, because the best of many settings also had luck with them.
+    None with a single seed, which has no spread to compute an interval from, and when no setting beats the defaults.
     """
     winner = best(study)
     if winner is None or plan.seeds < 2:

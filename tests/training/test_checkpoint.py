@@ -35,9 +35,9 @@ def test_a_damaged_checkpoint_starts_over(tmp_path, capsys):
 
 
 def test_fingerprints_tell_trainings_apart():
-    one = fingerprint("finetune", np.array([1, 2]))
-    assert one == fingerprint("finetune", np.array([1, 2]))
-    assert len({one, fingerprint("finetune", np.array([1, 3])), fingerprint("warmup", np.array([1, 2]))}) == 3
+    key = fingerprint("finetune", np.array([1, 2]))
+    assert key == fingerprint("finetune", np.array([1, 2]))
+    assert len({key, fingerprint("finetune", np.array([1, 3])), fingerprint("warmup", np.array([1, 2]))}) == 3
 
 
 @pytest.fixture

@@ -103,8 +103,8 @@ def test_resumed_after_a_kill_it_ends_with_the_same_weights(tmp_path, phase):
     fresh = build_head(6, TARGETS, HEAD)
     resumed_history, _ = train_phase(phase, fresh, part(), part(1), Checkpoint(tmp_path / "state.npz"))
     assert resumed_history == history
-    for one, other in zip(whole.get_weights(), fresh.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
+    for expected, resumed in zip(whole.get_weights(), fresh.get_weights(), strict=True):
+        np.testing.assert_array_equal(expected, resumed)
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ def test_resuming_restores_schedule_average_and_batch_norm_too(tmp_path, phase, 
         train_phase(phase, interrupted, part(), part(1), KilledAfter(tmp_path / "state.npz", epoch=3))
     resumed_history, resumed_best = train_phase(phase, fresh, part(), part(1), Checkpoint(tmp_path / "state.npz"))
     assert (resumed_history, resumed_best) == (history, best)
-    for one, other in zip(whole.get_weights(), fresh.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
+    for expected, resumed in zip(whole.get_weights(), fresh.get_weights(), strict=True):
+        np.testing.assert_array_equal(expected, resumed)
 
 
 def test_plateau_lowers_the_rate_when_nothing_gets_better(phase):
@@ -162,8 +162,8 @@ def test_the_averaged_weights_are_validated_and_kept_while_the_others_learn_on(p
 
 def test_batch_norm_learns_and_predicts_with_its_moving_statistics(phase):
     training, validation = part(), part(1)
-    for one in (training, validation):
-        one.batches.features[:] = 50 + 20 * one.batches.features
+    for part_of_data in (training, validation):
+        part_of_data.batches.features[:] = 50 + 20 * part_of_data.batches.features
     head = new_head(Head(dropout=0.0, hidden_units=0, batch_norm=True))
     history, _ = train_phase(phase, head, training, validation)
     assert history[-1]["val_log_loss"] < 0.9
@@ -210,8 +210,8 @@ def test_a_part_without_any_known_label_trains_nothing_and_breaks_nothing(tmp_pa
     history, _ = train_phase(phase, head, empty, empty, Checkpoint(tmp_path / "state.npz"))
     assert all(row["loss"] == 0 for row in history)
     assert not any("val_log_loss" in row for row in history)  # undefined figures are left out
-    for one, other in zip(before, head.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
+    for untrained, trained in zip(before, head.get_weights(), strict=True):
+        np.testing.assert_array_equal(untrained, trained)
 
 
 def test_history_csv_has_a_column_per_target_and_leaves_undefined_cells_empty(tmp_path):

@@ -105,11 +105,11 @@ def test_without_a_binary_target_it_is_refused_by_its_key(planted):
 @given(labels=npst.arrays(np.int16, (20, 3), elements=st.integers(-1, 1)), seed=st.integers(0, 5))
 def test_the_same_seed_gives_the_same_and_labels_stay_labels(labels, seed):
     features = np.random.default_rng(1).normal(size=(20, 3)).astype(np.float32)
-    one, two = (resample(features, labels, TARGETS, seed) for _ in range(2))
+    first, second = (resample(features, labels, TARGETS, seed) for _ in range(2))
     for name in ("seed", "neighbour", "share", "labels"):
-        np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
-    assert set(np.unique(one.labels)) <= {-1, 0, 1}
-    for seed_labels, neighbour_labels in zip(labels[one.seed], labels[one.neighbour], strict=True):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+    assert set(np.unique(first.labels)) <= {-1, 0, 1}
+    for seed_labels, neighbour_labels in zip(labels[first.seed], labels[first.neighbour], strict=True):
         assert ((seed_labels >= 0) & (seed_labels == neighbour_labels)).any()  # the scarce label is shared
 
 
@@ -137,5 +137,5 @@ def test_batches_hold_each_real_and_synthetic_image_once_in_one_view():
         (view,) = np.flatnonzero((a + share * (b - a) == x).all(axis=1))
         views_seen.add(view)
     assert len(views_seen) > 1
-    for one, other in zip(batches.epoch(1), seen, strict=True):
-        np.testing.assert_array_equal(one[1], other[1])
+    for (_, inputs), (_, inputs_before) in zip(batches.epoch(1), seen, strict=True):
+        np.testing.assert_array_equal(inputs, inputs_before)

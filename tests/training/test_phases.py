@@ -47,12 +47,12 @@ def test_a_warm_up_needs_no_files_says_nothing_and_repeats_itself(tiny_project, 
     params = tiny_project({"train.batch_size": 8, "warmup.epochs": 3, "warmup.resample": "mlsmote"})
     before = sorted(tmp_path.iterdir())
     rows = []
-    one = warm_up(params, new_data(), on_epoch=rows.append)
-    two = warm_up(params, new_data(), on_epoch=lambda row: None)
-    assert one.history == two.history == rows
-    assert one.history[-1]["val_log_loss"] < one.history[0]["val_log_loss"]
-    for first, second in zip(one.head.get_weights(), two.head.get_weights(), strict=True):
-        np.testing.assert_array_equal(first, second)
+    first = warm_up(params, new_data(), on_epoch=rows.append)
+    second = warm_up(params, new_data(), on_epoch=lambda row: None)
+    assert first.history == second.history == rows
+    assert first.history[-1]["val_log_loss"] < first.history[0]["val_log_loss"]
+    for weights, again in zip(first.head.get_weights(), second.head.get_weights(), strict=True):
+        np.testing.assert_array_equal(weights, again)
     assert sorted(tmp_path.iterdir()) == before
     assert capsys.readouterr().out == ""
 

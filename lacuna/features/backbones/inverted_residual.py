@@ -13,7 +13,7 @@ from lacuna.features.backend import keras, layers
 class Convention:
     """What frameworks do differently: batch norm's epsilon, and where a convolution of stride 2 pads an even image.
 
-    TensorFlow pads below and right, torch all around; both sees another grid of pixels.
+    TensorFlow pads below and to the right, torch all around, so that the same kernel falls on other pixels.
     """
 
     epsilon: float
