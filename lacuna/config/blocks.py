@@ -21,7 +21,7 @@ from lacuna.config.types import (
     Words,
     layers_or_block,
 )
-from lacuna.core.targets import Kind, Target
+from lacuna.core.targets import Kind, Target, Targets
 
 
 class Sample(Block):
@@ -54,8 +54,7 @@ class Data(Block):
     @field_validator("targets")
     @classmethod
     def _targets_can_be_named_so(cls, targets: dict[str, Kind]) -> dict[str, Kind]:
-        for name in targets:
-            Target(name, "binary", ("0", "1"))  # the class's own check, before any image is decoded
+        Targets(tuple(Target(name, "binary", ("0", "1")) for name in targets))  # raises before any image is decoded
         return targets
 
     @model_validator(mode="after")
