@@ -104,11 +104,13 @@ class IdxImages:
     def decode(self, names: Sequence[str], size: int, resize: Resize, max_pixels: int) -> Iterator[tuple[str, Picture]]:
         wanted = set(names)
         for part in self._parts:
-            if part.height * part.width > max_pixels:
+            images = part.read_images()
+            _, height, width = images.shape
+            if height * width > max_pixels:
                 raise LacunaError(
-                    f"{part.images}: images of {part.height} x {part.width} pixels, at most data.max_pixels = "
-                    f"{max_pixels} are allowed"
+                    f"{part.images}: images of {height} x {width} pixels, at most data.max_pixels = {max_pixels} are "
+                    "allowed"
                 )
-            for name, pixels in zip(part.image_names(), part.read_images(), strict=True):
+            for name, pixels in zip(part.image_names(), images, strict=True):
                 if name in wanted:
                     yield name, square_from_grey(pixels, size=size, resize=resize)
