@@ -23,7 +23,7 @@ from lacuna.config.types import (
     Words,
     layers_or_block,
 )
-from lacuna.core.targets import Kind, Target
+from lacuna.core.targets import Kind, Target, Targets
 
 WITHOUT_IMAGENET_WEIGHTS = ("small_cnn",)
 """The backbones that are trained from random weights alone."""
@@ -59,8 +59,7 @@ class Data(Block):
     @field_validator("targets")
     @classmethod
     def _targets_can_be_named_so(cls, targets: dict[str, Kind]) -> dict[str, Kind]:
-        for name in targets:
-            Target(name, "binary", ("0", "1"))  # the class's own check, before any image is decoded
+        Targets(tuple(Target(name, "binary", ("0", "1")) for name in targets))  # raises before any image is decoded
         return targets
 
     @model_validator(mode="after")

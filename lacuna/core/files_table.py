@@ -1,14 +1,19 @@
 """What ingest noted of each usable image: `data/images/files.csv`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from lacuna.core.working_image import Origin
 from lacuna.errors import LacunaError
-from lacuna.io.csv_files import read_csv
+from lacuna.io.csv_files import read_csv, write_csv
 
 
 class FileInfo(NamedTuple):
-    """An image as it was before ingest made it square; `width` and `height` as one sees it, after the EXIF turn."""
+    """An image's name and what it was before ingest made it square: the fields of `Origin`."""
 
     image: str
     format: str
@@ -16,6 +21,16 @@ class FileInfo(NamedTuple):
     width: int
     height: int
     bytes: int
+
+
+def write_files(path: Path, accepted: Mapping[str, Origin], group: NDArray[np.int64]) -> None:
+    """Write a row per image: its name, its row in images.npy, its group of duplicates `(n,)`, and its origin."""
+    rows = zip(accepted.items(), group.tolist(), strict=True)
+    write_csv(
+        path,
+        ("image", "row", "group", *Origin._fields),
+        ((name, row, member_of, *origin) for row, ((name, origin), member_of) in enumerate(rows)),
+    )
 
 
 def read_files(path: Path) -> list[FileInfo]:

@@ -1,38 +1,28 @@
-"""Groups of images that belong together: found by union-find from pairs that do, and one image drawn of each."""
+"""Groups of images that belong together: named by their smallest member, and samples with one image of each."""
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:  # what predicts imports this module, and SciPy is slow to import
+    from scipy.cluster.hierarchy import DisjointSet
 
-class DisjointSets:
-    """The numbers 0 to n-1, each alone at first, joined pair by pair (Tarjan 1975, path halving).
 
-    >>> sets = DisjointSets(4)
-    >>> sets.join(3, 1)
-    >>> sets.smallest_members()
+def smallest_members(sets: "DisjointSet") -> NDArray[np.int64]:
+    """For each of the numbers 0 to n - 1 that `sets` holds, the smallest one of its set: int64 `(n,)`.
+
+    >>> from scipy.cluster.hierarchy import DisjointSet
+    >>> sets = DisjointSet(range(4))
+    >>> sets.merge(3, 1)
+    True
+    >>> smallest_members(sets)
     array([0, 1, 2, 1])
     """
-
-    def __init__(self, n: int) -> None:
-        self._parent = list(range(n))
-
-    def _root(self, member: int) -> int:
-        parent = self._parent
-        while parent[member] != member:
-            parent[member] = parent[parent[member]]
-            member = parent[member]
-        return member
-
-    def join(self, one: int, other: int) -> None:
-        one, other = self._root(one), self._root(other)
-        self._parent[max(one, other)] = min(one, other)
-
-    def joined(self, one: int, other: int) -> bool:
-        return self._root(one) == self._root(other)
-
-    def smallest_members(self) -> NDArray[np.int64]:
-        """For each number the smallest one of its set, int64 `(n,)`."""
-        return np.array([self._root(member) for member in range(len(self._parent))], dtype=np.int64)
+    smallest = np.arange(len(sets), dtype=np.int64)
+    for members in sets.subsets():
+        smallest[list(members)] = min(members)
+    return smallest
 
 
 def one_of_each(group: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.intp]:

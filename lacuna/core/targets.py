@@ -1,5 +1,6 @@
 """What is predicted: the targets, their classes, and where each one's logits stand."""
 
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,14 +8,38 @@ from pathlib import Path
 from typing import Literal
 
 from lacuna.io.atomic import read_json, write_json
+from lacuna.io.names import UNPRINTABLE
 
 Kind = Literal["binary", "categorical"]
 
 UNKNOWN = -1
 """The label of a cell that nobody filled in. It is masked out everywhere and never counts as class 0."""
 
-RESERVED_NAMES = frozenset({"image", "row", "split", "group", "error", "unfamiliar"})
-"""The own columns of manifest and files of predictions, so no target may be called that."""
+RESERVED_NAMES = frozenset({"image", "row", "split", "group", "error", "unfamiliar", "macro"})
+"""The own columns of manifest and files of predictions, and the row of means over all targets among those of metrics:
+no target may be called that."""
+
+MAX_NAME_BYTES = 100
+"""Of a target's name in UTF-8. It becomes part of names of files, columns and metrics, which systems keep short."""
+
+
+def check_name(name: str) -> None:
+    """Raise ValueError when a target cannot be called `name`, because files, columns and metrics are named after it."""
+    if not name.strip():
+        wrong = "it is empty"
+    elif name != name.strip():
+        wrong = "it begins or ends with a blank"
+    elif found := next((character for character in "./\\" if character in name), ""):
+        wrong = f"it holds {found!r}, which names of files and metrics cannot"
+    elif UNPRINTABLE.search(name):
+        wrong = "it holds a control character"
+    elif name in RESERVED_NAMES:
+        wrong = f"taken are {', '.join(sorted(RESERVED_NAMES))}"
+    elif (n_bytes := len(name.encode())) > MAX_NAME_BYTES:
+        wrong = f"it takes {n_bytes} bytes in UTF-8, at most {MAX_NAME_BYTES} fit into the names of files and metrics"
+    else:
+        return
+    raise ValueError(f"target name {name[:MAX_NAME_BYTES]!r}: {wrong}; give it another name, in the label file too")
 
 
 @dataclass(frozen=True)
@@ -22,7 +47,7 @@ class Target:
     """One column to predict.
 
     A binary target has the two classes (absent, present) and one logit, the log-odds of "present". A
-    categorical one has a logit per class.
+    categorical one has a logit per class. A class may be called anything in one line, in any length.
     """
 
     name: str
@@ -30,17 +55,16 @@ class Target:
     classes: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if not self.name or "." in self.name or "/" in self.name or self.name in RESERVED_NAMES:
-            raise ValueError(
-                f"target name {self.name!r}: expected a name without dots and slashes, "
-                f"none of {', '.join(sorted(RESERVED_NAMES))}"
-            )
+        check_name(self.name)
         if self.kind == "binary" and len(self.classes) != 2:
             raise ValueError(
                 f"target {self.name}: expected 2 classes for a binary target, received {len(self.classes)}"
             )
         if len(set(self.classes)) != len(self.classes):
             raise ValueError(f"target {self.name}: its classes must differ from each other")
+        for word in self.classes:
+            if not word or UNPRINTABLE.search(word):
+                raise ValueError(f"target {self.name}: class {word!r} is empty or holds a control character")
 
     @property
     def n_classes(self) -> int:
@@ -66,6 +90,14 @@ class Targets:
     def __post_init__(self) -> None:
         if len(set(self.names)) != len(self.items):
             raise ValueError(f"target names must differ from each other, received {list(self.names)}")
+        alike: dict[str, str] = {}
+        for name in self.names:
+            other = alike.setdefault(unicodedata.normalize("NFKC", name).casefold(), name)
+            if other != name:
+                raise ValueError(
+                    f"target names {other!r} and {name!r} differ by case or Unicode form alone, and so would their "
+                    "files, which many systems take for the same; expected names that differ by more"
+                )
 
     def __iter__(self) -> Iterator[Target]:
         return iter(self.items)

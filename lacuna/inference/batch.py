@@ -13,6 +13,7 @@ from lacuna.inference.image_inputs import count_images, find_images
 from lacuna.inference.output_files import Write, prediction_file, print_unreadable
 from lacuna.inference.prediction import Prediction
 from lacuna.inference.predictor import Predictor
+from lacuna.io.names import printable
 from lacuna.io.progress import progress
 
 
@@ -69,7 +70,7 @@ def format_prediction(prediction: Prediction) -> str:
         lines.append(f"  not detected: {', '.join(absent)}")
     if prediction.unfamiliar:
         lines.append("  unfamiliar: unlike the images the model was trained on")
-    return "\n".join([prediction.name, *lines])
+    return "\n".join([printable(prediction.name), *lines])
 
 
 @contextmanager

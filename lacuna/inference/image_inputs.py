@@ -2,12 +2,11 @@
 
 import csv
 import glob
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lacuna.data.images.decode import SUFFIXES
+from lacuna.data.images.find import describe_left_out, find_files
 from lacuna.errors import LacunaError
 
 STANDARD_INPUT = "-"
@@ -18,7 +17,7 @@ PATH_COLUMNS = ("image", "path", "file", "filename")
 def find_images(arguments: Sequence[str], column: str | None = None) -> Iterator[Path]:
     """Yield the images that the arguments name, one after another; only one folder's names are in memory at a time.
 
-    A folder stands for the images in it and below, hidden ones left out, in alphabetical order. A pattern (`*.jpg`,
+    A folder stands for the images in it and below, found as for training (`find_files`). A pattern (`*.jpg`,
     `**/*.png`) stands for what it matches. A `.csv` file lists paths in `column`, relative to itself; "-" reads a path
     per line from standard input. Any other argument is taken for an image, there or not.
 
@@ -29,10 +28,10 @@ def find_images(arguments: Sequence[str], column: str | None = None) -> Iterator
         if argument == STANDARD_INPUT:
             yield from (Path(line) for line in map(str.rstrip, sys.stdin) if line)
         elif path.is_dir():
-            yield from _some(_in_folder(path), f"{path}: no image in this folder")
+            yield from _in_folder(path)
         elif glob.has_magic(argument) and not path.exists():
             found = map(Path, sorted(glob.glob(argument, recursive=True)))  # noqa: PTH207, Path.glob needs a root
-            yield from _some((one for one in found if one.is_file()), f"{argument}: no file matches this pattern")
+            yield from _some((path for path in found if path.is_file()), f"{argument}: no file matches this pattern")
         elif path.suffix.lower() == ".csv":
             yield from _some(_in_table(path, column), f"{path}: no path in this file")
         else:
@@ -53,16 +52,16 @@ def _some(paths: Iterator[Path], otherwise: str) -> Iterator[Path]:
 
 
 def _in_folder(folder: Path) -> Iterator[Path]:
-    """In the order of their paths, a folder's files among its subfolders."""
-    with os.scandir(folder) as entries:
-        inside = sorted(
-            (entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries if not entry.name.startswith(".")
-        )
-    for name, is_folder in inside:
-        if is_folder:
-            yield from _in_folder(folder / name)
-        elif Path(name).suffix.lower() in SUFFIXES:
-            yield folder / name
+    others = []
+    is_empty = True
+    for path, is_image in find_files(folder):
+        if is_image:
+            is_empty = False
+            yield path
+        elif is_empty:
+            others.append(path)
+    if is_empty:
+        raise LacunaError("; ".join([f"{folder}: no image in this folder", *describe_left_out(others)]))
 
 
 def _in_table(path: Path, column: str | None) -> Iterator[Path]:

@@ -4,7 +4,6 @@ The columns of CSV and Parquet: `image`, `error` (why it can't be read), `unfami
 under its own name, `TARGET.unsure`, and a probability for each class, `TARGET.p.CLASS`. Targets' names have no dots.
 """
 
-import csv
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +15,8 @@ from lacuna.core.targets import Targets
 from lacuna.errors import LacunaError
 from lacuna.inference.prediction import Prediction
 from lacuna.io.atomic import whole_file
+from lacuna.io.csv_files import csv_writer
+from lacuna.io.names import printable
 
 SUFFIXES = (".csv", ".parquet", ".jsonl")
 ROWS_AT_ONCE = 4096
@@ -46,7 +47,7 @@ def prediction_file(path: Path, targets: Targets) -> Iterator[Write]:
 def print_unreadable(reasons: Sequence[str]) -> None:
     """Name images that can't be read on standard error, the first MOST_NAMED, each as "path: reason"."""
     for line in reasons[:MOST_NAMED]:
-        print(f"error: {line}", file=sys.stderr)
+        print(f"error: {printable(line)}", file=sys.stderr)
     if len(reasons) > MOST_NAMED:
         print(f"error: {len(reasons) - MOST_NAMED:,} more images can't be read", file=sys.stderr)
 
@@ -73,12 +74,12 @@ def columns(targets: Targets) -> dict[str, type]:
 @contextmanager
 def _csv(path: Path, targets: Targets) -> Iterator[Write]:
     with path.open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, list(columns(targets)), lineterminator="\n")
-        table.writeheader()
+        table, names = csv_writer(file), list(columns(targets))
+        table.writerow(names)
 
         def write(prediction: Prediction) -> None:
-            row = flat(prediction)
-            table.writerow({name: f"{value:.6g}" if type(value) is float else value for name, value in row.items()})
+            cells = map(flat(prediction).get, names)
+            table.writerow([f"{cell:.6g}" if type(cell) is float else cell for cell in cells])
 
         yield write
 

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from lacuna.data.images.decode import FORMATS, UnreadableImageError
+from lacuna.data.images.decode import UnreadableImageError
+from lacuna.data.images.formats import FORMATS
 from lacuna.errors import LacunaError
 from lacuna.inference.load import n_cores
 from lacuna.inference.prediction import Answer, HeatMap

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lacuna.core.files_table import FileInfo
 from lacuna.core.manifest import Manifest
 from lacuna.core.targets import Target, Targets
+from lacuna.core.working_image import Origin
 from lacuna.errors import LacunaError
 
 RED = Target("red", "binary", ("absent", "present"))
@@ -38,6 +40,11 @@ def test_save_and_load(tmp_path: Path) -> None:
     assert loaded.labels.dtype == np.int16
     with pytest.raises(LacunaError, match="not those of the targets"):
         Manifest.load(path, Targets((KIND, RED)))
+
+
+def test_the_table_of_files_names_what_an_image_was_in_one_order() -> None:
+    """Readers make an Origin of a line by position."""
+    assert FileInfo._fields == ("image", *Origin._fields)
 
 
 def test_part() -> None:

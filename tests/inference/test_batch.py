@@ -157,3 +157,20 @@ def test_a_null_character_in_a_path_is_a_reason(bundle, capsys, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("a\0b\n"))
     assert predict(bundle, "-") == 1
     assert "no possible file name: it holds a null character" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("odd", ["a\rb", "a\nb", 'a",b'])
+def test_a_line_end_in_a_files_name_makes_no_second_row(bundle, tmp_path, odd, capsys):
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    Image.new("RGB", (32, 32), "red").save(folder / f"{odd}.png")
+    (folder / f"{odd}.jpg").touch()
+    for suffix in prediction_files.SUFFIXES[:2]:
+        assert predict(bundle, folder, "--out", tmp_path / f"said{suffix}") == 0
+        rows = read(tmp_path / f"said{suffix}")
+        assert [row["image"] for row in rows] == [str(folder / f"{odd}.jpg"), str(folder / f"{odd}.png")]
+        assert [row["colour"] for row in rows] == [None, "green"]
+    predict(bundle, folder)
+    said = capsys.readouterr()
+    assert "\r" not in said.out + said.err
+    assert len([line for line in said.err.split("\n") if line.endswith("empty file")]) == 3

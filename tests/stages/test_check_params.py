@@ -69,3 +69,20 @@ def test_a_decision_rule_for_a_categorical_target_is_named(repository):
     content["calibrate"]["rules"] = {"category": "min_recall"}
     with pytest.raises(LacunaError, match=r"calibrate.rules.category: expected a binary target"):
         parse_params(content)
+
+
+@pytest.mark.parametrize(
+    ("targets", "reason"),
+    [
+        (["macro", "flower"], "target name 'macro': taken are"),
+        (["x" * 250], "it takes 250 bytes in UTF-8, at most 100 fit"),
+        (["a\rb"], "it holds a control character"),
+        (["Cat", "cat"], "'Cat' and 'cat' differ by case"),
+    ],
+)
+def test_a_target_that_could_not_be_trained_to_the_end_is_refused_before_an_image_is_read(
+    targets, reason, tiny_project, run_stage, one_line
+):
+    with pytest.raises(LacunaError):
+        tiny_project({"data.targets": dict.fromkeys(targets, "binary")})
+    assert reason in one_line(run_stage("check_params"))

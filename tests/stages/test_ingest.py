@@ -1,5 +1,6 @@
 """The ingest stage: what it writes for good images, and what it says and leaves for bad ones."""
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -107,3 +108,73 @@ def test_bad_folders_end_in_one_line_and_no_output(
     spoil(tiny_images)
     assert message in one_line(run_stage("ingest"))
     assert list(Path("data").iterdir() if Path("data").exists() else []) == []
+
+
+def test_photos_in_a_format_that_is_not_read_are_rejected_by_name(
+    tiny_project: Any, tiny_images: Path, run_stage: Any, one_line: Any
+) -> None:
+    tiny_project(CHANGES)
+    for number in range(3):
+        (tiny_images / f"IMG_{number}.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
+    (tiny_images / "holiday.zip").write_bytes(b"PK\3\4")
+    Image.new("RGB", (40, 40)).save(tiny_images / "DSC1", "JPEG")
+    done = run_stage("ingest")
+    assert done.returncode == 0
+    assert "rejected: IMG_0.HEIC: a HEIC picture, which is not read: convert to JPEG or PNG\n" in done.stdout
+    assert "40 of 43 images, 3 rejected, 2 other files ignored" in done.stdout
+    assert (
+        "warning: 1 .zip files are left out (holiday.zip); if they hold images of yours: unpack first\n" in done.stdout
+    )
+    assert "warning: 1 files without an image's suffix hold images and are left out (DSC1): rename them" in done.stdout
+    for number in range(30):
+        (tiny_images / f"IMG_{number}.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
+    line = one_line(run_stage("ingest"))
+    assert "30 of 70 images are rejected, more than data.max_rejected = 0.1 allows" in line
+    assert "IMG_0.HEIC: a HEIC picture, which is not read: convert to JPEG or PNG" in line
+
+
+def test_12_bit_values_in_16_bit_files_are_used_whole_and_said(
+    tiny_project: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    generator = np.random.default_rng(0)
+    for number in range(30):
+        values = generator.integers(0, 4096, (40, 40)).astype(np.uint16)
+        values[0, 0] = 65535 if number == 7 else 4095
+        Image.fromarray(values).save(tmp_path / "pictures" / f"{number:02}.png")
+    facts = ingest(tiny_project(CHANGES))
+    assert (facts["images"], facts["near_duplicates"], facts["largest_group"]) == (30, 0, 1)
+    images = np.load("data/images/images.npy")
+    assert (images.reshape(30, -1).mean(axis=1) > 100).sum() == 29
+    assert (
+        "warning: 29 of 30 16-bit grey images hold no value above 4095 and are taken for 12-bit images, whose white "
+        "that is (00.png, 01.png, 02.png, ...); the other 1 are not, so their brightness does not compare"
+    ) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("odd", ["a\rb", "a\nb", "a\tb", "a\x1b[2Jb", 'a"b', "a,b", " a", "a\u2028b", "a\x85b"])
+def test_odd_characters_in_a_files_name_make_no_other_rows(
+    tiny_project: Any, tiny_images: Path, capsys: pytest.CaptureFixture[str], odd: str
+) -> None:
+    (tiny_images / "7.png").rename(tiny_images / f"{odd}.png")
+    (tiny_images / f"{odd}.jpg").write_text("no image")
+    ingest(tiny_project(CHANGES))
+    names = [line["image"] for line in read_csv(Path("data/images/files.csv"))]
+    assert names == sorted([f"{odd}.png", *(f"{number}.png" for number in range(40) if number != 7)])
+    assert read_csv(Path("data/images/rejected.csv")) == [
+        {"image": f"{odd}.jpg", "reason": "not an image of a known format"}
+    ]
+    said = capsys.readouterr().out
+    assert "\x1b" not in said
+    assert sum(line.startswith("rejected: ") for line in said.split("\n")) == 1
+
+
+def test_a_name_that_is_no_utf_8_is_rejected_by_name(
+    tiny_project: Any, tiny_images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tiny_images / "7.png").rename(tiny_images / os.fsdecode(b"b\xe4r.png"))
+    ingest(tiny_project(CHANGES))
+    assert read_csv(Path("data/images/rejected.csv")) == [
+        {"image": "b\\udce4r.png", "reason": "the file's name is not UTF-8"}
+    ]
+    assert "rejected: b\\udce4r.png: the file's name is not UTF-8" in capsys.readouterr().out

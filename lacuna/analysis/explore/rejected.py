@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps
 
-from lacuna.data.images.decode import FORMATS
+from lacuna.data.images.formats import FORMATS
 
 
 def peek(path: Path, side: int, max_pixels: int) -> NDArray[np.uint8] | None:

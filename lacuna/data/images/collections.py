@@ -10,7 +10,8 @@ from typing import Protocol
 from lacuna.config.blocks import Data
 from lacuna.core.working_image import Resize
 from lacuna.data.images.class_folders import find_places
-from lacuna.data.images.decode import SUFFIXES, Decoded, UnreadableImageError, decode_with_origin, square_from_grey
+from lacuna.data.images.decode import Decoded, UnreadableImageError, decode_with_origin, square_from_grey
+from lacuna.data.images.find import describe_left_out, find_files
 from lacuna.data.images.idx import SPLITS, find_parts, read_classes
 from lacuna.errors import LacunaError
 
@@ -21,10 +22,10 @@ Picture = Decoded | UnreadableImageError
 
 
 class ImageCollection(Protocol):
-    """Named images. `n_other` files beside them are none."""
+    """Named images, and the other files in their folder."""
 
     names: list[str]
-    n_other: int
+    others: list[Path]
 
     def strata(self) -> list[str]:
         """What the place of each image says of its split and class, in words that are equal for equal ones."""
@@ -40,10 +41,24 @@ def open_images(data: Data) -> ImageCollection:
 
 
 class ImageFolder:
-    """The image files in a folder and below, named by their path in it."""
+    """The image files in a folder and below, named by their path in it with forward slashes, in order of their names.
+
+    Raises LacunaError when there is no such folder or no image in it.
+    """
 
     def __init__(self, folder: Path, *, in_class_folders: bool) -> None:
-        self.names, self.n_other = find_images(folder)
+        if not folder.is_dir():
+            raise LacunaError(f"{folder}: no such folder; data.path must name the folder of the images")
+        self.names, self.others = [], []
+        for path, is_image in find_files(folder):
+            if is_image:
+                self.names.append(path.relative_to(folder).as_posix())
+            else:
+                self.others.append(path)
+        if not self.names:
+            found = [f"{len(self.others)} other files", *describe_left_out(self.others)]
+            raise LacunaError(f"{folder}: no image in this folder (data.path), only {'; '.join(found)}")
+        self.names.sort()
         self._folder = folder
         self._in_class_folders = in_class_folders
 
@@ -53,14 +68,15 @@ class ImageFolder:
         return ["/".join(place) for place in find_places(self.names)]
 
     def decode(self, names: Sequence[str], size: int, resize: Resize, max_pixels: int) -> Iterator[tuple[str, Picture]]:
-        def one(name: str) -> Picture:
+        def read(name: str) -> Picture:
             path = self._folder / name
-            if printable(name) != name:
-                return UnreadableImageError("the file's name is not UTF-8")
-            if path.exists() and not path.is_file():
-                return UnreadableImageError("not a regular file")
             try:
+                name.encode()
+                if path.exists() and not path.is_file():
+                    return UnreadableImageError("not a regular file")
                 return decode_with_origin(path, size=size, resize=resize, max_pixels=max_pixels)
+            except UnicodeEncodeError:
+                return UnreadableImageError("the file's name is not UTF-8")
             except UnreadableImageError as error:
                 return error
 
@@ -69,7 +85,7 @@ class ImageFolder:
             warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata name no file and change no pixel
             for start in range(0, len(names), BATCH):
                 batch = names[start : start + BATCH]
-                yield from zip(batch, pool.map(one, batch), strict=True)
+                yield from zip(batch, pool.map(read, batch), strict=True)
 
 
 class IdxImages:
@@ -79,7 +95,7 @@ class IdxImages:
         self._folder = folder
         self._parts = find_parts(folder)
         self.names = [name for part in self._parts for name in part.image_names()]
-        self.n_other = 0
+        self.others: list[Path] = []
 
     def strata(self) -> list[str]:
         classes = read_classes(self._folder)
@@ -88,46 +104,13 @@ class IdxImages:
     def decode(self, names: Sequence[str], size: int, resize: Resize, max_pixels: int) -> Iterator[tuple[str, Picture]]:
         wanted = set(names)
         for part in self._parts:
-            if part.height * part.width > max_pixels:
+            images = part.read_images()
+            _, height, width = images.shape
+            if height * width > max_pixels:
                 raise LacunaError(
-                    f"{part.images}: images of {part.height} x {part.width} pixels, at most data.max_pixels = "
-                    f"{max_pixels} are allowed"
+                    f"{part.images}: images of {height} x {width} pixels, at most data.max_pixels = {max_pixels} are "
+                    "allowed"
                 )
-            for name, pixels in zip(part.image_names(), part.read_images(), strict=True):
+            for name, pixels in zip(part.image_names(), images, strict=True):
                 if name in wanted:
                     yield name, square_from_grey(pixels, size=size, resize=resize)
-
-
-def find_images(folder: Path) -> tuple[list[str], int]:
-    """Return the image files in `folder` and below, and how many other files there are.
-
-    Names are relative to `folder`, with forward slashes, sorted. Hidden files and folders are left out. Raises
-    LacunaError when there is no such folder or no image in it.
-    """
-    if not folder.is_dir():
-        raise LacunaError(f"{folder}: no such folder; data.path must name the folder of the images")
-    names, n_other = [], 0
-    visited = set()
-    for place, folders, files in os.walk(folder, onerror=_stop, followlinks=True):
-        visited.add(os.path.realpath(place))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        # A link back to a folder above would be followed for ever.
-        folders[:] = [name for name in folders if os.path.realpath(Path(place, name)) not in visited]
-        for name in files:
-            path = Path(place, name)
-            if name.startswith(".") or path.suffix.lower() not in SUFFIXES:
-                n_other += 1
-            else:
-                names.append(path.relative_to(folder).as_posix())
-    if not names:
-        raise LacunaError(f"{folder}: no image in this folder (data.path), only {n_other} other files")
-    return sorted(names), n_other
-
-
-def _stop(error: OSError) -> None:
-    raise error
-
-
-def printable(name: str) -> str:
-    """The name with bytes that are not UTF-8 written as escapes."""
-    return name.encode("utf-8", "backslashreplace").decode()

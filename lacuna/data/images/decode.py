@@ -12,29 +12,30 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lacuna.core.working_image import Origin, Resize
+from lacuna.data.images.formats import CAMERA_RAW, FORMATS, describe_unread
 from lacuna.errors import LacunaError
 
 # Pillow warns of decompression bombs by a global limit; `decode` checks its own, before any pixel is decoded.
 Image.MAX_IMAGE_PIXELS = None
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
-"""The formats that are opened. Others that Pillow knows (EPS runs Ghostscript) are refused by their first bytes."""
-
-SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .webp .gif .bmp .dib .tif .tiff .ppm .pgm .pbm .pnm .avif".split()  # noqa: SIM905
-)
-"""The file names that count as images, in lower case. What is inside decides the format, not the suffix."""
-
 ORIENTATION = 0x0112
 QUARTER_TURNS = (5, 6, 7, 8)
 """The EXIF tag of the orientation, and its values that swap width and height."""
 
+VALUE_BITS = (8, 12, 16)
+"""How many bits the values of a 16-bit file may have: those of an 8-bit image, of
+a camera or scanner of 10 or 12 bits, or all."""
+
 
 class Decoded(NamedTuple):
-    """A working image, uint8 `(size, size, 3)`, and what it was made from."""
+    """A working image, uint8 `(size, size, 3)`, and what it was made from.
+
+    `value_bits`: how many bits the values of a grey file with 16 bits per pixel use, one of VALUE_BITS; 0 of others.
+    """
 
     pixels: NDArray[np.uint8]
     origin: Origin
+    value_bits: int = 0
 
 
 class UnreadableImageError(LacunaError):
@@ -45,9 +46,10 @@ def decode(source: Path | bytes, *, size: int, resize: Resize, max_pixels: int) 
     """Decode an image file, or its content, to `(size, size, 3)` RGB values from 0 to 255.
 
     The EXIF orientation is applied, transparency becomes white, every mode (grey, palette, CMYK, 16-bit grey,
-    1-bit) becomes RGB; of an animation the first frame is taken. `stretch` ignores the aspect ratio; `pad` keeps it
-    and centres the picture on white. Raises UnreadableImageError when the file is missing, empty, damaged, truncated,
-    not an image, or larger than `max_pixels` by its header.
+    1-bit) becomes RGB; of an animation the first frame is taken. 16-bit grey values are divided by the range that they
+    use (`_grey_from_16_bits`). `stretch` ignores the aspect ratio; `pad` keeps it and centres the picture on white.
+    Raises UnreadableImageError when the file is missing, empty, damaged, truncated, not an image, or larger than
+    `max_pixels` by its header.
     """
     return decode_with_origin(source, size=size, resize=resize, max_pixels=max_pixels).pixels
 
@@ -63,21 +65,23 @@ def decode_with_origin(source: Path | bytes, *, size: int, resize: Resize, max_p
                 raise UnreadableImageError(
                     f"too many pixels: {image.width} x {image.height}, at most {max_pixels} are allowed"
                 )
+            layout = str(image.tile)  # how the bytes lie in the file: Pillow forgets it once it has read them
             width, height = image.size
-            if image.getexif().get(ORIENTATION, 1) in QUARTER_TURNS:
+            # Pillow has turned the size of a TIFF file already when it opens it.
+            if image.format != "TIFF" and image.getexif().get(ORIENTATION, 1) in QUARTER_TURNS:
                 width, height = height, width
             origin = Origin(image.format or "", image.mode, width, height, len(content))
             # JPEG alone: the decoder itself halves large pictures, which is faster and no coarser than resizing.
             image.draft(None, (2 * size, 2 * size))
-            picture = _to_rgb(ImageOps.exif_transpose(image), image.format)
+            picture, value_bits = _to_rgb(image, layout)
     except UnreadableImageError:
         raise
     except UnidentifiedImageError:
-        raise UnreadableImageError("not an image of a known format") from None
+        raise UnreadableImageError(describe_unread(content) or "not an image of a known format") from None
     except Exception as error:  # Pillow's readers raise nearly anything on damaged files
         what = "truncated" if "truncated" in str(error).lower() else "damaged"
         raise UnreadableImageError(f"{what} image: {' '.join(str(error).split())}") from None
-    return Decoded(np.asarray(_to_square(picture, size, resize)), origin)
+    return Decoded(np.asarray(_to_square(picture, size, resize)), origin, value_bits)
 
 
 def square_from_grey(pixels: NDArray[np.uint8], *, size: int, resize: Resize) -> Decoded:
@@ -88,6 +92,8 @@ def square_from_grey(pixels: NDArray[np.uint8], *, size: int, resize: Resize) ->
 
 
 def _read(path: Path) -> bytes:
+    if path.suffix.lower() in CAMERA_RAW.suffixes:
+        raise UnreadableImageError(f"{CAMERA_RAW.what}, which is not read: {CAMERA_RAW.advice}")
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -98,21 +104,38 @@ def _read(path: Path) -> bytes:
         raise UnreadableImageError("no possible file name: it holds a null character") from None
 
 
-def _to_rgb(image: Image.Image, file_format: str | None) -> Image.Image:
-    if image.mode.startswith("I;16") or (image.mode == "I" and file_format in ("PNG", "PPM")):
-        # Pillow clips 16-bit values at 255 when it converts them.
-        return Image.fromarray(_high_byte(np.asarray(image))).convert("RGB")
+def _to_rgb(opened: Image.Image, layout: str) -> tuple[Image.Image, int]:
+    """The picture upright and in RGB, and `Decoded.value_bits`."""
+    is_scaled = "'ppm'" in layout  # PPM states its largest value, by which Pillow has scaled to 16 bits
+    image = ImageOps.exif_transpose(opened)
+    if image.mode.startswith("I;16") or (image.mode == "I" and opened.format in ("PNG", "PPM")):
+        grey, value_bits = _grey_from_16_bits(np.asarray(image), 12 if "'I;12'" in layout else 16 if is_scaled else 0)
+        return Image.fromarray(grey).convert("RGB"), value_bits
     if image.mode in ("I", "F"):
         raise UnreadableImageError("32-bit pixels: their black and white are not known, expected 8 or 16 bits")
+    # Of colours with 16 bits Pillow keeps the upper 8, rounded: 4095 becomes 16.
+    is_deep = any(mark in layout for mark in (";16L", ";16B", ";16N"))
+    if is_deep and 0 < np.asarray(image.convert("RGB")).max() <= 16:
+        raise UnreadableImageError(
+            "colours of 16 bits whose values use 12 at most, of which 16 shades would be left: save it with 8 bits"
+        )
     if image.has_transparency_data:
         coloured = image.convert("RGBA")
         white = Image.new("RGBA", coloured.size, "white")
-        return Image.alpha_composite(white, coloured).convert("RGB")
-    return image.convert("RGB")
+        return Image.alpha_composite(white, coloured).convert("RGB"), 0
+    return image.convert("RGB"), 0
 
 
-def _high_byte(values: NDArray[Any]) -> NDArray[np.uint8]:
-    return (values.astype(np.uint32) * 255 // 65535).astype(np.uint8)
+def _grey_from_16_bits(values: NDArray[Any], declared: int) -> tuple[NDArray[np.uint8], int]:
+    """Values from 0 to 65535 as grey from 0 to 255, and how many bits they were taken to have.
+
+    These are the `declared` ones or, if that is 0, the fewest of VALUE_BITS that hold the largest value. Cameras and
+    scanners of 12 bits write their values as they are into files of 16, which no header tells. Taken for 16 bits they
+    would be 16 shades close to black. (Pillow's own conversion clips values at 255.)
+    """
+    largest = int(values.max())
+    value_bits = declared or next((bits for bits in VALUE_BITS if 0 < largest < 2**bits), 16)
+    return (values.astype(np.uint32) * 255 // (2**value_bits - 1)).astype(np.uint8), value_bits
 
 
 def _to_square(image: Image.Image, size: int, resize: Resize) -> Image.Image:

@@ -1,7 +1,7 @@
 """Duplicates among the working images, so that no image stands in two splits.
 
-Two images are near duplicates when their 32x32 RGB thumbnails (0 to 1) differ by a root mean square of at most
-`rms`. Duplicates of duplicates join the same group.
+Two images are near duplicates when their 32x32 RGB thumbnails (0 to 1, made by Pillow's BOX filter) differ by a root
+mean square of at most `rms`. Duplicates of duplicates join the same group.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
+from scipy.cluster.hierarchy import DisjointSet
+from scipy.spatial import cKDTree
 
-from lacuna.core.groups import DisjointSets
+from lacuna.core.groups import smallest_members
 from lacuna.io.atomic import create_array
 from lacuna.io.progress import progress
 
@@ -45,14 +48,14 @@ def find_duplicates(images: NDArray[np.uint8], *, rms: float, workspace: Path) -
     """
     first = _first_with_same_pixels(images)
     distinct = np.flatnonzero(first == np.arange(len(images)))
-    sets = DisjointSets(len(images))
+    sets = DisjointSet(range(len(images)))
     for row, earlier in enumerate(first.tolist()):
-        sets.join(row, earlier)
+        sets.merge(row, earlier)
     with TemporaryDirectory(dir=workspace) as folder:
         thumbnails = _write_thumbnails(images, distinct, Path(folder))
         _join_near(thumbnails, distinct, sets, rms)
         del thumbnails
-    group = sets.smallest_members()
+    group = smallest_members(sets)
     counts = np.unique(group, return_counts=True)[1]
     return Duplicates(
         group=group,
@@ -72,42 +75,23 @@ def _first_with_same_pixels(images: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def _write_thumbnails(images: NDArray[np.uint8], rows: NDArray[np.int64], folder: Path) -> np.memmap[Any, Any]:
-    """Area averages of the images, scaled to 0..1: float32 `(len(rows), SIDE, SIDE, 3)`."""
-    from scipy.sparse import csr_array  # slow to import
-
-    thumbnails = create_array(folder / "thumbnails.npy", (len(rows), SIDE, SIDE, 3), np.float32)
-    size = images.shape[1]
-    average = csr_array(_area_average(size))
+    """Thumbnails of the images in these rows, uint8 `(len(rows), SIDE, SIDE, 3)`: each cell is the mean of a box."""
+    thumbnails = create_array(folder / "thumbnails.npy", (len(rows), SIDE, SIDE, 3), np.uint8)
     for place, row in enumerate(rows.tolist()):
-        picture = images[row].astype(np.float32)
-        lines = (average @ picture.reshape(size, size * 3)).reshape(SIDE, size, 3)
-        cells = (average @ lines.swapaxes(0, 1).reshape(size, SIDE * 3)).reshape(SIDE, SIDE, 3)
-        thumbnails[place] = cells.swapaxes(0, 1) / 255
+        thumbnails[place] = Image.fromarray(images[row]).resize((SIDE, SIDE), Image.Resampling.BOX)
     return thumbnails
 
 
-def _area_average(size: int) -> NDArray[np.float32]:
-    """The matrix `(SIDE, size)` that averages `size` pixels into SIDE cells by the area they share."""
-    edges = np.linspace(0, size, SIDE + 1)
-    left, right = edges[:-1, None], edges[1:, None]
-    pixel = np.arange(size)[None, :]
-    shared = np.clip(np.minimum(right, pixel + 1) - np.maximum(left, pixel), 0, None)
-    weights: NDArray[np.float32] = (shared / shared.sum(axis=1, keepdims=True)).astype(np.float32)
-    return weights
-
-
-def _join_near(thumbnails: NDArray[np.float32], rows: NDArray[np.int64], sets: DisjointSets, rms: float) -> None:
+def _join_near(thumbnails: NDArray[np.uint8], rows: NDArray[np.int64], sets: DisjointSet, rms: float) -> None:
     """Join all pairs of thumbnails within `rms`; `rows` are their images' numbers in `sets`.
 
     Candidates come from a radius search over block means. A mean of differences squares to no more than the mean of
     their squares (Jensen), so block means differ by no more than the thumbnails do, and no pair is missed.
     """
-    from scipy.spatial import cKDTree  # slow to import
-
     step = SIDE // BLOCKS
     blocks = np.empty((len(thumbnails), BLOCKS * BLOCKS * 3), np.float64)
     for start in range(0, len(thumbnails), BATCH):
-        batch = thumbnails[start : start + BATCH].astype(np.float64)
+        batch = thumbnails[start : start + BATCH] / 255
         means = batch.reshape(len(batch), BLOCKS, step, BLOCKS, step, 3).mean(axis=(2, 4))
         blocks[start : start + BATCH] = means.reshape(len(batch), -1)
     tree = cKDTree(blocks)
@@ -122,19 +106,19 @@ def _join_near(thumbnails: NDArray[np.float32], rows: NDArray[np.int64], sets: D
 
 
 def _join_verified(
-    thumbnails: NDArray[np.float32],
+    thumbnails: NDArray[np.uint8],
     left: NDArray[np.int64],
     right: NDArray[np.int64],
     rows: NDArray[np.int64],
-    sets: DisjointSets,
+    sets: DisjointSet,
     rms: float,
 ) -> None:
     for start in range(0, len(left), BATCH):
         i, j = left[start : start + BATCH], right[start : start + BATCH]
         # Thousands of look-alikes make millions of pairs; most are in one group before their turn comes.
-        apart = np.array([not sets.joined(a, b) for a, b in zip(rows[i].tolist(), rows[j].tolist(), strict=True)])
+        apart = np.array([not sets.connected(a, b) for a, b in zip(rows[i].tolist(), rows[j].tolist(), strict=True)])
         i, j = i[apart], j[apart]
-        squares = (thumbnails[i].astype(np.float64) - thumbnails[j]) ** 2
+        squares = (thumbnails[i] / 255 - thumbnails[j] / 255) ** 2
         close = np.sqrt(squares.mean(axis=(1, 2, 3))) <= rms
         for a, b in zip(rows[i[close]].tolist(), rows[j[close]].tolist(), strict=True):
-            sets.join(a, b)
+            sets.merge(a, b)

@@ -5,12 +5,10 @@ number of axes, each axis' length as a big-endian 32-bit integer, then the value
 """
 
 import gzip
-import struct
+import math
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +17,6 @@ from lacuna.errors import LacunaError
 
 UNSIGNED_BYTE = 0x08
 GZIP = b"\x1f\x8b"
-BLOCK = 1024
 MAX_BYTES = 10**9
 """More values than this are not unpacked: a few megabytes of gzip may promise terabytes."""
 
@@ -31,26 +28,23 @@ CLASSES_FILE = "classes.txt"
 
 @dataclass(frozen=True)
 class IdxPart:
-    """The files of one part: `n` grey images of `height` x `width` pixels, and as many labels."""
+    """The files of one part, `n` images and as many labels."""
 
     name: str
     images: Path
     labels: Path
     n: int
-    height: int
-    width: int
 
     def image_names(self) -> list[str]:
         return [f"{self.name}/{number:05}" for number in range(self.n)]
 
-    def read_images(self) -> Iterator[NDArray[np.uint8]]:
-        """Yield the images in order, `(height, width)`; in memory is a block of them at a time."""
-        for block in _read_blocks(self.images, 3):
-            yield from block
+    def read_images(self) -> NDArray[np.uint8]:
+        """Grey values `(n, height, width)`."""
+        return read_idx_file(self.images, 3)
 
     def read_labels(self, classes: list[str] | None) -> NDArray[np.uint8]:
         """The labels `(n,)`. Raises LacunaError at one that `classes` has no name for."""
-        labels = np.concatenate(list(_read_blocks(self.labels, 1)))
+        labels = read_idx_file(self.labels, 1)
         if classes is not None and labels.max() >= len(classes):
             first = int(np.argmax(labels >= len(classes)))
             raise LacunaError(
@@ -71,11 +65,10 @@ def find_parts(folder: Path) -> list[IdxPart]:
     parts = []
     for name in SPLITS:
         images, labels = _find(folder, name, "images", "idx3"), _find(folder, name, "labels", "idx1")
-        n, height, width = read_shape(images, 3)
-        (n_labels,) = read_shape(labels, 1)
+        n, n_labels = (read_shape(path, n_axes)[0] for path, n_axes in ((images, 3), (labels, 1)))
         if n != n_labels:
             raise LacunaError(f"{labels}: {n_labels} labels, expected {n}, one for each image of {images.name}")
-        parts.append(IdxPart(name, images, labels, n, height, width))
+        parts.append(IdxPart(name, images, labels, n))
     return parts
 
 
@@ -99,8 +92,36 @@ def read_classes(folder: Path) -> list[str] | None:
 
 def read_shape(path: Path, n_axes: int) -> tuple[int, ...]:
     """The axes' lengths by the header alone. Raises LacunaError when it is not one of `n_axes` axes of bytes."""
-    with _open(path) as file:
-        return _read_header(path, file, n_axes)
+    content = _unpack(path, 4 + 4 * n_axes)
+    expected = bytes([0, 0, UNSIGNED_BYTE, n_axes])
+    if content[:4] != expected:
+        raise LacunaError(
+            f"{path}: magic number 0x{content[:4].hex() or '(none)'}, expected 0x{expected.hex()}: an idx file of "
+            f"{'images' if n_axes == 3 else 'labels'} (unsigned bytes, {n_axes} {'axes' if n_axes > 1 else 'axis'})"
+        )
+    if len(content) != 4 + 4 * n_axes:
+        raise LacunaError(f"{path}: the header is cut short: {len(content)} bytes, expected {4 + 4 * n_axes}")
+    shape = tuple(np.frombuffer(content, ">u4", offset=4).tolist())
+    if not 0 < math.prod(shape) <= MAX_BYTES:
+        raise LacunaError(
+            f"{path}: the header promises {' x '.join(map(str, shape))} bytes, expected 1 to {MAX_BYTES} in all"
+        )
+    return shape
+
+
+def read_idx_file(path: Path, n_axes: int) -> NDArray[np.uint8]:
+    """All values. Raises LacunaError when the file does not end where its header says; no more is unpacked."""
+    shape, start = read_shape(path, n_axes), 4 + 4 * n_axes
+    n_bytes = math.prod(shape)
+    content = _unpack(path, start + n_bytes + 1)
+    if len(content) < start + n_bytes:
+        raise LacunaError(
+            f"{path}: cut short after {len(content) - start} of the {n_bytes} bytes that its header promises; fetch it "
+            "again"
+        )
+    if len(content) > start + n_bytes:
+        raise LacunaError(f"{path}: more bytes behind the {n_bytes} that its header promises; fetch it again")
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
 def _find(folder: Path, part: str, what: str, kind: str) -> Path:
@@ -114,55 +135,14 @@ def _find(folder: Path, part: str, what: str, kind: str) -> Path:
     )
 
 
-def _open(path: Path) -> BinaryIO:
-    """The unpacked content. What is inside decides, not the suffix: browsers unpack what they download."""
+def _unpack(path: Path, n_bytes: int) -> bytes:
+    """The first bytes of the content. What is inside decides, not the suffix: browsers unpack what they download."""
     with open(path, "rb") as file:
         packed = file.read(2) == GZIP
-    return cast(BinaryIO, gzip.open(path, "rb")) if packed else open(path, "rb")
-
-
-def _read(path: Path, file: BinaryIO, n_bytes: int) -> bytes:
-    """Up to `n_bytes`, fewer at the end of the file."""
     try:
-        return file.read(n_bytes)
+        with gzip.open(path, "rb") if packed else open(path, "rb") as file:
+            return file.read(n_bytes)
     except EOFError:
         raise LacunaError(f"{path}: the gzip file is cut short; fetch it again") from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise LacunaError(f"{path}: damaged gzip file ({error}); fetch it again") from None
-
-
-def _read_header(path: Path, file: BinaryIO, n_axes: int) -> tuple[int, ...]:
-    expected = bytes([0, 0, UNSIGNED_BYTE, n_axes])
-    magic = _read(path, file, 4)
-    if magic != expected:
-        raise LacunaError(
-            f"{path}: magic number 0x{magic.hex() or '(none)'}, expected 0x{expected.hex()}: an idx file of "
-            f"{'images' if n_axes == 3 else 'labels'} (unsigned bytes, {n_axes} {'axes' if n_axes > 1 else 'axis'})"
-        )
-    sizes = _read(path, file, 4 * n_axes)
-    if len(sizes) != 4 * n_axes:
-        raise LacunaError(f"{path}: the header is cut short: {4 + len(sizes)} bytes, expected {4 + 4 * n_axes}")
-    shape = struct.unpack(f">{n_axes}I", sizes)
-    if min(shape) == 0 or int(np.prod(shape, dtype=object)) > MAX_BYTES:
-        raise LacunaError(
-            f"{path}: the header promises {' x '.join(map(str, shape))} bytes, expected 1 to {MAX_BYTES} in all"
-        )
-    return shape
-
-
-def _read_blocks(path: Path, n_axes: int) -> Iterator[NDArray[np.uint8]]:
-    """Yield the items along the first axis in blocks, and make sure that the file ends where the header says."""
-    with _open(path) as file:
-        n, *rest = _read_header(path, file, n_axes)
-        size = int(np.prod(rest, dtype=np.int64))
-        for start in range(0, n, BLOCK):
-            n_items = min(BLOCK, n - start)
-            content = _read(path, file, n_items * size)
-            if len(content) != n_items * size:
-                raise LacunaError(
-                    f"{path}: cut short after {start * size + len(content)} of the {n * size} bytes that its header "
-                    "promises; fetch it again"
-                )
-            yield np.frombuffer(content, np.uint8).reshape(n_items, *rest)
-        if _read(path, file, 1):
-            raise LacunaError(f"{path}: more bytes behind the {n * size} that its header promises; fetch it again")

@@ -1,38 +1,47 @@
 """Working images, each decoded once, in one array on disk."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from lacuna.core.working_image import Origin
-from lacuna.data.images.collections import Picture, printable
+from lacuna.data.images.collections import Picture
 from lacuna.data.images.decode import UnreadableImageError
 from lacuna.io.atomic import create_array
 from lacuna.io.progress import progress
 
 
-def write_images(
-    pictures: Iterable[tuple[str, Picture]], n: int, target: Path, *, size: int
-) -> tuple[dict[str, Origin], list[tuple[str, str]]]:
-    """Write `n` named pictures into the array `target`, uint8 `(n_accepted, size, size, 3)`.
+@dataclass
+class Stored:
+    """What became of the images.
 
-    Returns the accepted names, in the order of their rows, with what they were made from, and the rejected ones with
-    the reason.
+    `accepted`: names in the order of their rows, with what they were made from. `rejected`: names with the reason.
+    `value_bits`: of grey images with 16 bits per pixel, the names by how many of these their values use (`Decoded`).
     """
-    accepted: dict[str, Origin] = {}
-    rejected: list[tuple[str, str]] = []
+
+    accepted: dict[str, Origin] = field(default_factory=dict)
+    rejected: list[tuple[str, str]] = field(default_factory=list)
+    value_bits: dict[int, list[str]] = field(default_factory=dict)
+
+
+def write_images(pictures: Iterable[tuple[str, Picture]], n: int, target: Path, *, size: int) -> Stored:
+    """Write those of `n` pictures that can be used into the array `target`, uint8 `(n_accepted, size, size, 3)`."""
+    stored = Stored()
     images = create_array(target, (n, size, size, 3), np.uint8)
     for name, picture in progress(pictures, total=n, what="decode", unit="images"):
         if isinstance(picture, UnreadableImageError):
-            rejected.append((printable(name), str(picture)))
+            stored.rejected.append((name, str(picture)))
         else:
-            images[len(accepted)] = picture.pixels
-            accepted[name] = picture.origin
+            images[len(stored.accepted)] = picture.pixels
+            stored.accepted[name] = picture.origin
+            if picture.value_bits:
+                stored.value_bits.setdefault(picture.value_bits, []).append(name)
     images.flush()
     del images
-    _keep_first_rows(target, len(accepted))
-    return accepted, rejected
+    _keep_first_rows(target, len(stored.accepted))
+    return stored
 
 
 def _keep_first_rows(path: Path, n_rows: int) -> None:

@@ -1,7 +1,7 @@
 """A sample of the images that depends on nothing but their names, their strata and its size."""
 
-import heapq
-from collections import Counter, defaultdict
+import math
+from collections import defaultdict
 from collections.abc import Sequence
 from hashlib import blake2b
 
@@ -11,29 +11,26 @@ from lacuna.errors import LacunaError
 def stratified_sample(names: Sequence[str], strata: Sequence[str], n: int) -> list[str]:
     """Return `n` of the `names`, in their order, of each stratum in proportion to its size and at least one.
 
-    Seats are given out by Sainte-Laguë's method and filled by the order of the names' hashes: a larger sample holds
-    the smaller one. Raises LacunaError when there are more strata than `n`.
+    Images are taken in the order of their ranks by Sainte-Laguë's method: the k-th of a stratum, by the hash of its
+    name, has rank size / (2 k + 1), and the first ones come before all. So a larger sample holds the smaller one.
+    Raises LacunaError when there are more strata than `n`.
     """
     if n >= len(names):
         return list(names)
-    size = Counter(strata)
-    if n < len(size):
-        raise LacunaError(
-            f"data.max_images = {n}: expected at least {len(size)}, an image of each class in each split that the data "
-            "brings, or 0 for all"
-        )
-    seats = dict.fromkeys(size, 1)
-    waiting = [(-size[stratum] / 3, stratum) for stratum in size if size[stratum] > 1]
-    heapq.heapify(waiting)
-    for _ in range(n - len(size)):
-        _, stratum = heapq.heappop(waiting)
-        seats[stratum] += 1
-        if seats[stratum] < size[stratum]:
-            heapq.heappush(waiting, (-size[stratum] / (2 * seats[stratum] + 1), stratum))
     members: dict[str, list[str]] = defaultdict(list)
     for name, stratum in zip(names, strata, strict=True):
         members[stratum].append(name)
-    chosen = {name for stratum in members for name in sorted(members[stratum], key=_hash)[: seats[stratum]]}
+    if n < len(members):
+        raise LacunaError(
+            f"data.max_images = {n}: expected at least {len(members)}, an image of each class in each split that the "
+            "data brings, or 0 for all"
+        )
+    ranked = sorted(
+        (-len(inside) / (2 * place + 1) if place else -math.inf, stratum, name)
+        for stratum, inside in members.items()
+        for place, name in enumerate(sorted(inside, key=_hash))
+    )
+    chosen = {name for _, _, name in ranked[:n]}
     return [name for name in names if name in chosen]
 
 

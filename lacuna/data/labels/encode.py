@@ -7,9 +7,10 @@ from pathlib import PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.cluster.hierarchy import DisjointSet
 
 from lacuna.config.blocks import Data
-from lacuna.core.groups import DisjointSets
+from lacuna.core.groups import smallest_members
 from lacuna.core.targets import UNKNOWN, Target, Targets
 from lacuna.data.labels.sources import Dropped, LabelFile, Row
 from lacuna.data.labels.split import NOT_GIVEN, TEST, TRAIN, VAL
@@ -197,13 +198,13 @@ def image_groups(joined: Joined, duplicate_group: NDArray[np.int64], data: Data)
     image the smallest row among the labelled images of its group, int64 `(n_images,)`.
     """
     rows = np.array(list(joined.rows), dtype=np.int64)
-    sets = DisjointSets(len(rows))
+    sets = DisjointSet(range(len(rows)))
     first: dict[int | str, int] = {}
     for position, (row, label_rows) in enumerate(joined.rows.items()):
-        sets.join(position, first.setdefault(int(duplicate_group[row]), position))
+        sets.merge(position, first.setdefault(int(duplicate_group[row]), position))
         for name in {label_row.group for label_row in label_rows} - set(data.unknown) - {""}:
-            sets.join(position, first.setdefault(name, position))
-    return rows[sets.smallest_members()]
+            sets.merge(position, first.setdefault(name, position))
+    return rows[smallest_members(sets)]
 
 
 def given_parts(label_file: LabelFile, joined: Joined, data: Data) -> NDArray[np.int8]:

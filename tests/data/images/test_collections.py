@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lacuna.data.images.collections import IdxImages, find_images, open_images
+from lacuna.data.images.collections import IdxImages, ImageFolder, open_images
 from lacuna.errors import LacunaError
 from tests.idx_files import write_idx_folder
 
@@ -17,15 +17,17 @@ def test_finds_images_in_subfolders_and_counts_the_rest(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "a" / "round").symlink_to(tmp_path)
-    assert find_images(tmp_path) == (["a/deep/y.webp", "a/z.png", "b.JPG"], 2)
+    folder = ImageFolder(tmp_path, in_class_folders=False)
+    assert folder.names == ["a/deep/y.webp", "a/z.png", "b.JPG"]
+    assert [path.name for path in folder.others] == [".hidden.png", "notes.txt"]
 
 
 def test_a_missing_folder_and_one_without_images_are_named(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing to see")
     with pytest.raises(LacunaError, match=r"no image in this folder .* 1 other"):
-        find_images(tmp_path)
+        ImageFolder(tmp_path, in_class_folders=False)
     with pytest.raises(LacunaError, match="photos: no such folder"):
-        find_images(tmp_path / "photos")
+        ImageFolder(tmp_path / "photos", in_class_folders=False)
 
 
 @pytest.mark.parametrize("size", [28, 45])

@@ -122,14 +122,14 @@ def test_path_and_content_decode_alike(tmp_path: Path) -> None:
     assert (decoded(path) == decoded(content)).all()
 
 
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
 def png_header(width: int, height: int) -> bytes:
     """A PNG that claims a size and holds next to nothing."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", zlib.compress(b"\0")) + png_chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize(
@@ -166,3 +166,96 @@ def test_missing_file_and_broken_link(tmp_path: Path) -> None:
         decoded(tmp_path / "link.png")
     with pytest.raises(UnreadableImageError, match="cannot be read: Is a directory"):
         decoded(tmp_path)
+
+
+def grey_file(largest: int, file_format: str = "PNG") -> bytes:
+    """A ramp from 0 to `largest` in 16 bits."""
+    ramp = np.linspace(0, largest, 32).astype(np.uint16)
+    return encoded(Image.fromarray(np.tile(ramp, (32, 1))), file_format)
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "TIFF", "PPM"])
+@pytest.mark.parametrize(
+    ("largest", "bits"), [(255, 8), (256, 12), (1023, 12), (4095, 12), (4096, 16), (16383, 16), (65535, 16)]
+)
+def test_16_bit_files_are_divided_by_the_range_that_their_values_use(file_format: str, largest: int, bits: int) -> None:
+    found = decode_with_origin(grey_file(largest, file_format), size=32, resize="stretch", max_pixels=10_000)
+    assert found.value_bits == bits
+    assert found.pixels[0, -1].tolist() == [largest * 255 // (2**bits - 1)] * 3
+    assert len(np.unique(found.pixels)) >= 16  # a ramp of 32 steps; by 16 bits 4095 would leave 16, 1023 but 4
+
+
+def test_values_of_12_bits_keep_their_differences() -> None:
+    """Two pictures that by 16 bits would be the same 16 shades."""
+    bright, dark = (decoded(grey_file(largest)).astype(int) for largest in (4095, 3000))
+    assert (bright.max(), dark.max()) == (255, 3000 * 255 // 4095)
+    assert np.sqrt(((bright - dark) ** 2).mean()) > 30
+
+
+def test_a_range_that_the_file_states_is_kept() -> None:
+    """PGM states its largest value: a dark picture of 4095 is one."""
+    values = np.full((8, 8), 100, ">u2")
+    found = decode_with_origin(b"P5 8 8 4095\n" + values.tobytes(), size=8, resize="stretch", max_pixels=100)
+    assert found.pixels[0, 0, 0] == 100 * 255 // 4095
+    assert found.value_bits == 16
+
+
+def test_a_black_16_bit_image_and_8_bit_ones_need_no_range() -> None:
+    black = decode_with_origin(grey_file(0), size=32, resize="stretch", max_pixels=10_000)
+    assert (black.pixels.max(), black.value_bits) == (0, 16)
+    eight = decode_with_origin(encoded(Image.new("L", (9, 9), 3)), size=32, resize="stretch", max_pixels=10_000)
+    assert (eight.pixels.max(), eight.value_bits) == (3, 0)
+
+
+def deep_colours(value: int, colour_type: int = 2) -> bytes:
+    """A PNG of 16 bits per channel, as Pillow cannot write: all channels of `value`, but an opaque alpha."""
+    pixel = np.full(3, value, ">u2").tobytes() + (b"\xff\xff" if colour_type == 6 else b"")
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 16, colour_type, 0, 0, 0))
+    rows = zlib.compress((b"\0" + 8 * pixel) * 8)
+    return b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", rows) + png_chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("colour_type", [2, 6], ids=["RGB", "RGBA"])
+def test_16_bit_colours_of_12_bits_are_refused_because_16_shades_would_be_left(colour_type: int) -> None:
+    with pytest.raises(UnreadableImageError, match="colours of 16 bits whose values use 12 at most"):
+        decoded(deep_colours(4095, colour_type))
+    assert decoded(deep_colours(5000, colour_type)).max() == 19  # 5000 * 255 / 65535 = 19.5, or 5000 // 256
+    assert decoded(deep_colours(0, colour_type)).max() == 0
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "I;16"])
+@pytest.mark.parametrize(("orientation", "width", "height"), [(1, 60, 20), (3, 60, 20), (6, 20, 60), (8, 20, 60)])
+def test_the_size_of_a_turned_tiff_is_that_of_the_picture_one_sees(
+    mode: str, compression: str | None, orientation: int, width: int, height: int
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    content = encoded(Image.new(mode, (60, 20)), "TIFF", exif=exif.tobytes(), compression=compression)
+    found = decode_with_origin(content, size=60, resize="pad", max_pixels=10_000)
+    assert (found.origin.width, found.origin.height) == (width, height)
+    dark = np.argwhere(found.pixels[:, :, 0] < 128)
+    assert (np.ptp(dark, axis=0) + 1).tolist() == [height, width]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"\0\0\0\x18ftypheic" + bytes(30), "a HEIC picture, which is not read: convert to JPEG or PNG"),
+        (b"\0\0\0\x18ftypmif1" + bytes(30), "a HEIC picture"),
+        (b"\xff\x0a" + bytes(30), "a JPEG XL picture"),
+        (bytes(128) + b"DICM" + bytes(30), "a DICOM file, which is not read: export to PNG"),
+        (b"%PDF-1.7\n", "a drawing or document, which is not read: export the pictures inside to PNG"),
+        (b"PK\3\4" + bytes(30), "an archive, which is not read: unpack first"),
+    ],
+)
+def test_what_is_known_by_its_first_bytes_is_named_with_what_to_do(content: bytes, reason: str) -> None:
+    with pytest.raises(UnreadableImageError, match=reason):
+        decoded(content)
+
+
+def test_a_camera_raw_file_is_not_taken_for_the_thumbnail_inside(tmp_path: Path) -> None:
+    path = tmp_path / "DSC1.NEF"
+    Image.new("RGB", (16, 12), "red").save(path, "TIFF")
+    with pytest.raises(UnreadableImageError, match="a camera's raw file, which is not read: develop to JPEG or PNG"):
+        decoded(path)

@@ -24,7 +24,7 @@ def read_all(folder: Path) -> None:
 def test_parts_hold_their_images_and_labels_in_order(tmp_path: Path) -> None:
     values = write_idx_folder(tmp_path, train=2500, test=7)  # more than two blocks
     train, test = find_parts(tmp_path)
-    assert (train.n, train.height, train.width, test.n) == (2500, 28, 28, 7)
+    assert (train.n, train.read_images().shape, test.n) == (2500, (2500, 28, 28), 7)
     assert (np.stack(list(train.read_images())) == values["train-images"]).all()
     assert (np.stack(list(test.read_images())) == values["t10k-images"]).all()
     assert (test.read_labels(None) == values["t10k-labels"]).all()

@@ -23,11 +23,11 @@ def test_rows_follow_the_names_and_rejected_ones_have_none(tmp_path: Path) -> No
     target = tmp_path / "images.npy"
     folder = ImageFolder(tmp_path, in_class_folders=False)
     pictures = folder.decode([*names, "150.png"], 32, "stretch", 2000)
-    accepted, rejected = write_images(pictures, len(names) + 1, target, size=32)
+    stored = write_images(pictures, len(names) + 1, target, size=32)
     images = np.load(target)
     assert images.shape == (135, 32, 32, 3)
     assert target.stat().st_size == 128 + images.nbytes
-    assert [f"{red:03}.png" for red in images[:, 0, 0, 0]] == list(accepted)
-    assert [name for name, _ in rejected] == [*names[3::10], "150.png"]
-    assert dict(rejected)["003.png"] == "not an image of a known format"
-    assert dict(rejected)["150.png"] == "not a regular file"
+    assert [f"{red:03}.png" for red in images[:, 0, 0, 0]] == list(stored.accepted)
+    assert [name for name, _ in stored.rejected] == [*names[3::10], "150.png"]
+    assert dict(stored.rejected)["003.png"] == "not an image of a known format"
+    assert dict(stored.rejected)["150.png"] == "not a regular file"

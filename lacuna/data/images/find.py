@@ -1,0 +1,104 @@
+"""The images in a folder and below: one answer for training and for predicting."""
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from lacuna.data.images.formats import (
+    FORMATS,
+    IMAGE_SUFFIXES,
+    MARK_BYTES,
+    UNREAD_CONTAINERS,
+    UNREAD_PICTURES,
+    UNREAD_SUFFIXES,
+)
+from lacuna.io.names import printable
+
+TEXT_SUFFIXES = frozenset((".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".md", ".html", ".log"))
+"""What lies beside images in many data sets, in large numbers, and needs no look inside."""
+
+SHOWN = 3
+
+
+def find_files(folder: Path) -> Iterator[tuple[Path, bool]]:
+    """Yield every file in `folder` and below, and whether it counts as an image; one folder's names are in memory.
+
+    Images are told by their suffix. Hidden files are none, and hidden folders are left out. A file in a format that is
+    not read counts too, so that it is refused by name, unless an image of the same name lies beside it (a camera's raw
+    file beside its JPEG).
+
+    Files come in alphabetical order of their paths, but what lies behind links to folders comes last. A folder is
+    searched once however many links lead to it, at its own place if that is below `folder`; so loops of links end.
+    """
+    searched: set[tuple[int, int]] = set()
+    waiting = deque([folder])
+    while waiting:
+        yield from _search(waiting.popleft(), searched, waiting)
+
+
+def _search(folder: Path, searched: set[tuple[int, int]], links: deque[Path]) -> Iterator[tuple[Path, bool]]:
+    status = folder.stat()
+    if (status.st_dev, status.st_ino) in searched:
+        return
+    searched.add((status.st_dev, status.st_ino))
+    with os.scandir(folder) as entries:
+        inside = sorted(entries, key=lambda entry: entry.name)
+    names = [Path(entry.name) for entry in inside]
+    readable = {name.stem.casefold() for name in names if name.suffix.lower() in IMAGE_SUFFIXES}
+    for entry, name in zip(inside, names, strict=True):
+        hidden, path = entry.name.startswith("."), folder / name
+        if entry.is_dir(follow_symlinks=False):
+            if not hidden:
+                yield from _search(path, searched, links)
+        elif entry.is_symlink() and path.is_dir():
+            if not hidden:
+                links.append(path)
+        else:
+            suffix = name.suffix.lower()
+            unread = suffix in UNREAD_SUFFIXES and name.stem.casefold() not in readable
+            yield path, not hidden and (suffix in IMAGE_SUFFIXES or unread)
+
+
+def describe_left_out(paths: Sequence[Path]) -> list[str]:
+    """What among the files that do not count as images looks as if it held some: a line for each suffix, with what to
+    do."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for path in paths:
+        if said := _seems_to_be(path):
+            found.setdefault(said, []).append(printable(path.name))
+    return [
+        f"{len(names)} {what} ({', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''}){advice}"
+        for (what, advice), names in sorted(found.items())
+    ]
+
+
+def _seems_to_be(path: Path) -> tuple[str, str] | None:
+    """The words before and behind the names of files of one kind; None if nothing points to pictures."""
+    suffix = path.suffix.lower()
+    if path.name.startswith(".") or suffix in TEXT_SUFFIXES:
+        return None
+    if suffix in UNREAD_SUFFIXES:
+        return f"{suffix} files are left out", ": an image of the same name lies beside each"
+    for kind in UNREAD_CONTAINERS:
+        if suffix in kind.suffixes:
+            return f"{suffix} files are left out", f"; if they hold images of yours: {kind.advice}"
+    if _holds_picture(path):
+        return "files without an image's suffix hold images and are left out", ": rename them, to .jpg for example"
+    return None
+
+
+def _holds_picture(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    try:
+        with open(path, "rb") as file:
+            start = file.read(MARK_BYTES)
+        if any(start.startswith(mark, place) for kind in UNREAD_PICTURES for place, mark in kind.marks):
+            return True
+        with Image.open(path, formats=FORMATS):
+            return True
+    except Exception:  # Pillow's readers raise nearly anything on other files
+        return False
