@@ -16,8 +16,9 @@ from lacuna.evaluation.training_curves import diagnose_history, read_history
 from lacuna.io.atomic import read_json, sha256
 from lacuna.io.csv_files import read_csv
 from lacuna.io.machine import describe_machine
+from lacuna.tracking.content import Run, flatten, numbers
 from lacuna.tracking.register import describe_model
-from lacuna.tracking.run import Run, flatten, log_run, numbers
+from lacuna.tracking.run import log_run
 from stages._run import Facts, run
 
 BUNDLE, LOCK = Path("models/bundle"), Path("requirements-serve.txt")
