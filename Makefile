@@ -8,12 +8,17 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := repro
-.PHONY: repro test test-fast lint lock bench clean help
+.PHONY: repro repair test test-fast lint lock bench clean help
 
 repro: $(VENV)/requirements.installed  ## Set up .venv and run the pipeline (the default)
-	dvc repro
+	@# A killed dvc can leave its files broken: when that was so, they are repaired and dvc goes on.
+	dvc repro || { python -m lacuna.repair && dvc repro; }
+	@python -m lacuna.tracking.store
 	@# Where everything came out as in the committed lock, track had nothing to do, and MLflow is still empty here.
 	@[ -e mlflow.db ] || [ -n "$$MLFLOW_TRACKING_URI" ] || dvc repro --single-item --force track
+
+repair: $(VENV)/requirements.installed  ## Repair what a killed dvc left behind: an empty dvc.lock, locks nobody holds
+	@python -m lacuna.repair || { [ $$? -eq 3 ] && echo "nothing to repair"; }
 
 test: lint  ## Set up .venv, run every check and every test, report coverage
 	pytest --cov --cov-report=term

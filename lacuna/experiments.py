@@ -1,4 +1,4 @@
-"""Read what an experiment, a commit or the working tree holds; run one. The only file that imports dvc."""
+"""Read what an experiment, a commit or the working tree holds; run one. Only this file and `repair` import dvc."""
 
 import os
 import shlex

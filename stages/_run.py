@@ -1,11 +1,14 @@
-"""What every stage does around its work: read params.yaml, say a user's mistake in one line, note the time."""
+"""What every stage does around its work: wait its turn, read params.yaml, report errors in one line, note the time."""
 
+import contextlib
 import errno
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from lacuna.config.load import load_params
 from lacuna.config.params import Params
@@ -30,12 +33,13 @@ def run(name: str, stage: Callable[[Params], Facts | None]) -> None:
     Exits with code 1 and one line on stderr after a LacunaError or an error of the operating system, with 130 after
     Ctrl-C.
     """
-    start = time.perf_counter()
     record = Path("runs") / f"{name}.json"
     try:
-        record.unlink(missing_ok=True)
-        facts = stage(load_params(Path("params.yaml"))) or {}
-        write_json(record, {"stage": name, "seconds": round(time.perf_counter() - start, 2), **facts})
+        with _turn(name):
+            start = time.perf_counter()
+            record.unlink(missing_ok=True)
+            facts = stage(load_params(Path("params.yaml"))) or {}
+            write_json(record, {"stage": name, "seconds": round(time.perf_counter() - start, 2), **facts})
     except KeyboardInterrupt:
         sys.exit(130)
     except LacunaError as error:
@@ -43,6 +47,29 @@ def run(name: str, stage: Callable[[Params], Facts | None]) -> None:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         sys.exit(f"error: {where}{HINTS.get(error.errno or 0, error.strerror or error)} ({name})")
+
+
+@contextlib.contextmanager
+def _turn(name: str) -> Iterator[None]:
+    """Hold the lock of a stage in this working folder; wait for it, and say for which process.
+
+    A stage lives on when the `dvc` that started it is killed. The next `dvc` has deleted the outs when it starts the
+    stage again, so the second one begins when the first has ended, and replaces what that one has written.
+    """
+    folder = Path("runs/locks")
+    folder.mkdir(parents=True, exist_ok=True)
+    lock, holder = FileLock(folder / f"{name}.lock"), folder / f"{name}.pid"
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        pid = holder.read_text(encoding="utf-8") if holder.exists() else "unknown"
+        print(f"waiting: the stage {name} is running in another process (pid {pid})", flush=True)
+        lock.acquire()
+    try:
+        holder.write_text(str(os.getpid()), encoding="utf-8")
+        yield
+    finally:
+        lock.release()
 
 
 def checkpoint_folder() -> Path:

@@ -16,8 +16,9 @@ from lacuna.evaluation.training_curves import diagnose_history, read_history
 from lacuna.io.atomic import read_json, sha256
 from lacuna.io.csv_files import read_csv
 from lacuna.io.machine import describe_machine
+from lacuna.tracking.content import Run, flatten, numbers
 from lacuna.tracking.register import describe_model
-from lacuna.tracking.run import Run, flatten, log_run, numbers
+from lacuna.tracking.run import log_run
 from stages._run import Facts, run
 
 BUNDLE, LOCK = Path("models/bundle"), Path("requirements-serve.txt")
@@ -25,7 +26,7 @@ BUNDLE, LOCK = Path("models/bundle"), Path("requirements-serve.txt")
 PHASES = {"warm-up": "warmup", "fine-tune": "finetune"}
 
 METRICS = ("validation", "test", "explore", "audit", "baseline", "explain", "out_of_distribution", "report")
-"""The files in metrics/ whose figures are logged, each under its name."""
+"""The files in metrics/ whose numbers are logged, each under its name."""
 
 ARTIFACTS = [
     Path("metrics/classes.csv"),
@@ -81,8 +82,7 @@ def _phase(name: str, suffix: str) -> Run:
     facts = read_json(record) if record.exists() else {}
     if facts.get("history_sha256") != sha256(path):  # DVC restored this phase; the record is of another execution
         facts = {}
-    notes = diagnose_history(history)
-    tags = {"mlflow.note.content": "\n".join(notes)} if notes else {}
+    tags = {"mlflow.note.content": "\n".join(notes)} if (notes := diagnose_history(history)) else {}
     return Run(name=name, history=history, facts=numbers(facts), tags=tags)
 
 

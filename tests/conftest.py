@@ -59,7 +59,8 @@ def tiny_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinyProject
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow store with its tables, because creating them takes seconds."""
-    from lacuna.tracking.run import Run, log_run
+    from lacuna.tracking.content import Run
+    from lacuna.tracking.run import log_run
 
     root = tmp_path_factory.mktemp("migrated")
     with pytest.MonkeyPatch.context() as environment:

@@ -1,14 +1,16 @@
 """Outputs that are either whole or absent: write beside, then rename."""
 
 import contextlib
+import errno
 import hashlib
 import io
 import json
 import math
 import os
+import re
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +24,26 @@ from lacuna.errors import LacunaError
 def whole_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder beside `path` that takes its place when the block ends without an error.
 
-    Whatever stood at `path` is replaced; after an error it still stands, and nothing is left beside it.
+    Whatever stood at `path` is replaced; after an error it still stands, and nothing is left beside it. Two processes
+    never write into the same folder. Raises OSError when the folder was deleted meanwhile.
     """
-    partial = path.with_name(path.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    before = path.with_name(path.name + ".before.partial")
+    partial, before = _beside(path, "partial"), _beside(path, "before.partial")
     partial.mkdir(parents=True)
     try:
-        yield partial
-        shutil.rmtree(before, ignore_errors=True)
+        with _held(partial) as is_the_same:
+            yield partial
+            if not is_the_same():  # but made anew by a writer, and what was written before is lost
+                raise FileNotFoundError(errno.ENOENT, "deleted by another program while it was written", str(path))
         if path.exists():
             path.rename(before)
-        partial.rename(path)
-        shutil.rmtree(before, ignore_errors=True)
+        try:
+            partial.rename(path)
+        except OSError:
+            if before.exists() and not path.exists():
+                before.rename(path)
+            raise
     finally:
+        shutil.rmtree(before, ignore_errors=True)
         shutil.rmtree(partial, ignore_errors=True)
 
 
@@ -43,16 +51,59 @@ def whole_folder(path: Path) -> Iterator[Path]:
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it takes `path`'s place when the block ends without an error.
 
-    The suffix is kept (`weights.partial.h5`), because many writers choose the format by it.
+    The suffix is kept (`weights.4242.partial.h5`), because many writers choose the format by it. Two processes never
+    write to the same file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    stem, *suffixes = path.name.split(".", 1)
-    partial = path.with_name(".".join([stem, "partial", *suffixes]))
+    partial = _beside(path, "partial")
     try:
         yield partial
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[Callable[[], bool]]:
+    """Yield a function that tells whether `folder` is still the one that it is now.
+
+    It is held open, or the file system would give the number of a deleted folder to the next one.
+    """
+    if os.name == "nt":  # folders can't be held open; one that is written to can't be deleted either
+        yield folder.exists
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        yield lambda: folder.exists() and os.path.samestat(folder.stat(), os.fstat(handle))
+    finally:
+        os.close(handle)
+
+
+def _beside(path: Path, mark: str) -> Path:
+    """A path beside `path` that belongs to this process; what processes that are dead left there is removed.
+
+    `net.h5` becomes `net.4242.partial.h5`, the folder `features` becomes `features.4242.partial`.
+    """
+    stem, *suffixes = path.name.split(".", 1)
+    named = re.compile(re.escape(stem) + r"\.(\d+)\." + re.escape(".".join([mark, *suffixes])))
+    for found in path.parent.iterdir() if path.parent.is_dir() else ():
+        owner = named.fullmatch(found.name)
+        if owner and not _is_alive(int(owner[1])):
+            with contextlib.suppress(OSError):
+                shutil.rmtree(found) if found.is_dir() else found.unlink()
+    return path.with_name(".".join([stem, str(os.getpid()), mark, *suffixes]))
+
+
+def _is_alive(pid: int) -> bool:
+    if os.name == "nt":  # where signal 0 ends the process
+        return True
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -85,7 +136,7 @@ def reserve(folder: Path, n_bytes: int) -> None:
 
     For writers in C that answer a full disk with a crash instead of an exception.
     """
-    scratch = folder / "reserve.partial"
+    scratch = folder / f"reserve.{os.getpid()}.partial.bin"
     try:
         with scratch.open("wb") as file:
             if hasattr(os, "posix_fallocate") and n_bytes:

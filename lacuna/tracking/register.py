@@ -11,7 +11,7 @@ from PIL import Image
 from lacuna.core.targets import Targets
 from lacuna.inference.bundle import read_description
 from lacuna.tracking import pyfunc as mlflow_loader
-from lacuna.tracking.run import Model
+from lacuna.tracking.content import Model
 
 
 def describe_model(name: str, bundle: Path, *, pixels: NDArray[np.uint8], lock: Path) -> Model:

@@ -18,7 +18,7 @@ from lacuna.evaluation.baselines.trivial import training_prior
 from lacuna.evaluation.scoring import score_validation
 from lacuna.features.backend import keras
 from lacuna.io.atomic import whole_file
-from lacuna.tracking.run import Run, flatten
+from lacuna.tracking.content import Run, flatten
 from lacuna.training.data import TrainingData
 from lacuna.training.loop import Row
 from lacuna.training.phases import fine_tune, warm_up

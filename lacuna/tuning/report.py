@@ -10,7 +10,7 @@ import optuna
 
 from lacuna.io.atomic import whole_file
 from lacuna.io.text_table import align
-from lacuna.tracking.run import Run
+from lacuna.tracking.content import Run
 from lacuna.tuning.search import (
     REASON,
     SCORES,

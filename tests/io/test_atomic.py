@@ -1,6 +1,8 @@
 """Outputs are whole or absent, whatever goes wrong in between."""
 
 import errno
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,18 +29,76 @@ def test_a_folder_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_leftovers_of_a_killed_run_are_not_taken_for_whole(tmp_path: Path) -> None:
-    (tmp_path / "out.partial").mkdir()
-    (tmp_path / "out.partial" / "half").write_text("half")
-    with whole_folder(tmp_path / "out") as partial:
+def test_leftovers_of_a_killed_process_are_removed_and_those_of_a_living_one_are_not(tmp_path: Path) -> None:
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    for pid in (killed.pid, os.getppid()):
+        for folder in (f"out.{pid}.partial", f"out.{pid}.before.partial", f"other.{pid}.partial"):
+            (tmp_path / folder).mkdir()
+            (tmp_path / folder / "half").write_text("half")
+        (tmp_path / f"net.{pid}.partial.weights.h5").write_text("half")
+    with whole_folder(tmp_path / "out") as partial, whole_file(tmp_path / "net.weights.h5") as file:
         assert list(partial.iterdir()) == []
+        file.write_text("weights")
+    left = [path.name for path in tmp_path.iterdir() if f".{killed.pid}." in path.name]
+    assert left == [f"other.{killed.pid}.partial"]  # of an output that nobody wrote since
+    assert len([path for path in tmp_path.iterdir() if f".{os.getppid()}." in path.name]) == 4
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_folder_that_lost_files_while_it_was_written_is_not_put_in_place(tmp_path: Path) -> None:
+    """A file written after the deletion makes the folder anew, which must not hide what is lost."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old").write_text("old")
+    expected = pytest.raises(FileNotFoundError, match="deleted by another program")
+    with expected as caught, whole_folder(tmp_path / "out") as partial:
+        write_json(partial / "first.json", {})
+        shutil.rmtree(partial)
+        write_json(partial / "second.json", {})
+    assert caught.value.filename == str(tmp_path / "out")
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "old"]
+
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from lacuna.io.atomic import whole_file, whole_folder
+name = sys.argv[1]
+with whole_folder(Path("out")) as folder, whole_file(Path("out.csv")) as path, path.open("w") as file:
+    (folder / "first").write_text(name)
+    file.write(f"{name}\\n" * 9)
+    file.flush()
+    print("half", flush=True)
+    sys.stdin.read(1)
+    (folder / "second").write_text(name)
+    file.write(f"{name}\\n" * 9)
+"""
+
+
+def test_two_processes_that_write_the_same_outputs_leave_those_of_one(tmp_path: Path) -> None:
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, name],
+            cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        for name in ("one", "two")
+    ]  # fmt: skip
+    for writer in writers:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "half\n"  # both are in the middle
+    for writer in writers:
+        writer.communicate("x")
+        assert writer.returncode == 0
+    assert (tmp_path / "out.csv").read_text() == "two\n" * 18
+    assert {path.name: path.read_text() for path in (tmp_path / "out").iterdir()} == {"first": "two", "second": "two"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "out.csv"]
 
 
 def test_a_file_keeps_its_suffix_while_it_is_written(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "net.weights.h5"
     with whole_file(path) as partial:
-        assert partial.name == "net.partial.weights.h5"
+        assert partial.name == f"net.{os.getpid()}.partial.weights.h5"
         partial.write_text("weights")
     assert path.read_text() == "weights"
     with pytest.raises(TypeError), whole_file(path) as partial, partial.open("w") as file:

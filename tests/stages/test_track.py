@@ -30,13 +30,13 @@ def finished(tiny_project, tmp_path, monkeypatch, repository, bundle, migrated):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.delenv("DVC_EXP_NAME", raising=False)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    figures = {"macro": {"f1": 0.5}, "targets": {"person": {"kind": "binary", "f1": 0.25, "n_known": 9}}}
+    metrics = {"macro": {"f1": 0.5}, "targets": {"person": {"kind": "binary", "f1": 0.25, "n_known": 9}}}
     shutil.copy(migrated, "mlflow.db")
     shutil.copytree(bundle, "models/bundle")
     for path in [*ARTIFACTS, *(Path(f"metrics/{name}.json") for name in METRICS)]:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".json" and not path.exists():
-            path.write_text(json.dumps(figures))
+            path.write_text(json.dumps(metrics))
         elif path.suffix and not path.exists():
             path.write_text("picture")
         elif not path.exists():
@@ -44,7 +44,8 @@ def finished(tiny_project, tmp_path, monkeypatch, repository, bundle, migrated):
     Path("metrics/audit.json").write_text(json.dumps({"targets": {"person": {"auc": 0.75, "verdict": "weak"}}}))
     for phase in ("warmup", "finetune"):
         Path(f"plots/history_{phase}.csv").write_text(
-            f"epoch,phase,loss,val_average_precision_person\n1,{phase},0.5,\n2,{phase},0.25,0.75\n"
+            "epoch,phase,loss,log_loss,val_log_loss,val_average_precision_person\n"
+            f"1,{phase},0.5,0.5,0.6,\n2,{phase},0.25,0.25,0.4,0.75\n"
         )
     for folder in ("runs", "data/images", "data/prepared"):
         Path(folder).mkdir(parents=True)
@@ -53,7 +54,7 @@ def finished(tiny_project, tmp_path, monkeypatch, repository, bundle, migrated):
     np.save("data/images/images.npy", images)
     Path("data/prepared/manifest.csv").write_text("image,row,split,group\nblack.png,0,test,0\nred.png,1,train,1\n")
     shutil.copy(repository / "requirements-serve.txt", "requirements-serve.txt")
-    record = {"stage": "train_warmup", "seconds": 3.5, "parameters_trained": 1285, "notes": ["a note", "another"]}
+    record = {"stage": "train_warmup", "seconds": 3.5, "parameters_trained": 1285}
     record["history_sha256"] = sha256(Path("plots/history_warmup.csv"))
     Path("runs/train_warmup.json").write_text(json.dumps(record))
     Path("dvc.lock").write_text("schema: '2.0'\n")
@@ -87,14 +88,14 @@ def test_the_mirror_shows_the_run_and_both_phases(finished, client, capsys):
     assert set(phases) == {"warm-up", "fine-tune"}
     assert phases["warm-up"].data.metrics["parameters_trained"] == 1285
     assert phases["warm-up"].data.metrics["val_average_precision_person"] == 0.75
-    assert phases["warm-up"].data.tags["mlflow.note.content"] == "a note\nanother"
+    assert phases["warm-up"].data.tags["mlflow.note.content"].startswith("underfitting: ")
     assert phases["fine-tune"].data.metrics["loss"] == 0.25
     assert facts["mlflow_run"] in capsys.readouterr().out
 
 
 def test_a_record_of_another_execution_is_not_taken_for_this_one(finished, client):
     with Path("plots/history_warmup.csv").open("a") as file:
-        file.write("3,warmup,0.1,0.9\n")  # as when DVC restores a phase from its cache
+        file.write("3,warmup,0.1,0.1,0.4,0.9\n")  # as when DVC restores a phase from its cache
     parent = client.get_run(track(finished)["mlflow_run"]).info
     (child,) = client.search_runs([parent.experiment_id], "attributes.run_name = 'warm-up'")
     assert child.data.metrics["loss"] == 0.1
