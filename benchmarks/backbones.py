@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.project import change_params, dvc, machine, make_project, run
-from lacuna.inference.load import load_network
+from lacuna.inference.runtimes import load_network
 from lacuna.io.atomic import read_json
 
 FROM_SCRATCH = {

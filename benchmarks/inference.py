@@ -23,7 +23,7 @@ from lacuna.core.scores import average_precision, log_loss
 from lacuna.data.images.decode import decode
 from lacuna.errors import LacunaError
 from lacuna.inference.bundle import Bundle, read_bundle
-from lacuna.inference.load import MODEL_FILES, Network, Runtime, load_network
+from lacuna.inference.runtimes import RUNTIMES, Network, load_network
 from lacuna.io.csv_files import read_csv
 
 BATCH = 32
@@ -39,7 +39,7 @@ def inference(root: Path) -> None:
     stored = np.load(root / "data/images/images.npy", mmap_mode="r")
     rows = [int(one["row"]) for one in read_csv(root / "data/prepared/manifest.csv") if one["split"] == "val"]
     images = np.asarray(stored[rows])
-    networks = {runtime: network for runtime in MODEL_FILES if (network := _load(folder, runtime)) is not None}
+    networks = {runtime: network for runtime in RUNTIMES if (network := _load(folder, runtime)) is not None}
     ways = _ways(networks)
     single: dict[str, list[float]] = {way: [] for way in ways}
     batched: dict[str, list[float]] = {way: [] for way in ways}
@@ -63,7 +63,7 @@ def inference(root: Path) -> None:
     _print_quality(bundle, validation, images, networks)
 
 
-def _load(folder: Path, runtime: Runtime) -> Network | None:
+def _load(folder: Path, runtime: str) -> Network | None:
     try:
         read_bundle(folder, runtime)
     except LacunaError as error:
@@ -72,11 +72,11 @@ def _load(folder: Path, runtime: Runtime) -> Network | None:
     return load_network(folder, runtime)
 
 
-def _ways(networks: dict[Runtime, Network]) -> dict[str, Callable[[NDArray[np.uint8]], Any]]:
+def _ways(networks: dict[str, Network]) -> dict[str, Callable[[NDArray[np.uint8]], Any]]:
     from lacuna.export.keras_runtime import load_model
 
     model = load_model(Path("models/bundle"))
-    named: dict[Runtime, str] = {
+    named: dict[str, str] = {
         "openvino": "OpenVINO",
         "openvino-bf16": "OpenVINO bf16",
         "openvino-int8": "OpenVINO int8",
@@ -126,7 +126,7 @@ def _cold_start(root: Path) -> str:
 
 
 def _print_quality(
-    bundle: Bundle, validation: Predictions, images: NDArray[np.uint8], networks: dict[Runtime, Network]
+    bundle: Bundle, validation: Predictions, images: NDArray[np.uint8], networks: dict[str, Network]
 ) -> None:
     """Of the validation part, by the calibration of float32."""
     print("| runtime | macro average precision | macro log loss | largest change in probability | decisions changed |")

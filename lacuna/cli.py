@@ -11,10 +11,8 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
 
 from lacuna.errors import LacunaError
-from lacuna.inference.load import Runtime
 
 PARAMS_FILE, PRESETS_FOLDER = Path("params.yaml"), Path("presets")
 
@@ -41,10 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def predict(options: argparse.Namespace) -> int:
     """Print or write what a model says of images. Those that can't be read are named at the end."""
-    from lacuna.inference.batch import predict_images
+    from lacuna.inference.batch_prediction import predict_images
     from lacuna.inference.predictor import Predictor
 
-    predictor = Predictor(
+    predictor = Predictor.load(
         options.bundle, options.runtime, min_precision=options.min_precision, certainty=options.certainty
     )
     return predict_images(predictor, options.images, options.column, options.out, options.json, options.strict)
@@ -164,26 +162,26 @@ def drift(options: argparse.Namespace) -> int:
         raise LacunaError(f"drift needs {error.name}: install requirements.txt") from None
     from lacuna.inference.predictor import Predictor
 
-    return report_drift(Predictor(options.bundle), options.images, options.out, options.json)
+    return report_drift(Predictor.load(options.bundle), options.images, options.out, options.json)
 
 
 def pack(options: argparse.Namespace) -> int:
     """Check a bundle and write it as one zip archive; the same bundle gives the same bytes."""
-    from lacuna.inference.packing import pack as write_archive
+    from lacuna.inference.packing import pack_bundle
     from lacuna.io.atomic import sha256
 
     folder = options.bundle.resolve()
     out = options.out or Path(os.path.relpath(folder.with_name(f"{folder.name}.zip")))
-    write_archive(options.bundle, out)
+    pack_bundle(options.bundle, out)
     print(f"{out}: {out.stat().st_size} bytes, SHA-256 {sha256(out)}")
     return 0
 
 
 def unpack(options: argparse.Namespace) -> int:
     """Check an archive made by pack and put its bundle into a folder; nothing changes when it is not whole."""
-    from lacuna.inference.packing import unpack as read_archive
+    from lacuna.inference.packing import unpack_bundle
 
-    read_archive(options.archive, options.to)
+    unpack_bundle(options.archive, options.to)
     print(f"{options.to}: unpacked and checked")
     return 0
 
@@ -203,7 +201,7 @@ def _parser() -> argparse.ArgumentParser:
     what = "an image, a folder of them, a pattern, a CSV file of paths, or - for paths on standard input"
     command.add_argument("images", metavar="PATH", nargs="+", help=what)
     command.add_argument("--bundle", type=Path, default=Path("models/bundle"), help="the model (%(default)s)")
-    runtimes = get_args(Runtime)
+    runtimes = ("openvino", "openvino-bf16", "openvino-int8", "onnx", "keras")
     command.add_argument("--runtime", choices=runtimes, default="openvino", help="(%(default)s)")
     way = command.add_mutually_exclusive_group()
     way.add_argument("--out", metavar="FILE", type=Path, help="write a .csv, .parquet or .jsonl file instead")
@@ -222,7 +220,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--host", default="127.0.0.1", help="the address to listen at (%(default)s)")
     add("--port", type=int, default=8000, help="(%(default)s); 0: one that is free")
     add("--workers", type=int, default=1, help="processes (%(default)s)")
-    add("--runtime", choices=[name for name in runtimes if name != "keras"], default="openvino", help="(%(default)s)")
+    add("--runtime", choices=runtimes[:-1], default="openvino", help="(%(default)s)")
     add("--min-precision", metavar="P", type=float, help="be unsure where this precision cannot be promised")
     add("--api-key-file", metavar="FILE", type=Path, help="the first line is the key that requests must bring")
     add("--examples", metavar="DIR", type=Path, help="images that the page offers to try")

@@ -22,7 +22,7 @@ LIBRARIES = ("keras", "numpy", "onnx", "onnxruntime", "openvino", "pillow", "ten
 WITHOUT_EFFECT = {
     "audit", "baseline", "explain", "explore", "export", "out_of_distribution", "report", "sample", "track", "tune"
 }  # fmt: skip
-"""Blocks of params.yaml that shape neither the model nor its figures, except through the data."""
+"""Blocks of params.yaml that shape neither the model nor its metrics, except through the data."""
 
 
 def bundle(params: Params) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lacuna.config.params import Params
 from lacuna.core.targets import Targets
 from lacuna.export.convert import check_export, difference_in_probability, export_network, quantize
-from lacuna.export.keras_runtime import Structure, save
+from lacuna.export.keras_runtime import Structure, save_keras_network
 from lacuna.io.atomic import reserve, whole_folder
 from lacuna.io.csv_files import read_csv
 from lacuna.training.model import load_trained, weights_size
@@ -22,7 +22,7 @@ from stages._run import Facts, run
 
 N_CHECKED = 32
 N_QUANTIZED = 300
-"""So many images, NNCF's default, show the range of each activation."""
+"""The number of images that show the range of each activation: NNCF's default."""
 
 
 def export(params: Params) -> Facts:
@@ -35,11 +35,11 @@ def export(params: Params) -> Facts:
     with whole_folder(Path("models/export")) as folder:
         reserve(folder, 4 * weights_size(model) + 2**22)  # some writers do not say when the disk is full
         export_network(model, folder)
-        save(model, structure, folder)
+        save_keras_network(model, structure, folder)
         differences = check_export(model, targets, checked, folder)
         if params.export.int8:
             manifest = read_csv(Path("data/prepared/manifest.csv"))
-            train = np.array([int(one["row"]) for one in manifest if one["split"] == "train"])
+            train = np.array([int(row["row"]) for row in manifest if row["split"] == "train"])
             quantize(folder, np.asarray(images[train[_spread(len(train), N_QUANTIZED)]]))
             differences["openvino-int8"] = difference_in_probability(model, targets, checked, folder, "openvino-int8")
     for runtime, difference in differences.items():
@@ -48,7 +48,7 @@ def export(params: Params) -> Facts:
 
 
 def _spread(n: int, wanted: int) -> NDArray[np.intp]:
-    """At most `wanted` of n places, evenly over all."""
+    """At most `wanted` of the indices 0 to n - 1, evenly spaced."""
     return np.linspace(0, n - 1, min(wanted, n)).astype(np.intp)
 
 

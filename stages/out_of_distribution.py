@@ -1,4 +1,4 @@
-"""What is familiar to the trained network, from where on an image is not, and what drift is measured against.
+"""Fit the detector of out-of-distribution images, and sample what drift is measured against.
 
 python -m stages.out_of_distribution
 """
@@ -18,14 +18,20 @@ from lacuna.core.targets import Targets
 from lacuna.core.working_image import Origin, measure_light
 from lacuna.export.ood_fit import fit_detector, lack_of_groups
 from lacuna.export.ood_plots import plot_distances
-from lacuna.inference.drift_reference import DIMENSIONS, MOST_COORDINATES, MOST_PROPERTIES, DriftReference, Properties
-from lacuna.inference.load import load_network
+from lacuna.inference.drift_reference import (
+    COMPARED_AXES,
+    MOST_COORDINATES,
+    MOST_PROPERTIES,
+    DriftReference,
+    Properties,
+)
+from lacuna.inference.runtimes import load_network
 from lacuna.io.atomic import save_arrays, write_json
 from stages._run import Facts, run
 
 UNSEEN: tuple[Part, ...] = ("val", "test")
 MOST_UNSEEN = 10_000
-"""At most so many groups of these parts take part, one image of each."""
+"""At most so many groups of each of these parts are used, one image of each group."""
 
 Sample = Callable[[NDArray[np.int64], np.random.Generator], NDArray[np.intp]]
 
@@ -44,21 +50,21 @@ def out_of_distribution(params: Params) -> Facts:
     pooled = {
         part: pool_images(lambda batch: network(batch).features, images, chosen, part) for part, chosen in rows.items()
     }
-    found = fit_detector(pooled["train"], pooled["val"], pooled["test"], options.false_alarms)
+    detector = fit_detector(pooled["train"], pooled["val"], pooled["test"], options.false_alarms)
     seen = _draw(manifest.row[manifest.split != "test"], MOST_PROPERTIES, generator)
     group = manifest.group[np.searchsorted(manifest.row, seen)]
-    coordinates = found.coordinates(pooled["drift"])[:, :DIMENSIONS].astype(np.float32)
+    coordinates = detector.coordinates(pooled["drift"])[:, :COMPARED_AXES].astype(np.float32)
     reference = DriftReference(_properties(images, seen, params), group, coordinates)
-    save_arrays(Path("models/out_of_distribution.npz"), {**found.to_arrays(), **reference.to_arrays()})
+    save_arrays(Path("models/out_of_distribution.npz"), {**detector.to_arrays(), **reference.to_arrays()})
 
-    write_json(Path("metrics/out_of_distribution.json"), {"training_images": len(rows["train"]), **found.describe()})
-    distances = (found.distance(pooled[part]) for part in ("val", "test"))
-    plot_distances(Path("plots/out_of_distribution.png"), found, *distances)
-    alarms = found.alarms
-    if note := lack_of_groups(alarms):
+    write_json(Path("metrics/out_of_distribution.json"), {"training_images": len(rows["train"]), **detector.describe()})
+    distances = (detector.distance(pooled[part]) for part in UNSEEN)
+    plot_distances(Path("plots/out_of_distribution.png"), detector, *distances)
+    rates = detector.false_alarms
+    if note := lack_of_groups(rates):
         print(f"note: {note}")
-    print(f"unfamiliar from {found.threshold:.1f} on: {alarms.n_alarms} of {alarms.n_test} test images")
-    return found.describe()
+    print(f"unfamiliar above a distance of {detector.threshold:.1f}: {rates.n_alarms} of {rates.n_test} test images")
+    return detector.describe()
 
 
 def _rows(sample: Sample, part: Manifest, generator: np.random.Generator) -> NDArray[np.int64]:
@@ -73,8 +79,8 @@ def _properties(images: NDArray[np.uint8], rows: NDArray[np.int64], params: Para
     files = read_files(Path("data/images/files.csv"))
     origins = [Origin(*files[row][1:]) for row in rows.tolist()]
     light = [
-        measure_light(images[row], one.width, one.height, params.data.resize)
-        for row, one in zip(rows.tolist(), origins, strict=True)
+        measure_light(images[row], origin.width, origin.height, params.data.resize)
+        for row, origin in zip(rows.tolist(), origins, strict=True)
     ]
     return Properties.of(origins, light)
 

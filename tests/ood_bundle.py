@@ -12,7 +12,7 @@ from lacuna.core.working_image import Origin, measure_light
 from lacuna.export.ood_fit import fit_detector
 from lacuna.inference.bundle import write_bundle
 from lacuna.inference.drift_reference import DriftReference, Properties
-from lacuna.inference.ood import OutlierDetector
+from lacuna.inference.ood import OodDetector
 from lacuna.io.atomic import save_arrays
 from tests.tiny_bundle import BUNDLE, PICK, SIZE, write_tiny_network, write_tiny_predictions
 
@@ -38,7 +38,7 @@ def as_png(picture: Pixels) -> bytes:
     return content.getvalue()
 
 
-def write_detector(path: Path, false_alarms: float = 0.01) -> OutlierDetector:
+def write_detector(path: Path, false_alarms: float = 0.01) -> OodDetector:
     """What is familiar of 300 training, 250 validation and 250 test pictures, all of them PNG."""
     parts = [familiar_pictures(n, seed) for seed, n in enumerate((300, 250, 250))]
     detector = fit_detector(*map(features_of, parts), false_alarms)

@@ -1,4 +1,4 @@
-"""Make one bundle of several finished ones that were scored on the same images."""
+"""Build an ensemble: one bundle of several finished ones that were scored on the same images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from lacuna.evaluation.scoring import score_test, score_validation
 from lacuna.evaluation.verdicts import summarise
 from lacuna.inference.bundle import (
     OOD_FILE,
-    PREDICTIONS,
+    PREDICTION_FILES,
     Bundle,
     check_files,
     read_bundle,
@@ -33,7 +33,8 @@ from lacuna.io.atomic import whole_folder
 
 @dataclass(frozen=True)
 class Ensemble:
-    """The metrics of an ensemble by part, as evaluate writes them, and what it gains over each member on validation."""
+    """An ensemble's metrics by part, as stage evaluate writes them, and its comparison with each member on validation,
+    by the member's folder."""
 
     metrics: dict[str, dict[str, Any]]
     gains: dict[str, Comparison]
@@ -42,9 +43,9 @@ class Ensemble:
 def build_ensemble(folders: Sequence[Path], out: Path, options: Calibrate, evaluate: Evaluate) -> Ensemble:
     """Write the ensemble of the bundles in `folders` to `out`, calibrated on validation and scored on test.
 
-    Raises LacunaError when there are fewer than two, one stands twice, or they differ in targets, in training labels,
-    or in the images or labels of a part: one member could then have learned from what another is scored on; and when
-    `out` holds anything but another bundle.
+    Raises LacunaError when there are fewer than two, when one is named twice, when they differ in targets, in training
+    labels, or in the images or labels of a part (one member could then have learned from what another is scored on),
+    and when `out` holds anything but another bundle.
     """
     if len(folders) < 2:
         raise LacunaError(f"an ensemble needs at least two bundles, received {len(folders)}")
@@ -60,23 +61,23 @@ def build_ensemble(folders: Sequence[Path], out: Path, options: Calibrate, evalu
             if getattr(first, what) != getattr(other, what):
                 raise LacunaError(f"{name} and {folder} differ in {what.replace('_', ' ')}: expected the same in all")
     members = [read_predictions(folder) for folder in folders]
-    parts = {part: _mean(first, part, folders, [member[part] for member in members]) for part in PREDICTIONS}
+    parts = {part: _mean(first, part, folders, [member[part] for member in members]) for part in PREDICTION_FILES}
 
     relations = first.calibration.relations
     calibration = fit_calibration(first.targets, parts["validation"], options, evaluate, relations)
     priors = [training_prior(first.training_counts[target]) for target in first.targets.names]
-    thresholds = {target: one.threshold for target, one in calibration.targets.items()}
+    thresholds = {name: calibrated.threshold for name, calibrated in calibration.targets.items()}
     validation = score_validation(first.targets, parts["validation"], priors, options, evaluate, relations)
     test = score_test(first.targets, parts["validation"], parts["test"], calibration, priors, options, evaluate)
     metrics = {
         part: summarise(scored, thresholds, evaluate.confidence, options.min_positives)
         for part, scored in (("validation", validation), ("test", test))
     }
-    networks = [replace(one.members[0], folder=str(number)) for number, one in enumerate(bundles, start=1)]
-    detector = folders[0] / OOD_FILE  # the first member's features say whether an image is familiar
+    networks = [replace(single.members[0], folder=str(number)) for number, single in enumerate(bundles, start=1)]
+    detector = folders[0] / OOD_FILE  # an ensemble judges by its first member's features
     bundle = replace(first, calibration=calibration, members=tuple(networks))
     with whole_folder(out) as whole, TemporaryDirectory() as scratch:
-        predictions = {part: Path(scratch, file) for part, file in PREDICTIONS.items()}
+        predictions = {part: Path(scratch, file) for part, file in PREDICTION_FILES.items()}
         for part, path in predictions.items():
             parts[part].save(path)
         write_bundle(
@@ -106,7 +107,7 @@ def _read(folder: Path) -> Bundle:
 
 
 def _mean(bundle: Bundle, part: str, folders: Sequence[Path], members: list[Predictions]) -> Predictions:
-    """The mean predictions on one part. Raises LacunaError when the members' images or labels are not the same."""
+    """The mean of the members' predictions for a part. Raises LacunaError when their images or labels differ."""
     first = members[0]
     for folder, other in zip(folders[1:], members[1:], strict=True):
         same = np.array_equal(first.image, other.image) and np.array_equal(first.labels, other.labels)

@@ -20,42 +20,43 @@ from lacuna.core.targets import Targets
 from lacuna.errors import LacunaError
 from lacuna.export.keras_runtime import with_features
 from lacuna.features import backend
-from lacuna.inference.load import HEAD_FILE, MODEL_FILES, OUTPUTS, RUNTIMES, Runtime, load_network
+from lacuna.inference.runtimes import EXACT_RUNTIMES, HEAD_FILE, OUTPUTS, RUNTIMES, load_network
 from lacuna.training.model import fold_head
 
 MAX_DIFFERENCE = 1e-4
-"""The largest difference in probability between Keras and an exported network that counts as rounding."""
+"""The largest difference in probability between Keras and an exported network that passes as rounding."""
 
 ONNX_OPSET = 17
-"""Of 2022: new enough for all layers used here, old enough for every maintained runtime."""
+"""The version of ONNX's operators, of 2022: new enough for all layers here, old enough for every maintained runtime."""
 
 INPUT_NAME = "images"
 
 
 def export_network(model: Any, folder: Path) -> None:
-    """Write a Keras network as `lacuna.training.model.load_trained` builds it to `folder` in both formats.
+    """Write a Keras network that `lacuna.training.model.load_trained` built to `folder`, for OpenVINO and for ONNX.
 
-    Uint8 images (n, size, size, 3) → logits and the feature map below the pooling, the batch size open. Beside them the
-    weights of a head without hidden layer, float32 (channels, n_logits): with the feature map they are heat maps. The
-    files depend on the network alone: equal weights give equal bytes.
+    Both take uint8 images (n, size, size, 3), any n, and put out the logits and the feature map below the pooling. The
+    weights of a head without hidden layer, float32 (channels, n_logits), are written beside them: with the feature map
+    they give heat maps. The files depend on the network alone: equal weights give equal bytes.
     """
     frozen = backend.freeze(with_features(model))
     with _quiet_converters():
-        _write_openvino(frozen, folder / MODEL_FILES["openvino"][0])
-        _write_onnx(frozen, folder / MODEL_FILES["onnx"][0])
+        _write_openvino(frozen, folder / RUNTIMES["openvino"].files[0])
+        _write_onnx(frozen, folder / RUNTIMES["onnx"].files[0])
     if (linear := fold_head(model.get_layer("head"))) is not None:
         np.save(folder / HEAD_FILE, linear[0].astype(np.float32))
 
 
 def quantize(folder: Path, images: NDArray[np.uint8]) -> None:
-    """Write the exported network once more with weights and activations of 8 bits, their ranges seen on `images`.
+    """Write the exported network in `folder` once more, with weights and activations in 8-bit integers.
 
-    Post-training quantization by NNCF. Its bytes may differ between machines.
+    Post-training quantization by NNCF, which takes the ranges of activations from `images` uint8 (n, size, size, 3).
+    The bytes may differ between machines.
     """
     import nncf
     import openvino
 
-    model = openvino.Core().read_model(folder / MODEL_FILES["openvino"][0])
+    model = openvino.Core().read_model(folder / RUNTIMES["openvino"].files[0])
     batches = nncf.Dataset([images[[row]] for row in range(len(images))])
     with _quiet_converters():
         small = nncf.quantize(
@@ -65,13 +66,14 @@ def quantize(folder: Path, images: NDArray[np.uint8]) -> None:
             preset=nncf.QuantizationPreset.MIXED,
             fast_bias_correction=False,  # half the error of the fast one on EfficientNet-Lite0, for a minute more
         )
-    openvino.save_model(small, folder / MODEL_FILES["openvino-int8"][0], compress_to_fp16=False)
+    openvino.save_model(small, folder / RUNTIMES["openvino-int8"].files[0], compress_to_fp16=False)
 
 
 def difference_in_probability(
-    model: Any, targets: Targets, images: NDArray[np.uint8], folder: Path, runtime: Runtime
+    model: Any, targets: Targets, images: NDArray[np.uint8], folder: Path, runtime: str
 ) -> float:
-    """The largest difference in uncalibrated probability of a runtime from Keras over `images`."""
+    """The largest difference in uncalibrated probability between a runtime and Keras over `images` uint8 (n, size,
+    size, 3): 0 to 1, NaN when one of the two puts out NaN."""
     expected = np.asarray(model(images, training=False))
     received = load_network(folder, runtime)(images).logits
     return float(
@@ -84,13 +86,13 @@ def difference_in_probability(
     )
 
 
-def check_export(model: Any, targets: Targets, images: NDArray[np.uint8], folder: Path) -> dict[Runtime, float]:
-    """Return for each runtime the largest difference in uncalibrated probability from Keras over `images`.
+def check_export(model: Any, targets: Targets, images: NDArray[np.uint8], folder: Path) -> dict[str, float]:
+    """`difference_in_probability` of every exact runtime, by its name.
 
     Raises LacunaError when one exceeds MAX_DIFFERENCE.
     """
-    differences: dict[Runtime, float] = {}
-    for runtime in RUNTIMES:
+    differences: dict[str, float] = {}
+    for runtime in EXACT_RUNTIMES:
         difference = difference_in_probability(model, targets, images, folder, runtime)
         if not difference <= MAX_DIFFERENCE:  # NaN too
             raise LacunaError(
@@ -128,7 +130,7 @@ def _write_onnx(frozen: Any, path: Path) -> None:
         tensors_to_rename={source: INPUT_NAME, **dict(zip(results, OUTPUTS, strict=True))},
         opset=ONNX_OPSET,
     )
-    # Not tf2onnx's optimizers: what they find depends on the order of sets, and onnxruntime does as much when it loads
+    # Without tf2onnx's optimizers: their result depends on the order of sets, and onnxruntime optimizes when it loads
     model = graph.make_model("lacuna")
     make_canonical(model.graph)
     onnx.checker.check_model(model, full_check=True)
@@ -138,9 +140,9 @@ def _write_onnx(frozen: Any, path: Path) -> None:
 def make_canonical(graph: Any) -> None:
     """Bring an ONNX graph into an order and names that follow from its structure alone.
 
-    Nodes stand after those they read, depth first from the outputs, and constants as they are first read; nodes,
-    tensors and open dimensions are named by their place. What tf2onnx gives depends on the order of sets of strings and
-    objects, which differs from process to process, and so would the file's bytes.
+    Nodes come after those they read, depth first from the outputs, and constants in the order of their first use;
+    nodes, tensors and open dimensions are named by their place. What tf2onnx gives depends on the order of sets of
+    strings and objects, which differs from process to process, and so would the file's bytes.
     """
     nodes = _depth_first(graph)
     names = {tensor.name: tensor.name for tensor in [*graph.input, *graph.output]}
@@ -179,7 +181,7 @@ def _depth_first(graph: Any) -> list[Any]:
 
 @contextlib.contextmanager
 def _quiet_converters() -> Iterator[None]:
-    """Silence notes on TensorFlow functions that tf2onnx calls and that a user can do nothing about."""
+    """Silence the converters' notes on TensorFlow functions, about which a user can do nothing."""
     loggers = [logging.getLogger(name) for name in ("nncf", "tensorflow", "tf2onnx")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

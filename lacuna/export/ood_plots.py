@@ -1,4 +1,4 @@
-"""How far validation and test images lie from the training images, beside the threshold of `unfamiliar`."""
+"""The picture of the out-of-distribution detector: distances of validation and test images, and the threshold."""
 
 from pathlib import Path
 
@@ -6,15 +6,15 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from lacuna.core.scores import Floats
-from lacuna.inference.ood import OutlierDetector
+from lacuna.inference.ood import OodDetector
 from lacuna.presentation.style import BLUE, DARK, GREEN, ORANGE, legend, picture
 
 FEWEST_BINS, MOST_BINS = 12, 50
 
 
-def plot_distances(path: Path, detector: OutlierDetector, validation: Floats, test: Floats) -> None:
+def plot_distances(path: Path, detector: OodDetector, validation: Floats, test: Floats) -> None:
     """Histograms of the distances (n,) of both parts, one image of each group."""
-    alarms = detector.alarms
+    rates = detector.false_alarms
     everything = np.concatenate([validation, test, [detector.threshold]])
     bins = int(np.clip(len(everything) ** 0.5, FEWEST_BINS, MOST_BINS))
     edges = np.linspace(everything.min(), everything.max() * 1.02 + 1e-9, bins + 1)
@@ -26,11 +26,11 @@ def plot_distances(path: Path, detector: OutlierDetector, validation: Floats, te
         axes.axvline(detector.threshold, color=ORANGE, linestyle="--", linewidth=1.4)
         axes.set(xlabel="distance from the training images", ylabel="share of the images", xlim=(edges[0], edges[-1]))
         axes.set_ylim(bottom=0)
-        said = f"promised: at most {alarms.promised:.1%} of like images are called unfamiliar"
-        if alarms.n_test:
-            said += f"; on test {alarms.n_alarms} of {alarms.n_test}, {alarms.low:.1%} to {alarms.high:.1%}"
+        subtitle = f"promised: at most {rates.promised:.1%} of like images are called unfamiliar"
+        if rates.n_test:
+            subtitle += f"; on test {rates.n_alarms} of {rates.n_test}, {rates.low:.1%} to {rates.high:.1%}"
         axes.set_title("How familiar unseen images are", pad=20)
-        axes.text(0, 1.03, said, transform=axes.transAxes, fontsize=8, color=DARK, in_layout=False)
+        axes.text(0, 1.03, subtitle, transform=axes.transAxes, fontsize=8, color=DARK, in_layout=False)
         legend(
             figure,
             Line2D([], [], color=BLUE, label=f"validation ({len(validation):,})"),

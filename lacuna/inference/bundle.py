@@ -1,18 +1,18 @@
 """A model bundle: one folder with everything a prediction needs, and nothing of what made it.
 
-    bundle.json   targets, calibration, decision rules, input, origin, metrics, and the SHA-256 of the other files
-    model.xml, model.bin   the network for OpenVINO
-    model.onnx    the network for ONNX Runtime
-    head.npy      weights of its head, for heat maps; not there when the head has a hidden layer
+    bundle.json                    targets, calibration, decision rules, input, origin, metrics, SHA-256 of other files
+    model.xml, model.bin           the network for OpenVINO
+    model.onnx                     the network for ONNX Runtime
     keras.weights.h5, keras.json   the network for Keras
-    int8.xml, int8.bin   the network of 8-bit integers, if `export.int8` asked for it
-    detector.npz   what the training images were like; not there in bundles of before
-    README.md     the model card, for people; not there in ensembles
-    validation.npz, test.npz   what the network said of these parts; no prediction needs them, an ensemble does
+    int8.xml, int8.bin             the network in 8-bit integers, if `export.int8` asked for it
+    head.npy                       the weights of its head, for heat maps; absent when the head has a hidden layer
+    out_of_distribution.npz        what the training images were like; optional
+    README.md                      the model card, for people; an ensemble has none
+    validation.npz, test.npz       logits and labels of these parts, for ensembles, drift and --min-precision
 
 An ensemble has several networks, each in a folder of its own: 1/model.xml, 2/model.xml, ...
 
-The hashes catch damaged and mixed-up files. They protect from no one who can write to the folder: take bundles from
+The hashes find damaged and mixed-up files. They protect from no one who can write to the folder: take bundles from
 people you trust.
 """
 
@@ -28,22 +28,26 @@ from lacuna.core.predictions import Predictions
 from lacuna.core.targets import Targets
 from lacuna.core.working_image import Resize
 from lacuna.errors import LacunaError
-from lacuna.inference.load import HEAD_FILE, MODEL_FILES, Runtime
+from lacuna.inference.runtimes import HEAD_FILE, RUNTIMES, find_runtime
 from lacuna.io.atomic import sha256, write_json
 
-DESCRIPTION = "bundle.json"
-FORMAT_VERSION = 4
+DESCRIPTION_FILE = "bundle.json"
+OOD_FILE = "out_of_distribution.npz"
+CARD_FILE = "README.md"
+PREDICTION_FILES = {"validation": "validation.npz", "test": "test.npz"}
+
+BUNDLE_FORMAT = 4
 MAX_DESCRIPTION_BYTES = 20_000_000
 MAX_MODEL_BYTES = 2_000_000_000
 MAX_IMAGE_SIZE = 1024
-OOD_FILE = "out_of_distribution.npz"
-PREDICTIONS = {"validation": "validation.npz", "test": "test.npz"}
-CARD_FILE = "README.md"
+
+_MEND = "run `dvc repro bundle`, or copy the whole folder again"
 
 
 @dataclass(frozen=True)
 class Input:
-    """What a network takes: images of `image_size` pixels a side, brought to it by `resize`."""
+    """What a network takes: images of `image_size` pixels a side, brought to it by `resize`, from files of at most
+    `max_pixels` pixels."""
 
     image_size: int
     resize: Resize
@@ -62,10 +66,10 @@ class Member:
 
 @dataclass(frozen=True)
 class Bundle:
-    """What a prediction must know of a model.
+    """What a prediction needs to know about a model.
 
-    With several members it is an ensemble: the calibration is of the mean of their probabilities. `training_counts` has
-    each target's known training labels by class, what the trivial baselines are made of.
+    With several members it is an ensemble, and the calibration is that of the mean of their probabilities.
+    `training_counts` has each target's known training labels by class, from which trivial baselines follow.
     """
 
     targets: Targets
@@ -85,14 +89,14 @@ def write_bundle(
     detector: Path | None = None,
     card: str = "",
 ) -> None:
-    """Write a bundle into an existing folder.
+    """Write a bundle into an existing folder. The same content gives the same bytes.
 
-    `exported` are the folders with each member's network for both runtimes, `predictions` the file of each part of
-    PREDICTIONS. `origin` (hashes of data and parameters, versions of the libraries) and `metrics` are for the reader's
-    eyes, `detector` is the file that stage out_of_distribution wrote, `card` the text of the model card, if there is
-    one. The same content gives the same bytes.
+    `exported` are the folders of each member's exported network, `predictions` the file of each part in
+    PREDICTION_FILES. `origin` (hashes of data and parameters, versions of the libraries) and `metrics` are for readers,
+    no prediction needs them. `detector` is the file that stage out_of_distribution wrote, `card` the text of the model
+    card. Raises LacunaError when calibration and targets do not belong together.
     """
-    bundle.calibration.fits(bundle.targets)  # raises LacunaError when they don't belong together
+    bundle.calibration.fits(bundle.targets)
     networks = []
     for member, source in zip(bundle.members, exported, strict=True):
         place = folder / member.folder
@@ -100,36 +104,33 @@ def write_bundle(
         for name in member.files:
             shutil.copyfile(source / name, place / name)
         networks.append({**asdict(member), "files": _hashes(place, member.files)})
-    for part, name in PREDICTIONS.items():
+    for part, name in PREDICTION_FILES.items():
         shutil.copyfile(predictions[part], folder / name)
     if detector is not None:
         shutil.copyfile(detector, folder / OOD_FILE)
     if card:
         (folder / CARD_FILE).write_text(card, encoding="utf-8")
     content = {
-        "format_version": FORMAT_VERSION,
+        "format_version": BUNDLE_FORMAT,
         "networks": networks,
         "targets": bundle.targets.to_json(),
         "calibration": bundle.calibration.to_json(),
         "training_counts": bundle.training_counts,
-        "predictions": _hashes(folder, PREDICTIONS.values()),
+        "predictions": _hashes(folder, PREDICTION_FILES.values()),
         "out_of_distribution": _hashes(folder, [OOD_FILE] if detector else []),
         "card": _hashes(folder, [CARD_FILE] if card else []),
         "origin": origin,
         "metrics": metrics,
     }
-    write_json(folder / "bundle.json", content)
+    write_json(folder / DESCRIPTION_FILE, content)
 
 
-def _hashes(folder: Path, names: Iterable[str]) -> dict[str, str]:
-    return {name: sha256(folder / name) for name in names}
+def read_bundle(folder: Path, runtime: str) -> Bundle:
+    """Read a bundle and check that everything `runtime` needs is whole.
 
-
-def read_bundle(folder: Path, runtime: Runtime) -> Bundle:
-    """Read a bundle and check that it is whole as far as `runtime` needs it.
-
-    Raises LacunaError when it is missing, damaged, or of another format version.
+    Raises LacunaError when it is missing, damaged or of another format, or holds nothing for `runtime`.
     """
+    files = find_runtime(runtime).files
     content = read_description(folder)
     try:
         members = tuple(
@@ -144,15 +145,15 @@ def read_bundle(folder: Path, runtime: Runtime) -> Bundle:
         )
         bundle.calibration.fits(bundle.targets)
     except (KeyError, TypeError, ValueError, AttributeError, LacunaError) as error:
-        raise LacunaError(f"{folder / 'bundle.json'}: damaged, {type(error).__name__}: {error}; {_MEND}") from None
+        raise _damaged(folder, f"{type(error).__name__}: {error}") from None
     if not members or not all(map(_is_possible, members)):
-        raise LacunaError(f"{folder / 'bundle.json'}: damaged, impossible networks or input; {_MEND}")
-    if lacking := [member for member in members if not set(MODEL_FILES[runtime]) <= set(member.files)]:
-        advice = "; set export.int8 in params.yaml and run `dvc repro bundle`" if runtime == "openvino-int8" else ""
+        raise _damaged(folder, "impossible networks or input")
+    if lacking := [member for member in members if not set(files) <= set(member.files)]:
+        advice = f"; {RUNTIMES[runtime].advice}" if RUNTIMES[runtime].advice else ""
         raise LacunaError(f"{folder / lacking[0].folder}: this bundle holds no network for {runtime}{advice}")
     hashes = bundle_files(folder)
     for member in members:
-        for name in (*MODEL_FILES[runtime], HEAD_FILE):
+        for name in (*files, HEAD_FILE):
             if name in member.files:
                 path = Path(member.folder, name).as_posix()
                 _check_file(folder / path, hashes[path])
@@ -164,7 +165,7 @@ def read_bundle(folder: Path, runtime: Runtime) -> Bundle:
 def bundle_files(folder: Path) -> dict[str, str]:
     """The SHA-256 of every file of a bundle but bundle.json, by its path below `folder`, as bundle.json states it.
 
-    Raises LacunaError as `read_description` does, and for a file that no bundle has.
+    Raises LacunaError as `read_description` does, and for a path that no bundle has.
     """
     content = read_description(folder)
     try:
@@ -173,25 +174,25 @@ def bundle_files(folder: Path) -> dict[str, str]:
             for network in content["networks"]
             for name, expected in network["files"].items()
         }
-        hashes |= content["predictions"] | content.get("out_of_distribution", {}) | content.get("card", {})
+        hashes |= content["predictions"] | content["out_of_distribution"] | content["card"]
     except (KeyError, TypeError, AttributeError) as error:
-        raise LacunaError(f"{folder / 'bundle.json'}: damaged, {type(error).__name__}: {error}; {_MEND}") from None
+        raise _damaged(folder, f"{type(error).__name__}: {error}") from None
     for path in hashes:
-        if not is_of_a_bundle(path):
-            raise LacunaError(f"{folder / 'bundle.json'}: damaged, names a file {path!r}; {_MEND}")
+        if not is_bundle_path(path):
+            raise _damaged(folder, f"names a file {path!r}")
     return hashes
 
 
-def is_of_a_bundle(path: str) -> bool:
-    """Whether `path` can be a file's path in a bundle: a known name, in the bundle's folder or in that of a member."""
+def is_bundle_path(path: str) -> bool:
+    """Whether a bundle may hold a file at `path`: a known name, in the bundle's folder or in that of a member."""
     parent, _, name = path.rpartition("/")
-    networks = {name for names in MODEL_FILES.values() for name in names}
-    known = {DESCRIPTION, HEAD_FILE, OOD_FILE, CARD_FILE, *PREDICTIONS.values(), *networks}
+    networks = {file for runtime in RUNTIMES.values() for file in runtime.files}
+    known = {DESCRIPTION_FILE, HEAD_FILE, OOD_FILE, CARD_FILE, *PREDICTION_FILES.values(), *networks}
     return name in known and (path == name or (parent.isascii() and parent.isdecimal()))
 
 
 def check_files(folder: Path) -> dict[str, str]:
-    """Check that a bundle is whole, what no prediction needs as well; return its `bundle_files`.
+    """Check that every file of a bundle is whole, those that no prediction needs too; return its `bundle_files`.
 
     Raises LacunaError as `read_bundle` does.
     """
@@ -203,11 +204,37 @@ def check_files(folder: Path) -> dict[str, str]:
 
 
 def read_predictions(folder: Path) -> dict[str, Predictions]:
-    """What the model said of the validation and the test part, by part. Raises LacunaError as `read_bundle` does."""
+    """The model's logits for validation and test, with the labels, by part. Raises LacunaError as `read_bundle`
+    does."""
     hashes = read_description(folder).get("predictions")
-    for name in PREDICTIONS.values():
+    for name in PREDICTION_FILES.values():
         _check_file(folder / name, hashes.get(name) if isinstance(hashes, dict) else None)
-    return {part: Predictions.load(folder / name) for part, name in PREDICTIONS.items()}
+    return {part: Predictions.load(folder / name) for part, name in PREDICTION_FILES.items()}
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """The content of bundle.json. Raises LacunaError when it is missing, no JSON object or of another format."""
+    path = folder / DESCRIPTION_FILE
+    if not path.is_file():
+        raise LacunaError(f"{path}: no such file; make the bundle by `dvc repro`, or name its folder with --bundle")
+    if path.stat().st_size > MAX_DESCRIPTION_BYTES:
+        raise LacunaError(f"{path}: expected at most {MAX_DESCRIPTION_BYTES} bytes, received {path.stat().st_size}")
+    try:
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        raise _damaged(folder, "not valid JSON") from None
+    if not isinstance(content, dict) or "format_version" not in content:
+        raise _damaged(folder, "no format_version")
+    if content["format_version"] != BUNDLE_FORMAT:
+        raise LacunaError(
+            f"{path}: bundle of format {str(content['format_version'])[:20]}, this Lacuna reads {BUNDLE_FORMAT}; "
+            "make it again by `dvc repro bundle` in its project, or use the version of Lacuna that made it"
+        )
+    return content
+
+
+def _hashes(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    return {name: sha256(folder / name) for name in names}
 
 
 def _is_possible(member: Member) -> bool:
@@ -223,28 +250,8 @@ def _is_possible(member: Member) -> bool:
     )
 
 
-_MEND = "run `dvc repro bundle`, or copy the whole folder again"
-
-
-def read_description(folder: Path) -> dict[str, Any]:
-    """The content of bundle.json. Raises LacunaError when it is missing, no JSON object or of another format."""
-    path = folder / "bundle.json"
-    if not path.is_file():
-        raise LacunaError(f"{path}: no such file; make the bundle by `dvc repro`, or name its folder with --bundle")
-    if path.stat().st_size > MAX_DESCRIPTION_BYTES:
-        raise LacunaError(f"{path}: expected at most {MAX_DESCRIPTION_BYTES} bytes, received {path.stat().st_size}")
-    try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
-        raise LacunaError(f"{path}: damaged, not valid JSON; {_MEND}") from None
-    if not isinstance(content, dict) or "format_version" not in content:
-        raise LacunaError(f"{path}: damaged, no format_version; {_MEND}")
-    if content["format_version"] != FORMAT_VERSION:
-        raise LacunaError(
-            f"{path}: bundle of format {content['format_version']}, this Lacuna reads {FORMAT_VERSION}; "
-            "make it again with this version, or use the version it was made with"
-        )
-    return content
+def _damaged(folder: Path, what: str) -> LacunaError:
+    return LacunaError(f"{folder / DESCRIPTION_FILE}: damaged, {what}; {_MEND}")
 
 
 def _check_file(path: Path, expected: object) -> None:
@@ -253,4 +260,4 @@ def _check_file(path: Path, expected: object) -> None:
     if path.stat().st_size > MAX_MODEL_BYTES:
         raise LacunaError(f"{path}: expected at most {MAX_MODEL_BYTES} bytes, received {path.stat().st_size}")
     if sha256(path) != expected:
-        raise LacunaError(f"{path}: not the file that bundle.json was written for (SHA-256 differs); {_MEND}")
+        raise LacunaError(f"{path}: not the file that {DESCRIPTION_FILE} was written for (SHA-256 differs); {_MEND}")

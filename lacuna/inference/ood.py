@@ -1,12 +1,13 @@
-"""Is an image like the training images? Its Mahalanobis distance from them, in the trained network's pooled features.
+"""Out-of-distribution detection: is an image unlike the training images?
 
-    detector = OutlierDetector.load(Path("models/bundle/out_of_distribution.npz"))
-    unfamiliar = detector.distance(features.mean(axis=(1, 2))) > detector.threshold
+    detector = OodDetector.load(Path("models/bundle/out_of_distribution.npz"))
+    unfamiliar = detector.is_unfamiliar(features.mean(axis=(1, 2)))
 
-Features are brought to length 1 first: their length tells more of contrast than of content, and the distance is
-worthless for noise and one-coloured images without it (Mueller and Hein 2025, "Mahalanobis++"; compared in
-docs/results.md).
-Module `ood_fit` finds the statistics. numpy only, so that a server can use it.
+The measure is the Mahalanobis distance from the training images in the trained network's pooled features, brought to
+length 1 first: their length depends more on contrast than on content, and without this step the distance is worthless
+for noise and one-coloured images (Mueller and Hein 2025, "Mahalanobis++"; compared in docs/results.md).
+
+`lacuna.export.ood_fit` fits the detector. numpy only, so that a server can use it.
 """
 
 from dataclasses import dataclass
@@ -20,20 +21,23 @@ from lacuna.core.scores import Floats
 from lacuna.errors import LacunaError
 from lacuna.io.atomic import load_arrays
 
-FORMAT_VERSION = 1
-MAX_BYTES = 100_000_000
+DETECTOR_FORMAT = 1
+MAX_DETECTOR_BYTES = 100_000_000
 
 SHORTEST = 1e-12
-"""Features of this length or less, those of a network that is silent, stay as they are."""
+"""Features of this length or less, those of a network that puts out nothing, stay as they are."""
+
+MEND = "run `dvc repro bundle`, or copy the whole bundle again"
 
 
 @dataclass(frozen=True)
-class Alarms:
-    """How often images like the training images are called unfamiliar.
+class FalseAlarms:
+    """How often images of the training distribution are called unfamiliar: rates between 0 and 1.
 
-    asked: the rate in params.yaml. promised: what the validation part could promise, of a new image's chance to be
-    called so; above `asked` where `n_validation` groups are too few. On test, `n_alarms` of `n_test` groups were, a
-    share whose 95 % interval is `low` to `high` (Clopper and Pearson 1934). An image stands for its group.
+    asked: the rate in params.yaml. promised: the highest chance of a false alarm for a new image that the validation
+    part can promise; above `asked` where `n_validation` groups are too few. On test, `n_alarms` of `n_test` groups were
+    called unfamiliar, and `low` to `high` is the exact 95 % interval of that share (Clopper and Pearson 1934). One
+    image stands for each group.
     """
 
     asked: float
@@ -46,15 +50,16 @@ class Alarms:
 
     @property
     def measured(self) -> float:
+        """The share on test; NaN without test images."""
         return self.n_alarms / self.n_test if self.n_test else float("nan")
 
 
 @dataclass(frozen=True)
-class OutlierDetector:
-    """Mean (channels,) and covariance of the training images' features of length 1, and from which distance on an image
-    is unfamiliar.
+class OodDetector:
+    """Mean (channels,) and covariance of the training images' features of length 1, and the distance above which an
+    image is out of distribution.
 
-    The covariance is kept by its `axes` (channels, k) of largest variance and the standard deviations along them,
+    The covariance is kept as its `axes` (channels, k) of largest variance and the standard deviations along them,
     `scales` (k,); in all other directions the standard deviation is `rest`.
     """
 
@@ -63,19 +68,19 @@ class OutlierDetector:
     scales: Floats
     rest: float
     threshold: float
-    alarms: Alarms
+    false_alarms: FalseAlarms
 
-    @property
-    def false_alarm_rate(self) -> float:
-        """Of images like the training images, measured on test; NaN without test images."""
-        return self.alarms.measured
+    def is_unfamiliar(self, features: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Whether images with these pooled features (n, channels) are out of distribution (n,)."""
+        unfamiliar: NDArray[np.bool_] = self.distance(features) > self.threshold
+        return unfamiliar
 
     def coordinates(self, features: NDArray[np.floating]) -> Floats:
         """Features (n, channels) along the axes in standard deviations (n, k), the axis of largest variance first."""
         return self._coordinates(self._centre(features))
 
     def distance(self, features: NDArray[np.floating]) -> Floats:
-        """Mahalanobis distances (n,) of pooled features (n, channels)."""
+        """Mahalanobis distances (n,) of pooled features (n, channels). Raises ValueError for another shape."""
         away = self._centre(features)
         along = self._coordinates(away)
         outside = (away**2).sum(axis=1) - ((along * self.scales) ** 2).sum(axis=1)
@@ -92,60 +97,58 @@ class OutlierDetector:
         return along
 
     def describe(self) -> dict[str, float]:
-        """Threshold and alarms for a metrics file; what was not measured is left out."""
-        alarms = self.alarms
-        said = {
+        """Threshold and false alarms for a metrics file; what was not measured is left out."""
+        rates = self.false_alarms
+        metrics = {
             "threshold": self.threshold,
-            "false_alarms_asked": alarms.asked,
-            "false_alarms_promised": alarms.promised,
-            "validation_groups": alarms.n_validation,
-            "test_groups": alarms.n_test,
+            "false_alarms_asked": rates.asked,
+            "false_alarms_promised": rates.promised,
+            "validation_groups": rates.n_validation,
+            "test_groups": rates.n_test,
         }
-        if alarms.n_test:
-            said["false_alarm_rate"] = alarms.measured
-            said["false_alarm_rate_low"], said["false_alarm_rate_high"] = alarms.low, alarms.high
-        return said
+        if rates.n_test:
+            metrics["false_alarm_rate"] = rates.measured
+            metrics["false_alarm_rate_low"], metrics["false_alarm_rate_high"] = rates.low, rates.high
+        return metrics
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """As arrays for `lacuna.io.atomic.save_arrays`."""
-        alarms = self.alarms
+        rates = self.false_alarms
         return {
-            "format_version": np.array(FORMAT_VERSION),
+            "format_version": np.array(DETECTOR_FORMAT),
             "mean": self.mean.astype(np.float32),
             "axes": self.axes.astype(np.float32),
             "scales": self.scales.astype(np.float32),
             "rest": np.array(self.rest),
             "threshold": np.array(self.threshold),
-            "rates": np.array([alarms.asked, alarms.promised, alarms.low, alarms.high]),
-            "counts": np.array([alarms.n_validation, alarms.n_alarms, alarms.n_test], np.int64),
+            "rates": np.array([rates.asked, rates.promised, rates.low, rates.high]),
+            "counts": np.array([rates.n_validation, rates.n_alarms, rates.n_test], np.int64),
         }
 
     @classmethod
-    def load(cls, path: Path) -> "OutlierDetector":
-        """Read what stage out_of_distribution wrote. Raises LacunaError when it is missing or damaged."""
-        return cls.from_arrays(load_arrays(path, MAX_BYTES), path)
+    def load(cls, path: Path) -> "OodDetector":
+        """Read the file that stage out_of_distribution wrote. Raises LacunaError when it is missing or damaged."""
+        return cls.from_arrays(load_arrays(path, MAX_DETECTOR_BYTES), path)
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray[Any]], path: Path) -> "OutlierDetector":
-        """What `to_arrays` gave; `path` is for messages. Raises LacunaError as `load` does."""
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]], path: Path) -> "OodDetector":
+        """The detector that `to_arrays` gave; `path` is for messages. Raises LacunaError as `load` does."""
         try:
             version = int(arrays["format_version"])
-            if version != FORMAT_VERSION:
-                raise LacunaError(
-                    f"{path}: of format {version}, this Lacuna reads {FORMAT_VERSION}; run `dvc repro bundle`"
-                )
+            if version != DETECTOR_FORMAT:
+                raise LacunaError(f"{path}: of format {version}, this Lacuna reads {DETECTOR_FORMAT}; {MEND}")
             mean, axes, scales = (arrays[name].astype(np.float64) for name in ("mean", "axes", "scales"))
             asked, promised, low, high = arrays["rates"].tolist()
             n_validation, n_alarms, n_test = arrays["counts"].tolist()
-            alarms = Alarms(asked, promised, n_validation, n_alarms, n_test, low, high)
-            found = cls(mean, axes, scales, float(arrays["rest"]), float(arrays["threshold"]), alarms)
+            false_alarms = FalseAlarms(asked, promised, n_validation, n_alarms, n_test, low, high)
+            detector = cls(mean, axes, scales, float(arrays["rest"]), float(arrays["threshold"]), false_alarms)
             shapes = mean.ndim == 1 and axes.shape == (len(mean), len(scales)) and scales.ndim == 1
         except (KeyError, TypeError, ValueError) as error:
-            raise LacunaError(f"{path}: damaged, {type(error).__name__}: {error}; run `dvc repro bundle`") from None
-        finite = np.isfinite([*mean, *axes.ravel(), *scales, found.rest, found.threshold]).all() if shapes else False
-        if not finite or (scales <= 0).any() or found.rest <= 0:
-            raise LacunaError(f"{path}: damaged, impossible statistics; run `dvc repro bundle`")
-        return found
+            raise LacunaError(f"{path}: damaged, {type(error).__name__}: {error}; {MEND}") from None
+        numbers = [*mean, *axes.ravel(), *scales, detector.rest, detector.threshold] if shapes else [np.nan]
+        if not np.isfinite(numbers).all() or (scales <= 0).any() or detector.rest <= 0:
+            raise LacunaError(f"{path}: damaged, impossible statistics; {MEND}")
+        return detector
 
 
 def unit_length(features: NDArray[np.floating]) -> Floats:

@@ -1,4 +1,4 @@
-"""Files of predictions, a row per image: CSV, Parquet and JSON Lines, written as the predictions come.
+"""Files of predictions, a row per image, written as the predictions come. Each format is a row of WRITERS.
 
 The columns of CSV and Parquet: `image`, `error` (why it can't be read), `unfamiliar`, and for each target its decision
 under its own name, `TARGET.unsure`, and a probability for each class, `TARGET.p.CLASS`. Targets' names have no dots.
@@ -7,7 +7,7 @@ under its own name, `TARGET.unsure`, and a probability for each class, `TARGET.p
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,11 @@ from lacuna.io.atomic import whole_file
 from lacuna.io.csv_files import csv_writer
 from lacuna.io.names import printable
 
-SUFFIXES = (".csv", ".parquet", ".jsonl")
 ROWS_AT_ONCE = 4096
-"""So many rows of a Parquet file are kept until they are written."""
+"""So many rows of a Parquet file are kept in memory until they are written."""
 
 MOST_NAMED = 100
-"""So many unreadable images are named at the end; a file of predictions has the reason for each."""
+"""At most so many unreadable images are named at the end; a file of predictions has the reason for each."""
 
 Write = Callable[[Prediction], object]
 
@@ -32,20 +31,18 @@ Write = Callable[[Prediction], object]
 def prediction_file(path: Path, targets: Targets) -> Iterator[Write]:
     """Yield a function that adds a prediction to the file at `path`, which is there when the block ends without error.
 
-    Raises LacunaError for a suffix that is none of SUFFIXES, and for Parquet without pyarrow.
+    Raises LacunaError for a suffix that is none of WRITERS, and for Parquet without pyarrow.
     """
-    if path.suffix not in SUFFIXES:
-        raise LacunaError(f"{path}: expected a file name ending in {', '.join(SUFFIXES)}")
+    if path.suffix not in WRITERS:
+        raise LacunaError(f"{path}: expected a file name ending in {', '.join(WRITERS)}")
     if path.is_dir():
         raise LacunaError(f"{path}: a folder; name a file to write")
-    with whole_file(path) as partial:
-        open_writer = {".csv": _csv, ".parquet": _parquet, ".jsonl": _json_lines}[path.suffix]
-        with open_writer(partial, targets) as write:
-            yield write
+    with whole_file(path) as partial, WRITERS[path.suffix](partial, targets) as write:
+        yield write
 
 
 def print_unreadable(reasons: Sequence[str]) -> None:
-    """Name images that can't be read on standard error, the first MOST_NAMED, each as "path: reason"."""
+    """Name the images that can't be read on standard error, at most MOST_NAMED; each reason is "path: reason"."""
     for line in reasons[:MOST_NAMED]:
         print(f"error: {printable(line)}", file=sys.stderr)
     if len(reasons) > MOST_NAMED:
@@ -113,3 +110,11 @@ def _parquet(path: Path, targets: Targets) -> Iterator[Write]:
 
         yield write
         flush()
+
+
+WRITERS: dict[str, Callable[[Path, Targets], AbstractContextManager[Write]]] = {
+    ".csv": _csv,
+    ".parquet": _parquet,
+    ".jsonl": _json_lines,
+}
+"""Every format by the suffix of its files: a context manager that opens one and yields a function that adds to it."""

@@ -1,7 +1,7 @@
 """A bundle as one file, a zip archive, and back; every file is checked on both ways.
 
-The files lie in it as they are: float32 weights deflate to 92 %, and other versions of zlib would give other bytes. So
-an archive that unpacks to more than its own size is none of these.
+The files are stored without compression: float32 weights deflate to 92 % only, and another version of zlib would give
+other bytes. So an archive that unpacks to more than its own size was not made here.
 """
 
 import shutil
@@ -11,26 +11,28 @@ from pathlib import Path
 
 from lacuna.errors import LacunaError
 from lacuna.inference.bundle import (
-    DESCRIPTION,
+    DESCRIPTION_FILE,
     MAX_DESCRIPTION_BYTES,
     MAX_MODEL_BYTES,
     bundle_files,
     check_files,
-    is_of_a_bundle,
+    is_bundle_path,
 )
 from lacuna.io.atomic import whole_file, whole_folder
 
-CHUNK_BYTES = 1 << 20
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
+"""The earliest time that an archive can state."""
+
 UNIX = 3
+"""The code of the system that an archive was made on, written on every system."""
 
 
-def pack(folder: Path, archive: Path) -> None:
+def pack_bundle(folder: Path, archive: Path) -> None:
     """Write the bundle in `folder` to the file `archive`. The same bundle gives the same bytes.
 
     What lies in the folder and is no part of the bundle is left out. Raises LacunaError when the bundle is not whole.
     """
-    names = [DESCRIPTION, *sorted(check_files(folder))]
+    names = [DESCRIPTION_FILE, *sorted(check_files(folder))]
     with whole_file(archive) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as target:
         for name in names:
             entry = zipfile.ZipInfo(name, LONG_AGO)
@@ -38,14 +40,14 @@ def pack(folder: Path, archive: Path) -> None:
             entry.external_attr = (stat.S_IFREG | 0o644) << 16
             entry.file_size = (folder / name).stat().st_size
             with open(folder / name, "rb") as source, target.open(entry, "w") as place:
-                shutil.copyfileobj(source, place, CHUNK_BYTES)
+                shutil.copyfileobj(source, place)
 
 
-def unpack(archive: Path, folder: Path) -> None:
+def unpack_bundle(archive: Path, folder: Path) -> None:
     """Put the bundle in the file `archive` into `folder`, which may be absent, empty, or a bundle that is replaced.
 
     Nothing changes before everything has been checked. Raises LacunaError when `archive` is anything but a whole bundle
-    as `pack` writes it, or when `folder` holds anything else than a bundle.
+    as `pack_bundle` writes it, or when `folder` holds anything else than a bundle.
     """
     folder = folder.resolve()
     check_replaceable(folder)
@@ -63,13 +65,21 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def check_replaceable(folder: Path) -> None:
-    """Raise LacunaError when a bundle written to `folder` would cost anything but another bundle."""
+    """Raise LacunaError when a bundle written to `folder` would overwrite anything but another bundle."""
     if not folder.exists():
         return
     if not folder.is_dir():
         raise LacunaError(f"{folder}: expected a folder, or a name that is not in use")
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
-    if there and (DESCRIPTION not in there or there - {DESCRIPTION, *bundle_files(folder)}):
+    if not there:
+        return
+    try:
+        known = {DESCRIPTION_FILE, *bundle_files(folder)} if DESCRIPTION_FILE in there else set()
+    except LacunaError as error:
+        raise LacunaError(
+            f"{folder}: delete it or name another folder, it cannot be replaced safely: {error}"
+        ) from None
+    if there - known:
         raise LacunaError(f"{folder}: holds other files than a bundle's, which would be lost; name another folder")
 
 
@@ -82,23 +92,23 @@ def _unpack(source: zipfile.ZipFile, archive_bytes: int, folder: Path) -> None:
         raise LacunaError("holds two files of one name; make the archive by `python -m lacuna pack`")
     if sum(entry.file_size for entry in entries) > archive_bytes:
         raise LacunaError("unpacks to more than its own size; make the archive by `python -m lacuna pack`")
-    if DESCRIPTION not in names:
-        raise LacunaError(f"no {DESCRIPTION}; expected a bundle packed by `python -m lacuna pack`")
-    _extract(source, DESCRIPTION, folder)
-    declared = {DESCRIPTION, *bundle_files(folder)}
+    if DESCRIPTION_FILE not in names:
+        raise LacunaError(f"no {DESCRIPTION_FILE}; expected a bundle packed by `python -m lacuna pack`")
+    _extract(source, DESCRIPTION_FILE, folder)
+    declared = {DESCRIPTION_FILE, *bundle_files(folder)}
     if unnamed := sorted(set(names) - declared):
-        raise LacunaError(f"holds {unnamed[0]}, which its {DESCRIPTION} does not name; pack the bundle again")
+        raise LacunaError(f"holds {unnamed[0]}, which its {DESCRIPTION_FILE} does not name; pack the bundle again")
     if missing := sorted(declared - set(names)):
         raise LacunaError(f"{missing[0]} is missing; pack the bundle again")
-    for name in sorted(declared - {DESCRIPTION}):
+    for name in sorted(declared - {DESCRIPTION_FILE}):
         _extract(source, name, folder)
 
 
 def _check_entry(entry: zipfile.ZipInfo) -> None:
-    """Raise LacunaError when `pack` would not write such an entry."""
+    """Raise LacunaError when `pack_bundle` would not write such an entry."""
     name, kind = entry.filename, stat.S_IFMT(entry.external_attr >> 16)
-    limit = MAX_DESCRIPTION_BYTES if name == DESCRIPTION else MAX_MODEL_BYTES
-    if not is_of_a_bundle(name) or kind not in (0, stat.S_IFREG):
+    limit = MAX_DESCRIPTION_BYTES if name == DESCRIPTION_FILE else MAX_MODEL_BYTES
+    if not is_bundle_path(name) or kind not in (0, stat.S_IFREG):
         raise LacunaError(f"holds {name!r}, which is no file of a bundle")
     if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size or entry.flag_bits & 1:
         raise LacunaError(f"{name} is compressed or encrypted; make the archive by `python -m lacuna pack`")
@@ -111,4 +121,4 @@ def _extract(source: zipfile.ZipFile, name: str, folder: Path) -> None:
     place = folder / name
     place.parent.mkdir(exist_ok=True)
     with source.open(name) as file, open(place, "wb") as target:
-        shutil.copyfileobj(file, target, CHUNK_BYTES)
+        shutil.copyfileobj(file, target)

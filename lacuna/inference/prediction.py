@@ -1,4 +1,4 @@
-"""What a model says of an image."""
+"""What a model predicts for an image: the types that everything which predicts gives back."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -11,13 +11,14 @@ from lacuna.core.targets import Kind
 
 @dataclass(frozen=True)
 class TargetPrediction:
-    """What the model says of one target.
+    """What the model predicts for one target.
 
-    `decision` is one of the classes, the keys of `probabilities`, whose values are calibrated and sum to 1. A binary
-    target is decided by its `threshold` on the probability of the second class, "present", and is then `detected`; a
-    categorical one has no threshold, its most probable class is decided for, and `detected` is None. Where one target's
-    class determines another's, both get the classes of their most probable consistent combination instead.
-    `unsure`: the decision is not certain enough for the precision asked for; None where none was.
+    `decision` is one of the classes, the keys of `probabilities`, whose values are calibrated, between 0 and 1, and sum
+    to 1. A binary target is decided by its `threshold` on the probability of the second class, "present", and
+    `detected` says whether that class is decided for. A categorical target has no threshold, its most probable class is
+    decided for, and `detected` is None. Where one target's class determines another's, both get the classes of their
+    most probable consistent combination instead. `unsure`: selective prediction abstains, the decision is not certain
+    enough for the precision asked for; None where no precision was asked for.
     """
 
     kind: Kind
@@ -35,10 +36,10 @@ class TargetPrediction:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model says of one image: its targets by name, or the reason why the image can't be read.
+    """What the model predicts for one image: its targets by name, or `error`, the reason why it can't be read.
 
-    `unfamiliar`: the image is unlike those the model was trained on, so that nothing it says can be relied on; None
-    when the bundle can't tell.
+    `unfamiliar`: the image is out of distribution, unlike those the model was trained on, so that its predictions can't
+    be relied on; None when the bundle can't tell.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Prediction:
     error: str | None = None
 
     def to_json(self) -> dict[str, Any]:
+        """As a line of `predict --json`; what is None is left out."""
         if self.error is not None:
             return {"image": self.name, "error": self.error}
         targets = {name: _without_none(asdict(target)) for name, target in self.targets.items()}
@@ -54,8 +56,8 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A prediction without its image's name."""
+class UnnamedPrediction:
+    """A Prediction for a decoded image, whose name the network does not know."""
 
     targets: dict[str, TargetPrediction]
     unfamiliar: bool | None = None
@@ -68,9 +70,9 @@ class Answer:
 class HeatMap:
     """What each place of an image adds to the score of a class.
 
-    values: float32 (h, w) over the working image, their mean is the score without the head's bias; negative where a
-    place speaks against the class. The score is the logit of a binary target, its negative for the first class, or a
-    class's logit less the mean of all its target's.
+    values: float32 (h, w) over the working image; their mean is the score without the head's bias, and they are
+    negative where a place speaks against the class. The score is the logit of a binary target, its negative for the
+    first class; for a categorical target the class's logit less the mean logit of all classes.
     """
 
     target: str

@@ -1,4 +1,5 @@
-"""What new images are and what a model makes of them: all that `lacuna.monitoring.compare` compares with training."""
+"""Look at new images and at what a model predicts for them: all that `lacuna.monitoring.drift` compares with
+training."""
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,24 +11,25 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lacuna.core.feature_maps import BATCH_SIZE
 from lacuna.core.scores import Labels
 from lacuna.core.working_image import Light, Origin, measure_light
 from lacuna.data.images.decode import UnreadableImageError, decode, decode_with_origin
 from lacuna.errors import LacunaError
-from lacuna.inference.drift_reference import DIMENSIONS, Properties
-from lacuna.inference.load import n_cores
-from lacuna.inference.predictor import BATCH_SIZE, Decoded, Predictor
+from lacuna.inference.drift_reference import COMPARED_AXES, Properties
+from lacuna.inference.predictor import NetworkInputs, Predictor
+from lacuna.inference.runtimes import n_cores
 
-FEWEST = 20
-"""New images that can be compared."""
+FEWEST_IMAGES = 20
+"""With fewer new images nothing is compared."""
 
 
 @dataclass(frozen=True)
 class Observed:
-    """What n new images are and what the network says of them.
+    """The properties of n new images and the network's output for them.
 
-    `unfamiliar` (n,), `coordinates` float32 (n, d), decided classes `decisions` (n, n_targets), and by path why other
-    files could not be read.
+    `unfamiliar` (n,), `coordinates` float32 (n, d) in standard deviations, `decisions` int16 (n, n_targets) are the
+    indices of decided classes, `unreadable` says by path why other files could not be read.
     """
 
     unfamiliar: NDArray[np.bool_]
@@ -41,15 +43,15 @@ class Observed:
 
 
 class _Image(NamedTuple):
-    decoded: Decoded
+    decoded: NetworkInputs
     origin: Origin
     light: Light
 
 
 def observe(predictor: Predictor, paths: Iterable[Path]) -> Observed:
-    """Look at images, in batches: memory grows by some 300 bytes an image.
+    """Predict and measure images, in batches: memory grows by some 300 bytes an image.
 
-    Raises LacunaError when the bundle has nothing to compare with or fewer than FEWEST images can be read.
+    Raises LacunaError when the bundle has nothing to compare with or fewer than FEWEST_IMAGES images can be read.
     """
     if predictor.detector is None:
         raise LacunaError(
@@ -62,25 +64,25 @@ def observe(predictor: Predictor, paths: Iterable[Path]) -> Observed:
     unreadable: dict[str, str] = {}
     for batch in _decoded(predictor, iter(paths)):
         readable = []
-        for path, one in batch:
-            if isinstance(one, str):
-                unreadable[str(path)] = one
+        for path, image in batch:
+            if isinstance(image, str):
+                unreadable[str(path)] = image
             else:
-                readable.append(one.decoded)
-                origins.append(one.origin)
-                light.append(one.light)
+                readable.append(image.decoded)
+                origins.append(image.origin)
+                light.append(image.light)
         if not readable:
             continue
-        answers, pooled = predictor.answer_with_features(readable)
-        unfamiliar += [bool(answer.unfamiliar) for answer in answers]
-        coordinates.append(predictor.detector.coordinates(pooled)[:, :DIMENSIONS].astype(np.float32))
+        predictions, pooled = predictor.predict_decoded_with_features(readable)
+        unfamiliar += [bool(prediction.unfamiliar) for prediction in predictions]
+        coordinates.append(predictor.detector.coordinates(pooled)[:, :COMPARED_AXES].astype(np.float32))
         decisions += [
-            [places[one.decision] for places, one in zip(classes, answer.targets.values(), strict=True)]
-            for answer in answers
+            [places[target.decision] for places, target in zip(classes, prediction.targets.values(), strict=True)]
+            for prediction in predictions
         ]
-    if len(unfamiliar) < FEWEST:
+    if len(unfamiliar) < FEWEST_IMAGES:
         raise LacunaError(
-            f"drift needs at least {FEWEST} images that can be read, received {len(unfamiliar)}"
+            f"drift needs at least {FEWEST_IMAGES} images that can be read, received {len(unfamiliar)}"
             + (f" and {len(unreadable)} that cannot" if unreadable else "")
         )
     return Observed(
@@ -93,22 +95,22 @@ def observe(predictor: Predictor, paths: Iterable[Path]) -> Observed:
 
 
 def _decoded(predictor: Predictor, paths: Iterator[Path]) -> Iterator[list[tuple[Path, _Image | str]]]:
-    """Batches of images, or why they can't be read."""
+    """Batches of images by path, each decoded, or the reason why it can't be read."""
     first = predictor.bundle.members[0].input
     others = {member.input for member in predictor.bundle.members} - {first}
 
-    def one(path: Path) -> _Image | str:
+    def decode_image(path: Path) -> _Image | str:
         try:
             found = decode_with_origin(path, size=first.image_size, resize=first.resize, max_pixels=first.max_pixels)
-            decoded = {
+            others_decoded = {
                 wanted: decode(path, size=wanted.image_size, resize=wanted.resize, max_pixels=wanted.max_pixels)
                 for wanted in others
             }
         except UnreadableImageError as error:
             return str(error)
         light = measure_light(found.pixels, found.origin.width, found.origin.height, first.resize)
-        return _Image({first: found.pixels, **decoded}, found.origin, light)
+        return _Image({first: found.pixels, **others_decoded}, found.origin, light)
 
     with ThreadPoolExecutor(n_cores()) as pool:
         while batch := list(islice(paths, BATCH_SIZE)):
-            yield list(zip(batch, pool.map(one, batch), strict=True))
+            yield list(zip(batch, pool.map(decode_image, batch), strict=True))

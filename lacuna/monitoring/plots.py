@@ -10,38 +10,38 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from lacuna.inference.drift_reference import DriftReference, Properties
-from lacuna.monitoring.compare import UNFAMILIAR, Comparison
+from lacuna.monitoring.drift import UNFAMILIAR, DriftComparison
 from lacuna.monitoring.observe import Observed
 from lacuna.presentation.style import BLUE, DARK, GREY, LIGHT, ORANGE, legend, picture, shorten
 
-ACROSS = 4
-BINS = 30
+PANELS_PER_ROW = 4
+HISTOGRAM_BINS = 30
 MOST_SHARES = 14
-"""So many shares of predicted classes are drawn: those that have changed most."""
+"""At most so many shares of predicted classes are drawn: those that have changed most."""
 
-MOST_WORDS = 5
+MOST_CATEGORIES = 5
 
 
 def plot_drift(
-    path: Path, comparisons: Sequence[Comparison], reference: DriftReference, observed: Observed, title: str
+    path: Path, comparisons: Sequence[DriftComparison], reference: DriftReference, observed: Observed, title: str
 ) -> None:
     """Predicted shares, the two axes of largest variance, and every property, with what drifted in orange."""
     before, now = reference.properties, observed.properties
-    drifted = {one.name.partition(" ")[0] for one in comparisons if one.family == "properties" and one.drifted}
-    panels = len(before.words) + len(before.numbers)
-    down = math.ceil(panels / ACROSS)
+    drifted = {row.name.partition(" ")[0] for row in comparisons if row.family == "properties" and row.drifted}
+    panels = len(before.categorical) + len(before.numeric)
+    down = math.ceil(panels / PANELS_PER_ROW)
     with picture(path, 11, 4.6 + 2.3 * down) as figure:
         figure.suptitle(title, x=0.01, ha="left", fontsize=10, wrap=True)
         top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=[3.4, 2.3 * down]).ravel()
         shares, cloud = top.subplots(1, 2, width_ratios=[1.5, 1])
         _shares(shares, comparisons)
         _cloud(cloud, reference.coordinates, observed.coordinates)
-        grid = bottom.subplots(down, ACROSS, squeeze=False).ravel().tolist()
+        grid = bottom.subplots(down, PANELS_PER_ROW, squeeze=False).ravel().tolist()
         for unused in grid[panels:]:
             unused.set_visible(False)
-        names = [*before.words, *before.numbers]
+        names = [*before.categorical, *before.numeric]
         for axes, name in zip(grid, names, strict=False):
-            (_words if name in before.words else _numbers)(axes, name, before, now)
+            (_categories if name in before.categorical else _numbers)(axes, name, before, now)
             axes.set_title(
                 f"{name}: drifted" if name in drifted else name, color=ORANGE if name in drifted else "black"
             )
@@ -52,19 +52,21 @@ def plot_drift(
         )
 
 
-def _shares(axes: Axes, comparisons: Sequence[Comparison]) -> None:
+def _shares(axes: Axes, comparisons: Sequence[DriftComparison]) -> None:
     """Shares of unfamiliar images and of predicted classes, the most changed ones on top."""
-    found = [one for one in comparisons if one.family == "predictions"]
-    kept = sorted(found, key=lambda one: (not one.drifted, -one.difference.effect))[:MOST_SHARES]
-    rows = [one for one in comparisons if one.name == UNFAMILIAR and one.family == "features"] + kept
-    for row, one in enumerate(reversed(rows)):
+    found = [comparison for comparison in comparisons if comparison.family == "predictions"]
+    kept = sorted(found, key=lambda comparison: (not comparison.drifted, -comparison.result.effect))[:MOST_SHARES]
+    rows = [
+        comparison for comparison in comparisons if comparison.name == UNFAMILIAR and comparison.family == "features"
+    ] + kept
+    for row, comparison in enumerate(reversed(rows)):
         axes.axhline(row, color=LIGHT, linewidth=0.6, zorder=0)
-        axes.plot([one.low, one.high], [row] * 2, color=ORANGE, linewidth=1.6)
-        axes.plot(one.now, row, "o", color=ORANGE, markersize=4.5)
-        axes.plot(one.before, row, "o", color=BLUE, markersize=4.5)
-    axes.set_yticks(range(len(rows)), [_label(one) for one in reversed(rows)], fontsize=7.5)
-    for tick, one in zip(axes.get_yticklabels(), reversed(rows), strict=True):
-        tick.set_color(ORANGE if one.drifted else DARK)
+        axes.plot([comparison.low, comparison.high], [row] * 2, color=ORANGE, linewidth=1.6)
+        axes.plot(comparison.now, row, "o", color=ORANGE, markersize=4.5)
+        axes.plot(comparison.before, row, "o", color=BLUE, markersize=4.5)
+    axes.set_yticks(range(len(rows)), [_label(comparison) for comparison in reversed(rows)], fontsize=7.5)
+    for tick, comparison in zip(axes.get_yticklabels(), reversed(rows), strict=True):
+        tick.set_color(ORANGE if comparison.drifted else DARK)
     left_out = len(found) - len(kept)
     axes.set(xlim=(-0.02, 1.02), xlabel="share of the images" + (f" ({left_out} classes left out)" if left_out else ""))
     axes.set_title("unfamiliar, and what is predicted")
@@ -72,9 +74,8 @@ def _shares(axes: Axes, comparisons: Sequence[Comparison]) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def _label(one: Comparison) -> str:
-    name = one.label
-    return shorten(name) + (": drifted" if one.drifted else "")
+def _label(comparison: DriftComparison) -> str:
+    return shorten(comparison.label) + (": drifted" if comparison.drifted else "")
 
 
 def _cloud(axes: Axes, before: NDArray[np.float32], now: NDArray[np.float32]) -> None:
@@ -85,28 +86,31 @@ def _cloud(axes: Axes, before: NDArray[np.float32], now: NDArray[np.float32]) ->
     axes.tick_params(labelsize=7, colors=GREY)
 
 
-def _words(axes: Axes, name: str, before: Properties, now: Properties) -> None:
-    """The share of each word, the commonest ones on top."""
-    both = np.concatenate([before.words[name], now.words[name]])
+def _categories(axes: Axes, name: str, before: Properties, now: Properties) -> None:
+    """The share of each category, the commonest ones on top."""
+    both = np.concatenate([before.categorical[name], now.categorical[name]])
     values, counts = np.unique(both, return_counts=True)
-    shown = values[np.argsort(-counts, kind="stable")][:MOST_WORDS]
-    for row, word in enumerate(reversed(shown.tolist())):
-        for shift, words, colour in ((0.18, before.words[name], BLUE), (-0.18, now.words[name], ORANGE)):
-            axes.barh(row + shift, (words == word).mean(), height=0.34, color=colour)
-    axes.set_yticks(range(len(shown)), [shorten(str(word)) for word in reversed(shown.tolist())], fontsize=7.5)
+    shown = values[np.argsort(-counts, kind="stable")][:MOST_CATEGORIES]
+    for row, category in enumerate(reversed(shown.tolist())):
+        for shift, categories, colour in (
+            (0.18, before.categorical[name], BLUE),
+            (-0.18, now.categorical[name], ORANGE),
+        ):
+            axes.barh(row + shift, (categories == category).mean(), height=0.34, color=colour)
+    axes.set_yticks(range(len(shown)), [shorten(str(category)) for category in reversed(shown.tolist())], fontsize=7.5)
     axes.set(xlim=(0, 1), xticks=[0, 0.5, 1])
     axes.tick_params(axis="x", labelsize=7)
 
 
 def _numbers(axes: Axes, name: str, before: Properties, now: Properties) -> None:
     """Histograms of the middle 99 % of both, on a logarithmic axis where they vary much."""
-    values = [one.numbers[name].astype(np.float64) for one in (before, now)]
+    values = [part.numeric[name].astype(np.float64) for part in (before, now)]
     low, high = np.quantile(np.concatenate(values), [0.005, 0.995])
     if low == high:
         low, high = low - 1, high + 1
     logarithmic = low > 0 and high > 30 * low
-    edges = np.geomspace(low, high, BINS + 1) if logarithmic else np.linspace(low, high, BINS + 1)
-    was, now_is = (np.histogram(np.clip(one, low, high), edges)[0] / len(one) for one in values)
+    edges = np.geomspace(low, high, HISTOGRAM_BINS + 1) if logarithmic else np.linspace(low, high, HISTOGRAM_BINS + 1)
+    was, now_is = (np.histogram(np.clip(part, low, high), edges)[0] / len(part) for part in values)
     axes.stairs(was, edges, color=BLUE, alpha=0.5, fill=True)
     axes.stairs(now_is, edges, color=ORANGE, linewidth=1.4)
     if logarithmic:

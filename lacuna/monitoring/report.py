@@ -13,7 +13,7 @@ from lacuna.inference.image_inputs import count_images, find_images
 from lacuna.inference.output_files import print_unreadable
 from lacuna.inference.predictor import Predictor
 from lacuna.io.progress import progress
-from lacuna.monitoring.compare import ALPHA, FAMILIES, TOLD_APART, Comparison, Family, compare_with_training
+from lacuna.monitoring.drift import ALPHA, FAMILIES, TOLD_APART, DriftComparison, Family, compare_with_training
 from lacuna.monitoring.observe import Observed, observe
 from lacuna.monitoring.plots import plot_drift
 from lacuna.monitoring.two_sample import SMALL, Measure
@@ -29,8 +29,8 @@ LEGEND: dict[Measure, str] = {
     "TV": "the share of images that would have to change",
     "D": "the largest gap of two distributions",
 }
-MOST_CLASSES = 6
-"""Of a target with more classes, only those that drifted and the most changed of the others have a line."""
+MOST_SHOWN_CLASSES = 6
+"""Of a target with more classes, only those that drifted and the most changed of the others get a line."""
 
 PICTURES = (".png", ".svg", ".pdf")
 
@@ -38,9 +38,10 @@ ROW = "  {name:32}  {before:>8}  {now:>22}  {effect:>8}  {said}"
 
 
 def report_drift(predictor: Predictor, images: Sequence[str], out: Path, as_json: bool) -> int:
-    """Compare the images that a command line names with training; print it, and draw it into `out`.
+    """Compare the images that a command line names with training; print the comparisons, and draw them into `out`.
 
-    Returns the exit code, 0: drift is a finding, not a failure.
+    Returns the exit code, 0: drift is a finding, not a failure. Raises LacunaError for another suffix than PICTURES,
+    and as `observe` does.
     """
     if out.suffix not in PICTURES:
         raise LacunaError(f"{out}: expected a file name ending in {', '.join(PICTURES)}")
@@ -48,32 +49,33 @@ def report_drift(predictor: Predictor, images: Sequence[str], out: Path, as_json
     observed = observe(predictor, progress(find_images(images), total=total, what="look", unit="images"))
     comparisons = compare_with_training(predictor, observed)
     _, reference = DriftReference.load(predictor.folder / OOD_FILE)
-    said = f"{len(observed):,} images beside those of training: {conclude(comparisons)}"
-    plot_drift(out, comparisons, reference, observed, said)
+    summary = f"{len(observed):,} images beside those of training: {drift_summary(comparisons)}"
+    plot_drift(out, comparisons, reference, observed, summary)
     if as_json:
         print(json.dumps(to_json(comparisons, observed), indent=2, allow_nan=False))
         return 0
-    print(f"{said}\n\n{table(comparisons)}\npicture: {out}")
+    print(f"{summary}\n\n{drift_table(comparisons)}\npicture: {out}")
     print_unreadable([f"{path}: {reason}" for path, reason in observed.unreadable.items()])
     return 0
 
 
-def conclude(comparisons: Sequence[Comparison]) -> str:
-    """The outcome in one line."""
-    drifted = [one for one in comparisons if one.drifted]
+def drift_summary(comparisons: Sequence[DriftComparison]) -> str:
+    """The outcome in a single line."""
+    drifted = [comparison for comparison in comparisons if comparison.drifted]
     if not drifted:
         return f"no drift shown in {len(comparisons)} comparisons"
-    return f"drifted in {len(drifted)} of {len(comparisons)} comparisons: {', '.join(one.label for one in drifted)}"
+    labels = ", ".join(comparison.label for comparison in drifted)
+    return f"drifted in {len(drifted)} of {len(comparisons)} comparisons: {labels}"
 
 
-def table(comparisons: Sequence[Comparison]) -> str:
+def drift_table(comparisons: Sequence[DriftComparison]) -> str:
     """A line for each comparison, under the heading of its family."""
     lines = []
     for family in FAMILIES:
-        inside = [one for one in comparisons if one.family == family]
+        inside = [comparison for comparison in comparisons if comparison.family == family]
         shown = shown_comparisons(inside)
         lines.append(ROW.format(name=TITLES[family], before="training", now="now", effect="effect", said="").strip(" "))
-        lines += [_row(one) for one in shown]
+        lines += [_row(comparison) for comparison in shown]
         if len(shown) < len(inside):
             lines.append(f"  {len(inside) - len(shown)} more classes: no drift shown")
         lines.append("")
@@ -84,67 +86,68 @@ def table(comparisons: Sequence[Comparison]) -> str:
     )
 
 
-def shown_comparisons(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """Those worth a line: all but the classes of a large target that have changed least, none of which drifted."""
-    shown: list[Comparison] = []
-    targets = list(dict.fromkeys(one.target for one in comparisons))
+def shown_comparisons(comparisons: Sequence[DriftComparison]) -> list[DriftComparison]:
+    """The comparisons that get a line. Of a target with more than MOST_SHOWN_CLASSES classes: those that drifted, then
+    the most changed ones."""
+    shown: list[DriftComparison] = []
+    targets = list(dict.fromkeys(comparison.target for comparison in comparisons))
     for target in targets:
-        inside = [one for one in comparisons if one.target == target]
-        if target is None or len(inside) <= MOST_CLASSES:
+        inside = [comparison for comparison in comparisons if comparison.target == target]
+        if target is None or len(inside) <= MOST_SHOWN_CLASSES:
             shown += inside
             continue
-        ranked = sorted(inside, key=lambda one: (not one.drifted, -one.difference.effect))
-        n_drifted = sum(one.drifted for one in inside)
-        kept = ranked[: max(MOST_CLASSES, n_drifted)]
-        shown += [one for one in inside if one in kept]
+        ranked = sorted(inside, key=lambda comparison: (not comparison.drifted, -comparison.result.effect))
+        n_drifted = sum(comparison.drifted for comparison in inside)
+        kept = ranked[: max(MOST_SHOWN_CLASSES, n_drifted)]
+        shown += [comparison for comparison in inside if comparison in kept]
     return shown
 
 
-def describe(value: float, one: Comparison) -> str:
-    """A comparison's figure in its own unit."""
-    if one.name == TOLD_APART:
+def format_value(value: float, comparison: DriftComparison) -> str:
+    """A value of a comparison in its own unit: a share in percent, an AUC, or a property's median."""
+    if comparison.name == TOLD_APART:
         return f"{value:.2f}"
-    if one.difference.measure == "D":
+    if comparison.result.measure == "D":
         return f"{value:,.0f}"
     return f"{value:.1%}"
 
 
-def to_json(comparisons: Sequence[Comparison], observed: Observed) -> dict[str, Any]:
-    """Everything, undefined figures left out."""
+def to_json(comparisons: Sequence[DriftComparison], observed: Observed) -> dict[str, Any]:
+    """All comparisons for `--json`; what is undefined is left out."""
     return {
         "images": len(observed),
         "unreadable": observed.unreadable,
-        "drifted": any(one.drifted for one in comparisons),
+        "drifted": any(comparison.drifted for comparison in comparisons),
         "alpha": ALPHA,
-        "comparisons": [dict(_fields(one)) for one in comparisons],
+        "comparisons": [dict(_fields(comparison)) for comparison in comparisons],
     }
 
 
-def _row(one: Comparison) -> str:
-    name = one.label
-    now = describe(one.now, one)
-    if not math.isnan(one.low):
-        now += f" [{describe(one.low, one)}, {describe(one.high, one)}]"
+def _row(comparison: DriftComparison) -> str:
+    name = comparison.label
+    now = format_value(comparison.now, comparison)
+    if not math.isnan(comparison.low):
+        now += f" [{format_value(comparison.low, comparison)}, {format_value(comparison.high, comparison)}]"
     return ROW.format(
         name=name if len(name) <= 32 else f"{name[:31]}…",
-        before=describe(one.before, one),
+        before=format_value(comparison.before, comparison),
         now=now,
-        effect=f"{one.difference.measure} {one.difference.effect:.2f}",
-        said="drifted" if one.drifted else "no drift shown",
+        effect=f"{comparison.result.measure} {comparison.result.effect:.2f}",
+        said="drifted" if comparison.drifted else "no drift shown",
     )
 
 
-def _fields(one: Comparison) -> Iterator[tuple[str, Any]]:
-    yield "family", one.family
-    yield "name", one.name
-    if one.target is not None:
-        yield "target", one.target
-    yield "training", one.before
-    yield "now", one.now
-    if not math.isnan(one.low):
-        yield "now_low", one.low
-        yield "now_high", one.high
-    yield "measure", one.difference.measure
-    yield "effect", one.difference.effect
-    yield "p", one.p
-    yield "drifted", one.drifted
+def _fields(comparison: DriftComparison) -> Iterator[tuple[str, Any]]:
+    yield "family", comparison.family
+    yield "name", comparison.name
+    if comparison.target is not None:
+        yield "target", comparison.target
+    yield "training", comparison.before
+    yield "now", comparison.now
+    if not math.isnan(comparison.low):
+        yield "now_low", comparison.low
+        yield "now_high", comparison.high
+    yield "measure", comparison.result.measure
+    yield "effect", comparison.result.effect
+    yield "p", comparison.p
+    yield "drifted", comparison.drifted

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 import lacuna
-from lacuna.inference.prediction import Answer, HeatMap, TargetPrediction
+from lacuna.inference.prediction import HeatMap, TargetPrediction, UnnamedPrediction
 from lacuna.serving.models import Model
 from lacuna.serving.settings import Limits
 
@@ -122,7 +122,7 @@ class Merged:
     unfamiliar: bool | None
 
 
-def merge(models: Sequence[Model], answers: Sequence[Answer]) -> Merged:
+def merge(models: Sequence[Model], answers: Sequence[UnnamedPrediction]) -> Merged:
     """One answer of each model's. The image is unfamiliar when it is to any model that can tell."""
     targets = {
         model.keys[name]: target

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from lacuna.data.images.decode import UnreadableImageError
 from lacuna.data.images.formats import FORMATS
 from lacuna.errors import LacunaError
-from lacuna.inference.load import n_cores
-from lacuna.inference.prediction import Answer, HeatMap
-from lacuna.inference.predictor import Decoded
+from lacuna.inference.prediction import HeatMap, UnnamedPrediction
+from lacuna.inference.predictor import NetworkInputs
+from lacuna.inference.runtimes import n_cores
 from lacuna.presentation import overlay
 from lacuna.serving.answers import Merged, merge
 from lacuna.serving.batching import Batcher
@@ -31,7 +31,7 @@ class _Loaded:
     """A model with the images that wait for it: a request stays with it, whatever is loaded meanwhile."""
 
     model: Model
-    batcher: Batcher[Decoded, Answer]
+    batcher: Batcher[NetworkInputs, UnnamedPrediction]
 
 
 class Engine:
@@ -93,7 +93,9 @@ class Engine:
 
     def _with_batchers(self, models: Sequence[Model]) -> tuple[_Loaded, ...]:
         max_batch, observe = self._settings.limits.max_batch, self._metrics.batches.observe
-        return tuple(_Loaded(one, Batcher(one.predictor.answer, self._network, max_batch, observe)) for one in models)
+        return tuple(
+            _Loaded(one, Batcher(one.predictor.predict_decoded, self._network, max_batch, observe)) for one in models
+        )
 
     async def _predict(self, loaded: Sequence[_Loaded], content: bytes) -> Merged | RefusedError:
         try:
@@ -103,8 +105,8 @@ class Engine:
         answers = await asyncio.gather(*(one.batcher(image) for one, image in zip(loaded, decoded, strict=True)))
         return merge([one.model for one in loaded], answers)
 
-    async def _decode(self, model: Model, content: bytes) -> Decoded:
-        def decode() -> Decoded:
+    async def _decode(self, model: Model, content: bytes) -> NetworkInputs:
+        def decode() -> NetworkInputs:
             refuse_slow(content, model.max_pixels)
             return model.predictor.decode(content)
 

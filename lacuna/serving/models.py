@@ -71,7 +71,7 @@ def unique_names(folders: Sequence[Path]) -> list[str]:
 
 
 def _load(folder: Path, settings: Settings) -> tuple[str, Predictor]:
-    predictor = Predictor(folder, settings.runtime, min_precision=settings.min_precision)
+    predictor = Predictor.load(folder, settings.runtime, min_precision=settings.min_precision)
     version = sha256(folder / "bundle.json")[:VERSION_DIGITS]
     if read_description(folder) != predictor.description:
         raise LacunaError(f"{folder}: was replaced while it was read; try again when the new bundle is complete")

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lacuna.errors import LacunaError
-from lacuna.inference.load import Runtime
 from lacuna.serving.security import read_api_key
 
 MEGABYTE = 1_000_000
@@ -42,7 +41,7 @@ class Settings:
     """A service but for its address. `examples` is a folder of images that the page offers to try."""
 
     bundles: tuple[Path, ...]
-    runtime: Runtime = "openvino"
+    runtime: str = "openvino"
     min_precision: float | None = None
     api_key: str | None = field(default=None, repr=False)
     examples: Path | None = None

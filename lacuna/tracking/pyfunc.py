@@ -60,4 +60,4 @@ def _content(image: object) -> bytes:
 
 
 def _load_pyfunc(path: str) -> ImageModel:
-    return ImageModel(Predictor(Path(path)))
+    return ImageModel(Predictor.load(Path(path)))

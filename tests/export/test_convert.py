@@ -10,7 +10,7 @@ import pytest
 from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
 from lacuna.export.convert import MAX_DIFFERENCE, check_export, export_network, make_canonical
-from lacuna.inference.load import MODEL_FILES, RUNTIMES, load_network
+from lacuna.inference.runtimes import EXACT_RUNTIMES, RUNTIMES, load_network
 
 SIZE = 32
 TARGETS = Targets((Target("shape", "categorical", ("a", "b", "c")), Target("red", "binary", ("0", "1"))))
@@ -59,7 +59,7 @@ def exported(network, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", EXACT_RUNTIMES)
 def test_an_exported_network_gives_keras_logits_for_any_batch_size(network, images, exported, runtime):
     infer = load_network(exported, runtime)
     for n in (1, 2, 7):
@@ -71,7 +71,7 @@ def test_an_exported_network_gives_keras_logits_for_any_batch_size(network, imag
 
 
 def test_a_networks_answer_is_not_overwritten_by_its_next_one(images, exported):
-    for runtime in RUNTIMES:
+    for runtime in EXACT_RUNTIMES:
         infer = load_network(exported, runtime)
         first = infer(images[:2])
         kept = [one.copy() for one in first]
@@ -109,13 +109,13 @@ def test_another_process_with_another_hash_seed_writes_the_same_bytes_and_says_n
     assert result.stdout == ""
     assert "tf2onnx" not in result.stderr
     assert "deprecated" not in result.stderr
-    files = [name for runtime in RUNTIMES for name in MODEL_FILES[runtime]]
+    files = [name for runtime in EXACT_RUNTIMES for name in RUNTIMES[runtime].files]
     assert digests(tmp_path, files) == digests(exported, files)
 
 
 def test_the_check_reports_how_far_each_runtime_is_from_keras(network, images, exported):
     differences = check_export(network, TARGETS, images, exported)
-    assert set(differences) == set(RUNTIMES)
+    assert set(differences) == set(EXACT_RUNTIMES)
     assert all(0 <= difference < MAX_DIFFERENCE for difference in differences.values())
 
 

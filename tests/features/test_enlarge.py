@@ -9,7 +9,7 @@ from lacuna.features.backbones import build_backbone
 from lacuna.features.backbones.enlarge import Enlarge, seen_size
 from lacuna.features.backbones.keras_applications import SwapRedAndBlue
 from lacuna.features.backend import keras
-from lacuna.inference.load import RUNTIMES, load_network
+from lacuna.inference.runtimes import EXACT_RUNTIMES, load_network
 from lacuna.training.model import build_head, join
 
 HEAD = Head(dropout=0.0, hidden_units=0, batch_norm=False)
@@ -62,7 +62,7 @@ def test_per_channel_preprocessing_after_it_is_exported_too(tmp_path, images, sw
     x = keras.layers.Conv2D(8, 3, strides=2)(keras.layers.ZeroPadding2D(3)(x))
     body = keras.Model(stored, x)
     export_network(join(body, build_head(8, TARGETS, HEAD)), tmp_path)
-    for runtime in RUNTIMES:
+    for runtime in EXACT_RUNTIMES:
         received = load_network(tmp_path, runtime)(images).features
         np.testing.assert_allclose(received, np.asarray(body(images)), rtol=1e-4, atol=1e-3)  # of some hundred
 

@@ -9,7 +9,7 @@ from lacuna.core.predictions import Predictions
 from lacuna.errors import LacunaError
 from lacuna.inference import bundle as bundle_module
 from lacuna.inference.bundle import bundle_files, check_files, read_bundle, read_predictions, write_bundle
-from lacuna.inference.load import MODEL_FILES, RUNTIMES
+from lacuna.inference.runtimes import EXACT_RUNTIMES, RUNTIMES
 from lacuna.io.atomic import sha256
 from tests.tiny_bundle import BUNDLE, FILES, TIED_CALIBRATION, TIED_PICK, TIED_TARGETS, write_tiny_bundle
 
@@ -31,7 +31,7 @@ def edit(folder, change):
     path.write_text(json.dumps(content))
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", EXACT_RUNTIMES)
 def test_a_bundle_is_read_as_it_was_written(folder, runtime):
     assert read_bundle(folder, runtime) == BUNDLE
 
@@ -65,7 +65,7 @@ def test_a_runtime_needs_only_its_own_files(folder):
 
 @pytest.mark.parametrize("name", FILES)
 def test_one_changed_byte_is_found(folder, name):
-    runtime = next((runtime for runtime, names in MODEL_FILES.items() if name in names), "onnx")
+    runtime = next((found for found, runtime in RUNTIMES.items() if name in runtime.files), "onnx")
     content = bytearray((folder / name).read_bytes())
     content[len(content) // 2] ^= 1
     (folder / name).write_bytes(content)
@@ -108,7 +108,7 @@ def test_a_runtime_without_a_network_is_named_with_what_to_do(folder):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c.update(format_version=1), "bundle of format 1, this Lacuna reads 3"),
+        (lambda c: c.update(format_version=1), "bundle of format 1, this Lacuna reads 4"),
         (lambda c: c.pop("format_version"), "damaged, no format_version"),
         (lambda c: c.pop("targets"), "damaged, KeyError: 'targets'"),
         (lambda c: c.update(targets="red"), "damaged"),
@@ -137,6 +137,17 @@ def test_a_description_that_makes_no_sense_ends_in_one_line(folder, change, mess
         read_bundle(folder, "openvino")
     assert "\n" not in str(caught.value)
     assert str(folder) in str(caught.value)
+
+
+def test_a_bundle_of_the_format_before_says_what_to_do(folder):
+    edit(folder, lambda content: content.update(format_version=3))
+    for read in (lambda: read_bundle(folder, "onnx"), lambda: check_files(folder), lambda: read_predictions(folder)):
+        with pytest.raises(LacunaError) as caught:
+            read()
+        assert str(caught.value) == (
+            f"{folder}/bundle.json: bundle of format 3, this Lacuna reads 4; "
+            "make it again by `dvc repro bundle` in its project, or use the version of Lacuna that made it"
+        )
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000])

@@ -71,7 +71,7 @@ def test_a_model_that_is_certain_leaves_the_logits_finite():
 def test_it_predicts_the_mean_of_its_members(members, tmp_path):
     out = tmp_path / "ensemble"
     build(members, out)
-    (prediction,) = Predictor(out).predict([np.full((SIZE, SIZE, 3), (255, 0, 51), np.uint8)])
+    (prediction,) = Predictor.load(out).predict([np.full((SIZE, SIZE, 3), (255, 0, 51), np.uint8)])
     bundle = read_bundle(out, "openvino")
     assert [member.folder for member in bundle.members] == ["1", "2"]
     alone = np.array([[0, 0.2, 1]], np.float32)  # both members have the tiny network
@@ -97,7 +97,7 @@ def test_members_of_different_image_sizes_each_get_their_own(members, tmp_path):
     edit(members[1], lambda content: content["networks"][0]["input"].update(image_size=2 * SIZE))
 
     build(members, tmp_path / "ensemble")
-    predictor = Predictor(tmp_path / "ensemble")
+    predictor = Predictor.load(tmp_path / "ensemble")
     assert [member.input.image_size for member in predictor.bundle.members] == [SIZE, 2 * SIZE]
     assert all(one.error is None for one in predictor.predict([np.zeros((9, 9, 3), np.uint8)] * 3))
 

@@ -16,14 +16,14 @@ from lacuna.errors import LacunaError
 from lacuna.export.build_ensemble import build_ensemble
 from lacuna.export.ood_fit import conformal_threshold, fit_detector, lack_of_groups
 from lacuna.inference.bundle import read_bundle
-from lacuna.inference.ood import Alarms, OutlierDetector
+from lacuna.inference.ood import FalseAlarms, OodDetector
 from lacuna.inference.predictor import Predictor
 from lacuna.io.atomic import save_arrays
 from lacuna.stats.intervals import share_interval
 from tests.ood_bundle import familiar_pictures, write_ood_bundle
 from tests.tiny_bundle import SIZE, write_tiny_bundle
 
-ALARMS = Alarms(0.01, 0.01, 99, 1, 100, 0.0, 0.05)
+ALARMS = FalseAlarms(0.01, 0.01, 99, 1, 100, 0.0, 0.05)
 
 
 def cloud(n: int, seed: int) -> np.ndarray:
@@ -35,7 +35,7 @@ def cloud(n: int, seed: int) -> np.ndarray:
 
 def test_the_distance_counts_standard_deviations_along_the_axes_and_outside_of_them() -> None:
     # (0, 5) has the direction (0, 1): 1 from the mean along the only axis, 1 in the direction that has none.
-    detector = OutlierDetector(np.array([1.0, 0.0]), np.array([[0.0], [1.0]]), np.array([0.1]), 0.5, 3.0, ALARMS)
+    detector = OodDetector(np.array([1.0, 0.0]), np.array([[0.0], [1.0]]), np.array([0.1]), 0.5, 3.0, ALARMS)
     np.testing.assert_allclose(detector.distance(np.array([[0.0, 5.0], [2.0, 0.0]])), [(10**2 + 2**2) ** 0.5, 0])
     np.testing.assert_allclose(detector.coordinates(np.array([[0.0, 5.0]])), [[10.0]])
 
@@ -60,7 +60,7 @@ def test_as_many_new_images_are_called_unfamiliar_as_was_promised() -> None:
     for seed in range(300):
         training, validation, new = cloud(60, seed), cloud(49, 1000 + seed), cloud(100, 2000 + seed)
         detector = fit_detector(training, validation, new[:0], 0.06)
-        assert detector.alarms.promised == pytest.approx(0.06)
+        assert detector.false_alarms.promised == pytest.approx(0.06)
         rates.append((detector.distance(new) > detector.threshold).mean())
     assert np.mean(rates) == pytest.approx(0.06, abs=4 * np.std(rates) / len(rates) ** 0.5)
 
@@ -77,7 +77,7 @@ def test_a_small_validation_part_promises_what_it_can_and_says_so() -> None:
 def test_false_alarms_are_counted_on_test_with_an_exact_interval() -> None:
     training, validation, test = cloud(100, 0), cloud(99, 1), cloud(40, 2)
     test[:3, :10] *= -3
-    alarms = fit_detector(training, validation, test, 0.01).alarms
+    alarms = fit_detector(training, validation, test, 0.01).false_alarms
     assert (alarms.n_alarms, alarms.n_test, alarms.n_validation) == (3, 40, 99)
     assert alarms.measured == 3 / 40
     assert binom.sf(2, 40, alarms.low) == pytest.approx(0.025)
@@ -104,8 +104,8 @@ def written(tmp_path: Path) -> Path:
 
 
 def test_what_is_read_is_what_was_written(written: Path) -> None:
-    fitted, read = fit_detector(cloud(100, 0), cloud(99, 1), cloud(50, 2), 0.01), OutlierDetector.load(written)
-    assert (read.threshold, read.alarms) == (fitted.threshold, fitted.alarms)
+    fitted, read = fit_detector(cloud(100, 0), cloud(99, 1), cloud(50, 2), 0.01), OodDetector.load(written)
+    assert (read.threshold, read.false_alarms) == (fitted.threshold, fitted.false_alarms)
     np.testing.assert_array_equal(read.distance(cloud(30, 3)), fitted.distance(cloud(30, 3)))
 
 
@@ -124,21 +124,21 @@ def test_impossible_statistics_are_refused(written: Path, changes: dict[str, np.
         arrays = dict(content)
     save_arrays(written, {**arrays, **changes})
     with pytest.raises(LacunaError, match=message):
-        OutlierDetector.load(written)
+        OodDetector.load(written)
 
 
 def test_a_file_without_an_array_and_a_cut_one_are_refused(written: Path) -> None:
     content = written.read_bytes()
     written.write_bytes(content[: len(content) // 2])
     with pytest.raises(LacunaError, match="not a whole file of arrays"):
-        OutlierDetector.load(written)
+        OodDetector.load(written)
     save_arrays(written, {"format_version": np.array(1)})
     with pytest.raises(LacunaError, match="damaged, KeyError"):
-        OutlierDetector.load(written)
+        OodDetector.load(written)
 
 
 def test_a_prediction_says_whether_the_image_is_unlike_the_training_images(tmp_path: Path) -> None:
-    predictor = Predictor(write_ood_bundle(tmp_path / "bundle"))
+    predictor = Predictor.load(write_ood_bundle(tmp_path / "bundle"))
     blue = np.zeros((SIZE, SIZE, 3), np.uint8)
     blue[..., 2] = 250
     like, unlike = predictor.predict([familiar_pictures(1, 99)[0], blue])
@@ -147,7 +147,7 @@ def test_a_prediction_says_whether_the_image_is_unlike_the_training_images(tmp_p
 
 
 def test_a_bundle_of_before_says_nothing_of_it(tmp_path: Path) -> None:
-    (prediction,) = Predictor(write_tiny_bundle(tmp_path / "bundle")).predict([np.zeros((4, 4, 3), np.uint8)])
+    (prediction,) = Predictor.load(write_tiny_bundle(tmp_path / "bundle")).predict([np.zeros((4, 4, 3), np.uint8)])
     assert prediction.unfamiliar is None
     assert "unfamiliar" not in prediction.to_json()
 
@@ -175,9 +175,9 @@ def test_an_ensemble_knows_what_is_familiar_to_its_first_member(tmp_path: Path, 
     first = write_ood_bundle(tmp_path / "a", false_alarms=0.02)
     second = write_ood_bundle(tmp_path / "b", false_alarms=0.1)
     build_ensemble([first, second], tmp_path / "ensemble", params.calibrate, evaluate)
-    predictor = Predictor(tmp_path / "ensemble")
+    predictor = Predictor.load(tmp_path / "ensemble")
     assert predictor.detector is not None
-    assert predictor.detector.alarms.asked == 0.02
+    assert predictor.detector.false_alarms.asked == 0.02
     (prediction,) = predictor.predict([familiar_pictures(1, 99)[0]])
     assert prediction.unfamiliar is False
 

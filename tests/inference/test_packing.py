@@ -12,7 +12,7 @@ from lacuna.cli import main
 from lacuna.errors import LacunaError
 from lacuna.inference import packing
 from lacuna.inference.bundle import bundle_files
-from lacuna.inference.packing import pack, unpack
+from lacuna.inference.packing import pack_bundle, unpack_bundle
 from lacuna.inference.predictor import Predictor
 from tests.tiny_bundle import write_tiny_bundle
 
@@ -25,7 +25,7 @@ def original(tmp_path_factory):
 @pytest.fixture(scope="module")
 def archive(original, tmp_path_factory):
     path = tmp_path_factory.mktemp("packed") / "bundle.zip"
-    pack(original, path)
+    pack_bundle(original, path)
     return path
 
 
@@ -56,7 +56,7 @@ def refused(archive: Path, tmp_path: Path) -> str:
     place = tmp_path / "place"
     place.mkdir()
     with pytest.raises(LacunaError) as caught:
-        unpack(archive, place / "bundle")
+        unpack_bundle(archive, place / "bundle")
     assert list(place.iterdir()) == []
     said = str(caught.value)
     assert said.startswith(f"{archive}: ")
@@ -69,9 +69,9 @@ def test_every_file_of_a_bundle_is_one_that_bundle_files_names(original):
 
 
 def test_a_bundle_comes_back_as_it_was_and_predicts(original, archive, tmp_path):
-    unpack(archive, tmp_path / "deep" / "bundle")
+    unpack_bundle(archive, tmp_path / "deep" / "bundle")
     assert contents(tmp_path / "deep" / "bundle") == contents(original)
-    (red,) = Predictor(tmp_path / "deep" / "bundle").predict([b"P6 1 1 255\n\xff\x00\x00"])
+    (red,) = Predictor.load(tmp_path / "deep" / "bundle").predict([b"P6 1 1 255\n\xff\x00\x00"])
     assert red.targets["red"].decision == "present"
 
 
@@ -79,7 +79,7 @@ def test_the_same_bundle_gives_the_same_bytes_whenever_and_wherever_it_is_packed
     for path in folder.iterdir():
         os.utime(path, (1_700_000_000, 1_700_000_000))
         path.chmod(0o600)
-    pack(folder, tmp_path / "again.zip")
+    pack_bundle(folder, tmp_path / "again.zip")
     assert (tmp_path / "again.zip").read_bytes() == archive.read_bytes()
 
 
@@ -95,15 +95,15 @@ def test_an_ensemble_is_packed_with_its_members(original, tmp_path):
     for name in content["predictions"]:
         shutil.copy(original / name, ensemble)
     (ensemble / "bundle.json").write_text(json.dumps(content))
-    pack(ensemble, tmp_path / "ensemble.zip")
-    unpack(tmp_path / "ensemble.zip", tmp_path / "again")
+    pack_bundle(ensemble, tmp_path / "ensemble.zip")
+    unpack_bundle(tmp_path / "ensemble.zip", tmp_path / "again")
     assert contents(tmp_path / "again") == contents(ensemble)
     assert "2/model.onnx" in contents(tmp_path / "again")
 
 
 def test_what_is_no_part_of_the_bundle_stays_behind(folder, archive, tmp_path):
     (folder / "secrets.txt").write_text("mine")
-    pack(folder, tmp_path / "again.zip")
+    pack_bundle(folder, tmp_path / "again.zip")
     assert (tmp_path / "again.zip").read_bytes() == archive.read_bytes()
 
 
@@ -111,7 +111,7 @@ def test_what_is_no_part_of_the_bundle_stays_behind(folder, archive, tmp_path):
 def test_a_damaged_bundle_is_not_packed(folder, tmp_path, name):
     (folder / name).write_bytes((folder / name).read_bytes()[:-1] + b"\x01")
     with pytest.raises(LacunaError, match=f"{name}: not the file that bundle.json was written for"):
-        pack(folder, tmp_path / "bundle.zip")
+        pack_bundle(folder, tmp_path / "bundle.zip")
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 
@@ -229,24 +229,34 @@ def test_only_a_bundle_is_replaced(original, archive, tmp_path):
     home.mkdir()
     (home / "thesis.txt").write_text("mine")
     with pytest.raises(LacunaError, match="holds other files than a bundle's"):
-        unpack(archive, home)
+        unpack_bundle(archive, home)
     assert contents(home) == {"thesis.txt": b"mine"}
     old = shutil.copytree(original, tmp_path / "old")
     (old / "model.bin").write_bytes(b"an old one")
-    unpack(archive, old)
+    unpack_bundle(archive, old)
     assert contents(old) == contents(original)
     (old / "thesis.txt").write_text("mine")
     with pytest.raises(LacunaError, match="holds other files than a bundle's"):
-        unpack(archive, old)
+        unpack_bundle(archive, old)
     with pytest.raises(LacunaError, match="expected a folder"):
-        unpack(archive, old / "thesis.txt")
+        unpack_bundle(archive, old / "thesis.txt")
+
+
+def test_a_bundle_of_another_format_is_not_replaced_and_the_error_says_what_to_do(original, archive, tmp_path):
+    old = shutil.copytree(original, tmp_path / "old")
+    description = (old / "bundle.json").read_text().replace('"format_version": 4', '"format_version": 3')
+    (old / "bundle.json").write_text(description)
+    with pytest.raises(LacunaError, match=r"old: delete it or name another folder, .*bundle of format 3") as caught:
+        unpack_bundle(archive, old)
+    assert "\n" not in str(caught.value)
+    assert (old / "bundle.json").read_text() == description
 
 
 def test_a_refused_archive_leaves_the_bundle_that_is_there(original, archive, tmp_path):
     there = shutil.copytree(original, tmp_path / "bundle")
     evil = write_zip(tmp_path / "evil.zip", {**members(archive), "test.npz": b"other"}.items())
     with pytest.raises(LacunaError):
-        unpack(evil, there)
+        unpack_bundle(evil, there)
     assert contents(there) == contents(original)
 
 

@@ -8,8 +8,8 @@ from PIL import Image
 
 from lacuna.errors import LacunaError
 from lacuna.inference import predictor as predictor_module
-from lacuna.inference.load import RUNTIMES
 from lacuna.inference.predictor import Predictor
+from lacuna.inference.runtimes import EXACT_RUNTIMES
 from tests.tiny_bundle import SIZE, TIED_CALIBRATION, TIED_PICK, TIED_TARGETS, write_tiny_bundle
 
 
@@ -18,9 +18,9 @@ def folder(tmp_path_factory):
     return write_tiny_bundle(tmp_path_factory.mktemp("predictor") / "bundle")
 
 
-@pytest.fixture(scope="module", params=RUNTIMES)
+@pytest.fixture(scope="module", params=EXACT_RUNTIMES)
 def predictor(request, folder):
-    return Predictor(folder, request.param)
+    return Predictor.load(folder, request.param)
 
 
 def picture(red: int, green: int, blue: int, height: int = SIZE, width: int = SIZE):
@@ -117,7 +117,7 @@ def test_pixels_of_another_kind_are_the_callers_mistake(predictor):
 
 def test_both_runtimes_agree(folder):
     images = [np.random.default_rng(seed).integers(0, 256, (40, 30, 3), dtype=np.uint8) for seed in range(5)]
-    by_openvino, by_onnx = (Predictor(folder, runtime).predict(images) for runtime in RUNTIMES)
+    by_openvino, by_onnx = (Predictor.load(folder, runtime).predict(images) for runtime in EXACT_RUNTIMES)
     for one, other in zip(by_openvino, by_onnx, strict=True):
         for name in one.targets:
             assert one.targets[name].probabilities == pytest.approx(other.targets[name].probabilities, abs=1e-5)
@@ -136,7 +136,7 @@ def test_json_holds_the_reason_or_every_probability(predictor):
     assert set(good["targets"]["colour"]) == {"kind", "decision", "probabilities"}
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", EXACT_RUNTIMES)
 def test_a_network_that_no_runtime_reads_or_that_does_not_fit_is_refused_at_once(runtime, tmp_path):
     import hashlib
     import json
@@ -149,7 +149,7 @@ def test_a_network_that_no_runtime_reads_or_that_does_not_fit_is_refused_at_once
     content["networks"][0]["input"]["image_size"] = 64
     path.write_text(json.dumps(content))
     with pytest.raises(LacunaError, match=f"{runtime} cannot run this network"):
-        Predictor(folder, runtime)
+        Predictor.load(folder, runtime)
 
     content = json.loads(whole)
     file = {"openvino": "model.xml", "onnx": "model.onnx"}[runtime]
@@ -157,7 +157,7 @@ def test_a_network_that_no_runtime_reads_or_that_does_not_fit_is_refused_at_once
     content["networks"][0]["files"][file] = hashlib.sha256(b"damaged").hexdigest()
     path.write_text(json.dumps(content))
     with pytest.raises(LacunaError, match=f"{runtime} cannot run this network") as caught:
-        Predictor(folder, runtime)
+        Predictor.load(folder, runtime)
     assert "\n" not in str(caught.value)
 
 
@@ -170,11 +170,11 @@ def test_a_network_of_other_targets_is_refused(tmp_path):
     content["targets"] = content["targets"][:1]
     path.write_text(json.dumps(content))
     with pytest.raises(LacunaError, match="expected a network of 2 logits, received shape"):
-        Predictor(folder)
+        Predictor.load(folder)
 
 
 def test_tied_targets_are_decided_together_and_keep_their_probabilities(tmp_path):
-    predictor = Predictor(write_tiny_bundle(tmp_path / "tied", TIED_TARGETS, TIED_CALIBRATION, TIED_PICK))
+    predictor = Predictor.load(write_tiny_bundle(tmp_path / "tied", TIED_TARGETS, TIED_CALIBRATION, TIED_PICK))
     # green 0.8 and blue 0.4, leaf 0 and sky 0.8: alone it would be green and sky
     tied, alone = predictor.predict([picture(0, 204, 102), picture(255, 204, 102)])
     colour, shade = tied.targets["colour"], tied.targets["shade"]
@@ -203,10 +203,10 @@ def test_many_threads_each_get_the_answer_to_their_own_image(predictor):
 
     reds = [5 * step for step in range(50)]
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda red: predictor.answer([predictor.decode(picture(red, 0, 0))])[0], reds))
+        answers = list(pool.map(lambda red: predictor.predict_decoded([predictor.decode(picture(red, 0, 0))])[0], reds))
     for red, answer in zip(reds, answers, strict=True):
         assert answer.targets["red"].probability == pytest.approx(sigmoid(2 * red / 255 - 1), abs=1e-5)
-    assert predictor.answer([]) == []
+    assert predictor.predict_decoded([]) == []
 
 
 def test_a_heat_map_shows_what_each_place_adds_to_the_score(predictor):
@@ -251,7 +251,7 @@ def test_a_promise_leaves_doubtful_images_unanswered(tmp_path):
     folder = write_tiny_bundle(
         tmp_path / "bundle", test=Predictions(logits, labels, np.arange(400).astype(str), np.arange(400))
     )
-    predictor = Predictor(folder, min_precision=0.98)
+    predictor = Predictor.load(folder, min_precision=0.98)
     assert predictor.promises["colour"].needed == 0
     assert predictor.promises["red"].needed == 149  # 0.98 ** 149 < 0.05, the doubt shared by absent and present
     clear, doubtful = predictor.predict([picture(0, 0, 255), picture(0, 128, 130)])
@@ -259,6 +259,6 @@ def test_a_promise_leaves_doubtful_images_unanswered(tmp_path):
     assert doubtful.targets["colour"].unsure is True
     assert clear.targets["red"].unsure is True
     assert clear.to_json()["targets"]["colour"]["unsure"] is False
-    assert Predictor(folder).predict([picture(0, 0, 255)])[0].targets["colour"].unsure is None
+    assert Predictor.load(folder).predict([picture(0, 0, 255)])[0].targets["colour"].unsure is None
     with pytest.raises(LacunaError, match="min_precision: expected a number between 0 and 1, received 95"):
-        Predictor(folder, min_precision=95)
+        Predictor.load(folder, min_precision=95)

@@ -12,19 +12,24 @@ from scipy.stats import binom
 from lacuna.cli import main
 from lacuna.core.groups import design_effect, independent_sample
 from lacuna.core.targets import Target, Targets
-from lacuna.core.working_image import Origin, measure_light
-from lacuna.inference.drift_reference import NUMBERS, WORDS, Properties
-from lacuna.inference.ood import Alarms
-from lacuna.monitoring.compare import (
+from lacuna.inference.drift_reference import CATEGORICAL, NUMERIC, Properties
+from lacuna.inference.ood import FalseAlarms
+from lacuna.monitoring.drift import (
     ALPHA,
-    Comparison,
+    DriftComparison,
     compare_decisions,
     compare_features,
     compare_properties,
     correct,
 )
-from lacuna.monitoring.report import table
-from lacuna.monitoring.two_sample import Difference, compare_coordinates, compare_numbers, compare_shares, compare_words
+from lacuna.monitoring.report import drift_table
+from lacuna.monitoring.two_sample import (
+    TwoSampleResult,
+    compare_categories,
+    compare_coordinates,
+    compare_numbers,
+    compare_shares,
+)
 from tests.ood_bundle import Pixels, familiar_pictures, write_ood_bundle
 from tests.tiny_bundle import SIZE, write_tiny_bundle
 
@@ -42,8 +47,8 @@ class Population:
             [generator.choice(6, n, p=[0.4, 0.3, 0.2, 0.06, 0.03, 0.01]), generator.random(n) < 0.2], axis=1
         ).astype(np.int16)
         self.properties = Properties(
-            {name: generator.choice(["PNG", "JPEG", "GIF"], n, p=[0.8, 0.19, 0.01]) for name in WORDS},
-            {name: generator.lognormal(3, 1, n).astype(np.float32) for name in NUMBERS},
+            {name: generator.choice(["PNG", "JPEG", "GIF"], n, p=[0.8, 0.19, 0.01]) for name in CATEGORICAL},
+            {name: generator.lognormal(3, 1, n).astype(np.float32) for name in NUMERIC},
         )
 
     def take(self, rows: np.ndarray) -> "Population":
@@ -51,18 +56,18 @@ class Population:
         taken.coordinates, taken.unfamiliar = self.coordinates[rows], self.unfamiliar[rows]
         taken.decisions = self.decisions[rows]
         taken.properties = Properties(
-            {name: values[rows] for name, values in self.properties.words.items()},
-            {name: values[rows] for name, values in self.properties.numbers.items()},
+            {name: values[rows] for name, values in self.properties.categorical.items()},
+            {name: values[rows] for name, values in self.properties.numeric.items()},
         )
         return taken
 
 
 def compare(
     before: Population, now: Population, group: np.ndarray | None = None, independent: np.ndarray | None = None
-) -> list[Comparison]:
+) -> list[DriftComparison]:
     rows = np.arange(len(before.unfamiliar)) if independent is None else independent
     crowding = 1.0 if group is None else design_effect(group)
-    alarms = Alarms(0.01, 0.01, 99, int(before.unfamiliar[rows].sum()), len(rows), 0, 1)
+    alarms = FalseAlarms(0.01, 0.01, 99, int(before.unfamiliar[rows].sum()), len(rows), 0, 1)
     return correct(
         [
             *compare_features(alarms, before.coordinates[rows], now.unfamiliar, now.coordinates, crowding),
@@ -72,7 +77,7 @@ def compare(
     )
 
 
-def count_false_alarms(draw: Callable[[np.random.Generator], list[Comparison]]) -> int:
+def count_false_alarms(draw: Callable[[np.random.Generator], list[DriftComparison]]) -> int:
     """In how many of SEEDS anything is significant, without the help of the smallest effect that counts."""
     return sum(any(one.p <= ALPHA for one in draw(np.random.default_rng(seed))) for seed in range(SEEDS))
 
@@ -81,7 +86,7 @@ MOST_FALSE_ALARMS = binom.ppf(0.999, SEEDS, ALPHA)
 
 
 def test_half_of_validation_has_not_drifted() -> None:
-    def draw(generator: np.random.Generator) -> list[Comparison]:
+    def draw(generator: np.random.Generator) -> list[DriftComparison]:
         before = Population(160, generator)
         return compare(before, before.take(generator.permutation(160)[:80]))
 
@@ -101,7 +106,7 @@ def test_images_that_come_in_copies_are_no_drift_either() -> None:
         group = np.repeat(np.arange(n), copies)
         return alone.take(group), group
 
-    def draw(generator: np.random.Generator) -> list[Comparison]:
+    def draw(generator: np.random.Generator) -> list[DriftComparison]:
         (before, group), (now, _) = copied(160, generator), copied(60, generator)
         return compare(before, now, group, independent_sample(group, generator))
 
@@ -134,7 +139,7 @@ def test_the_effects_are_those_worked_out_by_hand() -> None:
     assert compare_shares(50, 100, 0, 40).effect == pytest.approx(np.pi / 2)
     assert compare_numbers(np.arange(10.0), np.arange(5.0, 15)).effect == pytest.approx(0.5)
     before, now = np.array(["JPEG"] * 8 + ["PNG"] * 2), np.array(["JPEG"] * 5 + ["GIF"] * 5)
-    assert compare_words(before, now, 0).effect == pytest.approx(0.5)
+    assert compare_categories(before, now, 0).effect == pytest.approx(0.5)
 
 
 def test_fewer_unfamiliar_images_are_no_drift() -> None:
@@ -144,7 +149,7 @@ def test_fewer_unfamiliar_images_are_no_drift() -> None:
 
 def test_a_word_never_seen_counts_though_none_were_expected() -> None:
     before, now = np.array(["JPEG"] * 2000), np.array(["JPEG"] * 15 + ["WEBP"] * 5)
-    found = compare_words(before, now, 0)
+    found = compare_categories(before, now, 0)
     assert found.p == 1e-4
     assert found.large_enough
 
@@ -156,29 +161,16 @@ def test_with_a_hundred_thousand_images_a_trifle_is_significant_but_no_drift() -
     for found in (number, share):
         assert found.p < 1e-6
         assert not found.large_enough
-        assert not Comparison("properties", "width", None, 0, 0, 0, 0, found, found.p).drifted
+        assert not DriftComparison("properties", "width", None, 0, 0, 0, 0, found, found.p).drifted
 
 
 def test_p_is_corrected_within_each_family_and_for_the_three_of_them() -> None:
-    def one(family: str, p: float) -> Comparison:
-        return Comparison(family, "x", None, 0, 0, 0, 0, Difference("h", 1.0, p))  # type: ignore[arg-type]
+    def one(family: str, p: float) -> DriftComparison:
+        return DriftComparison(family, "x", None, 0, 0, 0, 0, TwoSampleResult("h", 1.0, p))  # type: ignore[arg-type]
 
     corrected = correct([one("properties", 0.001), one("properties", 0.01), one("features", 0.002)])
     assert [round(one.p, 6) for one in corrected] == [0.006, 0.006, 0.03]
     assert [one.drifted for one in corrected] == [True, True, False]
-
-
-def test_light_is_measured_without_the_padding() -> None:
-    picture = np.full((8, 8, 3), 255, np.uint8)
-    picture[2:6] = [60, 30, 0]
-    assert measure_light(picture, 8, 4, "pad") == (30, 0, 60)
-    assert measure_light(picture, 8, 4, "stretch") == (142.5, 112.5, 30)
-
-
-def test_properties_are_named_as_they_are() -> None:
-    properties = Properties.of([Origin("GIF", "P", 7, 5, 90)], [(10.0, 20.0, 30.0)])
-    assert {name: values.tolist() for name, values in properties.words.items()} == {"format": ["GIF"], "mode": ["P"]}
-    assert [values.tolist() for values in properties.numbers.values()] == [[7], [5], [90], [10], [20], [30]]
 
 
 @pytest.fixture(scope="module")
@@ -265,7 +257,7 @@ def test_a_target_of_many_classes_keeps_its_lines_few_but_hides_no_drift() -> No
     generator = np.random.default_rng(0)
     before, now = generator.integers(0, 40, (1000, 1)), generator.integers(0, 40, (1000, 1))
     now[:200] = 7
-    lines = table(correct(list(compare_decisions(targets, before, now, 1)))).splitlines()
+    lines = drift_table(correct(list(compare_decisions(targets, before, now, 1)))).splitlines()
     assert sum(line.startswith("  kind class") for line in lines) == 6
     assert [line.split()[2] for line in lines if line.endswith("  drifted")] == ["7"]
     assert "  34 more classes: no drift shown" in lines

@@ -24,14 +24,14 @@ class HeldPredictor(Predictor):
         self.reached, self.let_go = threading.Event(), threading.Event()
         return self
 
-    def answer(self, decoded):
+    def predict_decoded(self, decoded):
         self.reached.set()
         self.let_go.wait(30)
-        return super().answer(decoded)
+        return super().predict_decoded(decoded)
 
 
 def run(scenario, settings, folder):
-    held = HeldPredictor(folder).hold()
+    held = HeldPredictor.load(folder).hold()
     metrics = Metrics()
 
     async def all_of_it():

@@ -49,7 +49,7 @@ def test_the_bundle_predicts_wherever_it_is_moved(finished, tmp_path, monkeypatc
     for folder in ("data", "models", "metrics", "params.yaml"):
         path = tmp_path / folder
         path.unlink() if path.is_file() else shutil.rmtree(path)
-    (prediction,) = Predictor(Path(elsewhere)).predict([b"P6 1 1 255\n\xff\x00\x00"])
+    (prediction,) = Predictor.load(Path(elsewhere)).predict([b"P6 1 1 255\n\xff\x00\x00"])
     assert prediction.targets["red"].detected
     assert prediction.unfamiliar
     assert "| red | 40 |" in Path(elsewhere, "README.md").read_text(encoding="utf-8")

@@ -59,7 +59,7 @@ def test_it_tells_like_images_from_others_by_the_exported_network_alone(exported
     assert len(reference.properties) == len(reference.group) == 340  # training and validation, test images left out
     assert np.unique(reference.group).size == 230
     bytes_of_test = set(range(1230, 1290))
-    assert not bytes_of_test & set(reference.properties.numbers["bytes"].tolist())
+    assert not bytes_of_test & set(reference.properties.numeric["bytes"].tolist())
     assert reference.coordinates.shape == (110, 3)
     assert "note:" not in capsys.readouterr().out
     with Image.open("plots/out_of_distribution.png") as picture:

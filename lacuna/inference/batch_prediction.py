@@ -1,4 +1,4 @@
-"""Predict what a command line names: text or JSON on standard output, or a file of predictions."""
+"""Predict the images that a command line names: as text or JSON on standard output, or into a file of predictions."""
 
 import json
 import sys
@@ -23,10 +23,10 @@ def predict_images(
     """Predict the images that the arguments name and return the exit code.
 
     1 when none could be read, or with `strict` when one could not. Unreadable images are named on standard error at the
-    end, below the figures of a file or of a promise.
+    end, after the summary of a file and, with a precision asked for, what share of the images each target decides.
     """
     total, started = count_images(arguments, column), time.monotonic()
-    unreadable, answered, n_images = [], Counter[str](), 0
+    unreadable, decided, n_images = [], Counter[str](), 0
     with _output(predictor, out, as_json) as write:
         predictions = predictor.stream(find_images(arguments, column))
         shown = progress(predictions, total=total, what="predict", unit="images") if out else predictions
@@ -35,16 +35,16 @@ def predict_images(
             n_images += 1
             if prediction.error is not None:
                 unreadable.append(f"{prediction.name}: {prediction.error}")
-            answered.update(name for name, target in prediction.targets.items() if target.unsure is False)
+            decided.update(name for name, target in prediction.targets.items() if target.unsure is False)
     if n_images == 0:
         raise LacunaError("no image was named on standard input")
     seconds, n_readable = time.monotonic() - started, n_images - len(unreadable)
     if out:
         print(f"{out}: {n_images:,} images in {seconds:.1f} s, {n_images / seconds:.0f} per second", file=sys.stderr)
     for name, promise in predictor.promises.items() if n_readable else ():
-        print(f"{name}: {promise.describe(answered[name], n_readable)}", file=sys.stderr)
+        print(f"{name}: {promise.describe(decided[name], n_readable)}", file=sys.stderr)
     if predictor.promises and n_readable:
-        share = answered.total() / (n_readable * len(predictor.promises))
+        share = decided.total() / (n_readable * len(predictor.promises))
         print(f"automation rate: {share:.0%} of the cells are decided, the others are unsure", file=sys.stderr)
     print_unreadable(unreadable)
     return 1 if unreadable and (strict or not n_readable) else 0
@@ -75,6 +75,7 @@ def format_prediction(prediction: Prediction) -> str:
 
 @contextmanager
 def _output(predictor: Predictor, out: Path | None, as_json: bool) -> Iterator[Write]:
+    """Yield a function that writes a prediction, in the form that was asked for."""
     if out is not None:
         with prediction_file(out, predictor.bundle.targets) as write:
             yield write

@@ -9,7 +9,7 @@ from PIL import Image
 
 from lacuna.cli import main
 from lacuna.core.predictions import Predictions
-from lacuna.inference import output_files as prediction_files
+from lacuna.inference import output_files
 from lacuna.inference.output_files import columns
 from tests.tiny_bundle import TARGETS, write_tiny_bundle
 
@@ -44,7 +44,7 @@ def read(path):
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_a_table_has_a_row_per_image_and_a_column_per_class(suffix, bundle, photos, capsys, monkeypatch):
-    monkeypatch.setattr(prediction_files, "ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(output_files, "ROWS_AT_ONCE", 3)
     out = photos / f"said{suffix}"
     assert predict(bundle, photos, "--out", out) == 0
     rows = read(out)
@@ -80,7 +80,7 @@ def test_only_strict_makes_an_unreadable_image_a_failure_but_nothing_readable_is
 
 
 def test_of_many_unreadable_images_the_first_are_named_and_the_others_counted(bundle, photos, capsys, monkeypatch):
-    monkeypatch.setattr(prediction_files, "MOST_NAMED", 2)
+    monkeypatch.setattr(output_files, "MOST_NAMED", 2)
     predict(bundle, photos / "0.png", *(photos / f"missing{number}.png" for number in range(5)))
     assert capsys.readouterr().err.splitlines()[-2:] == [
         f"error: {photos / 'missing1.png'}: no such file",
@@ -95,8 +95,8 @@ def test_another_suffix_is_refused_and_a_broken_off_run_leaves_nothing(bundle, p
     def fail(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lacuna.inference.predictor.Predictor.answer", fail)
-    for suffix in prediction_files.SUFFIXES:
+    monkeypatch.setattr("lacuna.inference.predictor.Predictor.predict_decoded", fail)
+    for suffix in output_files.WRITERS:
         assert predict(bundle, photos, "--out", photos / f"said{suffix}") == 130
     assert not [path for path in photos.iterdir() if path.suffix != ".png"]
 
@@ -136,11 +136,24 @@ def test_names_that_are_no_text_are_written_as_codes(bundle, tmp_path):
     folder = tmp_path / "odd"
     folder.mkdir()
     Image.new("RGB", (32, 32), "red").save(os.fsencode(folder / "b.png").replace(b"b.png", b"b\xe4r.png"))
-    for suffix in prediction_files.SUFFIXES:
+    for suffix in output_files.WRITERS:
         out = tmp_path / f"said{suffix}"
         assert predict(bundle, folder, "--out", out) == 0
     assert read(tmp_path / "said.csv")[0]["image"] == f"{folder}/b\\xe4r.png"
     assert read(tmp_path / "said.parquet")[0]["red"] == "present"
+
+
+def test_a_line_break_of_any_kind_in_a_name_stays_in_its_row(bundle, tmp_path):
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    names = ["a\rb.png", "c\nd.png", "e,f.png", 'g"h.png']
+    for name in names:
+        Image.new("RGB", (32, 32), "red").save(folder / name)
+    assert predict(bundle, folder, "--out", tmp_path / "said.csv") == 0
+    rows = read(tmp_path / "said.csv")
+    assert [row["image"] for row in rows] == [f"{folder}/{name}" for name in names]
+    assert [row["red"] for row in rows] == ["present"] * 4
+    assert b"\r\n" not in (tmp_path / "said.csv").read_bytes()
 
 
 def test_options_that_would_do_nothing_or_can_not_be_met_are_refused(bundle, photos, capsys):
@@ -165,7 +178,7 @@ def test_a_line_end_in_a_files_name_makes_no_second_row(bundle, tmp_path, odd, c
     folder.mkdir()
     Image.new("RGB", (32, 32), "red").save(folder / f"{odd}.png")
     (folder / f"{odd}.jpg").touch()
-    for suffix in prediction_files.SUFFIXES[:2]:
+    for suffix in (".csv", ".parquet"):
         assert predict(bundle, folder, "--out", tmp_path / f"said{suffix}") == 0
         rows = read(tmp_path / f"said{suffix}")
         assert [row["image"] for row in rows] == [str(folder / f"{odd}.jpg"), str(folder / f"{odd}.png")]
