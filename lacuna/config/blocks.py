@@ -9,6 +9,7 @@ from pydantic import Field, PlainValidator, field_validator, model_validator
 
 from lacuna.config.search_space import Range
 from lacuna.config.types import (
+    LABELLED_BY_PLACE,
     Block,
     CorrectionsPath,
     Count,
@@ -17,11 +18,14 @@ from lacuna.config.types import (
     OpenFraction,
     Positive,
     Rule,
+    Scheme,
     Seed,
+    Source,
     Words,
     layers_or_block,
 )
 from lacuna.core.targets import Kind, Target, Targets
+from lacuna.core.working_image import Resize
 
 
 class Sample(Block):
@@ -31,7 +35,7 @@ class Sample(Block):
 
 
 class Data(Block):
-    source: Literal["labels_txt", "table", "folders", "idx"]
+    source: Source
     path: Annotated[str, Field(min_length=1)]
     labels: Annotated[str, Field(min_length=1)]
     targets: dict[str, Kind]
@@ -45,7 +49,7 @@ class Data(Block):
     rare_classes: Literal["unknown", "other"]
     max_images: Annotated[int, Field(ge=0)]
     image_size: Annotated[int, Field(ge=8, le=1024)]
-    resize: Literal["stretch", "pad"]
+    resize: Resize
     max_pixels: Count
     max_rejected: Fraction
     duplicate_rms: Fraction
@@ -59,13 +63,13 @@ class Data(Block):
 
     @model_validator(mode="after")
     def _keys_fit_each_other(self) -> Self:
-        for one, other in (("unknown", "positive"), ("unknown", "negative"), ("positive", "negative")):
-            both = set(getattr(self, one)) & set(getattr(self, other))
+        for key, other in (("unknown", "positive"), ("unknown", "negative"), ("positive", "negative")):
+            both = set(getattr(self, key)) & set(getattr(self, other))
             if both:
-                raise ValueError(f"{', '.join(map(repr, sorted(both)))} must not stand in both {one} and {other}")
+                raise ValueError(f"{', '.join(map(repr, sorted(both)))} must not stand in both {key} and {other}")
         if self.source == "table" and not self.targets:
             raise ValueError("targets must name at least one column of the table")
-        if self.source in ("folders", "idx"):
+        if self.source in LABELLED_BY_PLACE:
             if self.labels != self.path:
                 raise ValueError(f"labels must be path again with source {self.source}, received {self.labels!r}")
             if self.targets and list(self.targets.values()) != ["categorical"]:
@@ -87,7 +91,7 @@ class Split(Block):
 
 
 class ClassWeights(Block):
-    scheme: Literal["balanced", "effective_number", "none"]
+    scheme: Scheme
     beta: OpenFraction
     max: Annotated[float, Field(ge=1)]
 
