@@ -10,6 +10,7 @@ from pydantic import Field, PlainValidator, field_validator, model_validator
 
 from lacuna.config.search_space import Range
 from lacuna.config.types import (
+    LABELLED_BY_PLACE,
     Block,
     CorrectionsPath,
     Count,
@@ -19,11 +20,14 @@ from lacuna.config.types import (
     OpenFraction,
     Positive,
     Rule,
+    Scheme,
     Seed,
+    Source,
     Words,
     layers_or_block,
 )
 from lacuna.core.targets import Kind, Target, Targets
+from lacuna.core.working_image import Resize
 
 WITHOUT_IMAGENET_WEIGHTS = ("small_cnn",)
 """The backbones that are trained from random weights alone."""
@@ -36,7 +40,7 @@ class Sample(Block):
 
 
 class Data(Block):
-    source: Literal["labels_txt", "table", "folders", "idx"]
+    source: Source
     path: Annotated[str, Field(min_length=1)]
     labels: Annotated[str, Field(min_length=1)]
     targets: dict[str, Kind]
@@ -50,7 +54,7 @@ class Data(Block):
     rare_classes: Literal["unknown", "other"]
     max_images: Annotated[int, Field(ge=0)]
     image_size: Annotated[int, Field(ge=8, le=1024)]
-    resize: Literal["stretch", "pad"]
+    resize: Resize
     max_pixels: Count
     max_rejected: Fraction
     duplicate_rms: Fraction
@@ -70,7 +74,7 @@ class Data(Block):
                 raise ValueError(f"{', '.join(map(repr, sorted(both)))} must not stand in both {first} and {second}")
         if self.source == "table" and not self.targets:
             raise ValueError("targets must name at least one column of the table")
-        if self.source in ("folders", "idx"):
+        if self.source in LABELLED_BY_PLACE:
             if self.labels != self.path:
                 raise ValueError(f"labels must be path again with source {self.source}, received {self.labels!r}")
             if self.targets and list(self.targets.values()) != ["categorical"]:
@@ -92,7 +96,7 @@ class Split(Block):
 
 
 class ClassWeights(Block):
-    scheme: Literal["balanced", "effective_number", "none"]
+    scheme: Scheme
     beta: OpenFraction
     max: Annotated[float, Field(ge=1)]
 

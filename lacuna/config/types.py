@@ -12,6 +12,10 @@ Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Words = Annotated[tuple[str, ...], Field(strict=False)]
+Source = Literal["labels_txt", "table", "folders", "idx"]
+LABELLED_BY_PLACE: tuple[Source, ...] = ("folders", "idx")
+"""The sources whose labels lie where the images do: data.labels is data.path again, and there is one target."""
+Scheme = Literal["balanced", "effective_number", "none"]
 Rule = Literal["expected_f1", "pr_argmax", "min_recall", "min_precision", "cost", "fixed"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"]
 

@@ -15,6 +15,9 @@ from lacuna.io.csv_files import write_csv
 Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "val", "test")
 
+SPLIT_WORDS: dict[str, Part] = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+"""What the parts are called in data sets that bring a split, in lower case: in a column or as names of folders."""
+
 
 @dataclass(frozen=True)
 class Manifest:

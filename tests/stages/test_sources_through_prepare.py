@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from lacuna.io.atomic import read_json
-from lacuna.io.csv_files import read_csv
+from lacuna.io.csv_files import read_csv, write_csv
 from tests.idx_files import idx_bytes, write_idx_folder
 
 
@@ -118,3 +118,26 @@ def test_a_spoiled_idx_file_ends_in_one_line_and_no_output(
     tiny_project({**IDX, **SMALL})
     assert "raw/train-images-idx3-ubyte: cut short after 62620 of the 62720 bytes" in one_line(run_stage("ingest"))
     assert list(Path("data").iterdir() if Path("data").exists() else []) == []
+
+
+def test_a_line_end_in_a_files_name_and_words_for_unknown_go_through_both_stages(
+    tiny_project: Any, tmp_path: Path, run_stage: Any
+) -> None:
+    (tmp_path / "raw").mkdir()
+    generator = np.random.default_rng(0)
+    names = ["a\rb", "c\nd", *map(str, range(2, 60))]
+    for name in names:
+        Image.fromarray(generator.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(tmp_path / "raw" / f"{name}.png")
+    words = ("circle", "square", "#N/A")
+    rows = [(f"{name}.png", words[place % 3]) for place, name in enumerate(names)]
+    write_csv(tmp_path / "labels.csv", ("file", "shape"), rows)
+    changes = {"data.path": "raw", "data.labels": "labels.csv", "data.targets": {"shape": "categorical"}}
+    tiny_project({**SMALL, **changes, "data.image_column": "file", "data.group_column": ""})
+
+    said = run_both(run_stage)
+    assert "60 of 60 images, 0 rejected" in said
+    assert "warning: shape: '#N/A' (20 images) read like \"unknown\" but count as classes" in said
+    assert "add the words to data.unknown" in said
+    labels = labels_by_image("shape")
+    assert labels == {name: word for name, word in rows}
+    assert [labels["a\rb.png"], labels["c\nd.png"]] == ["circle", "square"]

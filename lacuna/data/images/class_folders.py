@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from lacuna.core.manifest import SPLIT_WORDS
 from lacuna.errors import LacunaError
-
-SPLIT_FOLDERS = frozenset({"train", "val", "valid", "validation", "test"})
-"""Names of folders, in lower case, that are splits where all folders on top are named so."""
 
 
 class Place(NamedTuple):
@@ -19,8 +17,9 @@ class Place(NamedTuple):
 def find_places(images: Sequence[str]) -> list[Place]:
     """The place of each image, named by its path below the root with forward slashes.
 
-    The class is the first folder, the second where all first ones are named like splits. Raises LacunaError when
-    some, but not all, of the first folders are: which is meant cannot be known. A single one may be a class.
+    The class is the first folder, the second where all first ones are named like splits (SPLIT_WORDS, in any case).
+    Raises LacunaError when some, but not all, of the first folders are: which is meant cannot be known. A single one
+    may be a class.
 
     >>> find_places(["cat/1.png", "cat/old/2.png", "3.png"])
     [Place(split='', name='cat'), Place(split='', name='cat'), Place(split='', name='')]
@@ -29,7 +28,7 @@ def find_places(images: Sequence[str]) -> list[Place]:
     """
     folders = [image.split("/")[:-1] for image in images]
     top = {parts[0] for parts in folders if parts}
-    splits = {name for name in top if name.lower() in SPLIT_FOLDERS}
+    splits = {name for name in top if name.lower() in SPLIT_WORDS}
     if len(splits) > 1 and splits != top:
         others = ", ".join(sorted(top - splits)[:3])
         raise LacunaError(

@@ -1,10 +1,11 @@
 """How much each class counts in the loss."""
 
-from typing import Literal, TypedDict
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lacuna.config.types import Scheme
 from lacuna.core.targets import Targets
 
 
@@ -14,9 +15,6 @@ class TargetWeights(TypedDict):
     known_share: float
     counts: list[int]
     weights: list[float]
-
-
-Scheme = Literal["balanced", "effective_number", "none"]
 
 
 def weigh_targets(

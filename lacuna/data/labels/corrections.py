@@ -6,8 +6,6 @@ error, because then nobody knows what the person had in mind. Rows apply in orde
 header included.
 """
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -18,7 +16,7 @@ from lacuna.config.blocks import Data
 from lacuna.core.correction_table import COLUMNS, UNKNOWN_WORD
 from lacuna.core.targets import Target
 from lacuna.data.labels.encode import ABSENT_PRESENT, OTHER, Encoded, Joined, Words, encode
-from lacuna.data.labels.sources.label_file import LabelFile, read_text
+from lacuna.data.labels.sources.label_file import LabelFile, read_records, read_text
 from lacuna.errors import LacunaError
 
 
@@ -64,22 +62,21 @@ def encode_corrected(
 
 def read_corrections(path: Path) -> list[Correction]:
     """The rows that correct something. Raises LacunaError when the file is missing or lacks the columns."""
-    reader = csv.reader(io.StringIO(read_text(path, "data.corrections"), newline=""))
     found = []
-    try:
-        header = [name.strip() for name in next(reader)]
-        if tuple(header[: len(COLUMNS)]) != COLUMNS:
-            raise LacunaError(f"{path}:1: expected the columns {','.join(COLUMNS)} first, received {','.join(header)}")
-        for cells in reader:
-            if not any(cells) or cells[: len(COLUMNS)] == list(COLUMNS):
-                continue
-            if len(cells) < len(COLUMNS):
-                raise LacunaError(f"{path}:{reader.line_num}: {len(cells)} cells, expected {','.join(COLUMNS)}")
-            image, target, given, corrected = (cell.strip() for cell in cells[: len(COLUMNS)])
-            if corrected:
-                found.append(Correction(reader.line_num, image, target, given, corrected))
-    except csv.Error as error:
-        raise LacunaError(f"{path}:{reader.line_num}: not valid CSV: {error}") from None
+    for lines, cells, flaw in read_records(path, read_text(path, "data.corrections")):
+        line, n_columns = lines[0], len(COLUMNS)
+        if flaw:
+            raise LacunaError(f"{path}:{line}: {flaw}")
+        is_header = tuple(cell.strip() for cell in cells[:n_columns]) == COLUMNS
+        if line == 1 and not is_header:
+            raise LacunaError(f"{path}:1: expected the columns {','.join(COLUMNS)} first, received {','.join(cells)}")
+        if not any(cells) or is_header:
+            continue
+        if len(cells) < n_columns:
+            raise LacunaError(f"{path}:{line}: {len(cells)} cells, expected {','.join(COLUMNS)}")
+        image, target, given, corrected = (cell.strip() for cell in cells[:n_columns])
+        if corrected:
+            found.append(Correction(line, image, target, given, corrected))
     return found
 
 
@@ -94,28 +91,28 @@ def resolve(
     """
     targets = {target.name: target for target in encoded.targets}
     changed: dict[str, Words] = {name: {} for name in targets}
-    for one in corrections:
-        where = f"{path}:{one.line}"
-        if one.image not in rows:
-            raise LacunaError(f"{where}: {one.image!r} is no labelled image{_like(one.image, rows)}")
-        if one.target not in targets:
-            raise LacunaError(f"{where}: {one.target!r} is no target, expected one of {', '.join(targets)}")
-        target, row, rare = targets[one.target], rows[one.image], encoded.rare[one.target]
-        before = changed[one.target].get(row, encoded.words[one.target][row])
+    for correction in corrections:
+        where = f"{path}:{correction.line}"
+        if correction.image not in rows:
+            raise LacunaError(f"{where}: {correction.image!r} is no labelled image{_like(correction.image, rows)}")
+        if correction.target not in targets:
+            raise LacunaError(f"{where}: {correction.target!r} is no target, expected one of {', '.join(targets)}")
+        target, row, rare = targets[correction.target], rows[correction.image], encoded.rare[correction.target]
+        before = changed[correction.target].get(row, encoded.words[correction.target][row])
         seen = {_shown(before, rare, target), before or UNKNOWN_WORD}
-        if _class(one.given, target, data) not in {_class(word, target, data) for word in seen}:
+        if _class(correction.given, target, data) not in {_class(word, target, data) for word in seen}:
             raise LacunaError(
-                f"{where}: {one.target} of {one.image} is {_shown(before, rare, target)}, not {one.given} as the row "
-                "says: the label has changed since; correct the row or take it out"
+                f"{where}: {correction.target} of {correction.image} is {_shown(before, rare, target)}, not "
+                f"{correction.given} as the row says: the label has changed since; correct the row or take it out"
             )
-        word = _class(one.corrected, target, data)
+        word = _class(correction.corrected, target, data)
         classes = set(ABSENT_PRESENT if target.kind == "binary" else [*target.classes, *rare])
         if word is not None and word not in classes:
             raise LacunaError(
-                f"{where}: {one.corrected!r} is no class of {one.target}{_like(one.corrected, classes)}; "
-                f"{UNKNOWN_WORD} makes the label unknown"
+                f"{where}: {correction.corrected!r} is no class of {correction.target}"
+                f"{_like(correction.corrected, classes)}; {UNKNOWN_WORD} makes the label unknown"
             )
-        changed[one.target][row] = word
+        changed[correction.target][row] = word
     counts = {
         name: sum(word != encoded.words[name][row] for row, word in cells.items()) for name, cells in changed.items()
     }

@@ -11,9 +11,10 @@ from scipy.cluster.hierarchy import DisjointSet
 
 from lacuna.config.blocks import Data
 from lacuna.core.groups import smallest_members
+from lacuna.core.manifest import PARTS, SPLIT_WORDS
 from lacuna.core.targets import UNKNOWN, Target, Targets
 from lacuna.data.labels.sources import Dropped, LabelFile, Row
-from lacuna.data.labels.split import NOT_GIVEN, TEST, TRAIN, VAL
+from lacuna.data.labels.split import NOT_GIVEN
 from lacuna.errors import LacunaError
 
 FEWEST_IMAGES = 10
@@ -22,9 +23,6 @@ ABSENT_PRESENT = ("absent", "present")
 
 OTHER = "other"
 """The class that rare classes join where `data.rare_classes` says so."""
-
-GIVEN_PARTS = {"train": TRAIN, "val": VAL, "valid": VAL, "validation": VAL, "test": TEST}
-
 
 Words = dict[int, str | None]
 
@@ -100,7 +98,7 @@ def join(
         raise LacunaError(
             f"{label_file.path}: {len(dropped)} of {n_wanted} rows have no usable image, more than "
             f"data.max_rejected = {max_dropped:g} allows; the first: "
-            + "; ".join(f"{one.image} ({one.reason})" for one in dropped[:3])
+            + "; ".join(f"{row.image} ({row.reason})" for row in dropped[:3])
         )
     if len(rows) < FEWEST_IMAGES:
         raise LacunaError(
@@ -218,11 +216,12 @@ def given_parts(label_file: LabelFile, joined: Joined, data: Data) -> NDArray[np
         for row in label_rows:
             if row.split in unknown:
                 continue
-            part = GIVEN_PARTS.get(row.split.lower())
-            if part is None:
+            word = SPLIT_WORDS.get(row.split.lower())
+            if word is None:
                 raise LacunaError(
                     f"{label_file.path}:{row.line}: {row.split!r} names no split, expected train, val or test"
                 )
+            part = PARTS.index(word)
             if parts[position] not in (NOT_GIVEN, part):
                 raise LacunaError(f"{label_file.path}:{row.line}: image {row.image!r} stands in another split above")
             parts[position] = part

@@ -10,6 +10,7 @@ from lacuna.config.blocks import Data
 from lacuna.core.manifest import PARTS, Manifest
 from lacuna.core.targets import Target, Targets
 from lacuna.data.labels.encode import OTHER, Encoded, Joined
+from lacuna.data.labels.odd_classes import find_odd_classes
 from lacuna.data.labels.sources import LabelFile
 from lacuna.errors import LacunaError
 from lacuna.io.text_table import align
@@ -120,16 +121,19 @@ def describe_targets(
 def find_flaws(
     metrics: Mapping[str, Any], label_file: LabelFile, joined: Joined, encoded: Encoded, data: Data
 ) -> list[str]:
-    """What the labels lost on their way into the manifest; `metrics` is the content of `metrics/prepare.json`."""
+    """What the labels lost on their way into the manifest, and classes that are probably none.
+
+    `metrics` is the content of `metrics/prepare.json`.
+    """
     dropped = "data/prepared/dropped.csv"
     flaws = [
         (
             metrics["rows_malformed"],
-            f"lines are skipped{_lines([one.line for one in label_file.malformed])}: {dropped}",
+            f"lines are skipped{_lines([row.line for row in label_file.malformed])}: {dropped}",
         ),
         (
             metrics["rows_without_image"],
-            f"label rows have no usable image{_lines([one.line for one in joined.dropped])}: {dropped}",
+            f"label rows have no usable image{_lines([row.line for row in joined.dropped])}: {dropped}",
         ),
         (
             metrics["rows_repeated"],
@@ -153,7 +157,7 @@ def find_flaws(
                 f"now {'of class ' + OTHER if folded else 'unknown'}: {count['rare_images']} images",
             ),
         ]
-    return [*label_file.notes, *(f"{n} {what}" for n, what in flaws if n)]
+    return [*label_file.notes, *(f"{n} {what}" for n, what in flaws if n), *find_odd_classes(encoded)]
 
 
 def _lines(lines: Sequence[int]) -> str:

@@ -7,7 +7,9 @@ over the cells {each class, unknown} of every target.
 import numpy as np
 from numpy.typing import NDArray
 
-TRAIN, VAL, TEST = 0, 1, 2
+from lacuna.core.manifest import PARTS
+
+TRAIN, VAL, TEST = (PARTS.index(part) for part in ("train", "val", "test"))
 NOT_GIVEN = -1
 
 

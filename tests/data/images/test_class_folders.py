@@ -2,8 +2,7 @@
 
 import pytest
 
-from lacuna.data.images.class_folders import SPLIT_FOLDERS, Place, find_places
-from lacuna.data.labels.encode import GIVEN_PARTS
+from lacuna.data.images.class_folders import Place, find_places
 from lacuna.errors import LacunaError
 
 
@@ -28,7 +27,3 @@ def test_a_single_folder_named_like_a_split_beside_others_is_a_class() -> None:
 def test_splits_beside_another_folder_are_an_error_because_either_could_be_meant() -> None:
     with pytest.raises(LacunaError, match=r"folders test, train are named like splits, __MACOSX beside them not"):
         find_places(["train/cat/1.png", "test/cat/2.png", "__MACOSX/x.png"])
-
-
-def test_every_split_folder_is_a_word_that_names_a_part() -> None:
-    assert GIVEN_PARTS.keys() == SPLIT_FOLDERS

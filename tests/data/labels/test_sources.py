@@ -2,12 +2,13 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from lacuna.config.blocks import Data
-from lacuna.data.labels.sources import Dropped, LabelFile, read_labels
+from lacuna.config.types import LABELLED_BY_PLACE, Source
+from lacuna.data.labels.sources import SOURCES, Dropped, LabelFile, read_labels
 from lacuna.errors import LacunaError
 from tests.idx_files import write_idx_folder
 
@@ -196,3 +197,73 @@ def test_idx_labels_are_numbers_or_names_and_the_test_part_stays(tiny_project: A
     found = read_idx(tiny_project, targets={"clothing": "categorical"})
     assert found.targets == {"clothing": "categorical"}
     assert [row.labels[0] for row in found.rows] == ["boot", "shoe", "hat", "Ankle boot", "boot", "boot", "shoe"]
+
+
+def test_each_source_stands_once_in_the_table_and_everywhere_it_is_named(repository: Path) -> None:
+    assert get_args(Source) == tuple(SOURCES)
+    assert {path.stem for path in (repository / "lacuna/data/labels/sources").glob("*.py")} == {
+        *SOURCES,
+        "__init__",
+        "label_file",
+    }
+    page = (repository / "docs/sources.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## `(\w+)`:", page, re.MULTILINE) == list(SOURCES)
+    (comment,) = re.findall(r"^  source: \w+  # (.*)$", (repository / "params.yaml").read_text(), re.MULTILINE)
+    assert re.findall(r"(\w+):", comment) == list(SOURCES)
+
+
+@pytest.mark.parametrize("source", LABELLED_BY_PLACE)
+def test_sources_that_are_labelled_by_place_need_no_label_file(tiny_project: Any, source: str) -> None:
+    changes = {"data.source": source, "data.path": "raw", "data.targets": {}}
+    with pytest.raises(LacunaError, match=f"labels must be path again with source {source}"):
+        tiny_project(changes | {"data.labels": "labels.csv"})
+    assert tiny_project(changes | {"data.labels": "raw"}).data.labels == "raw"
+
+
+GOOD = "".join(f"{number}.jpg,1,boot\n" for number in range(3, 60))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            'image,red,kind\n1.jpg,1,boot\n2.jpg,1,"boot\n' + GOOD,
+            "labels.csv:3: lines 3 to 60 are one row of 3 cells: a double quote is never closed; 58 of 59 rows",
+        ),
+        (
+            'image,red,kind\n"1.jpg,1,boot\n' + GOOD,
+            "labels.csv:2: lines 2 to 59 are one row of 1 cells: a double quote is never closed",
+        ),
+        ('image,"red,kind\n1.jpg,1,boot\n' + GOOD, "labels.csv:1: lines 1 to 59 .* a double quote is never closed"),
+        (
+            'image,red,kind\n1.jpg,1,"boot\n' + GOOD * 300,
+            "labels.csv:2: a double quote that is never closed",  # before its end the cell is too large for Python
+        ),
+    ],
+    ids=["last column", "first column", "header", "large"],
+)
+def test_a_quote_that_is_never_closed_is_called_so_with_its_line(read: Any, content: str, message: str) -> None:
+    with pytest.raises(LacunaError, match=message) as caught:
+        read(content)
+    assert "comma" not in str(caught.value)
+
+
+def test_a_quote_that_another_rows_quote_closes_swallows_no_image_in_silence(read: Any) -> None:
+    """The cells are as many as the header's: the quote of 2.jpg ends where that of 3.jpg begins."""
+    content = 'image,red,kind,note\n1.jpg,1,boot,\n2.jpg,1,hat,"old\n3.jpg,0,boot,"new"\n' + GOOD.replace("\n", ",\n")
+    found = read(content, max_rejected=0.1)
+    assert [one.line for one in found.malformed] == [3, 4]
+    assert found.malformed[0].reason == "lines 3 to 4 are one row of 4 cells: a double quote is not closed"
+    assert len(found.rows) == 58
+
+
+@pytest.mark.parametrize("word", ["boot\nbrown", "boot\tbrown", "boot\0", "boot\u2028brown"])
+def test_a_label_with_a_control_character_is_named_with_its_line(read: Any, word: str) -> None:
+    with pytest.raises(LacunaError, match=r"labels.csv:3: the label 'boot.* of kind holds a control character"):
+        read(f'image,red,kind\n1.jpg,1,boot\n2.jpg,1,"{word}"\n')
+
+
+def test_labels_may_be_long_and_hold_whatever_stands_in_one_line(read: Any) -> None:
+    words = ("w/", "http://x", "ä" * 300, "..", "macro", "👩\u200d💻", "a b", "%2F", "../../x")
+    found = read("image,red,kind\n" + "".join(f"{n}.jpg,1,{word}\n" for n, word in enumerate(words)))
+    assert tuple(row.labels[1] for row in found.rows) == words

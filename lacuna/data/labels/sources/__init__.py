@@ -3,36 +3,52 @@
 In: a label file or a folder. Out: rows of image, labels as they are written, group and given split.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from lacuna.config.blocks import Data
+from lacuna.config.types import Source
 from lacuna.data.labels.sources.folders import read_folders
 from lacuna.data.labels.sources.idx import read_idx
 from lacuna.data.labels.sources.label_file import Dropped, LabelFile, Row
 from lacuna.data.labels.sources.labels_txt import read_labels_txt
 from lacuna.data.labels.sources.table import read_table
 from lacuna.errors import LacunaError
+from lacuna.io.names import UNPRINTABLE
 
-__all__ = ["LABEL_FILES", "Dropped", "LabelFile", "Row", "read_labels"]
+__all__ = ["SOURCES", "Dropped", "LabelFile", "Row", "read_labels"]
 
-LABEL_FILES = {"labels_txt": read_labels_txt, "table": read_table, "idx": read_idx}
-"""The sources whose labels stand in files, and how these are read."""
+MOST_CHARACTERS = 80
+
+SOURCES: dict[Source, Callable[[Data, Sequence[str]], LabelFile]] = {
+    "labels_txt": read_labels_txt,
+    "table": read_table,
+    "folders": read_folders,
+    "idx": read_idx,
+}
+"""Every `data.source` and what reads its labels, given the names of all images that ingest met."""
 
 
 def read_labels(data: Data, images: Sequence[str]) -> LabelFile:
-    """Read the labels that `data` names and check the words in its binary columns.
+    """Read the labels that `data` names and check their words.
 
-    `images`: the names of all images that ingest met; the source `folders` reads the labels in them. Raises LacunaError
-    with file and line at the first word that is in none of `data.positive`, `data.negative` and `data.unknown`.
+    `images`: the names of all images that ingest met. Raises LacunaError with file and line at the first word of a
+    binary target that is in none of `data.positive`, `data.negative` and `data.unknown`, and at the first of another
+    one that holds a control character, such as the line end of a cell of two lines.
     """
-    labels = read_folders(data, images) if data.source == "folders" else LABEL_FILES[data.source](data)
-    binary = [(column, name) for column, (name, kind) in enumerate(labels.targets.items()) if kind == "binary"]
+    labels = SOURCES[data.source](data, images)
     known = {*data.positive, *data.negative, *data.unknown}
+    kinds = list(enumerate(labels.targets.items()))
     for row in labels.rows:
-        for column, name in binary:
-            if row.labels[column] not in known:
+        for column, (name, kind) in kinds:
+            word = row.labels[column]
+            if kind == "binary" and word not in known:
                 raise LacunaError(
-                    f"{labels.path}:{row.line}: {row.labels[column]!r} is no label of the binary target {name}; "
+                    f"{labels.path}:{row.line}: {word!r} is no label of the binary target {name}; "
                     "expected a word of data.positive, data.negative or data.unknown"
+                )
+            if UNPRINTABLE.search(word):
+                raise LacunaError(
+                    f"{labels.path}:{row.line}: the label {word[:MOST_CHARACTERS]!r} of {name} holds a control "
+                    "character, expected a word in one line"
                 )
     return labels

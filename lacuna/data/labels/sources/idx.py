@@ -1,5 +1,6 @@
 """The idx files of the MNIST family: labels by number, named by `classes.txt` where that lies beside them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from lacuna.config.blocks import Data
@@ -9,7 +10,7 @@ from lacuna.data.labels.sources.folders import DEFAULT_TARGET
 from lacuna.data.labels.sources.label_file import LabelFile, Row
 
 
-def read_idx(data: Data) -> LabelFile:
+def read_idx(data: Data, _: Sequence[str] = ()) -> LabelFile:
     """Read the label files in the folder `data.labels`; the official test part stays one.
 
     Raises LacunaError at a file that is missing, damaged or does not fit its images, and at a label that `classes.txt`

@@ -1,6 +1,9 @@
 """What every label format is read into: rows of text, before anything is interpreted."""
 
 import codecs
+import csv
+import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +31,14 @@ class Dropped(NamedTuple):
     line: int
     image: str
     reason: str
+
+
+class Record(NamedTuple):
+    """A row of a CSV file: its lines, its cells, and what is wrong with its quotes, "" for nothing."""
+
+    lines: range
+    cells: list[str]
+    flaw: str
 
 
 @dataclass(frozen=True)
@@ -64,6 +75,40 @@ def read_text(path: Path, key: str = "data.labels") -> str:
     if not text.strip():
         raise LacunaError(f"{path}: the label file is empty, expected a line per image")
     return text
+
+
+def read_records(path: Path, text: str) -> Iterator[Record]:
+    """The rows of a CSV file that a person or another program wrote, its header among them.
+
+    Raises LacunaError with file and line where what follows cannot be read at all.
+    """
+    lines = list(io.StringIO(text, newline=""))
+    reader = csv.reader(lines)
+    first = 1
+    while True:
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            if reader.line_num > first:
+                raise LacunaError(f"{path}:{first}: a double quote that is never closed: {error}") from None
+            raise LacunaError(f"{path}:{first}: not valid CSV: {error}") from None
+        if cells is None:
+            return
+        yield Record(range(first, reader.line_num + 1), cells, _find_flaw(lines, first, reader.line_num, len(cells)))
+        first = reader.line_num + 1
+
+
+def _find_flaw(lines: list[str], first: int, last: int, n_cells: int) -> str:
+    """What is wrong with the quotes of the row of these lines: one that nobody closed makes one row of all that follow,
+    or of those up to the next quote, behind which something other than a comma stands."""
+    if first == last:
+        return ""
+    try:
+        list(csv.reader(lines[first - 1 : last], strict=True))
+    except csv.Error:
+        end = "never closed" if last == len(lines) else "not closed"
+        return f"lines {first} to {last} are one row of {n_cells} cells: a double quote is {end}"
+    return ""
 
 
 def _to_utf8(encoding: str, path: Path) -> str:

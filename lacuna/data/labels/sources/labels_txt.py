@@ -1,5 +1,6 @@
 """Label files of lines like `image_0.jpg 1 NA 0 1`: an image and one cell per target, between blanks."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from lacuna.config.blocks import Data
@@ -8,7 +9,7 @@ from lacuna.data.labels.sources.label_file import LabelFile, Row, read_text
 from lacuna.errors import LacunaError
 
 
-def read_labels_txt(data: Data) -> LabelFile:
+def read_labels_txt(data: Data, _: Sequence[str] = ()) -> LabelFile:
     """Read `data.labels`. Without names in `data.targets` the columns are the binary attribute_1, attribute_2, ...
 
     Empty lines are left out. Raises LacunaError with file and line where the number of cells is not that of targets.
