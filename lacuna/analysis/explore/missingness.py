@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.core.targets import Targets
-from lacuna.presentation.words import percent
+from lacuna.presentation.numbers import in_percent
 from lacuna.stats.association import Labels, Table, chi_square, cramers_v, crosstab, phi
 from lacuna.stats.multiple_testing import holm
 
@@ -152,8 +152,8 @@ def notable(by_class: Sequence[Dependence], alpha: float) -> list[Dependence]:
 def describe_by_class(by_class: Sequence[Dependence], alpha: float) -> list[str]:
     """A sentence for each notable dependence."""
     return [
-        f"{one.target} is unknown for {percent(one.unknown, one.images)} of the images where {one.given} is "
-        f"{one.class_name}, for {percent(one.rest_unknown, one.rest)} of the others"
+        f"{one.target} is unknown for {in_percent(one.unknown, one.images)} of the images where {one.given} is "
+        f"{one.class_name}, for {in_percent(one.rest_unknown, one.rest)} of the others"
         for one in notable(by_class, alpha)
     ]
 
