@@ -1,7 +1,7 @@
 """Fits calibrations on the known labels of the validation part: one, or those of many bootstrap replicates at once.
 
-The intervals of a threshold, and of every figure that comes from a decision, include that calibration could have come
-out otherwise.
+The intervals of a threshold, and of every metric of decisions, so include that calibration could have come out
+otherwise.
 """
 
 import numpy as np

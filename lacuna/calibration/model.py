@@ -165,7 +165,7 @@ class Calibration:
                 "run `dvc repro calibrate`"
             )
         targets = {name: _from_json(part) for name, part in content["targets"].items()}
-        return cls(targets, tuple(Relation.from_json(one) for one in content["relations"]))
+        return cls(targets, tuple(Relation.from_json(relation) for relation in content["relations"]))
 
     def save(self, path: Path) -> None:
         write_json(path, self.to_json())

@@ -72,10 +72,10 @@ def plot_reliability(path: Path, targets: Targets, validation: Predictions, prob
 
 def _precision_recall(axes: Axes, target: Target, labels: Labels, scores: Floats, decisions: Labels) -> None:
     if target.kind == "binary":
-        members, ranked, said = labels == 1, scores[:, 1], decisions == 1
+        members, ranked, called = labels == 1, scores[:, 1], decisions == 1
     else:  # every (image, class) is one case
         classes = np.arange(target.n_classes)
-        members, said = (labels[:, None] == classes).ravel(), (decisions[:, None] == classes).ravel()
+        members, called = (labels[:, None] == classes).ravel(), (decisions[:, None] == classes).ravel()
         ranked = scores.ravel()
     if not members.any():
         axes.text(0.5, 0.5, "none present", transform=axes.transAxes, ha="center", color=GREY)
@@ -86,8 +86,8 @@ def _precision_recall(axes: Axes, target: Target, labels: Labels, scores: Floats
     chosen = (np.flatnonzero(last) + 1).astype(float)
     axes.plot(np.append(0, found / members.sum()), np.append(found[0] / chosen[0], found / chosen), color=BLUE)
     axes.axhline(members.mean(), color=GREY, linestyle=":", linewidth=1.2)
-    if said.any():
-        axes.plot((members & said).sum() / members.sum(), (members & said).sum() / said.sum(), "o", color=ORANGE)
+    if called.any():
+        axes.plot((members & called).sum() / members.sum(), (members & called).sum() / called.sum(), "o", color=ORANGE)
 
 
 def _reliability(axes: Axes, stated: Floats, observed: Floats) -> None:

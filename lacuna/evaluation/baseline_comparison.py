@@ -42,14 +42,14 @@ MARKS = {"class_shares": "|", "nearest_neighbours": "^", "linear_probe": "s", "s
 
 
 @dataclass(frozen=True)
-class Model:
+class ComparedModel:
     """Its metrics in the same replicates as all others', and how many numbers it learned or stores."""
 
     replicates: Replicates
     parameters: int
 
 
-def gains_over(models: Mapping[str, Model], confidence: float) -> dict[str, list[MetricDifference]]:
+def gains_over(models: Mapping[str, ComparedModel], confidence: float) -> dict[str, list[MetricDifference]]:
     """What the trained network has more than each simpler model, with paired intervals."""
     trained = models[TRAINED].replicates
     return {
@@ -76,7 +76,7 @@ def simplest_unbeaten(gains: Mapping[str, Sequence[MetricDifference]], target: s
 
 
 def summarise_baselines(
-    models: Mapping[str, Model], gains: Mapping[str, Sequence[MetricDifference]], confidence: float
+    models: Mapping[str, ComparedModel], gains: Mapping[str, Sequence[MetricDifference]], confidence: float
 ) -> dict[str, Any]:
     """The content of metrics/baseline.json: in each block `macro` and, by target, `targets`. What is undefined is left
     out."""

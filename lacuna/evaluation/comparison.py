@@ -63,7 +63,7 @@ class MetricDifference:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ExperimentComparison:
     """The differences, on how many common images, and how many cells their labels contradict each other in."""
 
     differences: list[MetricDifference]
@@ -80,7 +80,7 @@ def compare(
     evaluate: Evaluate,
     relations_a: Relations = (),
     relations_b: Relations = (),
-) -> Comparison:
+) -> ExperimentComparison:
     """Compare two experiments' validation predictions on the images that both validated on.
 
     Both are calibrated by cross-fitting, each with its own rules and relations, in the same folds and replicates. Cells
@@ -93,7 +93,7 @@ def compare(
         metric_replicates(targets, predictions, options, evaluate, relations)
         for predictions, options, relations in ((a, options_a, relations_a), (b, folds, relations_b))
     )
-    return Comparison(differences(replicates_a, replicates_b, evaluate.confidence), len(a), n_contradictions)
+    return ExperimentComparison(differences(replicates_a, replicates_b, evaluate.confidence), len(a), n_contradictions)
 
 
 def differences(
@@ -138,7 +138,7 @@ def metric_replicates(
     return Replicates(samples, macro)
 
 
-def comparison_table(comparison: Comparison, name_a: str, name_b: str) -> str:
+def comparison_table(comparison: ExperimentComparison, name_a: str, name_b: str) -> str:
     """The comparison as lines of text: a row per target and metric, and which experiment is better, if that shows."""
     names = {"a": name_a, "b": name_b, "": "no difference shown"}
     rows = [("target", "metric", name_a, name_b, "difference", "interval", "better")]

@@ -20,7 +20,7 @@ MOST_SAID = 3
 """So many pairs are named in words."""
 
 MATRIX_HEADER = ("actual", "predicted")
-PAIRS_HEADER = ("pair", "actual", "predicted", "images", "of")
+MISTAKES_HEADER = ("pair", "actual", "predicted", "images", "of")
 
 NO_CATEGORICAL = "no_categorical_target.csv"
 """The only file, a header without rows, in both folders of a project without a categorical target: git keeps no empty
@@ -37,7 +37,7 @@ def write_confusions(matrices: Path, pairs: Path, scored: Sequence[Scored]) -> N
     categorical = [of_target for of_target in scored if of_target.target.kind == "categorical"]
     if not categorical:
         write_csv(matrices / NO_CATEGORICAL, MATRIX_HEADER, ())
-        write_csv(pairs / NO_CATEGORICAL, PAIRS_HEADER, ())
+        write_csv(pairs / NO_CATEGORICAL, MISTAKES_HEADER, ())
     for of_target in categorical:
         name, classes, counts = of_target.target.name, of_target.target.classes, _count(of_target)
         if len(classes) <= MOST_CLASSES:
@@ -52,7 +52,7 @@ def write_confusions(matrices: Path, pairs: Path, scored: Sequence[Scored]) -> N
             (f"{classes[actual]} → {classes[predicted]}", classes[actual], classes[predicted], mistakes, total)
             for actual, predicted, mistakes, total in _commonest(counts, MOST_PAIRS)
         ]
-        write_csv(pairs / f"{name}.csv", PAIRS_HEADER, found)
+        write_csv(pairs / f"{name}.csv", MISTAKES_HEADER, found)
 
 
 def describe_confusions(scored: Scored) -> str:

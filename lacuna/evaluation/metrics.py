@@ -2,7 +2,7 @@
 
 Shapes are those of module `lacuna.core.scores`.
 
-Adding a metric of decisions or probabilities: one function, one row in METRICS, one line in docs/reading-the-result.md.
+Adding a metric of decisions or probabilities: one function, one row in TARGET_METRICS, one line in docs/reading-the-result.md.
 """
 
 import re
@@ -108,7 +108,7 @@ class Metric:
     categorical_only: bool = False
 
 
-METRICS: Mapping[str, Metric] = {
+TARGET_METRICS: Mapping[str, Metric] = {
     "precision": Metric(precision, trials="predicted"),
     "recall": Metric(recall, trials="actual"),
     "f1": Metric(f1, trials="actual"),
@@ -130,7 +130,7 @@ METRICS: Mapping[str, Metric] = {
 
 def row_of(name: str) -> Metric:
     """The row of a metric by its name in a metrics file, such as top_3_accuracy. Raises KeyError when it has none."""
-    return METRICS[re.sub(r"^top_\d+_", "top_k_", name)]
+    return TARGET_METRICS[re.sub(r"^top_\d+_", "top_k_", name)]
 
 
 def decision_metrics(labels: Labels, decisions: Labels, weights: Floats, n_classes: int) -> dict[str, Floats]:
@@ -144,7 +144,7 @@ def decision_metrics(labels: Labels, decisions: Labels, weights: Floats, n_class
 def over_classes(classes: ClassMetrics) -> dict[str, Floats]:
     """The metrics of a target's decisions (see decision_metrics) from those of its classes (see class_metrics)."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return {name: metric.of_decisions(classes) for name, metric in METRICS.items() if metric.of_decisions}
+        return {name: metric.of_decisions(classes) for name, metric in TARGET_METRICS.items() if metric.of_decisions}
 
 
 def _is_binary(classes: ClassMetrics) -> bool:

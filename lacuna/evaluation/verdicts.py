@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lacuna.core.scores import Floats, Labels
 from lacuna.evaluation.baselines.trivial import trivial_probabilities
 from lacuna.evaluation.intervals import with_interval
-from lacuna.evaluation.metrics import METRICS, row_of
+from lacuna.evaluation.metrics import TARGET_METRICS, row_of
 from lacuna.evaluation.scoring import Scored
 from lacuna.io.text_table import align
 from lacuna.presentation.numbers import percent, rounded
@@ -29,12 +29,10 @@ IN_MACRO = ("f1", "average_precision", "roc_auc", "accuracy")
 PROPER_SCORES = ("log_loss", "brier")
 """The metrics of probabilities that have a trivial predictor: the shares of training for every image."""
 
-Metrics = dict[str, Any]
-
 
 def summarise(
     scored: Sequence[Scored], thresholds: Mapping[str, float | None], confidence: float, min_positives: int
-) -> Metrics:
+) -> dict[str, Any]:
     """The content of a metrics file: blocks `macro` and `targets`, the latter by target.
 
     A metric that is undefined, or an interval of one, is left out.
@@ -46,7 +44,7 @@ def summarise(
     return {"macro": _macro(scored, targets, confidence), "targets": targets}
 
 
-def conclude(metrics: Metrics) -> str:
+def conclude(metrics: dict[str, Any]) -> str:
     """One sentence on which targets were learned.
 
     >>> conclude({"targets": {"red": {"verdict": "learned"}, "old": {"verdict": "no signal shown"}}})
@@ -65,7 +63,7 @@ def conclude(metrics: Metrics) -> str:
     return f"{learned} of {len(verdicts)} targets {beats} best trivial baseline; not {', '.join(others)}"
 
 
-def table(metrics: Metrics) -> str:
+def table(metrics: dict[str, Any]) -> str:
     """The metrics as lines of text: a row per target, in percent with intervals in brackets."""
     header = ("target", "known", "precision", "recall", "F1", "baseline", "avg. prec.", "baseline", "verdict")
     shown = ("precision", "recall", "f1", "baseline_f1", "average_precision", "baseline_average_precision")
@@ -76,9 +74,9 @@ def table(metrics: Metrics) -> str:
     return align([header, *rows], left=(0, -1))
 
 
-def _macro(scored: Sequence[Scored], targets: Mapping[str, Metrics], confidence: float) -> Metrics:
+def _macro(scored: Sequence[Scored], targets: Mapping[str, dict[str, Any]], confidence: float) -> dict[str, Any]:
     """Means over the targets that have the metric, with intervals from the same replicates where there are some."""
-    macro: Metrics = {}
+    macro: dict[str, Any] = {}
     top_k = sorted({name for of_target in scored for name in of_target.metrics if name.startswith("top_")})
     for name in (*IN_MACRO, "gain", "weighted_f1", *top_k):
         having = [of_target.metrics[name] for of_target in scored if name in _names(of_target)]
@@ -97,9 +95,9 @@ def _macro(scored: Sequence[Scored], targets: Mapping[str, Metrics], confidence:
     return macro
 
 
-def _summarise(scored: Scored, confidence: float, min_positives: int) -> Metrics:
+def _summarise(scored: Scored, confidence: float, min_positives: int) -> dict[str, Any]:
     known = scored.labels >= 0
-    result: Metrics = {"kind": scored.target.kind, "n_known": int(known.sum()), "n_unknown": int((~known).sum())}
+    result: dict[str, Any] = {"kind": scored.target.kind, "n_known": int(known.sum()), "n_unknown": int((~known).sum())}
     if scored.target.kind == "binary":
         result["n_positive"] = int((scored.labels == 1).sum())
     trials = _trials(scored)
@@ -123,7 +121,7 @@ def _names(scored: Scored) -> list[str]:
     return [name for name in names if scored.target.kind == "categorical" or not row_of(name).categorical_only]
 
 
-def _probability_metrics(scored: Scored) -> Metrics:
+def _probability_metrics(scored: Scored) -> dict[str, Any]:
     known = scored.labels >= 0
     labels, probabilities = scored.labels[known], scored.probabilities[known]
     shares = trivial_probabilities(len(labels), scored.prior)
@@ -138,13 +136,13 @@ def _probability_metrics(scored: Scored) -> Metrics:
 def _of_probabilities(labels: Labels, probabilities: Floats, *, categorical_only: bool) -> dict[str, float]:
     found = {
         name: metric.of_probabilities(labels, probabilities)
-        for name, metric in METRICS.items()
+        for name, metric in TARGET_METRICS.items()
         if metric.of_probabilities and metric.categorical_only == categorical_only
     }
     return {name: rounded(value) for name, value in found.items() if value is not None}
 
 
-def _verdict(scored: Scored, result: Metrics, min_positives: int) -> str:
+def _verdict(scored: Scored, result: dict[str, Any], min_positives: int) -> str:
     """What a target's metrics entitle to say; docs/reading-the-result.md explains it."""
     groups = [_n_groups(scored, scored.labels == index) for index in range(scored.target.n_classes)]
     if sum(groups) - max(groups) < min_positives or "gain_low" not in result:

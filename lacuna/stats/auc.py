@@ -1,6 +1,6 @@
 """ROC-AUC averaged over folds and classes, and how far it could be off.
 
-The error follows from how much each image moves the figure, added up within groups, because copies of an image are no
+The error follows from how much each image moves the AUC, added up within groups, because copies of an image are no
 new evidence (DeLong, DeLong and Clarke-Pearson 1988; for groups Obuchowski 1997). A bootstrap of 500 replicates gives
 the same and takes a hundred times as long, which counts where every target is probed a dozen times.
 """
@@ -48,7 +48,7 @@ def auc_interval(
 ) -> tuple[float, float]:
     """The interval on the log-odds scale, so that it stays within 0 and 1.
 
-    n_trials: independent comparisons behind the AUC, for the exact bound of one that is 0 or 1.
+    n_trials: independent comparisons behind the AUC, for the exact interval of an AUC of 0 or 1.
     """
     if auc in (0, 1):
         trials = max(n_trials, 1)

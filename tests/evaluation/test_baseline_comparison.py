@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from lacuna.evaluation.baseline_comparison import (
-    Model,
+    ComparedModel,
     baseline_table,
     describe_gains,
     gains_over,
@@ -27,7 +27,7 @@ def replicates(level, seed=0, log_loss=0.5):
 
 
 def models(**levels):
-    return {name: Model(replicates(level), 10) for name, level in levels.items()}
+    return {name: ComparedModel(replicates(level), 10) for name, level in levels.items()}
 
 
 def test_a_model_above_all_others_beats_them_all():
@@ -91,8 +91,8 @@ def test_a_target_may_be_called_as_the_mean_over_targets_is(tmp_path):
     """The two never mix: here the target `macro` is not beaten and the mean over targets is."""
     low, high = replicates(0.6), replicates(0.7)
     compared = {
-        "class_shares": Model(Replicates({"macro": high.macro}, low.macro), 1),
-        "trained": Model(Replicates({"macro": low.macro}, high.macro), 2),
+        "class_shares": ComparedModel(Replicates({"macro": high.macro}, low.macro), 1),
+        "trained": ComparedModel(Replicates({"macro": low.macro}, high.macro), 2),
     }
     gains = gains_over(compared, 0.95)
     assert simplest_unbeaten(gains, "macro") == "class_shares"

@@ -8,7 +8,7 @@ import pytest
 
 from lacuna.calibration.fit import fit_calibration
 from lacuna.evaluation.intervals import exact_interval, with_interval
-from lacuna.evaluation.metrics import METRICS, Metric, row_of
+from lacuna.evaluation.metrics import TARGET_METRICS, Metric, row_of
 from lacuna.evaluation.scoring import score_validation
 from lacuna.evaluation.verdicts import summarise
 from tests.simulated_predictions import CALIBRATE, EVALUATE, RELATION, TIED, simulate_tied
@@ -31,12 +31,12 @@ def plain(name):
 
 def test_a_metrics_file_holds_the_metrics_of_the_table_and_no_others():
     names = {plain(name) for found in written()["targets"].values() for name in found} - ABOUT_THE_TARGET
-    assert {id(row_of(name)) for name in names} == {id(metric) for metric in METRICS.values()}
+    assert {id(row_of(name)) for name in names} == {id(metric) for metric in TARGET_METRICS.values()}
     with pytest.raises(KeyError):
         row_of("accuracy_of_nothing")
 
 
-@pytest.mark.parametrize("name", [name.replace("_k_", "_3_") for name in METRICS])
+@pytest.mark.parametrize("name", [name.replace("_k_", "_3_") for name in TARGET_METRICS])
 def test_every_metric_is_documented(name):
     assert f"`{name}`" in PAGE.read_text(encoding="utf-8")
 
@@ -45,8 +45,10 @@ def test_one_function_and_one_row_make_a_metric_with_its_interval(monkeypatch):
     def specificity(classes):
         return classes["recall"][:, 0]
 
-    monkeypatch.setitem(METRICS, "specificity", Metric(specificity, trials="known"))
-    monkeypatch.setitem(METRICS, "sharpness", Metric(of_probabilities=lambda labels, chances: chances.max(1).mean()))
+    monkeypatch.setitem(TARGET_METRICS, "specificity", Metric(specificity, trials="known"))
+    monkeypatch.setitem(
+        TARGET_METRICS, "sharpness", Metric(of_probabilities=lambda labels, chances: chances.max(1).mean())
+    )
     red = written()["targets"]["red"]
     assert 0 < red["specificity_low"] < red["specificity"] < red["specificity_high"] <= 1
     assert 0.5 < red["sharpness"] < 1

@@ -11,9 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lacuna.core.scores import Labels
 from lacuna.core.targets import Targets
 from lacuna.presentation.numbers import in_percent
-from lacuna.stats.association import Labels, Table, chi_square, cramers_v, crosstab, phi
+from lacuna.stats.association import Crosstab, chi_square, cramers_v, crosstab, phi
 from lacuna.stats.multiple_testing import holm
 
 SMALLEST_EXPECTED = 5
@@ -199,7 +200,7 @@ def _pool(missing: Labels, classes: Labels, members: NDArray[np.int64]) -> tuple
     return large[classes] | together_enough, new[classes].astype(np.int16)
 
 
-def residuals(table: Table) -> NDArray[np.float64]:
+def residuals(table: Crosstab) -> NDArray[np.float64]:
     """How far each column of a 2 x k table departs from the rest, in standard deviations (Haberman 1973): `(k,)`."""
     n, columns = table.sum(), table.sum(axis=0)
     share = table[1].sum() / n
