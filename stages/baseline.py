@@ -1,4 +1,4 @@
-"""Simpler models beside the trained one, on validation: figures, paired gains, and what is not beaten.
+"""Simpler models beside the trained one, on validation: metrics, paired gains, and what is not beaten.
 
 python -m stages.baseline
 """
@@ -13,7 +13,7 @@ from lacuna.core.targets import Targets
 from lacuna.evaluation.baseline_comparison import (
     SIMPLER,
     TRAINED,
-    Model,
+    ComparedModel,
     baseline_table,
     describe_gains,
     gains_over,
@@ -36,15 +36,15 @@ def baseline(params: Params) -> Facts:
     answers[TRAINED] = (Predictions.load(Path("data/predictions/val.npz")), size)
     relations = load_relations(Path("data/prepared/hierarchy.json"), targets) if params.calibrate.consistent else ()
     models = {
-        name: Model(metric_replicates(targets, predictions, params.calibrate, params.evaluate, relations), n)
+        name: ComparedModel(metric_replicates(targets, predictions, params.calibrate, params.evaluate, relations), n)
         for name, (predictions, n) in answers.items()
     }
     content = summarise_baselines(models, gains_over(models, params.evaluate.confidence), params.evaluate.confidence)
-    said = describe_gains(content)
-    print(baseline_table(content, *_times()), *said, sep="\n")
+    notes = describe_gains(content)
+    print(baseline_table(content, *_times()), *notes, sep="\n")
     plot_baselines(Path("plots/baseline.png"), content)
     write_json(Path("metrics/baseline.json"), content)
-    return {"notes": said}
+    return {"notes": notes}
 
 
 def _times() -> tuple[dict[str, float], dict[str, float]]:

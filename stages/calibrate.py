@@ -3,14 +3,17 @@
 python -m stages.calibrate
 """
 
+from dataclasses import asdict
 from pathlib import Path
 
-from lacuna.calibration.fit import cross_fitted_probabilities, fit_calibration
+from lacuna.calibration.cross_fit import cross_fit
+from lacuna.calibration.fit import fit_calibration
 from lacuna.calibration.plots import plot_precision_recall, plot_reliability
 from lacuna.config.params import Params
 from lacuna.core.predictions import Predictions
 from lacuna.core.relations import load_relations
 from lacuna.core.targets import Targets
+from lacuna.presentation.numbers import decimal
 from stages._run import Facts, run
 
 
@@ -19,17 +22,17 @@ def calibrate(params: Params) -> Facts:
     validation = Predictions.load(Path("data/predictions/val.npz"))
     relations = load_relations(Path("data/prepared/hierarchy.json"), targets) if params.calibrate.consistent else ()
     calibration = fit_calibration(targets, validation, params.calibrate, params.evaluate, relations)
-    probabilities = cross_fitted_probabilities(targets, validation, params.calibrate)
+    probabilities = cross_fit(targets, validation, params.calibrate).probabilities()
 
     plot_precision_recall(Path("plots/pr_curves.png"), targets, validation, calibration)
     plot_reliability(Path("plots/reliability.png"), targets, validation, probabilities)
     calibration.save(Path("models/calibration.json"))
 
-    notes = [f"{name}: {warning}" for name, one in calibration.targets.items() for warning in one.warnings]
-    for name, one in calibration.targets.items():
-        if one.threshold is not None:
-            reach = f"[{one.threshold_low:.2f}-{one.threshold_high:.2f}]"
-            print(f"{name}: present from {one.threshold:.2f} {reach} by {one.rule}, {one.n_known} labels known")
+    notes = [f"{name}: {warning}" for name, fitted in calibration.targets.items() for warning in fitted.warnings]
+    for name, fitted in calibration.targets.items():
+        if fitted.threshold is not None:
+            threshold = decimal(asdict(fitted), "threshold")
+            print(f"{name}: present from {threshold} by {fitted.rule}, {fitted.n_known} labels known")
     print(*(f"warning: {note}" for note in notes), sep="\n", end="\n" if notes else "")
     return {"notes": notes}
 

@@ -14,12 +14,10 @@ from lacuna.evaluation.confusion import describe_confusions, write_confusions
 from lacuna.evaluation.consistency_report import describe_consistency, summarise_consistency
 from lacuna.evaluation.plots import plot_attributes, plot_loss_curve
 from lacuna.evaluation.scoring import priors_of, score_test, score_validation
-from lacuna.evaluation.training_curves import diagnose_collapse, diagnose_history, read_history
+from lacuna.evaluation.training_curves import HISTORIES, diagnose_collapse, diagnose_phases
 from lacuna.evaluation.verdicts import conclude, summarise, table
 from lacuna.io.atomic import read_json, whole_folder, write_json
 from stages._run import Facts, run
-
-HISTORIES = {"warm-up": Path("plots/history_warmup.csv"), "fine-tuning": Path("plots/history_finetune.csv")}
 
 
 def evaluate(params: Params) -> Facts:
@@ -27,7 +25,7 @@ def evaluate(params: Params) -> Facts:
     priors = priors_of(targets, read_json(Path("data/prepared/class_weights.json")))
     validation, test = (Predictions.load(Path(f"data/predictions/{part}.npz")) for part in ("val", "test"))
     calibration = Calibration.load(Path("models/calibration.json"))
-    thresholds = {name: one.threshold for name, one in calibration.targets.items()}
+    thresholds = {name: fitted.threshold for name, fitted in calibration.targets.items()}
     options, settings, relations = params.calibrate, params.evaluate, calibration.relations
 
     scored = {
@@ -43,15 +41,17 @@ def evaluate(params: Params) -> Facts:
         if relations:
             content["consistency"] = summarise_consistency(scores, relations)
             print(f"{describe_consistency(content, relations)}.")
-        few = [one for one in scores if one.target.kind == "categorical" and one.target.n_classes <= MOST_PRINTED]
-        print(*(f"\n{class_table(one, settings.confidence)}" for one in few), sep="\n", end="\n\n")
-    categorical = [one for one in scored["validation"] if one.target.kind == "categorical"]
-    facts["confusions"] = [describe_confusions(one) for one in categorical]
-    if categorical:
-        print("commonest mistakes on validation", *(describe_confusions(one) for one in categorical), sep="\n  ")
+        categorical = [of_target for of_target in scores if of_target.target.kind == "categorical"]
+        few = [of_target for of_target in categorical if of_target.target.n_classes <= MOST_PRINTED]
+        print(*(f"\n{class_table(of_target, settings.confidence)}" for of_target in few), sep="\n", end="\n\n")
+    confusions = [
+        describe_confusions(of_target) for of_target in scored["validation"] if of_target.target.kind == "categorical"
+    ]
+    facts["confusions"] = confusions
+    if confusions:
+        print("commonest mistakes on validation", *confusions, sep="\n  ")
 
-    notes = diagnose_collapse(targets, validation.labels, validation.logits)
-    notes += [f"{phase}: {note}" for phase, path in HISTORIES.items() for note in diagnose_history(read_history(path))]
+    notes = diagnose_collapse(targets, validation.labels, validation.logits) + diagnose_phases(HISTORIES)
     print(*notes, sep="\n")
     plot_attributes(Path("plots/attributes.png"), metrics)
     plot_loss_curve(Path("plots/loss_curve.png"), *HISTORIES.values())

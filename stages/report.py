@@ -9,7 +9,7 @@ from lacuna.calibration.model import Calibration
 from lacuna.config.params import Params
 from lacuna.core.predictions import Predictions
 from lacuna.core.targets import Targets
-from lacuna.evaluation.training_curves import diagnose_history, read_history
+from lacuna.evaluation.training_curves import HISTORIES, diagnose_phases
 from lacuna.evaluation.verdicts import conclude
 from lacuna.io.atomic import read_json, whole_file, write_json
 from lacuna.io.csv_files import read_csv
@@ -50,14 +50,7 @@ def report(params: Params) -> Facts:
             first_screen(found, automation, options.precision, options.certainty),
             data_section(found),
             audit_section(found),
-            training_section(
-                found,
-                [
-                    f"{phase}: {note}"
-                    for phase in ("warmup", "finetune")
-                    for note in diagnose_history(read_history(Path(f"plots/history_{phase}.csv")))
-                ],
-            ),
+            training_section(found, diagnose_phases(HISTORIES)),
             result_section(found),
             failures_section(found, [said for name in targets.names for said in _mistakes(name)]),
             attention_section(found),

@@ -35,7 +35,7 @@ def train_baselines(params: Params) -> Facts:
     labels, group = train.labels[some], train.group[some]
     known, asked = (np.asarray(pooled[rows, 0]) for rows in (train.row[some], val.row))
 
-    cnn, cnn_seconds = timed(lambda: train_small_cnn(targets, manifest, images, params.augment, options))
+    cnn, cnn_seconds = timed(lambda: train_small_cnn(targets, manifest, images, params.augment, params.train, options))
     with threadpool_limits(1):  # as in the audit: matrices this small only keep a second core busy waiting
         near, near_seconds = timed(lambda: answer_with_neighbours(targets, known, labels, asked, options.neighbours))
         linear, linear_seconds = timed(lambda: answer_with_probe(targets, known, labels, group, asked, options.seed))

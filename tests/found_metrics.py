@@ -32,7 +32,7 @@ def found_metrics(targets: Targets) -> dict[str, Any]:
         "baseline": {
             "models": {"trained": {"parameters": 7, "macro": figures}},
             "gains": {},
-            "verdicts": {target.name: "beats every simpler model" for target in targets},
+            "verdicts": {"targets": {target.name: "beats every simpler model" for target in targets}},
         },
         "explain": {"targets": {target.name: dict(explained) for target in targets}},
         "validation": {"macro": {"f1": 0.7}, "targets": scored},

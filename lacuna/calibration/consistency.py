@@ -33,19 +33,19 @@ def constraints_of(relations: Relations, targets: Targets) -> list[Constraint]:
         try:
             child, parent = (targets.names.index(name) for name in (relation.child, relation.parent))
             pairs = [
-                (targets[child].classes.index(one), targets[parent].classes.index(other))
-                for one, other in relation.classes.items()
+                (targets[child].classes.index(child_class), targets[parent].classes.index(parent_class))
+                for child_class, parent_class in relation.classes.items()
             ]
         except ValueError:
             raise LacunaError(
                 f"the relation {relation.child} → {relation.parent} does not fit the targets: run `dvc repro calibrate`"
             ) from None
         fits = np.zeros((targets[child].n_classes, targets[parent].n_classes), dtype=bool)
-        for one, other in pairs:
-            fits[one, other] = True
-        unmapped, unbelonging = ~fits.any(axis=1), ~fits.any(axis=0)
+        for child_class, parent_class in pairs:
+            fits[child_class, parent_class] = True
+        unmapped, without_child = ~fits.any(axis=1), ~fits.any(axis=0)
         fits[unmapped] = True
-        fits[:, unbelonging] = True
+        fits[:, without_child] = True
         constraints.append(Constraint(child, parent, fits))
     if len(relevant(relations, targets)) < len(relations):
         raise LacunaError("the relations between targets close a circle: run `dvc repro calibrate`")
@@ -55,14 +55,14 @@ def constraints_of(relations: Relations, targets: Targets) -> list[Constraint]:
 def contradicting(constraints: Sequence[Constraint], decisions: Sequence[Labels]) -> NDArray[np.bool_]:
     """Where decisions, per target arrays of one shape, break a constraint."""
     broken = np.zeros(decisions[0].shape, dtype=bool)
-    for one in constraints:
-        broken |= ~one.fits[decisions[one.child], decisions[one.parent]]
+    for constraint in constraints:
+        broken |= ~constraint.fits[decisions[constraint.child], decisions[constraint.parent]]
     return broken
 
 
 def connected(constraints: Sequence[Constraint]) -> list[int]:
     """The places of the targets that take part in a constraint, in the order of the targets."""
-    return sorted({place for one in constraints for place in (one.child, one.parent)})
+    return sorted({place for constraint in constraints for place in (constraint.child, constraint.parent)})
 
 
 def most_probable(constraints: Sequence[Constraint], scores: Mapping[int, Floats]) -> dict[int, NDArray[np.intp]]:
@@ -72,9 +72,9 @@ def most_probable(constraints: Sequence[Constraint], scores: Mapping[int, Floats
     max-sum over trees (Pearl 1988), from the leaves to a root and back.
     """
     neighbours: dict[int, list[tuple[int, NDArray[np.bool_]]]] = {place: [] for place in connected(constraints)}
-    for one in constraints:
-        neighbours[one.child].append((one.parent, one.fits))
-        neighbours[one.parent].append((one.child, one.fits.T))
+    for constraint in constraints:
+        neighbours[constraint.child].append((constraint.parent, constraint.fits))
+        neighbours[constraint.parent].append((constraint.child, constraint.fits.T))
 
     decisions: dict[int, NDArray[np.intp]] = {}
     for root in neighbours:
@@ -93,7 +93,7 @@ def most_probable(constraints: Sequence[Constraint], scores: Mapping[int, Floats
 def _from_root(
     root: int, neighbours: Mapping[int, list[tuple[int, NDArray[np.bool_]]]]
 ) -> list[tuple[int, int, NDArray[np.bool_]]]:
-    """The targets of a tree but its root, each after the one that it hangs on: (target, that one, what fits)."""
+    """The targets of a tree but its root, each after its neighbour towards the root: (target, neighbour, what fits)."""
     order: list[tuple[int, int, NDArray[np.bool_]]] = []
     seen, waiting = {root}, [root]
     while waiting:

@@ -1,13 +1,19 @@
-"""What the model says of its validation images, by calibrations that never saw them, and how sure it is."""
+"""Cross-fitting: each validation image is judged by a calibration that was fitted without its fold of groups.
 
-from dataclasses import dataclass
+So no image is judged by probabilities or thresholds that its own label helped to choose. Stage `evaluate` scores what
+comes out, `calibrate` draws it, `explain` and `report` look at it image by image.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.calibration.consistency import constraints_of
 from lacuna.calibration.fit import fit_replicates
-from lacuna.calibration.model import decide
+from lacuna.calibration.model import Fit, decide
 from lacuna.config.blocks import Calibrate
 from lacuna.core.groups import assign_folds
 from lacuna.core.predictions import Predictions
@@ -15,14 +21,76 @@ from lacuna.core.relations import Relations
 from lacuna.core.scores import Floats, Labels
 from lacuna.core.targets import Target, Targets
 
+OfFold = Callable[[list[Fit], Predictions], Sequence[Sequence[NDArray[Any]]]]
+"""From the calibrations of all targets, and the images that these never saw, to one or more quantities, each as one
+array (replicates, n, ...) per target."""
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """A calibration of all targets for each fold of the validation part, fitted on the images outside of the fold.
+
+    `folds` (n,) holds the number of each image's fold, `fits` the calibrations by fold; folds without an image have
+    none. `weights` (replicates, n) say how often each image counted in the fits.
+    """
+
+    targets: Targets
+    validation: Predictions
+    options: Calibrate
+    folds: NDArray[np.intp]
+    fits: dict[int, list[Fit]]
+    weights: Floats
+
+    def refit(self, weights: Floats) -> "CrossFit":
+        """Fitted anew in each replicate, a row of weights (replicates, n), by one step from these calibrations."""
+        fits = {
+            fold: fit_replicates(
+                self.targets,
+                self.validation,
+                weights * (self.folds != fold),
+                self.options,
+                (fits, self.weights * (self.folds != fold)),
+            )
+            for fold, fits in self.fits.items()
+        }
+        return replace(self, fits=fits, weights=weights)
+
+    def apply(self, of_fold: OfFold) -> list[list[NDArray[Any]]]:
+        """The quantities of `of_fold`, put together for the images of all folds in their order."""
+        whole: list[list[NDArray[Any]]] = []
+        for fold, fits in self.fits.items():
+            inside = self.folds == fold
+            found = of_fold(fits, self.validation.take(inside))
+            if not whole:
+                n = len(self.folds)
+                whole = [[np.empty((len(a), n, *a.shape[2:]), a.dtype) for a in arrays] for arrays in found]
+            for arrays, parts in zip(whole, found, strict=True):
+                for array, part in zip(arrays, parts, strict=True):
+                    array[:, inside] = part
+        return whole
+
+    def probabilities(self) -> list[Floats]:
+        """Calibrated probabilities in the first replicate, per target (n, n_classes)."""
+        (probabilities,) = self.apply(lambda fits, part: [_probabilities(self.targets, fits, part)])
+        return [array[0] for array in probabilities]
+
+
+def cross_fit(targets: Targets, validation: Predictions, options: Calibrate) -> CrossFit:
+    """Fit the calibrations of each fold, `options.folds` of them in whole groups. Each image counts once."""
+    folds, ones = assign_folds(validation.group, options.folds, options.seed), np.ones((1, len(validation)))
+    numbers = np.unique(folds).tolist() or [0]
+    fits = {fold: fit_replicates(targets, validation, ones * (folds != fold), options) for fold in numbers}
+    return CrossFit(targets, validation, options, folds, fits, ones)
+
 
 @dataclass(frozen=True)
 class Judgement:
-    """One target on the validation images.
+    """What cross-fitted calibrations say of one target on the validation images.
 
-    labels (n,), -1 = unknown; probabilities (n, n_classes); decisions (n,). `certainty` (n,), from 0 to 1, says how far
-    a decision is from another one: for a binary target the way from its threshold to 0 or 1, for a categorical one the
-    lead over the next class, 0 where another target overruled the most probable class.
+    labels (n,), -1 = unknown; probabilities (n, n_classes); decisions (n,) are class indices. `certainty` (n,), from 0
+    to 1, says how far a decision is from another one: for a binary target the distance of the probability from the
+    threshold, as a share of the distance between the threshold and 0 or 1; for a categorical one the lead over the next
+    class, 0 where another target overruled the most probable class.
     """
 
     target: Target
@@ -42,7 +110,7 @@ class Judgement:
         return right
 
     def explained_class(self) -> Labels:
-        """The class (n,) whose evidence a map shows: what was decided, of a binary target always "present".
+        """The class (n,) whose evidence a map shows: the decided one, of a binary target always "present".
 
         Absence has no place in an image.
         """
@@ -50,39 +118,37 @@ class Judgement:
 
 
 def judge(targets: Targets, validation: Predictions, options: Calibrate, relations: Relations) -> list[Judgement]:
-    """Judge each image by the calibration fitted without its fold of groups, as `evaluate` does."""
-    n, folds = len(validation), assign_folds(validation.group, options.folds, options.seed)
-    probabilities = [np.zeros((n, target.n_classes)) for target in targets]
-    decisions = np.zeros((len(targets), n), np.intp)
-    thresholds = np.full((len(targets), n), np.nan)
+    """Judge every validation image as `evaluate` does, one judgement per target; decisions respect the relations."""
     constraints = constraints_of(relations, targets)
-    for fold in np.unique(folds):
-        inside = folds == fold
-        fits = fit_replicates(targets, validation, 1.0 * ~inside[None], options)
-        logits = validation.logits[inside]
-        together, _ = decide(targets, fits, logits, constraints)
-        for index, (fit, columns) in enumerate(zip(fits, targets.slices, strict=True)):
-            probabilities[index][inside] = fit.probabilities(logits[:, columns])
-            decisions[index, inside] = together[index][0]
-            if fit.thresholds is not None:
-                thresholds[index, inside] = fit.thresholds[0]
-    return [
-        Judgement(
-            target,
-            validation.labels[:, index],
-            probabilities[index],
-            decisions[index],
-            _certainty(probabilities[index], decisions[index], thresholds[index]),
-        )
-        for index, target in enumerate(targets)
-    ]
+
+    def of_fold(fits: list[Fit], part: Predictions) -> list[Sequence[NDArray[Any]]]:
+        decisions, _ = decide(targets, fits, part.logits, constraints)
+        return [_probabilities(targets, fits, part), decisions, [_threshold(fit, len(part)) for fit in fits]]
+
+    quantities = cross_fit(targets, validation, options).apply(of_fold)
+    judgements = []
+    for index, target in enumerate(targets):
+        probabilities, decisions, thresholds = (arrays[index][0] for arrays in quantities)
+        certainty = _certainty(probabilities, decisions, thresholds)
+        judgements.append(Judgement(target, validation.labels[:, index], probabilities, decisions, certainty))
+    return judgements
+
+
+def _probabilities(targets: Targets, fits: list[Fit], part: Predictions) -> list[Floats]:
+    """Per target (1, n, n_classes)."""
+    return [fit.probabilities(part.logits[:, columns])[None] for fit, columns in zip(fits, targets.slices, strict=True)]
+
+
+def _threshold(fit: Fit, n: int) -> Floats:
+    """The threshold of each image (1, n), NaN for a categorical target."""
+    return np.full((1, n), np.nan if fit.thresholds is None else fit.thresholds[0])
 
 
 def _certainty(probabilities: Floats, decisions: Labels, thresholds: Floats) -> Floats:
     if not np.isnan(thresholds).any():
         present, reach = probabilities[:, 1], np.where(decisions == 1, 1 - thresholds, thresholds)
-        way: Floats = np.clip(np.abs(present - thresholds) / np.maximum(reach, 1e-9), 0, 1)
-        return way
+        distance: Floats = np.clip(np.abs(present - thresholds) / np.maximum(reach, 1e-9), 0, 1)
+        return distance
     chosen = np.take_along_axis(probabilities, decisions[:, None], axis=1)[:, 0]
     others = probabilities.copy()
     np.put_along_axis(others, decisions[:, None], -1, axis=1)

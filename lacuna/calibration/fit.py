@@ -1,16 +1,15 @@
 """Fits calibrations on the known labels of the validation part: one, or those of many bootstrap replicates at once.
 
-The intervals of a threshold, and of every figure that comes from a decision, include that calibration could have come
-out otherwise.
+The intervals of a threshold, and of every metric of decisions, so include that calibration could have come out
+otherwise.
 """
 
 import numpy as np
 
 from lacuna.calibration.model import ARGMAX, Calibration, Fit, TargetCalibration
 from lacuna.calibration.scaling import fit_platt, fit_temperature, sigmoid, step_temperature
-from lacuna.calibration.thresholds import choose_threshold
+from lacuna.calibration.thresholds import IMAGE_RULES, choose_threshold
 from lacuna.config.blocks import Calibrate, Evaluate
-from lacuna.core.groups import assign_folds
 from lacuna.core.predictions import Predictions
 from lacuna.core.relations import Relations
 from lacuna.core.scores import Floats, Labels
@@ -54,18 +53,6 @@ def fit_calibration(
             warnings=weaknesses(target, rule, fit, labels, options),
         )
     return Calibration(calibrations, relations)
-
-
-def cross_fitted_probabilities(targets: Targets, validation: Predictions, options: Calibrate) -> list[Floats]:
-    """Per target the probabilities (n, n_classes) of each image by a calibration fitted without its fold of groups."""
-    folds = assign_folds(validation.group, options.folds, options.seed)
-    probabilities = [np.zeros((len(validation), target.n_classes)) for target in targets]
-    for fold in range(options.folds):
-        held_out = folds == fold
-        fits = fit_replicates(targets, validation, 1.0 * ~held_out[None], options)
-        for chances, fit, columns in zip(probabilities, fits, targets.slices, strict=True):
-            chances[held_out] = fit.probabilities(validation.logits[held_out][:, columns])
-    return probabilities
 
 
 def chunk_size(targets: Targets, n_images: int) -> int:
@@ -128,7 +115,7 @@ def fit_replicates(
         if rule != ARGMAX:
             scarce = is_scarce(target, predictions.labels[:, index], options)
             scores, labels, counts = _pool(samples) if scarce else samples[index]
-            thresholds, met = choose_threshold(rule, options, scores, labels, counts)  # type: ignore[arg-type]
+            thresholds, met = choose_threshold(rule, options, scores, labels, counts)
         fits.append(Fit(target, scalings[index], thresholds, met))
     return fits
 
@@ -144,7 +131,7 @@ def weaknesses(target: Target, rule: str, fit: Fit, labels: Labels, options: Cal
         warnings.append(f"validation knows only {only}: the probabilities can't be checked")
     elif fit.scaling.scale[0] == 0:
         warnings.append("the logits don't rise with the labels: every image gets the same probability")
-    if rule not in (ARGMAX, "fixed", "cost") and is_scarce(target, labels, options):
+    if rule in IMAGE_RULES and is_scarce(target, labels, options):
         warnings.append(
             f"{counts[1]} present and {counts[0]} absent in validation, calibrate.min_positives asks for "
             f"{options.min_positives} of each: the threshold is pooled over all binary targets"

@@ -2,11 +2,11 @@
 
 A target's calibration is a scaling of its logits and, if it is binary, a threshold; a categorical target decides for
 its most probable class, or, where relations tie it to others, for that of the most probable consistent combination.
-Module `calibration_fit` finds scaling and threshold.
+Module `fit` finds scaling and threshold.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,8 @@ class Fit:
 
     def probabilities(self, logits: NDArray[np.floating], replicate: int = 0) -> Floats:
         """Calibrated probabilities (n, n_classes) in one replicate."""
-        return activate(self.target, _one(self.scaling, replicate)(logits)[0])
+        scaling = Scaling(self.scaling.scale[[replicate]], self.scaling.bias[[replicate]])
+        return activate(self.target, scaling(logits)[0])
 
     def decide(self, logits: NDArray[np.floating]) -> Labels:
         """Decided class indices (replicates, n)."""
@@ -109,6 +110,9 @@ class Calibration:
 
     targets: dict[str, TargetCalibration]
     relations: Relations = ()
+    _prepared: dict[Targets, tuple[list[Fit], list[Constraint]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def apply(self, targets: Targets, logits: NDArray[np.floating]) -> list[Floats]:
         """Calibrated probabilities of logits (n, n_logits): per target (n, n_classes)."""
@@ -119,26 +123,36 @@ class Calibration:
 
     def decide(self, targets: Targets, logits: NDArray[np.floating]) -> NDArray[np.int16]:
         """Decided class indices (n, n_targets) of logits (n, n_logits)."""
-        decisions, _ = decide(targets, self.fits(targets), logits, constraints_of(self.relations, targets))
-        return np.stack([one[0] for one in decisions], axis=1).astype(np.int16)
+        decisions, _ = decide(targets, self.fits(targets), logits, self.constraints(targets))
+        return np.stack([of_target[0] for of_target in decisions], axis=1).astype(np.int16)
 
     def fits(self, targets: Targets) -> list[Fit]:
         """As one replicate. Raises LacunaError when a target or relation is missing or does not fit."""
-        fits = []
-        for target in targets:
-            one = self.targets.get(target.name)
-            if one is None or one.kind != target.kind or len(one.bias) != target.n_logits:
-                raise LacunaError(f"the calibration does not fit the target {target.name}: run `dvc repro calibrate`")
-            scaling = Scaling(np.array([one.scale]), np.array([one.bias]))
-            thresholds = None if one.threshold is None else np.array([one.threshold])
-            fits.append(Fit(target, scaling, thresholds, np.ones(1, dtype=bool)))
-        constraints_of(self.relations, targets)
-        return fits
+        return self._prepare(targets)[0]
+
+    def constraints(self, targets: Targets) -> list[Constraint]:
+        """The relations in numbers. Raises LacunaError as `fits` does."""
+        return self._prepare(targets)[1]
+
+    def _prepare(self, targets: Targets) -> tuple[list[Fit], list[Constraint]]:
+        """Built once for these targets: a server asks for the same ones with every batch."""
+        if targets not in self._prepared:
+            fits = [self._fit(target) for target in targets]
+            self._prepared[targets] = fits, constraints_of(self.relations, targets)
+        return self._prepared[targets]
+
+    def _fit(self, target: Target) -> Fit:
+        found = self.targets.get(target.name)
+        if found is None or found.kind != target.kind or len(found.bias) != target.n_logits:
+            raise LacunaError(f"the calibration does not fit the target {target.name}: run `dvc repro calibrate`")
+        scaling = Scaling(np.array([found.scale]), np.array([found.bias]))
+        thresholds = None if found.threshold is None else np.array([found.threshold])
+        return Fit(target, scaling, thresholds, np.ones(1, dtype=bool))
 
     def to_json(self) -> dict[str, Any]:
         return {
             "version": FORMAT_VERSION,
-            "targets": {name: _to_json(one) for name, one in self.targets.items()},
+            "targets": {name: _to_json(calibrated) for name, calibrated in self.targets.items()},
             "relations": [relation.to_json() for relation in self.relations],
         }
 
@@ -151,7 +165,7 @@ class Calibration:
                 "run `dvc repro calibrate`"
             )
         targets = {name: _from_json(part) for name, part in content["targets"].items()}
-        return cls(targets, tuple(Relation.from_json(one) for one in content["relations"]))
+        return cls(targets, tuple(Relation.from_json(relation) for relation in content["relations"]))
 
     def save(self, path: Path) -> None:
         write_json(path, self.to_json())
@@ -162,14 +176,10 @@ class Calibration:
         return cls.from_json(read_json(path))
 
 
-def _one(scaling: Scaling, replicate: int) -> Scaling:
-    return Scaling(scaling.scale[[replicate]], scaling.bias[[replicate]])
-
-
-def _to_json(one: TargetCalibration) -> dict[str, Any]:
-    content = asdict(one)
+def _to_json(calibrated: TargetCalibration) -> dict[str, Any]:
+    content = asdict(calibrated)
     parameters = {"scale": content.pop("scale"), "bias": list(content.pop("bias"))}
-    content = {"kind": content.pop("kind"), "parameters": parameters, **content, "warnings": list(one.warnings)}
+    content = {"kind": content.pop("kind"), "parameters": parameters, **content, "warnings": list(calibrated.warnings)}
     return {key: value for key, value in content.items() if value is not None}
 
 

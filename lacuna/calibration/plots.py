@@ -15,6 +15,10 @@ from lacuna.core.predictions import Predictions
 from lacuna.core.scores import Floats, Labels, activate, average_precision
 from lacuna.core.targets import Target, Targets
 from lacuna.presentation.style import BLUE, GREY, LIGHT, ORANGE, legend, picture, shorten
+from lacuna.stats.intervals import share_interval
+
+CONFIDENCE = 0.95
+"""Of the whiskers in the reliability diagram."""
 
 
 def plot_precision_recall(path: Path, targets: Targets, validation: Predictions, calibration: Calibration) -> None:
@@ -60,7 +64,7 @@ def plot_reliability(path: Path, targets: Targets, validation: Predictions, prob
         _only_left(panels, "share that came true")
         legend(
             panels[0].figure,
-            Line2D([], [], color=BLUE, marker="o", linestyle="", label="validation, 95% interval"),
+            Line2D([], [], color=BLUE, marker="o", linestyle="", label=f"validation, {CONFIDENCE:.0%} interval"),
             Line2D([], [], color=GREY, linestyle=":", label="perfect"),
             Line2D([], [], color=LIGHT, marker="s", markersize=7, linestyle="", label="number of images"),
         )
@@ -68,10 +72,10 @@ def plot_reliability(path: Path, targets: Targets, validation: Predictions, prob
 
 def _precision_recall(axes: Axes, target: Target, labels: Labels, scores: Floats, decisions: Labels) -> None:
     if target.kind == "binary":
-        members, ranked, said = labels == 1, scores[:, 1], decisions == 1
+        members, ranked, called = labels == 1, scores[:, 1], decisions == 1
     else:  # every (image, class) is one case
         classes = np.arange(target.n_classes)
-        members, said = (labels[:, None] == classes).ravel(), (decisions[:, None] == classes).ravel()
+        members, called = (labels[:, None] == classes).ravel(), (decisions[:, None] == classes).ravel()
         ranked = scores.ravel()
     if not members.any():
         axes.text(0.5, 0.5, "none present", transform=axes.transAxes, ha="center", color=GREY)
@@ -82,8 +86,8 @@ def _precision_recall(axes: Axes, target: Target, labels: Labels, scores: Floats
     chosen = (np.flatnonzero(last) + 1).astype(float)
     axes.plot(np.append(0, found / members.sum()), np.append(found[0] / chosen[0], found / chosen), color=BLUE)
     axes.axhline(members.mean(), color=GREY, linestyle=":", linewidth=1.2)
-    if said.any():
-        axes.plot((members & said).sum() / members.sum(), (members & said).sum() / said.sum(), "o", color=ORANGE)
+    if called.any():
+        axes.plot((members & called).sum() / members.sum(), (members & called).sum() / called.sum(), "o", color=ORANGE)
 
 
 def _reliability(axes: Axes, stated: Floats, observed: Floats) -> None:
@@ -97,19 +101,11 @@ def _reliability(axes: Axes, stated: Floats, observed: Floats) -> None:
         if count:
             axes.text(place, -0.33 + height, str(count), ha="center", va="bottom", fontsize=5.5, color=GREY)
             inside = bins == round(place * CALIBRATION_BINS - 0.5)
-            share, level = observed[inside].mean(), stated[inside].mean()
-            axes.plot([level] * 2, _wilson(share, count), color=BLUE, linewidth=1.1, alpha=0.5)
-            axes.plot(level, share, "o", color=BLUE, markersize=2.5 + 4 * math.sqrt(count / counts.max()))
+            hits, level = int(observed[inside].sum()), stated[inside].mean()
+            axes.plot([level] * 2, share_interval(hits, int(count), CONFIDENCE), color=BLUE, linewidth=1.1, alpha=0.5)
+            axes.plot(level, hits / count, "o", color=BLUE, markersize=2.5 + 4 * math.sqrt(count / counts.max()))
     axes.axhline(0, color=LIGHT, linewidth=0.8)
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.34, 1.05), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
-
-
-def _wilson(share: float, n: int) -> tuple[float, float]:
-    """The 95% interval of a share of n (Wilson 1927)."""
-    z2 = 1.96**2
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    reach = math.sqrt(z2 * share * (1 - share) / n + z2**2 / (4 * n**2)) / (1 + z2 / n)
-    return centre - reach, centre + reach
 
 
 @contextmanager

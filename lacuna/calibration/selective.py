@@ -1,6 +1,7 @@
-"""How certain an answer has to be so that what is answered is right as often as promised, and how much that leaves.
+"""Selective prediction: how probable a decision has to be to count as an answer; the model abstains from all others.
 
-Learn then Test (Angelopoulos et al. 2021): probabilities on a fixed grid are tested from the strictest down, each by an
+What is answered is then right as often as promised; the share of images that get an answer is called coverage. Learn
+then Test (Angelopoulos et al. 2021): probabilities on a fixed grid are tested from the strictest down, each by an
 exact binomial bound, and the first that cannot be shown to keep the promise ends it. So the promise holds with the
 certainty asked for, however many probabilities are tried.
 """
@@ -50,12 +51,12 @@ class Promise:
         >>> Promise((NEVER,), 45).describe(0, 40)
         'decides 0% of 40 images: not enough labels, about 45 more needed'
         """
-        said = f"decides {answered / n_images:.0%} of {n_images:,} images"
+        coverage = f"decides {answered / n_images:.0%} of {n_images:,} images"
         if self.needed:
-            return f"{said}: not enough labels, about {self.needed:,} more needed"
+            return f"{coverage}: not enough labels, about {self.needed:,} more needed"
         if all(cutoff == NEVER for cutoff in self.cutoffs):
-            return f"{said}: even its most certain answers are wrong too often"
-        return said
+            return f"{coverage}: even its most certain answers are wrong too often"
+        return coverage
 
 
 def promise(

@@ -1,80 +1,154 @@
-"""From calibrated probabilities to "present" or "absent": the threshold that each rule chooses.
+"""From calibrated probabilities to "present" or "absent": the threshold that each decision rule chooses.
 
-A threshold lies midway between two neighbouring scores, so that no decision hangs on a rounding error and images with
-equal scores are decided alike. An image is present when its probability reaches the threshold.
+An image is called present when its probability reaches the threshold. A threshold that is chosen on images lies midway
+between two neighbouring scores, so that no decision hangs on a rounding error and images with equal scores are decided
+alike.
+
+Adding a rule: one function, one row in PARAMETER_RULES or IMAGE_RULES, and its name in `config.types.Rule`.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lacuna.config.blocks import Calibrate
 from lacuna.core.scores import Floats, Labels
-
-if TYPE_CHECKING:
-    from lacuna.config.blocks import Calibrate
-from lacuna.config.types import Rule
+from lacuna.errors import LacunaError
 
 NO_DATA_THRESHOLD = 0.5
-"""The threshold when not a single label is known."""
+"""The threshold of a rule that looks at images when not a single label is known."""
+
+Choice = tuple[NDArray[np.intp], NDArray[np.bool_]]
+"""Of each replicate: the place of the last image that is called present, and whether the rule's demand is met."""
 
 
-def choose_threshold(
-    rule: "Rule", options: "Calibrate", probabilities: Floats, labels: Labels, weights: Floats
-) -> tuple[Floats, NDArray[np.bool_]]:
-    """Each replicate's threshold, and whether it meets what the rule demands; both (replicates,).
+@dataclass(frozen=True)
+class Candidates:
+    """The thresholds that each replicate can choose from: one below each image, sorted from the highest score down.
 
-    Probabilities (replicates, n) of "present", known labels (n,), weights (replicates, n).
-
-    - expected_f1: the highest expected F1 if the probabilities are right: with the k highest present, about
-      2 * (sum of their probabilities) / (k + sum of all probabilities). It looks at no label.
-    - pr_argmax: the highest F1 on the precision-recall curve of the labels.
-    - min_recall: the highest threshold that finds `min_recall` of the present images.
-    - min_precision: the lowest threshold above which `min_precision` are present, else the most precise one.
-    - cost: the least expected cost, at c_fp / (c_fp + c_fn) (Elkan 2001).
-    - fixed: `threshold`.
+    All arrays are (replicates, n). `scores`: the probability of "present"; `below`: the next lower one, 0 after the
+    last; `possible`: whether a threshold fits between the two. `called`, `found`: how many images are called present
+    if the threshold lies below this image, and how many of them are present by their label; `expected`: how many of
+    them are expected to be, which is the sum of their probabilities.
     """
-    met = np.ones(len(weights), dtype=bool)
-    if rule == "cost":
-        cost = options.cost_false_positive / (options.cost_false_positive + options.cost_false_negative)
-        return np.full(len(weights), cost), met
-    if rule == "fixed":
-        return np.full(len(weights), options.threshold), met
-    if len(labels) == 0:
-        return np.full(len(weights), NO_DATA_THRESHOLD), ~met
 
+    scores: Floats
+    below: Floats
+    possible: NDArray[np.bool_]
+    called: Floats
+    found: Floats
+    expected: Floats
+
+    @property
+    def precision(self) -> Floats:
+        return self.found / self.called
+
+    @property
+    def recall(self) -> Floats:
+        return self.found / self.found[:, -1:]
+
+    @property
+    def none_fails(self) -> NDArray[np.bool_]:
+        """That the demand is met in each replicate (replicates,): for rules that only look for the best."""
+        return np.ones(len(self.scores), dtype=bool)
+
+    def best(self, values: Floats) -> NDArray[np.intp]:
+        """The place of the largest of `values` (replicates, n) among the possible thresholds, the first of equals."""
+        place: NDArray[np.intp] = np.where(self.possible, values, -1).argmax(axis=1)
+        return place
+
+
+def sort_candidates(probabilities: Floats, labels: Labels, weights: Floats) -> Candidates:
+    """The candidates from probabilities of "present" (replicates, n), known labels (n,) and weights (replicates, n)."""
+    if len(labels) == 0:  # one image that no replicate holds stands in: no threshold is possible
+        probabilities, labels, weights = np.zeros((len(weights), 1)), np.zeros(1, np.intp), np.zeros((len(weights), 1))
     scores = np.where(weights > 0, probabilities, -1.0)  # images that a replicate left out come last
     order = np.argsort(-scores, axis=1, kind="stable")
     scores, counts = np.take_along_axis(scores, order, axis=1), np.take_along_axis(weights, order, axis=1)
     below = np.maximum(np.concatenate([scores[:, 1:], np.full((len(scores), 1), -1.0)], axis=1), 0)
-    border = (counts > 0) & (scores > below)  # a threshold fits below this image
-    chosen = np.cumsum(counts, axis=1)
+    return Candidates(
+        scores,
+        below,
+        possible=(counts > 0) & (scores > below),
+        called=np.cumsum(counts, axis=1),
+        found=np.cumsum(counts * (labels[order] == 1), axis=1),
+        expected=np.cumsum(counts * scores, axis=1),
+    )
+
+
+def fixed(options: Calibrate) -> float:
+    return options.threshold
+
+
+def least_cost(options: Calibrate) -> float:
+    """The least expected cost if the probabilities are right: at c_fp / (c_fp + c_fn) (Elkan 2001)."""
+    return options.cost_false_positive / (options.cost_false_positive + options.cost_false_negative)
+
+
+def highest_expected_f1(options: Calibrate, candidates: Candidates) -> Choice:
+    """The highest expected F1 if the probabilities are right. It looks at no label.
+
+    With the k highest called present it is about 2 * (sum of their probabilities) / (k + sum of all probabilities).
+    """
+    expected = candidates.expected
+    return candidates.best(2 * expected / (candidates.called + expected[:, -1:])), candidates.none_fails
+
+
+def highest_f1(options: Calibrate, candidates: Candidates) -> Choice:
+    """The highest F1 on the precision-recall curve of the labels."""
+    found = candidates.found
+    return candidates.best(2 * found / (candidates.called + found[:, -1:])), candidates.none_fails
+
+
+def enough_recall(options: Calibrate, candidates: Candidates) -> Choice:
+    """The highest threshold that finds `min_recall` of the present images."""
+    enough = candidates.possible & (candidates.recall >= options.min_recall - 1e-9)
+    met = np.logical_or.reduce(enough, axis=1)
+    return np.where(met, enough.argmax(axis=1), _last(candidates.possible)), met
+
+
+def enough_precision(options: Calibrate, candidates: Candidates) -> Choice:
+    """The lowest threshold above which `min_precision` are present, else the most precise one."""
+    precision = candidates.precision
+    enough = candidates.possible & (precision >= options.min_precision - 1e-9)
+    met = np.logical_or.reduce(enough, axis=1)
+    return np.where(met, _last(enough), candidates.best(precision)), met
+
+
+PARAMETER_RULES: Mapping[str, Callable[[Calibrate], float]] = {"cost": least_cost, "fixed": fixed}
+"""The rules whose threshold follows from the parameters alone."""
+
+IMAGE_RULES: Mapping[str, Callable[[Calibrate, Candidates], Choice]] = {
+    "expected_f1": highest_expected_f1,
+    "pr_argmax": highest_f1,
+    "min_recall": enough_recall,
+    "min_precision": enough_precision,
+}
+"""The rules that choose among the scores of the validation images."""
+
+
+def choose_threshold(
+    rule: str, options: Calibrate, probabilities: Floats, labels: Labels, weights: Floats
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Each replicate's threshold, from 0 to 1, and whether it meets what the rule demands; both (replicates,).
+
+    Probabilities (replicates, n) of "present", known labels (n,), weights (replicates, n). Raises LacunaError for a
+    rule that stands in neither table.
+    """
+    if rule in PARAMETER_RULES:
+        return np.full(len(weights), PARAMETER_RULES[rule](options)), np.ones(len(weights), dtype=bool)
+    if rule not in IMAGE_RULES:
+        expected = ", ".join((*IMAGE_RULES, *PARAMETER_RULES))
+        raise LacunaError(f"calibrate.rule: there is no rule {rule!r}; expected one of {expected}")
+    candidates = sort_candidates(probabilities, labels, weights)
     with np.errstate(invalid="ignore", divide="ignore"):
-        if rule == "expected_f1":
-            expected = np.cumsum(counts * scores, axis=1)
-            place = _best(2 * expected / (chosen + expected[:, -1:]), border)
-        else:
-            found = np.cumsum(counts * (labels[order] == 1), axis=1)
-            precision, recall = found / chosen, found / found[:, -1:]
-            if rule == "pr_argmax":
-                place = _best(2 * found / (chosen + found[:, -1:]), border)
-            elif rule == "min_recall":
-                enough = border & (recall >= options.min_recall - 1e-9)
-                met = enough.any(axis=1)
-                place = np.where(met, enough.argmax(axis=1), _last(border))
-            else:
-                enough = border & (precision >= options.min_precision - 1e-9)
-                met = enough.any(axis=1)
-                place = np.where(met, _last(enough), _best(precision, border))
-    rows = np.arange(len(scores))
-    thresholds = (scores[rows, place] + below[rows, place]) / 2
-    known = border.any(axis=1)
+        place, met = IMAGE_RULES[rule](options, candidates)
+    replicates = np.arange(len(weights))
+    thresholds = (candidates.scores[replicates, place] + candidates.below[replicates, place]) / 2
+    known = candidates.possible.any(axis=1)
     return np.where(known, thresholds, NO_DATA_THRESHOLD), met & known
-
-
-def _best(values: Floats, border: NDArray[np.bool_]) -> NDArray[np.intp]:
-    place: NDArray[np.intp] = np.where(border, values, -1).argmax(axis=1)
-    return place
 
 
 def _last(chosen: NDArray[np.bool_]) -> NDArray[np.intp]:

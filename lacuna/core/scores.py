@@ -1,8 +1,8 @@
-"""Figures of merit that know unknown labels: probabilities, rankings and decisions of one target.
+"""Probabilities of one target, and how well they and its rankings do, whatever labels are unknown.
 
 Labels are (n,) class indices, -1 = unknown: such a cell never counts, whatever was predicted for it. Probabilities
 are (n, n_classes), a binary target's two columns being absent and present. Weights (replicates, n) say how often each
-image counts: a row of ones is the plain figure, the rows of a bootstrap its replicates, all computed at once.
+image counts: a row of ones gives the sample's own value, the rows of a bootstrap its replicates, all at once.
 """
 
 import numpy as np
@@ -67,6 +67,7 @@ def ranking_metrics(labels: Labels, scores: Floats, weights: Floats | None = Non
 
 
 def rank(member: NDArray[np.bool_], scores: Floats, weights: Floats) -> dict[str, Floats]:
+    """average_precision and roc_auc (replicates,) of one class: its members (n,) against all others, by score (n,)."""
     order = np.argsort(-scores, kind="stable")
     members, others = weights[:, order] * member[order], weights[:, order] * ~member[order]
     starts = np.flatnonzero(np.diff(scores[order], prepend=np.nan) != 0)
@@ -83,6 +84,7 @@ def rank(member: NDArray[np.bool_], scores: Floats, weights: Floats) -> dict[str
 
 
 def known_only(labels: Labels, probabilities: Floats) -> tuple[Labels, Floats]:
+    """Labels and probabilities of the images whose label is known."""
     known = labels >= 0
     return labels[known], probabilities[known]
 

@@ -1,4 +1,7 @@
-"""The trained network beside simpler models: figures, paired gains, and the simplest model that it does not beat."""
+"""The trained network beside simpler models: metrics, paired gains, and the simplest model that it does not beat.
+
+Wherever a target is asked for, None stands for the mean over all.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,10 +10,12 @@ from typing import Any
 
 from matplotlib.lines import Line2D
 
-from lacuna.evaluation.comparison import MACRO, Difference, Replicates, differences
+from lacuna.core.scores import Floats
+from lacuna.evaluation.comparison import MetricDifference, Replicates, differences
+from lacuna.evaluation.intervals import with_interval
 from lacuna.io.text_table import align
+from lacuna.presentation.numbers import decimal, rounded, signed_interval
 from lacuna.presentation.style import BLUE, DARK, GREY, LIGHT, ORANGE, legend, picture, shorten
-from lacuna.stats.bootstrap import interval
 
 TRAINED = "trained"
 NAMES = {
@@ -25,23 +30,26 @@ NAMES = {
 SIMPLER = [name for name in NAMES if name != TRAINED]
 
 DECISIVE = "roc_auc"
-"""The figure by which a model is beaten: it needs no threshold, and without signal it is .5 in samples of any size.
+"""The metric by which a model is beaten: it needs no threshold, and without signal it is .5 in samples of any size.
 Average precision is not: with few images a random order often has more than the members' share."""
 
 SHOWN = (DECISIVE, "average_precision", "f1", "log_loss")
+
+NOT_BEATEN = "does not beat"
+"""How the verdict on a target begins that a simpler model serves as well."""
 
 MARKS = {"class_shares": "|", "nearest_neighbours": "^", "linear_probe": "s", "small_cnn": "D", TRAINED: "o"}
 
 
 @dataclass(frozen=True)
-class Model:
-    """Its figures in the same replicates as all others', and how many numbers it learned or stores."""
+class ComparedModel:
+    """Its metrics in the same replicates as all others', and how many numbers it learned or stores."""
 
     replicates: Replicates
     parameters: int
 
 
-def gains_over(models: Mapping[str, Model], confidence: float) -> dict[str, list[Difference]]:
+def gains_over(models: Mapping[str, ComparedModel], confidence: float) -> dict[str, list[MetricDifference]]:
     """What the trained network has more than each simpler model, with paired intervals."""
     trained = models[TRAINED].replicates
     return {
@@ -51,47 +59,62 @@ def gains_over(models: Mapping[str, Model], confidence: float) -> dict[str, list
     }
 
 
-def simplest_unbeaten(gains: Mapping[str, Sequence[Difference]], target: str) -> str | None:
-    """The simplest model that the network does not beat on a target or MACRO: the interval is not all above 0.
+def simplest_unbeaten(gains: Mapping[str, Sequence[MetricDifference]], target: str | None) -> str | None:
+    """The simplest model that the network does not beat on a target: the interval of the gain is not all above 0.
 
-    "" when it beats them all, None when the figure is undefined.
+    "" when it beats them all, None when the metric is undefined.
     """
-    found = {name: one for name, all_of in gains.items() for one in all_of if _is(one, target)}
-    if not found:
+    decisive = {
+        name: gain
+        for name, of_model in gains.items()
+        for gain in of_model
+        if gain.target == target and gain.metric == DECISIVE
+    }
+    if not decisive:
         return None
-    return next((name for name, one in found.items() if one.low <= 0), "")
+    return next((name for name, gain in decisive.items() if gain.low <= 0), "")
 
 
 def summarise_baselines(
-    models: Mapping[str, Model], gains: Mapping[str, Sequence[Difference]], confidence: float
+    models: Mapping[str, ComparedModel], gains: Mapping[str, Sequence[MetricDifference]], confidence: float
 ) -> dict[str, Any]:
-    """The content of metrics/baseline.json. What is undefined is left out."""
-    content: dict[str, Any] = {"models": {}, "gains": {}, "verdicts": {}}
+    """The content of metrics/baseline.json: in each block `macro` and, by target, `targets`. What is undefined is left
+    out."""
+    verdicts: dict[str, Any] = {"targets": {}}
+    content: dict[str, Any] = {"models": {}, "gains": {}, "verdicts": verdicts}
     for name, model in models.items():
-        figures = {target: _figures(of_target, confidence) for target, of_target in model.replicates.items()}
-        content["models"][name] = {"parameters": model.parameters, MACRO: figures.pop(MACRO), "targets": figures}
-    for name, found in gains.items():
-        by_target: dict[str, dict[str, float]] = {}
-        for one in found:
-            ends = {one.figure: one.b - one.a, f"{one.figure}_low": one.low, f"{one.figure}_high": one.high}
-            by_target.setdefault(one.target, {}).update({key: round(value, 6) for key, value in ends.items()})
-        content["gains"][name] = {MACRO: by_target.pop(MACRO, {}), "targets": by_target}
-    for target in models[TRAINED].replicates:
+        replicates = model.replicates
+        content["models"][name] = {
+            "parameters": model.parameters,
+            "macro": _with_intervals(replicates.macro, confidence),
+            "targets": {target: _with_intervals(metrics, confidence) for target, metrics in replicates.targets.items()},
+        }
+    for name, of_model in gains.items():
+        block: dict[str, Any] = {"macro": {}, "targets": {}}
+        for gain in of_model:
+            place = block["macro"] if gain.target is None else block["targets"].setdefault(gain.target, {})
+            ends = {"": gain.b - gain.a, "_low": gain.low, "_high": gain.high}
+            place.update({f"{gain.metric}{end}": rounded(value) for end, value in ends.items()})
+        content["gains"][name] = block
+    for target in (*models[TRAINED].replicates.targets, None):
         unbeaten = simplest_unbeaten(gains, target)
-        if unbeaten is not None:
-            content["verdicts"][target] = (
-                f"does not beat {NAMES[unbeaten]}" if unbeaten else "beats every simpler model"
-            )
+        if unbeaten is None:
+            continue
+        verdict = f"{NOT_BEATEN} {NAMES[unbeaten]}" if unbeaten else "beats every simpler model"
+        if target is None:
+            verdicts["macro"] = verdict
+        else:
+            verdicts["targets"][target] = verdict
     return content
 
 
 def baseline_table(content: Mapping[str, Any], seconds: Mapping[str, float], ms: Mapping[str, float]) -> str:
-    """A row per model: macro figures with intervals, size, training time, milliseconds per image where known."""
+    """A row per model: macro metrics with intervals, size, training time, milliseconds per image where known."""
     rows: list[tuple[str, ...]] = [
         ("model", "ROC-AUC", "avg. prec.", "F1", "log loss", "parameters", "training", "per image")
     ]
     for name, model in content["models"].items():
-        cells = [_with_ends(model[MACRO], figure) for figure in SHOWN]
+        cells = [decimal(model["macro"], metric, 3) for metric in SHOWN]
         trained = f"{seconds[name]:.0f} s" if name in seconds else ""
         rows.append(
             (NAMES[name], *cells, f"{model['parameters']:,}", trained, f"{ms[name]:.1f} ms" if name in ms else "")
@@ -103,42 +126,47 @@ def describe_gains(content: Mapping[str, Any]) -> list[str]:
     """In sentences: over all targets, then each target that a simpler model serves as well."""
     lines = []
     for name, gains in content["gains"].items():
-        if DECISIVE in gains[MACRO]:
-            gain, low, high = (gains[MACRO][DECISIVE + end] for end in ("", "_low", "_high"))
-            beats = "beats" if low > 0 else "does not beat"
+        if DECISIVE in gains["macro"]:
+            gain, low, high = (gains["macro"][DECISIVE + end] for end in ("", "_low", "_high"))
+            beats = "beats" if low > 0 else NOT_BEATEN
             lines.append(
                 f"over all targets the trained model {beats} {NAMES[name]}: ROC-AUC {gain:+.3f} "
-                f"[{low:+.3f}, {high:+.3f}]"
+                f"{signed_interval(low, high)}"
             )
-    verdicts = {name: said for name, said in content["verdicts"].items() if name != MACRO}
-    beaten = [f"{name}: the trained model {said}" for name, said in verdicts.items() if said.startswith("does not")]
-    return lines + (beaten or ["on every target the trained model beats every simpler one"] * bool(verdicts))
+    verdicts = content["verdicts"]["targets"]
+    unbeaten = [
+        f"{name}: the trained model {verdict}" for name, verdict in verdicts.items() if verdict.startswith(NOT_BEATEN)
+    ]
+    return lines + (unbeaten or ["on every target the trained model beats every simpler one"] * bool(verdicts))
 
 
 def plot_baselines(path: Path, content: Mapping[str, Any]) -> None:
     """ROC-AUC of all models by target, and what the trained one gains over the best simpler one."""
-    targets = content["models"][TRAINED]["targets"]
-    names = [name for name in (*targets, *[MACRO] * (len(targets) > 1)) if name in content["verdicts"]]
-    with picture(path, 8, 1.7 + 0.45 * len(names)) as figure:
+    targets, verdicts = content["models"][TRAINED]["targets"], content["verdicts"]
+    rows: list[str | None] = [name for name in targets if name in verdicts["targets"]]
+    if len(targets) > 1 and "macro" in verdicts:
+        rows.append(None)
+    with picture(path, 8, 1.7 + 0.45 * len(rows)) as figure:
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=[3, 2])
-        for row, name in enumerate(reversed(names)):
+        for row, target in enumerate(reversed(rows)):
             for axes in (left, right):
                 axes.axhline(row, color=LIGHT, linewidth=0.6, zorder=0)
-            scores = {model: _of(content["models"][model], name).get(DECISIVE) for model in content["models"]}
+            scores = {model: _of(content["models"][model], target).get(DECISIVE) for model in content["models"]}
             for model, score in scores.items():
                 if score is not None:
                     _mark(left, score, row, model)
             simpler = {model: score for model, score in scores.items() if model != TRAINED and score is not None}
             best = max(simpler, key=lambda model: simpler[model])
-            gains = _of(content["gains"][best], name)
+            gains = _of(content["gains"][best], target)
             ends = gains[f"{DECISIVE}_low"], gains[f"{DECISIVE}_high"]
             right.plot(ends, [row] * 2, color=BLUE, linewidth=1.6)
             right.plot(gains[DECISIVE], row, "o", color=BLUE, markersize=6)
             right.annotate(
                 NAMES[best], (1.02, row), xycoords=("axes fraction", "data"), va="center", fontsize=8, color=GREY
             )
-        left.set_yticks(range(len(names)), [shorten(_label(name)) for name in reversed(names)], color=DARK)
-        left.set(title="ROC-AUC (0.5: chance)", xlim=(0.38, 1.02), ylim=(-0.6, len(names) - 0.4))
+        labels = ["all targets" if target is None else shorten(target) for target in reversed(rows)]
+        left.set_yticks(range(len(rows)), labels, color=DARK)
+        left.set(title="ROC-AUC (0.5: chance)", xlim=(0.38, 1.02), ylim=(-0.6, len(rows) - 0.4))
         right.set(title="gain over the best simpler model")
         right.locator_params(axis="x", nbins=5)
         right.axvline(0, color=GREY, linewidth=1, linestyle=":")
@@ -166,30 +194,16 @@ def _look(model: str) -> dict[str, Any]:
     }
 
 
-def _label(name: str) -> str:
-    return "all targets" if name == MACRO else name
-
-
-def _of(content: Mapping[str, Any], target: str) -> Mapping[str, float]:
-    found: Mapping[str, float] = content[MACRO] if target == MACRO else content["targets"].get(target, {})
+def _of(block: Mapping[str, Any], target: str | None) -> Mapping[str, float]:
+    found: Mapping[str, float] = block["macro"] if target is None else block["targets"].get(target, {})
     return found
 
 
-def _is(one: Difference, target: str) -> bool:
-    return one.target == target and one.figure == DECISIVE
-
-
-def _figures(figures: Mapping[str, Any], confidence: float) -> dict[str, float]:
-    result = {}
-    for name, values in figures.items():
-        ends = interval(values[1:], confidence)
-        if ends is not None and values[0] == values[0]:
-            kept = {name: float(values[0]), f"{name}_low": ends[0], f"{name}_high": ends[1]}
-            result.update({key: round(value, 6) for key, value in kept.items()})
-    return result
-
-
-def _with_ends(figures: Mapping[str, float], name: str) -> str:
-    if name not in figures:
-        return ""
-    return f"{figures[name]:.3f} [{figures[f'{name}_low']:.3f}-{figures[f'{name}_high']:.3f}]"
+def _with_intervals(metrics: Mapping[str, Floats], confidence: float) -> dict[str, float]:
+    """As the metrics files have them; a metric without an interval is left out."""
+    found: dict[str, float] = {}
+    for name, values in metrics.items():
+        ends = with_interval(name, values, confidence)
+        if f"{name}_low" in ends:
+            found |= ends
+    return found

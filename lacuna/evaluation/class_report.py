@@ -1,16 +1,18 @@
-"""Figures of every single class: a CSV of all, a table for people where there are few, and what is taken for what."""
+"""The metrics of every single class: a CSV of all, and a table for people where there are few."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from lacuna.evaluation.intervals import exact_interval
 from lacuna.evaluation.scoring import Scored
 from lacuna.io.atomic import whole_file
 from lacuna.io.csv_files import write_csv
 from lacuna.io.text_table import align
+from lacuna.presentation.numbers import percent, rounded
 from lacuna.stats.bootstrap import interval
-from lacuna.stats.intervals import exact_bound
 
 MOST_PRINTED = 10
 """The classes of a target with more of them stand in the CSV only."""
@@ -31,44 +33,39 @@ HEADER = (
 
 
 def write_classes(path: Path, scored: Mapping[str, Sequence[Scored]], confidence: float) -> None:
-    """Write a row per part, target and class; a cell is empty where its figure is undefined.
+    """Write a row per part, target and class; a cell is empty where its metric is undefined.
 
     `support` counts the known images of the class, `predicted` those among all known ones that were decided for it. The
     classes of a binary target are absent and present.
     """
-    rows = [(part, *row) for part, scores in scored.items() for one in scores for row in _rows(one, confidence)]
+    rows = [
+        (part, *(row.get(column, "") for column in HEADER[1:]))
+        for part, targets in scored.items()
+        for of_target in targets
+        for row in _rows(of_target, confidence)
+    ]
     with whole_file(path) as partial:
         write_csv(partial, HEADER, rows)
 
 
-def class_table(one: Scored, confidence: float) -> str:
-    """A line of text per class of a target, figures in percent with the interval of F1 in brackets."""
-    lines = [("", "support", "precision", "recall", "F1")]
-    for _, name, support, _, precision, recall, f1, low, high, _ in _rows(one, confidence):
-        ends = "" if low == "" else f" [{_percent(low)}-{_percent(high)}]"
-        lines.append((f"  {name}", str(support), _percent(precision), _percent(recall), _percent(f1) + ends))
-    lines[0] = (one.target.name, *lines[0][1:])
+def class_table(scored: Scored, confidence: float) -> str:
+    """A line of text per class of a target, metrics in percent with the interval of F1 in brackets."""
+    lines: list[tuple[str, ...]] = [(scored.target.name, "support", "precision", "recall", "F1")]
+    for row in _rows(scored, confidence):
+        percents = (percent(row, metric) for metric in ("precision", "recall", "f1"))
+        lines.append((f"  {row['class']}", str(row["support"]), *percents))
     return align(lines)
 
 
-def _rows(one: Scored, confidence: float) -> Iterator[tuple[object, ...]]:
-    for index, name in enumerate(one.target.classes):
-        figures = {key: float(one.classes[key][index]) for key in ("precision", "recall", "average_precision")}
-        counts = [int(one.classes[key][index]) for key in ("actual", "predicted")]
-        f1 = [float(one.classes["f1"][0, index]), *_f1_ends(one, index, confidence)] if counts[0] else [np.nan] * 3
-        cells = [figures["precision"], figures["recall"], *f1, figures["average_precision"]]
-        yield (one.target.name, name, *counts, *("" if np.isnan(cell) else round(cell, 6) for cell in cells))
-
-
-def _f1_ends(one: Scored, index: int, confidence: float) -> tuple[float, float]:
-    """The interval of a class's F1, as verdicts has it: exact where all or nothing is right."""
-    f1 = one.classes["f1"][:, index]
-    if f1[0] in (0, 1):
-        bound = exact_bound(len(np.unique(one.group[one.labels == index])), confidence)
-        wrong = 1 - bound
-        return (2 * bound / (1 + bound), 1.0) if f1[0] == 1 else (0.0, 2 * wrong / (1 + wrong))
-    return interval(f1[1:], confidence) or (np.nan, np.nan)
-
-
-def _percent(value: object) -> str:
-    return "-" if value == "" else f"{100 * float(str(value)):.0f}"
+def _rows(scored: Scored, confidence: float) -> Iterator[dict[str, Any]]:
+    """By the columns of HEADER but the part; undefined metrics are left out."""
+    for index, name in enumerate(scored.target.classes):
+        support, predicted = (int(scored.classes[key][index]) for key in ("actual", "predicted"))
+        metrics = {key: scored.classes[key][index] for key in ("precision", "recall", "average_precision")}
+        f1 = scored.classes["f1"][:, index]
+        if support:
+            groups = len(np.unique(scored.group[scored.labels == index]))
+            ends = exact_interval("f1", f1[0], confidence, [groups]) or interval(f1[1:], confidence)
+            metrics |= {"f1": f1[0]} | (dict(zip(("f1_low", "f1_high"), ends, strict=True)) if ends else {})
+        defined = {key: rounded(value) for key, value in metrics.items() if not np.isnan(value)}
+        yield {"target": scored.target.name, "class": name, "support": support, "predicted": predicted, **defined}

@@ -1,6 +1,6 @@
 """Is one experiment better than another? Both on the same validation images, the difference resampled by groups."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,29 +13,42 @@ from lacuna.core.scores import SMALLEST_PROBABILITY, Floats
 from lacuna.core.targets import Targets
 from lacuna.errors import LacunaError
 from lacuna.evaluation.baselines.trivial import training_prior
-from lacuna.evaluation.scoring import score_validation
+from lacuna.evaluation.scoring import Scored, score_validation
 from lacuna.io.text_table import align
+from lacuna.presentation.numbers import signed_interval
 from lacuna.stats.bootstrap import group_weights, interval
 
 MACRO = "macro"
-"""The name of the row of means over targets."""
+"""What the row of means over targets is called in tables."""
 
-FIGURES = ("f1", "average_precision", "log_loss")
-"""What `compare` compares."""
+COMPARED = ("f1", "average_precision", "log_loss")
+"""The metrics that `compare` compares."""
 
 RANKING = ("average_precision", "roc_auc")
-"""Figures of the network's own scores, without a threshold."""
-
-Replicates = dict[str, dict[str, Floats]]
-"""Per target, and for the macro mean, each figure's replicates (1 + evaluate.bootstrap,), first the sample itself."""
+"""The metrics of the network's own scores, without a threshold."""
 
 
 @dataclass(frozen=True)
-class Difference:
-    """One figure of one target in both experiments; `low` to `high` is the interval of b - a."""
+class Replicates:
+    """The metrics of each target, by name, and their means over targets, `macro`.
 
-    target: str
-    figure: str
+    Each metric (1 + evaluate.bootstrap,), first that of the sample itself, then of its bootstrap replicates; NaN where
+    undefined.
+    """
+
+    targets: Mapping[str, Mapping[str, Floats]]
+    macro: Mapping[str, Floats]
+
+
+@dataclass(frozen=True)
+class MetricDifference:
+    """One metric of one target, or its mean over targets (None), in both experiments.
+
+    `low` to `high` is the interval of b - a.
+    """
+
+    target: str | None
+    metric: str
     a: float
     b: float
     low: float
@@ -43,17 +56,17 @@ class Difference:
 
     @property
     def better(self) -> str:
-        """`a` or `b`, or "" when the interval holds 0. Of log loss less is better, of the other figures more."""
+        """`a` or `b`, or "" when the interval holds 0. Of log loss less is better, of the other metrics more."""
         if self.low <= 0 <= self.high:
             return ""
-        return "b" if (self.low > 0) != (self.figure == "log_loss") else "a"
+        return "b" if (self.low > 0) != (self.metric == "log_loss") else "a"
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ExperimentComparison:
     """The differences, on how many common images, and how many cells their labels contradict each other in."""
 
-    differences: list[Difference]
+    differences: list[MetricDifference]
     n_images: int
     n_contradictions: int
 
@@ -67,11 +80,11 @@ def compare(
     evaluate: Evaluate,
     relations_a: Relations = (),
     relations_b: Relations = (),
-) -> Comparison:
+) -> ExperimentComparison:
     """Compare two experiments' validation predictions on the images that both validated on.
 
     Both are calibrated by cross-fitting, each with its own rules and relations, in the same folds and replicates. Cells
-    known to one only, or labelled differently, count as unknown. Groups are those of `a`. A figure that is undefined is
+    known to one only, or labelled differently, count as unknown. Groups are those of `a`. A metric that is undefined is
     left out. Raises LacunaError when they have no validation image in common.
     """
     a, b, n_contradictions = _align(a, b)
@@ -80,21 +93,27 @@ def compare(
         metric_replicates(targets, predictions, options, evaluate, relations)
         for predictions, options, relations in ((a, options_a, relations_a), (b, folds, relations_b))
     )
-    return Comparison(differences(replicates_a, replicates_b, evaluate.confidence), len(a), n_contradictions)
+    return ExperimentComparison(differences(replicates_a, replicates_b, evaluate.confidence), len(a), n_contradictions)
 
 
-def differences(a: Replicates, b: Replicates, confidence: float, figures: Sequence[str] = FIGURES) -> list[Difference]:
-    """What b has more than a, in each of the figures of each target and in their macro means, if it is defined.
+def differences(
+    a: Replicates, b: Replicates, confidence: float, metrics: Sequence[str] = COMPARED
+) -> list[MetricDifference]:
+    """What b has more than a, in each of the metrics of each target and then in their macro means, if it is defined.
 
     Both are of the same images in the same replicates (`metric_replicates`).
     """
+    pairs: list[tuple[str | None, Mapping[str, Floats], Mapping[str, Floats]]] = [
+        *((name, a.targets[name], b.targets[name]) for name in a.targets),
+        (None, a.macro, b.macro),
+    ]
     found = []
-    for name in a:
-        for figure in figures:
-            one, other = a[name][figure], b[name][figure]
-            ends = interval((other - one)[1:], confidence)
-            if ends is not None and not np.isnan(one[0] + other[0]):
-                found.append(Difference(name, figure, float(one[0]), float(other[0]), *ends))
+    for target, of_a, of_b in pairs:
+        for metric in metrics:
+            before, after = of_a[metric], of_b[metric]
+            ends = interval((after - before)[1:], confidence)
+            if ends is not None and not np.isnan(before[0] + after[0]):
+                found.append(MetricDifference(target, metric, float(before[0]), float(after[0]), *ends))
     return found
 
 
@@ -103,38 +122,34 @@ def metric_replicates(
 ) -> Replicates:
     """Calibrate validation predictions by cross-fitting and score them, in the sample and its bootstrap replicates."""
     priors = [training_prior([1] * target.n_classes) for target in targets]  # no baseline is asked for
-    samples = {}
-    for one in score_validation(targets, predictions, priors, options, evaluate, relations):
-        known = one.labels >= 0
-        chance = np.take_along_axis(one.probabilities[known], one.labels[known, None].astype(np.intp), axis=1)[:, 0]
-        losses = -np.log(np.maximum(chance, SMALLEST_PROBABILITY))
-        samples[one.target.name] = {name: one.figures[name] for name in ("f1", *RANKING)}
-        with np.errstate(invalid="ignore"):
-            log_loss = [
-                weights[:, known] @ losses / weights[:, known].sum(axis=1)
-                for weights in _weights(targets, predictions, evaluate)
-            ]
-        samples[one.target.name]["log_loss"] = np.concatenate(log_loss)
+    scored = score_validation(targets, predictions, priors, options, evaluate, relations)
+    samples = {
+        of_target.target.name: {
+            **{metric: of_target.metrics[metric] for metric in ("f1", *RANKING)},
+            "log_loss": _log_losses(of_target, _weights(targets, predictions, evaluate)),
+        }
+        for of_target in scored
+    }
+    macro = {}
     with np.errstate(invalid="ignore"):
-        samples[MACRO] = {}
-        for figure in ("f1", *RANKING, "log_loss"):
-            stacked = np.stack([samples[name][figure] for name in targets.names])
-            samples[MACRO][figure] = np.nansum(stacked, axis=0) / (~np.isnan(stacked)).sum(axis=0)
-    return samples
+        for metric in ("f1", *RANKING, "log_loss"):
+            stacked = np.stack([samples[name][metric] for name in targets.names])
+            macro[metric] = np.nansum(stacked, axis=0) / (~np.isnan(stacked)).sum(axis=0)
+    return Replicates(samples, macro)
 
 
-def comparison_table(comparison: Comparison, name_a: str, name_b: str) -> str:
-    """The comparison as lines of text: a row per target and figure, and which experiment is better, if that shows."""
+def comparison_table(comparison: ExperimentComparison, name_a: str, name_b: str) -> str:
+    """The comparison as lines of text: a row per target and metric, and which experiment is better, if that shows."""
     names = {"a": name_a, "b": name_b, "": "no difference shown"}
-    rows = [("target", "figure", name_a, name_b, "difference", "interval", "better")]
+    rows = [("target", "metric", name_a, name_b, "difference", "interval", "better")]
     rows += [
         (
-            d.target,
-            d.figure.replace("_", " "),
+            MACRO if d.target is None else d.target,
+            d.metric.replace("_", " "),
             f"{d.a:.3f}",
             f"{d.b:.3f}",
             f"{d.b - d.a:+.3f}",
-            f"[{d.low:+.3f}, {d.high:+.3f}]",
+            signed_interval(d.low, d.high),
             names[d.better],
         )
         for d in comparison.differences
@@ -193,6 +208,18 @@ def _align(a: Predictions, b: Predictions) -> tuple[Predictions, Predictions, in
 
 
 def _weights(targets: Targets, predictions: Predictions, evaluate: Evaluate) -> Iterator[Floats]:
+    """How often each image counts (replicates, n): in the sample, then in the replicates, chunk by chunk."""
     yield np.ones((1, len(predictions)))
     size = chunk_size(targets, len(predictions))
     yield from group_weights(predictions.group, evaluate.bootstrap, evaluate.seed, size)
+
+
+def _log_losses(scored: Scored, chunks: Iterator[Floats]) -> Floats:
+    """The log loss in each replicate, NaN where no label is known."""
+    known = scored.labels >= 0
+    labels = scored.labels[known, None].astype(np.intp)
+    losses = -np.log(
+        np.maximum(np.take_along_axis(scored.probabilities[known], labels, axis=1)[:, 0], SMALLEST_PROBABILITY)
+    )
+    with np.errstate(invalid="ignore"):
+        return np.concatenate([weights[:, known] @ losses / weights[:, known].sum(axis=1) for weights in chunks])

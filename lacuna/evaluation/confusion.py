@@ -19,22 +19,32 @@ MOST_PAIRS = 20
 MOST_SAID = 3
 """So many pairs are named in words."""
 
+MATRIX_HEADER = ("actual", "predicted")
+MISTAKES_HEADER = ("pair", "actual", "predicted", "images", "of")
+
+NO_CATEGORICAL = "no_categorical_target.csv"
+"""The only file, a header without rows, in both folders of a project without a categorical target: git keeps no empty
+folder, so that DVC would miss it in every clone."""
+
 
 def write_confusions(matrices: Path, pairs: Path, scored: Sequence[Scored]) -> None:
     """Write pictures and tables of every categorical target's mistakes into two folders.
 
     `matrices`: NAME.png, and with few classes NAME.csv (actual, predicted: a row per known image). `pairs`: NAME.csv, a
-    row per pair of classes, the commonest mistakes first. Both CSVs are what `dvc plots` draws.
+    row per pair of classes, the commonest mistakes first. Both CSVs are what `dvc plots` draws. Without a categorical
+    target each folder holds NO_CATEGORICAL.
     """
-    for one in scored:
-        if one.target.kind != "categorical":
-            continue
-        name, classes, counts = one.target.name, one.target.classes, _count(one)
+    categorical = [of_target for of_target in scored if of_target.target.kind == "categorical"]
+    if not categorical:
+        write_csv(matrices / NO_CATEGORICAL, MATRIX_HEADER, ())
+        write_csv(pairs / NO_CATEGORICAL, MISTAKES_HEADER, ())
+    for of_target in categorical:
+        name, classes, counts = of_target.target.name, of_target.target.classes, _count(of_target)
         if len(classes) <= MOST_CLASSES:
-            known = one.labels >= 0
-            cells = zip(one.labels[known], one.decisions[known], strict=True)
+            known = of_target.labels >= 0
+            cells = zip(of_target.labels[known], of_target.decisions[known], strict=True)
             rows = [(classes[actual], classes[predicted]) for actual, predicted in cells]
-            write_csv(matrices / f"{name}.csv", ("actual", "predicted"), rows)
+            write_csv(matrices / f"{name}.csv", MATRIX_HEADER, rows)
             _plot_matrix(matrices / f"{name}.png", name, classes, counts)
         else:
             _plot_pairs(matrices / f"{name}.png", name, classes, counts)
@@ -42,26 +52,26 @@ def write_confusions(matrices: Path, pairs: Path, scored: Sequence[Scored]) -> N
             (f"{classes[actual]} → {classes[predicted]}", classes[actual], classes[predicted], mistakes, total)
             for actual, predicted, mistakes, total in _commonest(counts, MOST_PAIRS)
         ]
-        write_csv(pairs / f"{name}.csv", ("pair", "actual", "predicted", "images", "of"), found)
+        write_csv(pairs / f"{name}.csv", MISTAKES_HEADER, found)
 
 
-def describe_confusions(one: Scored) -> str:
+def describe_confusions(scored: Scored) -> str:
     """The commonest mistakes of a categorical target in words, such as "kind: hat is taken for bag in 12 of 60"."""
-    classes, counts = one.target.classes, _count(one)
+    classes, counts = scored.target.classes, _count(scored)
     if not counts.sum():
-        return f"{one.target.name}: no known label"
+        return f"{scored.target.name}: no known label"
     found = [
         f"{classes[actual]} is taken for {classes[predicted]} in {mistakes} of {total}"
         for actual, predicted, mistakes, total in _commonest(counts, MOST_SAID)
     ]
-    return f"{one.target.name}: {', '.join(found) or 'no mistake'}"
+    return f"{scored.target.name}: {', '.join(found) or 'no mistake'}"
 
 
-def _count(one: Scored) -> NDArray[np.int_]:
+def _count(scored: Scored) -> NDArray[np.int_]:
     """Known images by actual and predicted class (n_classes, n_classes)."""
-    known = one.labels >= 0
-    counts = np.zeros((one.target.n_classes, one.target.n_classes), dtype=int)
-    np.add.at(counts, (one.labels[known], one.decisions[known]), 1)
+    known = scored.labels >= 0
+    counts = np.zeros((scored.target.n_classes, scored.target.n_classes), dtype=int)
+    np.add.at(counts, (scored.labels[known], scored.decisions[known]), 1)
     return counts
 
 
@@ -83,7 +93,7 @@ def _plot_matrix(path: Path, name: str, classes: tuple[str, ...], counts: NDArra
         for row, column in zip(*np.nonzero(counts), strict=True):
             colour = "white" if shares[row, column] > 0.55 else DARK
             axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=8, color=colour)
-        names = [shorten(one) for one in classes]
+        names = [shorten(name) for name in classes]
         axes.set_xticks(range(len(classes)), names, rotation=45, ha="right", rotation_mode="anchor")
         axes.set_yticks(range(len(classes)), names)
         axes.set(xlabel="predicted", ylabel="actual")

@@ -18,11 +18,11 @@ def plot_attributes(path: Path, metrics: dict[str, dict[str, Any]]) -> None:
     `metrics` holds the content of the metrics files by part: validation and test.
     """
     names = list(metrics["test"]["targets"])
-    figures = (("f1", "F1"), ("average_precision", "average precision"))
+    shown = (("f1", "F1"), ("average_precision", "average precision"))
     looks = {"validation": (0.16, "white", BLUE), "test": (-0.16, BLUE, BLUE)}
     with picture(path, 8, 1.5 + 0.5 * len(names)) as figure:
         panels = figure.subplots(1, 2, sharey=True)
-        for axes, (key, title) in zip(panels, figures, strict=True):
+        for axes, (key, title) in zip(panels, shown, strict=True):
             for row, name in enumerate(reversed(names)):
                 axes.axhline(row, color=LIGHT, linewidth=0.6, zorder=0)
                 for part, (shift, face, colour) in looks.items():

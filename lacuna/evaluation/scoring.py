@@ -1,6 +1,6 @@
-"""Honest figures: on validation with a calibration that never saw the image, on test with the one that is shipped.
+"""Scoring predictions: on validation with a calibration that never saw the image, on test with the one that is shipped.
 
-Every figure has the best trivial predictor beside it, and an interval by bootstrap over groups in which calibration and
+Every metric has the best trivial predictor beside it, and an interval by bootstrap over groups in which calibration and
 thresholds are fitted anew in each replicate. Rankings (average precision, ROC-AUC) look at the network's own scores;
 calibration does not change the order of a binary target's images.
 """
@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.calibration.consistency import Constraint, connected, constraints_of
-from lacuna.calibration.fit import chunk_size, cross_fitted_probabilities, fit_replicates
+from lacuna.calibration.cross_fit import CrossFit, cross_fit
+from lacuna.calibration.fit import chunk_size, fit_replicates
 from lacuna.calibration.model import Calibration, Fit, decide
 from lacuna.config.blocks import Calibrate, Evaluate
-from lacuna.core.groups import assign_folds
 from lacuna.core.predictions import Predictions
 from lacuna.core.relations import Relations
 from lacuna.core.scores import Floats, Labels, activate, ranking_metrics
@@ -24,17 +24,17 @@ from lacuna.evaluation.baselines.trivial import training_prior, trivial_metrics,
 from lacuna.evaluation.metrics import class_average_precision, class_metrics, over_classes, top_k_accuracy
 from lacuna.stats.bootstrap import group_weights
 
-Figures = dict[str, Floats]
-"""Figures of one target, each (replicates,); the first replicate is the sample itself."""
-
 
 @dataclass(frozen=True)
 class Scored:
-    """One target on one part: what is known (n,), what was said of it, and the figures of every replicate.
+    """One target on one part: what is known (n,), what was predicted, and the metrics of every replicate.
 
-    The prior (n_classes,) holds the shares of the classes in training. `alone` (n,) are the decisions that this target
-    would take without regard to the others. `classes` has f1 of each class in each replicate (replicates, n_classes),
-    and of the sample itself actual, predicted, precision, recall and average_precision (n_classes,).
+    labels (n,), -1 = unknown; group (n,). The prior (n_classes,) holds the shares of the classes in training.
+    probabilities (n, n_classes); decisions (n,) are class indices, `alone` (n,) those that this target would take
+    without regard to the others. `metrics` (replicates,), the first replicate being the sample itself, hold those of
+    `evaluation.metrics.TARGET_METRICS` that replicates have and, as baseline_NAME, the best trivial predictor's. `classes` has
+    f1 of each class in each replicate (replicates, n_classes), and of the sample itself actual, predicted, precision,
+    recall and average_precision (n_classes,).
     """
 
     target: Target
@@ -44,8 +44,8 @@ class Scored:
     probabilities: Floats
     decisions: Labels
     alone: Labels
-    figures: Figures
-    classes: Figures
+    metrics: dict[str, Floats]
+    classes: dict[str, Floats]
 
 
 @dataclass(frozen=True)
@@ -72,32 +72,20 @@ def score_validation(
     Decisions respect the relations.
     """
     constraints = constraints_of(relations, targets)
-    folds = assign_folds(validation.group, options.folds, options.seed)
-    ones = np.ones((1, len(validation)))
-    fits = [fit_replicates(targets, validation, ones * (folds != fold), options) for fold in range(options.folds)]
+    sample = cross_fit(targets, validation, options)
     size = chunk_size(targets, len(validation))
-    replicates = group_weights(validation.group, evaluate.bootstrap, evaluate.seed, size)
+    resampled = group_weights(validation.group, evaluate.bootstrap, evaluate.seed, size)
 
-    def judge(weights: Floats, refit: bool) -> _Decided:
-        together, alone, ranks = ([np.zeros(weights.shape, np.intp) for _ in targets] for _ in range(3))
-        for fold, fold_fits in enumerate(fits):
-            held_out = folds == fold
-            if refit:
-                whole_fold = (fold_fits, ones * ~held_out)
-                fold_fits = fit_replicates(targets, validation, weights * ~held_out, options, whole_fold)
-            judged = _judge(targets, fold_fits, validation.take(held_out), weights[:, held_out], constraints)
-            for whole, part in ((together, judged.together), (alone, judged.alone), (ranks, judged.ranks)):
-                for index in range(len(targets)):
-                    whole[index][:, held_out] = part[index]
-        return _Decided(weights, together, alone, ranks)
+    def decide_by(fitted: CrossFit) -> _Decided:
+        quantities = fitted.apply(lambda fits, part: _decide_and_rank(targets, fits, part, constraints))
+        return _Decided(fitted.weights, *quantities)
 
     def decided() -> Iterator[_Decided]:
-        yield judge(ones, refit=False)
-        for weights in replicates:
-            yield judge(weights, refit=True)
+        yield decide_by(sample)
+        for weights in resampled:
+            yield decide_by(sample.refit(weights))
 
-    probabilities = cross_fitted_probabilities(targets, validation, options)
-    return _score(targets, validation, probabilities, priors, decided(), evaluate.top_k, constraints)
+    return _score(targets, validation, sample.probabilities(), priors, decided(), evaluate.top_k, constraints)
 
 
 def score_test(
@@ -110,7 +98,7 @@ def score_test(
     evaluate: Evaluate,
 ) -> list[Scored]:
     """Score the test part by the calibration fitted on the whole validation part."""
-    fits, constraints = calibration.fits(targets), constraints_of(calibration.relations, targets)
+    fits, constraints = calibration.fits(targets), calibration.constraints(targets)
     size = chunk_size(targets, max(len(validation), len(test)))
     fitted_on = group_weights(validation.group, evaluate.bootstrap, evaluate.seed, size)
     scored_on = group_weights(test.group, evaluate.bootstrap, evaluate.seed + 1, size)
@@ -118,10 +106,10 @@ def score_test(
     whole = (fits, np.ones((1, len(validation))))
 
     def decided() -> Iterator[_Decided]:
-        yield _judge(targets, fits, test, np.ones((1, len(test))), constraints)
+        yield _Decided(np.ones((1, len(test))), *_decide_and_rank(targets, fits, test, constraints))
         for fitting, weights in zip(fitted_on, scored_on, strict=True):
             refitted = fit_replicates(targets, validation, fitting, options, whole)
-            yield _judge(targets, refitted, test, weights, constraints)
+            yield _Decided(weights, *_decide_and_rank(targets, refitted, test, constraints))
 
     probabilities = calibration.apply(targets, test.logits)
     return _score(targets, test, probabilities, priors, decided(), evaluate.top_k, constraints)
@@ -132,17 +120,18 @@ def priors_of(targets: Targets, class_weights: Mapping[str, Mapping[str, list[in
     return [training_prior(class_weights[target.name]["counts"]) for target in targets]
 
 
-def _judge(
-    targets: Targets, fits: list[Fit], part: Predictions, weights: Floats, constraints: list[Constraint]
-) -> _Decided:
+def _decide_and_rank(
+    targets: Targets, fits: Sequence[Fit], part: Predictions, constraints: Sequence[Constraint]
+) -> tuple[Sequence[Labels], Sequence[Labels], Sequence[Labels]]:
+    """`together`, `alone` and `ranks` of `_Decided`, by the replicates of `fits`."""
     together, alone = decide(targets, fits, part.logits, constraints)
     ranks = [
-        np.zeros(weights.shape, np.intp)
+        np.zeros(decisions.shape, np.intp)
         if fit.target.kind == "binary"
         else fit.true_ranks(part.logits[:, columns], np.maximum(part.labels[:, index], 0))
-        for index, (fit, columns) in enumerate(zip(fits, targets.slices, strict=True))
+        for index, (fit, columns, decisions) in enumerate(zip(fits, targets.slices, alone, strict=True))
     ]
-    return _Decided(weights, together, alone, ranks)
+    return together, alone, ranks
 
 
 def _score(
@@ -152,24 +141,24 @@ def _score(
     priors: list[Floats],
     decided: Iterator[_Decided],
     top_k: int,
-    constraints: list[Constraint],
+    constraints: Sequence[Constraint],
 ) -> list[Scored]:
     tied = connected(constraints)
-    first: _Decided | None = None
-    chunks: list[list[tuple[Figures, Figures]]] = [[] for _ in targets]
-    for judged in decided:
-        first = first or judged
+    sample: _Decided | None = None
+    chunks: list[list[tuple[dict[str, Floats], dict[str, Floats]]]] = [[] for _ in targets]
+    for decisions in decided:
+        sample = sample or decisions
         for index in range(len(targets)):
-            chunks[index].append(_figures(targets, index, part, judged, priors[index], top_k, index in tied))
-    assert first is not None
+            chunks[index].append(_metrics(targets, index, part, decisions, priors[index], top_k, index in tied))
+    assert sample is not None
 
     scored = []
     for index, (target, columns) in enumerate(zip(targets, targets.slices, strict=True)):
         known = part.labels[:, index] >= 0
         scores = activate(target, part.logits[known][:, columns])
-        figures, classes = ([chunk[which] for chunk in chunks[index]] for which in (0, 1))
-        sample = {name: values[0] for name, values in classes[0].items()}
-        sample["average_precision"] = class_average_precision(part.labels[known, index], scores)
+        metrics, classes = ([chunk[which] for chunk in chunks[index]] for which in (0, 1))
+        of_sample = {name: values[0] for name, values in classes[0].items()}
+        of_sample["average_precision"] = class_average_precision(part.labels[known, index], scores)
         scored.append(
             Scored(
                 target,
@@ -177,32 +166,32 @@ def _score(
                 part.group,
                 priors[index],
                 probabilities[index],
-                first.together[index][0],
-                first.alone[index][0],
-                {name: np.concatenate([chunk[name] for chunk in figures]) for name in figures[0]},
-                {**sample, "f1": np.concatenate([chunk["f1"] for chunk in classes])},
+                sample.together[index][0],
+                sample.alone[index][0],
+                {name: np.concatenate([chunk[name] for chunk in metrics]) for name in metrics[0]},
+                {**of_sample, "f1": np.concatenate([chunk["f1"] for chunk in classes])},
             )
         )
     return scored
 
 
-def _figures(
-    targets: Targets, index: int, part: Predictions, judged: _Decided, prior: Floats, top_k: int, tied: bool
-) -> tuple[Figures, Figures]:
-    """A target's figures, each (replicates,), and those of its classes, each (replicates, n_classes)."""
+def _metrics(
+    targets: Targets, index: int, part: Predictions, decided: _Decided, prior: Floats, top_k: int, tied: bool
+) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """A target's metrics, each (replicates,), and those of its classes, each (replicates, n_classes)."""
     target, known = targets[index], part.labels[:, index] >= 0
-    labels, weights = part.labels[known, index], judged.weights[:, known]
-    classes = class_metrics(labels, judged.together[index][:, known], weights, target.n_classes)
+    labels, weights = part.labels[known, index], decided.weights[:, known]
+    classes = class_metrics(labels, decided.together[index][:, known], weights, target.n_classes)
     scores = activate(target, part.logits[known][:, targets.slices[index]])
-    figures = over_classes(classes) | ranking_metrics(labels, scores, weights)
+    metrics = over_classes(classes) | ranking_metrics(labels, scores, weights)
     trivial = trivial_metrics(labels, weights, prior)
     if target.n_classes > top_k:
         name = f"top_{top_k}_accuracy"
-        figures[name] = top_k_accuracy(judged.ranks[index][:, known], weights, top_k)
+        metrics[name] = top_k_accuracy(decided.ranks[index][:, known], weights, top_k)
         trivial[name] = top_k_accuracy(trivial_ranks(labels, prior)[None], weights, top_k)
     if tied:
-        alone = class_metrics(labels, judged.alone[index][:, known], weights, target.n_classes)
-        figures["independent_accuracy"] = over_classes(alone)["accuracy"]
-        figures["consistency_gain"] = figures["accuracy"] - figures["independent_accuracy"]
-    figures["gain"] = figures["f1"] - trivial["f1"]
-    return figures | {f"baseline_{name}": values for name, values in trivial.items()}, classes
+        alone = class_metrics(labels, decided.alone[index][:, known], weights, target.n_classes)
+        metrics["independent_accuracy"] = over_classes(alone)["accuracy"]
+        metrics["consistency_gain"] = metrics["accuracy"] - metrics["independent_accuracy"]
+    metrics["gain"] = metrics["f1"] - trivial["f1"]
+    return metrics | {f"baseline_{name}": values for name, values in trivial.items()}, classes

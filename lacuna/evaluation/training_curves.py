@@ -1,5 +1,6 @@
 """What the training curves and the validation logits show, in words."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,9 @@ from numpy.typing import NDArray
 from lacuna.core.scores import activate
 from lacuna.core.targets import Targets
 from lacuna.io.csv_files import read_csv
+
+HISTORIES = {"warm-up": Path("plots/history_warmup.csv"), "fine-tuning": Path("plots/history_finetune.csv")}
+"""Each phase's history in a project, by what people call the phase."""
 
 OVERFIT_RISE = 0.02
 """A final validation log loss this share above its best says overfitting, if training still falls."""
@@ -19,6 +23,11 @@ STILL_FALLING = 0.01
 def read_history(path: Path) -> list[dict[str, float]]:
     """A phase's epochs, a row each, as `training.loop.write_history` wrote them; what was undefined is left out."""
     return [{key: float(value) for key, value in row.items() if key != "phase" and value} for row in read_csv(path)]
+
+
+def diagnose_phases(histories: Mapping[str, Path]) -> list[str]:
+    """`diagnose_history` of each phase's file, each note with the name of its phase."""
+    return [f"{phase}: {note}" for phase, path in histories.items() for note in diagnose_history(read_history(path))]
 
 
 def diagnose_history(history: list[dict[str, float]]) -> list[str]:

@@ -1,66 +1,56 @@
-"""What the figures say: numbers with intervals for the metrics files, a verdict per target, a table for people."""
+"""What the metrics say: the content of a metrics file, a verdict for each target, a table for people.
+
+The words of the verdicts stand here and nowhere else.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lacuna.calibration.reliability import brier, classwise_ece, ece
-from lacuna.core.scores import Floats, log_loss
+from lacuna.core.scores import Floats, Labels
 from lacuna.evaluation.baselines.trivial import trivial_probabilities
+from lacuna.evaluation.intervals import with_interval
+from lacuna.evaluation.metrics import TARGET_METRICS, row_of
 from lacuna.evaluation.scoring import Scored
 from lacuna.io.text_table import align
-from lacuna.presentation.numbers import percent
-from lacuna.stats.bootstrap import interval
-from lacuna.stats.intervals import exact_bound
+from lacuna.presentation.numbers import percent, rounded
 
 LEARNED = "learned"
 SIGNAL_ONLY = "signal, no F1 gain shown"
 NO_SIGNAL = "no signal shown"
 TOO_FEW = "too few labels"
 
-CATEGORICAL_ONLY = ("weighted_f1", "independent_accuracy", "consistency_gain")
-MACRO = ("f1", "average_precision", "roc_auc", "accuracy")
+IN_MACRO = ("f1", "average_precision", "roc_auc", "accuracy")
+"""The metrics whose mean over targets the block `macro` holds, and beside it that of the best trivial predictor.
+`gain`, those of categorical targets alone, and those of probabilities come in addition."""
 
-Metrics = dict[str, Any]
+PROPER_SCORES = ("log_loss", "brier")
+"""The metrics of probabilities that have a trivial predictor: the shares of training for every image."""
 
 
 def summarise(
     scored: Sequence[Scored], thresholds: Mapping[str, float | None], confidence: float, min_positives: int
-) -> Metrics:
-    """The content of a metrics file. A figure that is undefined, or an interval of one, is left out."""
-    targets = {one.target.name: _summarise(one, confidence, min_positives) for one in scored}
+) -> dict[str, Any]:
+    """The content of a metrics file: blocks `macro` and `targets`, the latter by target.
+
+    A metric that is undefined, or an interval of one, is left out.
+    """
+    targets = {of_target.target.name: _summarise(of_target, confidence, min_positives) for of_target in scored}
     for name, threshold in thresholds.items():
         if threshold is not None:
-            targets[name]["threshold"] = _rounded(threshold)
-    macro: Metrics = {}
-    top_k = sorted({name for one in scored for name in one.figures if name.startswith("top_")})
-    for name in (*MACRO, "gain", "weighted_f1", *top_k):
-        having = [one for one in scored if name in _names(one)]
-        if not having:
-            continue
-        stacked = np.stack([one.figures[name] for one in having])
-        some = ~np.isnan(stacked[:, 0])
-        if some.any():
-            counts = (~np.isnan(stacked)).sum(axis=0)
-            with np.errstate(invalid="ignore"):
-                macro |= _with_interval(name, np.nansum(stacked, axis=0) / counts, confidence)
-    others = ("log_loss", "brier")
-    baselines = [f"baseline_{name}" for name in (*MACRO, "weighted_f1", *top_k, *others)]
-    for name in ("ece", "classwise_ece", *others, *baselines):
-        values = [figures[name] for figures in targets.values() if name in figures]
-        if values:
-            macro[name] = _rounded(float(np.mean(values)))
-    return {"macro": macro, "targets": targets}
+            targets[name]["threshold"] = rounded(threshold)
+    return {"macro": _macro(scored, targets, confidence), "targets": targets}
 
 
-def conclude(metrics: Metrics) -> str:
+def conclude(metrics: dict[str, Any]) -> str:
     """One sentence on which targets were learned.
 
     >>> conclude({"targets": {"red": {"verdict": "learned"}, "old": {"verdict": "no signal shown"}}})
     '1 of 2 targets beats its best trivial baseline; not old (no signal shown)'
     """
-    verdicts = {name: figures["verdict"] for name, figures in metrics["targets"].items()}
+    verdicts = {name: found["verdict"] for name, found in metrics["targets"].items()}
     others = [f"{name} ({verdict})" for name, verdict in verdicts.items() if verdict != LEARNED]
     learned = len(verdicts) - len(others)
     if all(verdict == NO_SIGNAL for verdict in verdicts.values()):
@@ -73,58 +63,88 @@ def conclude(metrics: Metrics) -> str:
     return f"{learned} of {len(verdicts)} targets {beats} best trivial baseline; not {', '.join(others)}"
 
 
-def table(metrics: Metrics) -> str:
-    """The metrics as lines of text: a row per target, figures in percent with intervals in brackets."""
+def table(metrics: dict[str, Any]) -> str:
+    """The metrics as lines of text: a row per target, in percent with intervals in brackets."""
     header = ("target", "known", "precision", "recall", "F1", "baseline", "avg. prec.", "baseline", "verdict")
-    rows = [header]
-    for name, figures in metrics["targets"].items():
-        percents = (
-            percent(figures, "precision"),
-            percent(figures, "recall"),
-            percent(figures, "f1"),
-            percent(figures, "baseline_f1"),
-            percent(figures, "average_precision"),
-            percent(figures, "baseline_average_precision"),
-        )
-        rows.append((name, str(figures["n_known"]), *percents, figures["verdict"]))
-    return align(rows, left=(0, -1))
+    shown = ("precision", "recall", "f1", "baseline_f1", "average_precision", "baseline_average_precision")
+    rows = [
+        (name, str(found["n_known"]), *(percent(found, metric) for metric in shown), found["verdict"])
+        for name, found in metrics["targets"].items()
+    ]
+    return align([header, *rows], left=(0, -1))
 
 
-def _summarise(one: Scored, confidence: float, min_positives: int) -> Metrics:
-    known = one.labels >= 0
-    labels, probabilities = one.labels[known], one.probabilities[known]
-    result: Metrics = {"kind": one.target.kind, "n_known": int(known.sum()), "n_unknown": int((~known).sum())}
-    if one.target.kind == "binary":
-        result["n_positive"] = int((labels == 1).sum())
-    for name in _names(one):
-        result |= _with_interval(name, one.figures[name], confidence)
-    result |= _exact(one, result, confidence)
-    if len(labels):
-        plain = {"log_loss": log_loss(labels, probabilities), "brier": brier(labels, probabilities)}
-        guess = trivial_probabilities(len(labels), one.prior)
-        plain |= {"ece": ece(labels, probabilities), "baseline_log_loss": log_loss(labels, guess)}
-        plain["baseline_brier"] = brier(labels, guess)
-        if one.target.kind == "categorical":
-            plain["classwise_ece"] = classwise_ece(labels, probabilities)
-        result |= {name: _rounded(value) for name, value in plain.items() if value is not None}
-    for name, values in one.figures.items():
+def _macro(scored: Sequence[Scored], targets: Mapping[str, dict[str, Any]], confidence: float) -> dict[str, Any]:
+    """Means over the targets that have the metric, with intervals from the same replicates where there are some."""
+    macro: dict[str, Any] = {}
+    top_k = sorted({name for of_target in scored for name in of_target.metrics if name.startswith("top_")})
+    for name in (*IN_MACRO, "gain", "weighted_f1", *top_k):
+        having = [of_target.metrics[name] for of_target in scored if name in _names(of_target)]
+        if not having:
+            continue
+        stacked = np.stack(having)
+        if not np.isnan(stacked[:, 0]).all():
+            counts = (~np.isnan(stacked)).sum(axis=0)
+            with np.errstate(invalid="ignore"):
+                macro |= with_interval(name, np.nansum(stacked, axis=0) / counts, confidence)
+    baselines = [f"baseline_{name}" for name in (*IN_MACRO, "weighted_f1", *top_k, *PROPER_SCORES)]
+    for name in ("ece", "classwise_ece", *PROPER_SCORES, *baselines):
+        values = [found[name] for found in targets.values() if name in found]
+        if values:
+            macro[name] = rounded(float(np.mean(values)))
+    return macro
+
+
+def _summarise(scored: Scored, confidence: float, min_positives: int) -> dict[str, Any]:
+    known = scored.labels >= 0
+    result: dict[str, Any] = {"kind": scored.target.kind, "n_known": int(known.sum()), "n_unknown": int((~known).sum())}
+    if scored.target.kind == "binary":
+        result["n_positive"] = int((scored.labels == 1).sum())
+    trials = _trials(scored)
+    for name in _names(scored):
+        counted = row_of(name).trials
+        result |= with_interval(name, scored.metrics[name], confidence, trials[counted] if counted else ())
+    if known.any():
+        result |= _probability_metrics(scored)
+    for name, values in scored.metrics.items():
         if name.startswith("baseline_") and not np.isnan(values[0]):
-            result[name] = _rounded(values[0])
-    if result.get("f1") == 1 and "gain_low" in result:  # the bootstrap of a perfect figure sees no error
-        result["gain_low"] = min(result["gain_low"], _rounded(result["f1_low"] - result["baseline_f1"]))
-    result["verdict"] = _verdict(one, result, min_positives)
+            result[name] = rounded(values[0])
+    if result.get("f1") == 1 and "gain_low" in result:  # the bootstrap of a perfect F1 sees no error
+        result["gain_low"] = min(result["gain_low"], rounded(result["f1_low"] - result["baseline_f1"]))
+    result["verdict"] = _verdict(scored, result, min_positives)
     return result
 
 
-def _names(one: Scored) -> list[str]:
-    """The figures of a target that have an interval."""
-    left_out = CATEGORICAL_ONLY if one.target.kind == "binary" else ()
-    return [name for name in one.figures if not name.startswith("baseline_") and name not in left_out]
+def _names(scored: Scored) -> list[str]:
+    """The metrics of a target that have an interval."""
+    names = [name for name in scored.metrics if not name.startswith("baseline_")]
+    return [name for name in names if scored.target.kind == "categorical" or not row_of(name).categorical_only]
 
 
-def _verdict(one: Scored, result: Metrics, min_positives: int) -> str:
-    """What a target's figures entitle to say; docs/reading-the-result.md explains it."""
-    groups = [_groups(one, one.labels == index) for index in range(one.target.n_classes)]
+def _probability_metrics(scored: Scored) -> dict[str, Any]:
+    known = scored.labels >= 0
+    labels, probabilities = scored.labels[known], scored.probabilities[known]
+    shares = trivial_probabilities(len(labels), scored.prior)
+    found = _of_probabilities(labels, probabilities, categorical_only=False)
+    trivial = _of_probabilities(labels, shares, categorical_only=False)
+    found |= {f"baseline_{name}": trivial[name] for name in PROPER_SCORES}
+    if scored.target.kind == "categorical":
+        found |= _of_probabilities(labels, probabilities, categorical_only=True)
+    return found
+
+
+def _of_probabilities(labels: Labels, probabilities: Floats, *, categorical_only: bool) -> dict[str, float]:
+    found = {
+        name: metric.of_probabilities(labels, probabilities)
+        for name, metric in TARGET_METRICS.items()
+        if metric.of_probabilities and metric.categorical_only == categorical_only
+    }
+    return {name: rounded(value) for name, value in found.items() if value is not None}
+
+
+def _verdict(scored: Scored, result: dict[str, Any], min_positives: int) -> str:
+    """What a target's metrics entitle to say; docs/reading-the-result.md explains it."""
+    groups = [_n_groups(scored, scored.labels == index) for index in range(scored.target.n_classes)]
     if sum(groups) - max(groups) < min_positives or "gain_low" not in result:
         return TOO_FEW
     if result["gain_low"] > 0:
@@ -132,55 +152,23 @@ def _verdict(one: Scored, result: Metrics, min_positives: int) -> str:
     return SIGNAL_ONLY if result.get("roc_auc_low", 0) > 0.5 else NO_SIGNAL
 
 
-def _exact(one: Scored, result: Metrics, confidence: float) -> Metrics:
-    """Exact bounds for figures that are all right or all wrong, which the bootstrap would call certain.
+def _trials(scored: Scored) -> dict[str, list[int]]:
+    """Per kind of trial (see `Metric.trials`) the number of groups, of each class where the metric is one of classes.
 
-    The trials are groups: for recall the present ones, for precision those predicted present, for a perfect ranking
-    as many (present, absent) pairs without a common member as there are. Means over classes average their bounds.
+    Of a binary target "present" alone is counted. A perfect ranking has as many independent pairs of a member and
+    another image as there are groups of the rarer side.
     """
-    classes = [1] if one.target.kind == "binary" else range(one.target.n_classes)
-    actual = [_groups(one, one.labels == index) for index in classes]
-    others = [_groups(one, (one.labels >= 0) & (one.labels != index)) for index in classes]
-    predicted = [_groups(one, (one.labels >= 0) & (one.decisions == index)) for index in classes]
-    known = [_groups(one, one.labels >= 0)]
-    pairs = [min(members, rest) for members, rest in zip(actual, others, strict=True)]
-    trials = {
-        "precision": predicted,
-        "recall": actual,
-        "f1": actual,
-        "accuracy": known,
-        "independent_accuracy": known,
-        "weighted_f1": known,
-        **{name: known for name in result if name.startswith("top_") and not name.endswith(("_low", "_high"))},
-        "average_precision": actual,
-        "roc_auc": pairs,
+    known = scored.labels >= 0
+    classes = [1] if scored.target.kind == "binary" else range(scored.target.n_classes)
+    actual = [_n_groups(scored, scored.labels == index) for index in classes]
+    others = [_n_groups(scored, known & (scored.labels != index)) for index in classes]
+    return {
+        "known": [_n_groups(scored, known)],
+        "actual": actual,
+        "predicted": [_n_groups(scored, known & (scored.decisions == index)) for index in classes],
+        "pairs": [min(members, rest) for members, rest in zip(actual, others, strict=True)],
     }
-    bounds: Metrics = {}
-    for name, counts in trials.items():
-        if result.get(name) not in (0, 1) or not any(counts):
-            continue
-        bound = float(np.mean([exact_bound(count, confidence) for count in counts if count]))
-        wrong = 1 - bound
-        if name == "f1":  # from the share right among all that is or is said to be present, or from recall alone
-            bound, wrong = 2 * bound / (1 + bound), 2 * wrong / (1 + wrong)
-        low, high = (bound, 1.0) if result[name] == 1 else (0.0, wrong)
-        bounds |= {f"{name}_low": _rounded(low), f"{name}_high": _rounded(high)}
-    return bounds
 
 
-def _groups(one: Scored, chosen: Any) -> int:
-    return len(np.unique(one.group[chosen]))
-
-
-def _with_interval(name: str, values: Floats, confidence: float) -> Metrics:
-    if np.isnan(values[0]):
-        return {}
-    result = {name: _rounded(values[0])}
-    ends = interval(values[1:], confidence)
-    if ends is not None:
-        result |= {f"{name}_low": _rounded(ends[0]), f"{name}_high": _rounded(ends[1])}
-    return result
-
-
-def _rounded(value: float) -> float:
-    return round(float(value), 6) + 0.0  # + 0.0: no minus zero
+def _n_groups(scored: Scored, chosen: NDArray[np.bool_]) -> int:
+    return len(np.unique(scored.group[chosen]))

@@ -13,7 +13,7 @@ from lacuna.config.blocks import Calibrate, Evaluate
 from lacuna.core.predictions import Predictions
 from lacuna.errors import LacunaError
 from lacuna.evaluation.baselines.trivial import training_prior
-from lacuna.evaluation.comparison import Comparison, compare
+from lacuna.evaluation.comparison import ExperimentComparison, compare
 from lacuna.evaluation.scoring import score_test, score_validation
 from lacuna.evaluation.verdicts import summarise
 from lacuna.inference.bundle import (
@@ -37,7 +37,7 @@ class Ensemble:
     by the member's folder."""
 
     metrics: dict[str, dict[str, Any]]
-    gains: dict[str, Comparison]
+    gains: dict[str, ExperimentComparison]
 
 
 def build_ensemble(folders: Sequence[Path], out: Path, options: Calibrate, evaluate: Evaluate) -> Ensemble:

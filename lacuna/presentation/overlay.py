@@ -11,7 +11,7 @@ from lacuna.core.feature_maps import enlarge
 
 FOR, AGAINST = (213, 94, 0), (0, 114, 178)
 """Orange where a place speaks for the class, blue where against it: apart for colour-blind eyes (Okabe and Ito 2008),
-and what the figures of stage `explain` have."""
+and what the pictures of stage `explain` have."""
 
 GREY_SHARES = (0.299, 0.587, 0.114)
 

@@ -38,7 +38,7 @@ class Found:
 @dataclass(frozen=True)
 class Automation:
     """What a target may answer by itself: of the test images the share answered and, of the known ones among these,
-    how many were right; `needed`: as in `abstention.Promise`."""
+    how many were right; `needed`: as in `selective.Promise`."""
 
     share: float
     answered: int

@@ -22,5 +22,5 @@ def usable(
         reasons.append("labels are missing by image: the figures are of labelled images only")
     if reasons:
         return "with care", "; ".join(reasons)
-    unbeaten = baseline["verdicts"].get(name, "")
+    unbeaten = baseline["verdicts"]["targets"].get(name, "")
     return "yes", f"learned, but it {unbeaten}" if unbeaten.startswith("does not") else "learned"

@@ -7,14 +7,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lacuna.core.scores import Labels
 from lacuna.core.targets import Targets, counted_classes
 
-Labels = NDArray[np.int16]
-Table = NDArray[np.int64]
+Crosstab = NDArray[np.int64]
 
 
 class Association(NamedTuple):
-    """`value` of `measure` (phi, -1 to 1, or V, 0 to 1) over the `n` images with a known label of both targets."""
+    """How strongly the targets `one` and `other` go together.
+
+    `value` of `measure` (phi, -1 to 1, or V, 0 to 1) over the `n` images with a known label of both.
+    """
 
     one: str
     other: str
@@ -23,14 +26,17 @@ class Association(NamedTuple):
     n: int
 
 
-def crosstab(one: Labels, other: Labels, n_one: int, n_other: int) -> Table:
-    """Count images by the class of two targets `(n_one, n_other)`; where either is unknown an image is left out."""
-    known = (one >= 0) & (other >= 0)
-    cells = one[known].astype(np.int64) * n_other + other[known]
-    return np.bincount(cells, minlength=n_one * n_other).reshape(n_one, n_other)
+def crosstab(rows: Labels, columns: Labels, n_rows: int, n_columns: int) -> Crosstab:
+    """Count images (n_rows, n_columns) by the classes of two targets, whose labels are `rows` and `columns` (n,).
+
+    An image is left out where either label is unknown.
+    """
+    known = (rows >= 0) & (columns >= 0)
+    cells = rows[known].astype(np.int64) * n_columns + columns[known]
+    return np.bincount(cells, minlength=n_rows * n_columns).reshape(n_rows, n_columns)
 
 
-def phi(table: Table) -> float | None:
+def phi(table: Crosstab) -> float | None:
     """The correlation of two binary variables, -1 to 1; None where one of them does not vary.
 
     >>> phi(np.array([[3, 1], [1, 3]]))
@@ -41,7 +47,7 @@ def phi(table: Table) -> float | None:
     return (a * d - b * c) / margins**0.5 if margins else None
 
 
-def cramers_v(table: Table) -> float | None:
+def cramers_v(table: Crosstab) -> float | None:
     """Cramér's V with the correction for chance of Bergsma (2013), 0 to 1; None where a variable does not vary.
 
     Without the correction V grows with the number of classes: two unrelated targets of thirty classes each would reach
@@ -59,7 +65,7 @@ def cramers_v(table: Table) -> float | None:
     return float(min(1.0, np.sqrt(max(0.0, excess) / min(shrunk))))
 
 
-def chi_square(table: Table) -> float:
+def chi_square(table: Crosstab) -> float:
     """Pearson's statistic of a table without empty rows and columns."""
     expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
     return float(((table - expected) ** 2 / expected).sum())
@@ -69,13 +75,13 @@ def associate(labels: Labels, targets: Targets) -> list[Association]:
     """The association of every pair of targets that has one, strongest first. labels: `(n, n_targets)`, -1 unknown."""
     found = []
     for i, j in combinations(range(len(targets)), 2):
-        one, other = targets[i], targets[j]
-        table = crosstab(labels[:, i], labels[:, j], one.n_classes, other.n_classes)
-        binary = one.kind == other.kind == "binary"
+        pair = targets[i], targets[j]
+        table = crosstab(labels[:, i], labels[:, j], pair[0].n_classes, pair[1].n_classes)
+        binary = all(target.kind == "binary" for target in pair)
         value = phi(table) if binary else cramers_v(table)
         if value is not None:
-            found.append(Association(one.name, other.name, "phi" if binary else "V", value, int(table.sum())))
-    return sorted(found, key=lambda pair: (-abs(pair.value), pair.one, pair.other))
+            found.append(Association(pair[0].name, pair[1].name, "phi" if binary else "V", value, int(table.sum())))
+    return sorted(found, key=lambda found: (-abs(found.value), found.one, found.other))
 
 
 class CoOccurrence(NamedTuple):

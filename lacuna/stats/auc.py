@@ -1,6 +1,6 @@
 """ROC-AUC averaged over folds and classes, and how far it could be off.
 
-The error follows from how much each image moves the figure, added up within groups, because copies of an image are no
+The error follows from how much each image moves the AUC, added up within groups, because copies of an image are no
 new evidence (DeLong, DeLong and Clarke-Pearson 1988; for groups Obuchowski 1997). A bootstrap of 500 replicates gives
 the same and takes a hundred times as long, which counts where every target is probed a dozen times.
 """
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm, rankdata
 
 from lacuna.core.scores import Floats, Labels
-from lacuna.stats.intervals import exact_bound
+from lacuna.stats.intervals import share_interval
 
 
 def fold_auc(labels: Labels, scores: Floats, folds: NDArray[np.intp], classes: Sequence[int]) -> tuple[float, Floats]:
@@ -48,11 +48,11 @@ def auc_interval(
 ) -> tuple[float, float]:
     """The interval on the log-odds scale, so that it stays within 0 and 1.
 
-    n_trials: independent comparisons behind the AUC, for the exact bound of one that is 0 or 1.
+    n_trials: independent comparisons behind the AUC, for the exact interval of an AUC of 0 or 1.
     """
     if auc in (0, 1):
-        bound = exact_bound(max(n_trials, 1), confidence)
-        return (bound, 1.0) if auc == 1 else (0.0, 1 - bound)
+        trials = max(n_trials, 1)
+        return share_interval(trials if auc == 1 else 0, trials, confidence)
     error = np.sqrt((np.bincount(np.unique(group, return_inverse=True)[1], weights=pulls) ** 2).sum())
     reach = norm.ppf((1 + confidence) / 2) * error / (auc * (1 - auc))
     middle = np.log(auc / (1 - auc))

@@ -1,4 +1,4 @@
-"""Intervals that say how far a figure could be off: resample groups, because copies of an image are no new evidence."""
+"""The bootstrap over groups: how far a metric could be off, where copies of an image are no new evidence."""
 
 from collections.abc import Iterator
 

@@ -58,7 +58,7 @@ def _pools(group: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.intp], NDArray
     waiting: list[NDArray[np.intp]] = []
     left = len(groups)
     for size in sorted(set(sizes.tolist()), reverse=True):
-        alike = [one for one in groups if len(one) == size]
+        alike = [members for members in groups if len(members) == size]
         waiting += alike
         left -= len(alike)
         if len(waiting) >= FEWEST_TO_SWAP and (left >= FEWEST_TO_SWAP or not left):
@@ -70,6 +70,6 @@ def _pools(group: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.intp], NDArray
 
 def _filled(groups: list[NDArray[np.intp]]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
     longest = max(map(len, groups))
-    members = np.stack([np.resize(one, longest) for one in groups])
-    real = np.arange(longest) < np.array([len(one) for one in groups])[:, None]
+    members = np.stack([np.resize(images, longest) for images in groups])
+    real = np.arange(longest) < np.array([len(images) for images in groups])[:, None]
     return members, real

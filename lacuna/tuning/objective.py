@@ -176,7 +176,7 @@ def _f1(params: Params, data: TrainingData, validation: Predictions) -> list[flo
     priors = [training_prior(list(statistic.counts)) for statistic in data.statistics]
     alone = params.evaluate.model_copy(update={"bootstrap": 0})
     scored = score_validation(data.targets, validation, priors, params.calibrate, alone)
-    return [float(target.figures["f1"][0]) for target in scored]
+    return [float(of_target.metrics["f1"][0]) for of_target in scored]
 
 
 METRICS = {

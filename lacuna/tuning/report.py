@@ -10,6 +10,7 @@ import optuna
 
 from lacuna.io.atomic import whole_file
 from lacuna.io.text_table import align
+from lacuna.presentation.numbers import signed_interval
 from lacuna.tracking.content import Run
 from lacuna.tuning.search import (
     REASON,
@@ -64,7 +65,7 @@ def verdict(study: optuna.Study, plan: Plan, confirmed: Difference | None) -> st
     if confirmed is None:
         words = f"{name} is the best. With one seed per setting nobody can say whether that is more than luck."
     else:
-        numbers = f"{confirmed.mean:+.4f} [{confirmed.low:+.4f}, {confirmed.high:+.4f}]"
+        numbers = f"{confirmed.mean:+.4f} {signed_interval(confirmed.low, confirmed.high, 4)}"
         words = (
             f"{name}, trained again with seeds that chose nothing, differs from params.yaml as it is "
             f"by {numbers} (positive is better; 95 % interval over seeds): "

@@ -1,10 +1,14 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 
-from lacuna.calibration.fit import cross_fitted_probabilities, fit_calibration
+from lacuna.calibration.cross_fit import cross_fit
+from lacuna.calibration.fit import fit_calibration
 from lacuna.calibration.model import Calibration, Fit
 from lacuna.calibration.reliability import ece
 from lacuna.calibration.scaling import Scaling
+from lacuna.config.types import Rule
 from lacuna.core.predictions import Predictions
 from lacuna.core.scores import log_loss
 from lacuna.core.targets import Target, Targets
@@ -99,7 +103,7 @@ def test_scarce_targets_share_the_pooled_threshold():
 
 
 @pytest.mark.parametrize("labels", [[-1] * 6, [0] * 6, [1] * 6, [0, 0, 0, 1, 1, 1], [1, 1, 1, 0, 0, 0]])
-@pytest.mark.parametrize("rule", ["expected_f1", "pr_argmax", "min_recall", "min_precision", "cost", "fixed"])
+@pytest.mark.parametrize("rule", get_args(Rule))
 def test_degenerate_validation_gives_finite_probabilities_and_a_warning(labels, rule):
     targets = Targets((TARGETS[0], TARGETS[1]))
     logits = np.linspace(-3, 3, 6, dtype=np.float32)[:, None] * np.array([[1, 0, -1, 1]], np.float32)
@@ -116,14 +120,14 @@ def test_degenerate_validation_gives_finite_probabilities_and_a_warning(labels, 
 
 def test_cross_fitted_probabilities_never_saw_the_labels_of_their_group():
     validation = simulate(200, signal=2, seed=0)
-    before = cross_fitted_probabilities(TARGETS, validation, CALIBRATE)
+    before = cross_fit(TARGETS, validation, CALIBRATE).probabilities()
     group = validation.group[-1]  # a copy of another image
     labels = validation.labels.copy()
     members = validation.group == group
     assert members.sum() > 1
     labels[members] = -1
     changed = Predictions(validation.logits, labels, validation.image, validation.group)
-    after = cross_fitted_probabilities(TARGETS, changed, CALIBRATE)
+    after = cross_fit(TARGETS, changed, CALIBRATE).probabilities()
     for one, other in zip(before, after, strict=True):
         assert one[members] == pytest.approx(other[members], abs=1e-9)
         assert np.abs(one - other).max() > 1e-4
@@ -131,7 +135,7 @@ def test_cross_fitted_probabilities_never_saw_the_labels_of_their_group():
 
 def test_cross_fitting_is_less_flattering_than_fitting():
     validation = simulate(60, signal=0.5, seed=0, unknown=0)
-    held_out = cross_fitted_probabilities(TARGETS, validation, CALIBRATE)
+    held_out = cross_fit(TARGETS, validation, CALIBRATE).probabilities()
     fitted = fit(validation).apply(TARGETS, validation.logits)
     losses = [
         [log_loss(validation.labels[:, index], chances[index]) for index in range(3)] for chances in (held_out, fitted)

@@ -1,14 +1,27 @@
 import itertools
+from typing import get_args
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lacuna.calibration.thresholds import choose_threshold
+from lacuna.calibration.thresholds import IMAGE_RULES, PARAMETER_RULES, choose_threshold
+from lacuna.config.types import Rule
+from lacuna.errors import LacunaError
 from tests.simulated_predictions import CALIBRATE
 
-DATA_RULES = ["expected_f1", "pr_argmax", "min_recall", "min_precision"]
+DATA_RULES = list(IMAGE_RULES)
+
+
+def test_params_offer_the_rules_that_there_are():
+    assert set(get_args(Rule)) == {*IMAGE_RULES, *PARAMETER_RULES}
+    assert not set(IMAGE_RULES) & set(PARAMETER_RULES)
+
+
+def test_a_rule_that_is_in_no_table_is_not_taken_for_another():
+    with pytest.raises(LacunaError, match=r"no rule 'min_specificity'; expected one of expected_f1, .*, fixed"):
+        choose("min_specificity", [0.9, 0.1], [1, 0])
 
 
 def choose(rule, probabilities, labels, weights=None, **changes):

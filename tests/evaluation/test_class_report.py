@@ -28,10 +28,10 @@ def test_every_class_of_every_target_has_its_row(tmp_path):
         *(("test", *name) for name in names[:3]),
     ]
     for row in rows:
-        one = next(one for one in scored if one.target.name == row["target"])
-        number = one.target.classes.index(row["class"])
-        known = one.labels >= 0
-        actual, predicted = one.labels[known] == number, one.decisions[known] == number
+        found = next(of_target for of_target in scored if of_target.target.name == row["target"])
+        number = found.target.classes.index(row["class"])
+        known = found.labels >= 0
+        actual, predicted = found.labels[known] == number, found.decisions[known] == number
         assert (int(row["support"]), int(row["predicted"])) == (actual.sum(), predicted.sum())
         assert float(row["precision"]) == pytest.approx((actual & predicted).sum() / predicted.sum(), abs=1e-6)
         assert float(row["recall"]) == pytest.approx((actual & predicted).sum() / actual.sum(), abs=1e-6)
@@ -39,11 +39,11 @@ def test_every_class_of_every_target_has_its_row(tmp_path):
         assert 0 < float(row["average_precision"]) <= 1
 
 
-def test_the_mean_over_classes_is_the_targets_figure(tmp_path):
+def test_the_mean_over_classes_is_the_targets_metric(tmp_path):
     scored = score(simulate(200, signal=2, seed=0))
     rows = [row for row in table_of(scored, tmp_path / "classes.csv") if row["target"] == "kind"][:3]
     for name in ("precision", "recall", "f1", "average_precision"):
-        expected = scored[0].figures[name][0]
+        expected = scored[0].metrics[name][0]
         assert np.mean([float(row[name]) for row in rows]) == pytest.approx(expected, abs=1e-6)
 
 

@@ -4,7 +4,7 @@ import pytest
 from lacuna.core.predictions import Predictions
 from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
-from lacuna.evaluation.comparison import MACRO, compare, comparison_table, of_targets, targets_in_common
+from lacuna.evaluation.comparison import compare, comparison_table, of_targets, targets_in_common
 from tests.simulated_predictions import (
     CALIBRATE,
     EVALUATE,
@@ -31,7 +31,7 @@ def with_noise(predictions, scale, seed=1):
 def test_an_experiment_does_not_differ_from_itself():
     a = simulate(150, signal=2, seed=0)
     comparison = run(a, a)
-    assert [d.target for d in comparison.differences[::3]] == [*TARGETS.names, MACRO]
+    assert [d.target for d in comparison.differences[::3]] == [*TARGETS.names, None]
     for difference in comparison.differences:
         assert difference.a == difference.b
         assert (difference.low, difference.high, difference.better) == (0, 0, "")
@@ -44,17 +44,17 @@ def test_noise_makes_an_experiment_worse_and_the_sides_mirror_each_other():
     for difference, mirrored in zip(forward.differences, backward.differences, strict=True):
         assert difference.low <= difference.b - difference.a <= difference.high
         assert (difference.low, difference.high) == pytest.approx((-mirrored.high, -mirrored.low))
-        if difference.figure == "log_loss":
+        if difference.metric == "log_loss":
             assert difference.b > difference.a
             assert (difference.better, mirrored.better) == ("a", "b")
-    macro = [d for d in forward.differences if d.target == MACRO]
+    macro = [d for d in forward.differences if d.target is None]
     assert [d.better for d in macro] == ["a", "a", "a"]
 
 
 def test_pairing_shows_what_two_separate_intervals_hide():
     a = simulate(200, signal=1.5, seed=0)
     b = Predictions(a.logits + 0.3 * truth(a), a.labels, a.image, a.group)
-    losses = {d.target: d for d in run(a, b).differences if d.figure == "log_loss"}
+    losses = {d.target: d for d in run(a, b).differences if d.metric == "log_loss"}
     assert losses["red"].better == "b"
     assert losses["red"].high - losses["red"].low < 0.1
 
@@ -100,7 +100,7 @@ def test_nothing_in_common_is_an_error():
 def test_the_table_names_the_better_experiment():
     good = simulate(300, signal=3, seed=0)
     lines = comparison_table(run(good, with_noise(good, 3)), "sharp", "noisy").splitlines()
-    assert lines[0].split() == ["target", "figure", "sharp", "noisy", "difference", "interval", "better"]
+    assert lines[0].split() == ["target", "metric", "sharp", "noisy", "difference", "interval", "better"]
     assert lines[-2].startswith("macro")
     assert lines[-2].endswith("sharp")
     assert lines[-1] == "300 validation images in common"
@@ -133,9 +133,9 @@ def test_targets_with_other_classes_are_not_the_same():
 def test_each_experiment_decides_by_its_own_relations():
     same = simulate_tied(300, signal=1.5, seed=0)
     differences = compare(TIED, same, same, CALIBRATE, CALIBRATE, EVALUATE, (), (RELATION,)).differences
-    by_metric = {(one.target, one.figure): one for one in differences}
+    by_metric = {(d.target, d.metric): d for d in differences}
     assert by_metric["article", "f1"].better == "b"
     assert by_metric["red", "f1"].better == ""
     for target in TIED.names:
-        one = by_metric[target, "log_loss"]
-        assert one.a == one.b
+        loss = by_metric[target, "log_loss"]
+        assert loss.a == loss.b

@@ -65,3 +65,12 @@ def test_binary_targets_have_no_confusion_and_perfect_ones_an_empty_table(folder
     write_confusions(*folders, [scored(red, [0, 1], [1, 0]), scored(LUNGS, [0, 1], [0, 1])])
     assert sorted(path.name for path in matrices.iterdir()) == ["lungs.csv", "lungs.png"]
     assert read_csv(pairs / "lungs.csv") == []
+
+
+def test_without_a_categorical_target_each_folder_holds_a_table_without_rows(folders):
+    red = Target("red", "binary", ("absent", "present"))
+    write_confusions(*folders, [scored(red, [0, 1], [1, 0])])
+    assert [path.read_text() for folder in folders for path in folder.iterdir()] == [
+        "actual,predicted\n",
+        "pair,actual,predicted,images,of\n",
+    ]

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from lacuna.calibration.fit import cross_fitted_probabilities, fit_calibration
+from lacuna.calibration.cross_fit import cross_fit
+from lacuna.calibration.fit import fit_calibration
 from lacuna.calibration.model import Calibration
 from lacuna.calibration.reliability import classwise_ece
 from lacuna.core.predictions import Predictions
@@ -34,19 +35,19 @@ def finite_numbers(content):
             assert isinstance(value, str | int) or np.isfinite(value)
 
 
-def test_validation_figures_are_those_of_cross_fitted_probabilities():
+def test_validation_metrics_are_those_of_cross_fitted_probabilities():
     validation = simulate(250, signal=2, seed=0)
     metrics = validation_metrics(validation)
-    chances = cross_fitted_probabilities(TARGETS, validation, CALIBRATE)
+    chances = cross_fit(TARGETS, validation, CALIBRATE).probabilities()
     for index, (name, columns) in enumerate(zip(TARGETS.names, TARGETS.slices, strict=True)):
-        figures, labels = metrics["targets"][name], validation.labels[:, index]
-        assert figures["log_loss"] == pytest.approx(log_loss(labels, chances[index]), abs=1e-6)
-        assert figures["n_known"] + figures["n_unknown"] == 250
+        found, labels = metrics["targets"][name], validation.labels[:, index]
+        assert found["log_loss"] == pytest.approx(log_loss(labels, chances[index]), abs=1e-6)
+        assert found["n_known"] + found["n_unknown"] == 250
         if name != "kind":
             scores = np.repeat(validation.logits[:, columns], 2, axis=1)
-            assert figures["average_precision"] == pytest.approx(average_precision(labels, scores), abs=1e-6)
-            assert figures["roc_auc"] == pytest.approx(roc_auc(labels, scores), abs=1e-6)
-            assert figures["gain"] == pytest.approx(figures["f1"] - figures["baseline_f1"], abs=2e-6)
+            assert found["average_precision"] == pytest.approx(average_precision(labels, scores), abs=1e-6)
+            assert found["roc_auc"] == pytest.approx(roc_auc(labels, scores), abs=1e-6)
+            assert found["gain"] == pytest.approx(found["f1"] - found["baseline_f1"], abs=2e-6)
     known = validation.labels[:, 0] >= 0
     decided = chances[0].argmax(axis=1)[known]
     expected = decision_metrics(validation.labels[known, 0], decided, np.ones((1, known.sum())), 3)
@@ -54,7 +55,7 @@ def test_validation_figures_are_those_of_cross_fitted_probabilities():
     assert metrics["targets"]["kind"]["accuracy"] == pytest.approx((decided == validation.labels[known, 0]).mean())
 
 
-def test_test_figures_are_those_of_the_calibration_that_is_shipped():
+def test_test_metrics_are_those_of_the_calibration_that_is_shipped():
     validation, test = simulate(250, signal=2, seed=0), simulate(250, signal=2, seed=1)
     metrics = metrics_on_test(validation, test)
     calibration = fit_calibration(TARGETS, validation, CALIBRATE, EVALUATE)
@@ -64,8 +65,8 @@ def test_test_figures_are_those_of_the_calibration_that_is_shipped():
         expected = decision_metrics(
             test.labels[known, index], decisions[known, index], np.ones((1, known.sum())), TARGETS[index].n_classes
         )
-        for figure in ("f1", "precision", "recall"):
-            assert metrics["targets"][name][figure] == pytest.approx(expected[figure][0], abs=1e-6)
+        for metric in ("f1", "precision", "recall"):
+            assert metrics["targets"][name][metric] == pytest.approx(expected[metric][0], abs=1e-6)
 
 
 def test_what_can_be_learned_is_called_learned_with_points_inside_their_intervals():
@@ -74,11 +75,11 @@ def test_what_can_be_learned_is_called_learned_with_points_inside_their_interval
         finite_numbers(metrics)
         assert set(metrics["macro"]) >= {"f1", "average_precision", "roc_auc", "ece", "f1_low", "f1_high"}
         assert "Every target beats" in conclude(metrics)
-        for figures in metrics["targets"].values():
-            assert figures["verdict"] == LEARNED
-            assert figures["gain_low"] > 0
+        for found in metrics["targets"].values():
+            assert found["verdict"] == LEARNED
+            assert found["gain_low"] > 0
             for name in ("precision", "recall", "f1", "average_precision", "roc_auc", "gain"):
-                assert figures[f"{name}_low"] <= figures[name] <= figures[f"{name}_high"]
+                assert found[f"{name}_low"] <= found[name] <= found[f"{name}_high"]
 
 
 def test_logits_without_signal_never_look_learned():
@@ -86,9 +87,9 @@ def test_logits_without_signal_never_look_learned():
     for seed in range(8):
         validation, test = simulate(200, signal=0, seed=seed), simulate(200, signal=0, seed=seed + 100)
         for metrics in (validation_metrics(validation), metrics_on_test(validation, test)):
-            for figures in metrics["targets"].values():
-                assert figures["gain_low"] <= 0
-                verdicts.append(figures["verdict"])
+            for found in metrics["targets"].values():
+                assert found["gain_low"] <= 0
+                verdicts.append(found["verdict"])
     assert LEARNED not in verdicts
     assert verdicts.count(NO_SIGNAL) >= 0.85 * len(verdicts)
 
@@ -120,8 +121,8 @@ def test_copies_do_not_narrow_an_interval():
     strangers = Predictions(copied.logits, copied.labels, copied.image, np.arange(320))
 
     def width(predictions):
-        figures = validation_metrics(predictions)["targets"]["red"]
-        return figures["roc_auc_high"] - figures["roc_auc_low"]
+        found = validation_metrics(predictions)["targets"]["red"]
+        return found["roc_auc_high"] - found["roc_auc_low"]
 
     assert width(copied) == pytest.approx(width(once), rel=0.25)
     assert width(strangers) < 0.75 * width(once)
@@ -138,17 +139,17 @@ def test_unknown_cells_change_nothing():
 
 def test_an_all_correct_count_gets_an_exact_interval():
     perfect = simulate(60, signal=60, seed=0, copies=0)
-    figures = validation_metrics(perfect)["targets"]["red"]
+    found = validation_metrics(perfect)["targets"]["red"]
     present = int((perfect.labels[:, 1] == 1).sum())
-    assert figures["recall"] == figures["precision"] == figures["f1"] == figures["roc_auc"] == 1
-    assert figures["recall_low"] == pytest.approx(0.025 ** (1 / present), abs=1e-6)
-    assert figures["recall_high"] == 1
-    assert figures["roc_auc_low"] < 1
-    assert figures["f1_low"] < 1
-    assert figures["gain_low"] == pytest.approx(figures["f1_low"] - figures["baseline_f1"], abs=1e-5)
+    assert found["recall"] == found["precision"] == found["f1"] == found["roc_auc"] == 1
+    assert found["recall_low"] == pytest.approx(0.025 ** (1 / present), abs=1e-6)
+    assert found["recall_high"] == 1
+    assert found["roc_auc_low"] < 1
+    assert found["f1_low"] < 1
+    assert found["gain_low"] == pytest.approx(found["f1_low"] - found["baseline_f1"], abs=1e-5)
 
 
-def test_undefined_figures_are_left_out():
+def test_undefined_metrics_are_left_out():
     validation = simulate(60, signal=2, seed=0)
     labels = validation.labels.copy()
     labels[:, 0] = -1
@@ -172,8 +173,8 @@ def test_the_seed_makes_the_intervals_and_nothing_else():
     one = validation_metrics(validation)
     assert validation_metrics(validation) == one
     other = validation_metrics(validation, EVALUATE.model_copy(update={"seed": 1}))
-    for name, figures in one["targets"].items():
-        for key, value in figures.items():
+    for name, found in one["targets"].items():
+        for key, value in found.items():
             if not key.endswith(("_low", "_high")):
                 assert other["targets"][name][key] == value
     assert other != one
@@ -194,10 +195,10 @@ def test_the_table_has_a_row_per_target():
     assert f"{100 * red['recall']:.0f} [{100 * red['recall_low']:.0f}-{100 * red['recall_high']:.0f}]" in rows[1]
 
 
-def test_figures_of_several_classes_stand_beside_their_baselines():
+def test_metrics_of_several_classes_stand_beside_their_baselines():
     validation = simulate(300, signal=1.5, seed=0)
     metrics = validation_metrics(validation)
-    chances = cross_fitted_probabilities(TARGETS, validation, CALIBRATE)[0]
+    chances = cross_fit(TARGETS, validation, CALIBRATE).probabilities()[0]
     labels = validation.labels[:, 0]
     known = labels >= 0
     likeliest = np.argsort(-chances[known], axis=1)[:, :2]
@@ -234,11 +235,11 @@ def test_consistent_decisions_are_scored_beside_each_targets_own(part):
     finite_numbers(metrics)
     assert metrics["targets"]["red"] == own["red"]
     for name in ("family", "article"):
-        figures = metrics["targets"][name]
+        found = metrics["targets"][name]
         for end in ("", "_low", "_high"):
-            assert figures[f"independent_accuracy{end}"] == own[name][f"accuracy{end}"]
-        assert figures["consistency_gain"] == pytest.approx(figures["accuracy"] - own[name]["accuracy"], abs=2e-6)
-        assert figures["log_loss"] == own[name]["log_loss"]
+            assert found[f"independent_accuracy{end}"] == own[name][f"accuracy{end}"]
+        assert found["consistency_gain"] == pytest.approx(found["accuracy"] - own[name]["accuracy"], abs=2e-6)
+        assert found["log_loss"] == own[name]["log_loss"]
         assert "independent_accuracy" not in own[name]
     article = metrics["targets"]["article"]
     assert article["consistency_gain_low"] > 0

@@ -19,7 +19,6 @@ from lacuna.inference.bundle import read_bundle
 from lacuna.inference.ood import FalseAlarms, OodDetector
 from lacuna.inference.predictor import Predictor
 from lacuna.io.atomic import save_arrays
-from lacuna.stats.intervals import share_interval
 from tests.ood_bundle import familiar_pictures, write_ood_bundle
 from tests.tiny_bundle import SIZE, write_tiny_bundle
 
@@ -82,11 +81,6 @@ def test_false_alarms_are_counted_on_test_with_an_exact_interval() -> None:
     assert alarms.measured == 3 / 40
     assert binom.sf(2, 40, alarms.low) == pytest.approx(0.025)
     assert binom.cdf(3, 40, alarms.high) == pytest.approx(0.025)
-
-
-def test_the_interval_of_a_share_ends_at_0_and_1() -> None:
-    assert share_interval(0, 20, 0.95)[0] == 0
-    assert share_interval(20, 20, 0.95)[1] == 1
 
 
 def test_one_image_stands_for_its_group_and_each_of_them_may() -> None:

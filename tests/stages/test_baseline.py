@@ -85,7 +85,7 @@ def test_a_network_without_skill_is_called_so(project):
     baseline(project(skill=0))
     verdicts = read_json(Path("metrics/baseline.json"))["verdicts"]
     assert verdicts["macro"].startswith("does not beat")
-    assert verdicts["red"].startswith("does not beat")
+    assert verdicts["targets"]["red"].startswith("does not beat")
 
 
 def test_the_same_bytes_again(project):

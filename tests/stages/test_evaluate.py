@@ -2,6 +2,9 @@
 
 import csv
 import hashlib
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +111,36 @@ def test_dvc_draws_what_the_stage_writes(predicted, repository):
         assert {entry["x"], entry["y"]} <= set(header)
         own = repository / ".dvc" / "plots" / f"{entry['template']}.json"
         assert own.is_file() or entry["template"] == "confusion_normalized"
+
+
+@pytest.mark.slow
+def test_a_clone_of_a_project_without_categorical_targets_is_up_to_date_for_dvc(predicted, repository, tmp_path):
+    params = predicted(3, Targets((Target("red", "binary", ("absent", "present")),)))
+    calibrate(params)
+    evaluate(params)
+    plots = YAML(typ="safe").load(repository / "dvc.yaml")["plots"]
+    folders = ["plots/confusion", "plots/confused_pairs"]
+    drawn = [entry for entry in plots if isinstance(entry, dict) and set(entry) & set(folders)]
+    outs = [{folder: {"cache": False}} for folder in folders]
+    content = {"stages": {"evaluate": {"cmd": "false", "outs": outs}}, "plots": drawn}
+
+    def run(*command, cwd=tmp_path):
+        return subprocess.run(command, cwd=cwd, text=True, capture_output=True, check=True)
+
+    dvc = (sys.executable, "-m", "dvc")
+    run("git", "init", "-q")
+    run(*dvc, "init", "-q")
+    shutil.copytree(repository / ".dvc/plots", tmp_path / ".dvc/plots", dirs_exist_ok=True)
+    YAML().dump(content, tmp_path / "dvc.yaml")
+    run(*dvc, "commit", "-f", "-q")
+    run("git", "add", "dvc.yaml", "dvc.lock", ".dvc", "plots")
+    run("git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "-m", "run")
+    run("git", "clone", "-q", str(tmp_path), str(tmp_path / "clone"))
+    clone = tmp_path / "clone"
+    assert "up to date" in run(*dvc, "status", cwd=clone).stdout
+    shown = run(*dvc, "plots", "show", cwd=clone)
+    assert "fail" not in shown.stderr + shown.stdout
+    assert "warn" not in (shown.stderr + shown.stdout).lower()
 
 
 def test_running_twice_changes_no_byte(predicted):

@@ -1,10 +1,7 @@
 import numpy as np
-import pytest
-import scipy.stats
 
 from lacuna.core.groups import assign_folds
 from lacuna.stats.bootstrap import group_weights, interval
-from lacuna.stats.intervals import exact_bound
 
 
 def weights(group, replicates=50, seed=0, chunk=7):
@@ -37,8 +34,3 @@ def test_interval_ignores_undefined_replicates_unless_they_are_most():
     samples = np.array([np.nan, 1.0, 2.0, 3.0])
     assert interval(samples, 0.5) == (1.5, 2.5)
     assert interval(np.array([np.nan, np.nan, 1.0]), 0.5) is None
-
-
-@pytest.mark.parametrize("n", [1, 10, 200])
-def test_exact_bound_is_clopper_pearson(n):
-    assert exact_bound(n, 0.9) == pytest.approx(scipy.stats.binomtest(n, n).proportion_ci(0.9).low)

@@ -11,6 +11,7 @@ from lacuna.analysis.audit.learning_curve import SHARES
 from lacuna.analysis.audit.signal import LEARNABLE, NO_SIGNAL, TOO_FEW, Measured
 from lacuna.analysis.audit.tables import unsure
 from lacuna.io.text_table import align
+from lacuna.presentation.numbers import percent, rounded
 
 RISING, FLAT = "rising", "no gain shown"
 
@@ -133,18 +134,18 @@ def _target(one: TargetAudit) -> Figures:
         "duplicates": {
             "groups": one.copies.groups,
             "conflicting": one.copies.conflicting,
-            "by_chance": _rounded(one.copies.by_chance),
-            "p": _rounded(one.copies.p),
+            "by_chance": rounded(one.copies.by_chance),
+            "p": rounded(one.copies.p),
         },
     }
     if one.doubts is not None:
         wrong = int(one.doubts.wrong.sum())
-        share = _rounded(wrong / len(one.doubts.wrong))
+        share = rounded(wrong / len(one.doubts.wrong))
         figures["label_errors"] = {
             "wrong": wrong,
             "share": share,
             "listed": len(one.doubts.listed()),
-            "probe_agrees": _rounded(_agreed(one.doubts)),
+            "probe_agrees": rounded(_agreed(one.doubts)),
         }
     if one.wanted is not None:
         figures["to_label"] = {
@@ -152,15 +153,15 @@ def _target(one: TargetAudit) -> Figures:
             "unsure": unsure(one.wanted),
             "suggested": int(one.wanted.sure.sum()),
             "sure_known": one.wanted.n_sure,
-            "sure_known_right": _rounded(one.wanted.right),
+            "sure_known_right": rounded(one.wanted.right),
         }
     if one.curve is not None:
         figures["learning_curve"] = {
             "verdict": RISING if one.curve.rising else FLAT,
-            "gain": _rounded(one.curve.gain),
-            "gain_error": _rounded(one.curve.error),
+            "gain": rounded(one.curve.gain),
+            "gain_error": rounded(one.curve.error),
             **{
-                f"{share:.0%}".rstrip("%"): {"labels": labels, "roc_auc": _rounded(auc)}
+                f"{share:.0%}".rstrip("%"): {"labels": labels, "roc_auc": rounded(auc)}
                 for share, labels, auc in zip(SHARES, one.curve.labels, one.curve.auc, strict=True)
             },
         }
@@ -173,7 +174,7 @@ def _figures(measured: Measured, adjusted: float | None = None) -> Figures:
     figures = {"roc_auc": measured.auc, "roc_auc_low": measured.low, "roc_auc_high": measured.high}
     if adjusted is not None:
         figures |= {"p": measured.p, "p_adjusted": adjusted}
-    return {name: _rounded(value) for name, value in figures.items() if not np.isnan(value)}
+    return {name: rounded(value) for name, value in figures.items() if not np.isnan(value)}
 
 
 def _by(one: TargetAudit) -> str:
@@ -187,10 +188,4 @@ def _agreed(doubts: Doubts) -> float:
 
 
 def _percents(measured: Measured) -> str:
-    if not measured.enough:
-        return "-"
-    return f"{100 * measured.auc:.0f} [{100 * measured.low:.0f}-{100 * measured.high:.0f}]"
-
-
-def _rounded(value: float) -> float:
-    return round(float(value), 6) + 0.0
+    return percent(_figures(measured), "roc_auc")

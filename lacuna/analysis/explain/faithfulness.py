@@ -19,6 +19,7 @@ from lacuna.core.feature_maps import Maps, contrasts, enlarge
 from lacuna.core.scores import Floats, Labels
 from lacuna.core.targets import Targets
 from lacuna.io.progress import progress
+from lacuna.presentation.numbers import rounded
 from lacuna.stats.bootstrap import group_weights, interval
 
 SHARE = 0.1
@@ -125,9 +126,9 @@ def summarise_drops(
     if not some.any():
         return summary
     summary |= {
-        "drop_hottest": _rounded(hottest_area[some].mean()),
-        "drop_random": _rounded(elsewhere[some].mean()),
-        "difference": _rounded(difference.mean()),
+        "drop_hottest": rounded(hottest_area[some].mean()),
+        "drop_random": rounded(elsewhere[some].mean()),
+        "difference": rounded(difference.mean()),
     }
     if len(np.unique(group)) >= LEAST_GROUPS:
         replicates = [
@@ -136,7 +137,7 @@ def summarise_drops(
         ]
         ends = interval(np.concatenate(replicates), settings.confidence)
         assert ends is not None
-        summary |= {"difference_low": _rounded(ends[0]), "difference_high": _rounded(ends[1]), "shown": ends[0] > 0}
+        summary |= {"difference_low": rounded(ends[0]), "difference_high": rounded(ends[1]), "shown": ends[0] > 0}
     return summary
 
 
@@ -168,7 +169,3 @@ def blur(images: Images) -> Images:
             for one in images
         ]
     )
-
-
-def _rounded(value: float) -> float:
-    return round(float(value), 6) + 0.0  # + 0.0: no minus zero

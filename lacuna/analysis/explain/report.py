@@ -12,6 +12,7 @@ from lacuna.analysis.explain.slices import Slice
 from lacuna.core.scores import Floats
 from lacuna.core.targets import Targets
 from lacuna.io.csv_files import write_csv
+from lacuna.presentation.numbers import rounded
 
 SLICES_HEADER = (
     "target",
@@ -61,7 +62,7 @@ def write_slices(path: Path, slices: Sequence[Slice]) -> None:
     for one in slices:
         figures = (one.accuracy, one.rest, one.difference, one.low, one.high)
         chances = (f"{one.p:.3g}", f"{one.adjusted:.3g}", int(one.shown))
-        cells = ("" if np.isnan(value) else _rounded(value) for value in figures)
+        cells = ("" if np.isnan(value) else rounded(value) for value in figures)
         rows.append((one.target, one.by, one.name, one.images, one.groups, *cells, *chances))
     write_csv(path, SLICES_HEADER, rows)
 
@@ -106,7 +107,7 @@ def _pair(pair: ConfusedPair) -> dict[str, float | int]:
     content: dict[str, float | int] = {"images": len(pair.rows), "of": pair.of}
     for key, value in (("likeness", pair.likeness), ("more_alike_than", pair.rank)):
         if not np.isnan(value):
-            content[key] = _rounded(value)
+            content[key] = rounded(value)
     return content
 
 
@@ -114,14 +115,10 @@ def _slice(one: Slice) -> dict[str, float | int]:
     return {
         "images": one.images,
         "groups": one.groups,
-        "accuracy": _rounded(one.accuracy),
-        "rest": _rounded(one.rest),
-        "difference": _rounded(one.difference),
-        "difference_low": _rounded(one.low),
-        "difference_high": _rounded(one.high),
+        "accuracy": rounded(one.accuracy),
+        "rest": rounded(one.rest),
+        "difference": rounded(one.difference),
+        "difference_low": rounded(one.low),
+        "difference_high": rounded(one.high),
         "p_holm": float(f"{one.adjusted:.3g}"),
     }
-
-
-def _rounded(value: float) -> float:
-    return round(float(value), 6) + 0.0  # + 0.0: no minus zero

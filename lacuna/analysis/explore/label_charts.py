@@ -13,8 +13,8 @@ from lacuna.analysis.explore.missingness import Dependence, residuals
 from lacuna.analysis.explore.shown_classes import shown_classes
 from lacuna.core.manifest import PARTS
 from lacuna.core.targets import Target, Targets
+from lacuna.presentation.numbers import in_percent
 from lacuna.presentation.style import BLUE, DARK, GREEN, GREY, LIGHT, ORANGE, SKY, legend, picture, shorten
-from lacuna.presentation.words import percent
 from lacuna.stats.association import crosstab
 
 MOST_TARGETS = 40
@@ -42,7 +42,7 @@ def plot_labels(path: Path, targets: Targets, counts: Sequence[Counts]) -> None:
                     share = n / total
                     axes.barh(row, share, left=left, color=colour, height=0.72)
                     if share >= 0.1:  # a narrower one is no wider than its text
-                        text = percent(share)
+                        text = in_percent(share)
                         axes.text(left + share / 2, row, text, ha="center", va="center", fontsize=7, color=ink)
                     left += share
             axes.set(title=f"{name}: {shown[0][1][part].sum():,} images", xlim=(0, 1), xticks=[])
@@ -126,7 +126,7 @@ def plot_patterns(path: Path, patterns: Sequence[tuple[tuple[str, ...], int]]) -
             range(len(names)), counts, color=[GREEN if not gone else GREY for gone, _ in shown] + [LIGHT], height=0.7
         )
         for row, n in enumerate(counts):
-            axes.text(n, row, f" {n:,} ({percent(n, total)})", va="center", fontsize=8, color=DARK)
+            axes.text(n, row, f" {n:,} ({in_percent(n, total)})", va="center", fontsize=8, color=DARK)
         axes.set_yticks(range(len(names)), names, color=DARK)
         axes.set(xticks=[], xlim=(0, max(counts) * 1.2))
         axes.set_ylim(len(names) - 0.4, -0.6)
@@ -173,7 +173,7 @@ def plot_missing_by_class(
             axes.axvline(overall, color=ORANGE, linestyle=":", linewidth=1.4)
             reach = max(float(shares.max()), overall)
             for row, (index, share) in enumerate(zip(classes, shares, strict=True)):
-                words = f"{percent(share)} of {images[index]:,}"
+                words = f"{in_percent(share)} of {images[index]:,}"
                 axes.text(max(share, overall) + 0.03 * reach, row, words, va="center", fontsize=7, color=DARK)
             names = [shorten(targets[places[one.given]].classes[index]) for index in classes]
             axes.set_yticks(range(len(classes)), names, color=DARK, fontsize=7.5)

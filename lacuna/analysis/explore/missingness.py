@@ -11,9 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lacuna.core.scores import Labels
 from lacuna.core.targets import Targets
-from lacuna.presentation.words import percent
-from lacuna.stats.association import Labels, Table, chi_square, cramers_v, crosstab, phi
+from lacuna.presentation.numbers import in_percent
+from lacuna.stats.association import Crosstab, chi_square, cramers_v, crosstab, phi
 from lacuna.stats.multiple_testing import holm
 
 SMALLEST_EXPECTED = 5
@@ -152,8 +153,8 @@ def notable(by_class: Sequence[Dependence], alpha: float) -> list[Dependence]:
 def describe_by_class(by_class: Sequence[Dependence], alpha: float) -> list[str]:
     """A sentence for each notable dependence."""
     return [
-        f"{one.target} is unknown for {percent(one.unknown, one.images)} of the images where {one.given} is "
-        f"{one.class_name}, for {percent(one.rest_unknown, one.rest)} of the others"
+        f"{one.target} is unknown for {in_percent(one.unknown, one.images)} of the images where {one.given} is "
+        f"{one.class_name}, for {in_percent(one.rest_unknown, one.rest)} of the others"
         for one in notable(by_class, alpha)
     ]
 
@@ -199,7 +200,7 @@ def _pool(missing: Labels, classes: Labels, members: NDArray[np.int64]) -> tuple
     return large[classes] | together_enough, new[classes].astype(np.int16)
 
 
-def residuals(table: Table) -> NDArray[np.float64]:
+def residuals(table: Crosstab) -> NDArray[np.float64]:
     """How far each column of a 2 x k table departs from the rest, in standard deviations (Haberman 1973): `(k,)`."""
     n, columns = table.sum(), table.sum(axis=0)
     share = table[1].sum() / n

@@ -13,7 +13,7 @@ from lacuna.analysis.explore.odd_images import OddImage
 from lacuna.analysis.explore.pixels import PixelStatistics
 from lacuna.analysis.explore.subject import Subject
 from lacuna.core.targets import Target, Targets
-from lacuna.presentation.words import percent
+from lacuna.presentation.numbers import in_percent
 
 LISTED = 10
 """So many pairs of each kind are in the summary; the tables hold all."""
@@ -121,7 +121,7 @@ def _describe_labels(targets: Mapping[str, dict[str, Any]]) -> list[str]:
     gaps = sorted(((one["unknown_share"], name) for name, one in targets.items() if one["unknown"]), reverse=True)
     sentences = []
     if gaps:
-        worst = ", ".join(f"{name} {percent(share)}" for share, name in gaps[:5])
+        worst = ", ".join(f"{name} {in_percent(share)}" for share, name in gaps[:5])
         sentences.append(f"{len(gaps)} of {len(targets)} targets have unknown labels: {worst}{_more(gaps, 5)}")
     lopsided = []
     for name, one in targets.items():

@@ -35,6 +35,7 @@ OPTIMIZER = Optimizer(
     plateau_patience=2,
     average=0.0,
 )
+BATCH_SIZE = 32
 LEARNING_RATE = 3e-3
 """With the ramp of a tenth of the steps: at a constant 1e-3 small images leave the prior late or never."""
 
@@ -52,28 +53,34 @@ class SmallCnn:
 
 
 def train_small_cnn(
-    targets: Targets, manifest: Manifest, images: NDArray[np.uint8], augment: Augment, options: Baseline
+    targets: Targets,
+    manifest: Manifest,
+    images: NDArray[np.uint8],
+    augment: Augment,
+    train: Train,
+    options: Baseline,
 ) -> SmallCnn:
     """Train all layers of `small_cnn` by plain cross-entropy; the epoch with the lowest validation log loss is kept.
 
-    No epoch ends the training early: it starts at the prior, which it may take some epochs to leave. Images larger than
+    Nothing that `train` says of the network's training changes this one (`plain_training`). No epoch ends the training
+    early: it starts at the prior, which it may take some epochs to leave. Images (n, size, size, 3) larger than
     `options.cnn_size` are shrunk once, into a temporary file. Test images are not read.
     """
     backend.make_reproducible(options.seed)
     longest = math.ceil(MOST_SHOWN / len(manifest.part("train")))
-    statistics = count_labels(targets, manifest.part("train").labels)
+    statistics = label_statistics(targets, manifest.part("train").labels)
     with tempfile.TemporaryDirectory() as folder:
         small = _shrink(images, manifest, options.cnn_size, Path(folder))
         backbone = build_backbone(BACKBONE, small.shape[1])
         head = build_head(backbone.output_shape[-1], targets, HEAD)
         start_at_prior(head, targets, statistics)
         parts = cut(backbone, "all")
-        train = _plainly(options.seed)
+        plain = plain_training(train, options.seed)
         phase = Phase(
             "small CNN",
             targets,
             statistics,
-            train,
+            plain,
             OPTIMIZER,
             LEARNING_RATE,
             min(options.cnn_epochs, longest),
@@ -82,7 +89,7 @@ def train_small_cnn(
 
         def labelled(name: Part) -> LabelledBatches:
             part = manifest.part(name)
-            return LabelledBatches(ImageBatches(small, augment, part.row, train.batch_size, train.seed), part.labels)
+            return LabelledBatches(ImageBatches(small, augment, part.row, plain.batch_size, plain.seed), part.labels)
 
         model = augment_in_graph(parts.trunk, join(parts.tail, head), augment.cutout)
         train_phase(phase, model, labelled("train"), labelled("val"), on_epoch=_print_epoch)
@@ -90,8 +97,8 @@ def train_small_cnn(
         return SmallCnn(join(backbone, head), asked, predict_logits(model, labelled("val")))
 
 
-def count_labels(targets: Targets, labels: NDArray[np.int16]) -> list[TargetStatistics]:
-    """What the known ones of training labels (n, n_targets) say of each target; every class weighs the same."""
+def label_statistics(targets: Targets, labels: NDArray[np.int16]) -> list[TargetStatistics]:
+    """Known share and class counts of each target in training labels (n, n_targets); every class weighs the same."""
     statistics = []
     for index, target in enumerate(targets):
         known = labels[labels[:, index] >= 0, index]
@@ -100,20 +107,10 @@ def count_labels(targets: Targets, labels: NDArray[np.int16]) -> list[TargetStat
     return statistics
 
 
-def _plainly(seed: int) -> Train:
-    return Train(
-        targets=(),
-        target_weights={},
-        loss="cross_entropy",
-        gamma=0.0,
-        alpha=0.5,
-        gamma_negative=0.0,
-        margin=0.0,
-        label_smoothing=0.0,
-        hardest=1.0,
-        batch_size=32,
-        seed=seed,
-    )
+def plain_training(train: Train, seed: int) -> Train:
+    """`train` with cross-entropy in which all known cells count alike; what other losses ask for has no effect then."""
+    plain = {"loss": "cross_entropy", "label_smoothing": 0.0, "hardest": 1.0, "target_weights": {}}
+    return train.model_copy(update={**plain, "targets": (), "batch_size": BATCH_SIZE, "seed": seed})
 
 
 def _print_epoch(row: Row) -> None:

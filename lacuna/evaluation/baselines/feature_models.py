@@ -1,7 +1,7 @@
 """What a trained network has to beat, from simple to less simple: class shares, nearest neighbours, a linear probe.
 
 All but the first look at pooled features of the frozen backbone. Each answers with logits, as a network does, so that
-the same calibration and the same figures serve for all. Unknown labels (-1) are left out, target by target.
+the same calibration and the same metrics serve for all. Unknown labels (-1) are left out, target by target.
 """
 
 import warnings
@@ -34,7 +34,7 @@ SMALLEST = 1e-6
 """A probability below this one, of a class that a probe has never met for instance, is taken for it."""
 
 
-Answer = Callable[[Target, Labels, NDArray[np.bool_]], Floats]
+AnswerTarget = Callable[[Target, Labels, NDArray[np.bool_]], Floats]
 """From a target, its known training labels and which rows those are, to probabilities (n, n_classes)."""
 
 
@@ -94,7 +94,7 @@ def answer_with_probe(
     return _by_target(targets, labels, answer)
 
 
-def _by_target(targets: Targets, labels: Labels, answer: Answer) -> NDArray[np.float32]:
+def _by_target(targets: Targets, labels: Labels, answer: AnswerTarget) -> NDArray[np.float32]:
     columns = []
     for index, target in enumerate(targets):
         rows = labels[:, index] >= 0

@@ -1,4 +1,4 @@
-"""What a predictor that never looks at an image scores: the figures to beat."""
+"""What a predictor that never looks at an image scores: the metrics to beat."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,10 +7,10 @@ from lacuna.core.scores import Floats, Labels
 
 
 def trivial_metrics(labels: Labels, weights: Floats, prior: Floats) -> dict[str, Floats]:
-    """Figures of the best trivial predictor on known labels (n,), each (replicates,), NaN where undefined.
+    """Metrics of the best trivial predictor on known labels (n,), each (replicates,), NaN where undefined.
 
     Weights (replicates, n), prior (n_classes,) the shares of the classes in training. The best trivial predictor is
-    another one for each figure:
+    another one for each metric:
 
     - f1: "present" for every image, 2 p / (1 + p) with p their share. With more than two classes the better of the
       commonest class of training for every image and guessing in proportion to training.
@@ -24,10 +24,10 @@ def trivial_metrics(labels: Labels, weights: Floats, prior: Floats) -> dict[str,
     with np.errstate(invalid="ignore", divide="ignore"):
         share = counts / counts.sum(axis=1, keepdims=True)
         commonest = int(np.argmax(prior))
-        figures = {"accuracy": share[:, commonest], "roc_auc": np.full(len(weights), 0.5)}
+        metrics = {"accuracy": share[:, commonest], "roc_auc": np.full(len(weights), 0.5)}
         if n_classes == 2:
             present = np.where(share[:, 1] > 0, share[:, 1], np.nan)
-            return figures | {
+            return metrics | {
                 "f1": 2 * present / (1 + present),
                 "precision": share[:, 1],
                 "recall": np.where(present > 0, 1.0, np.nan),
@@ -36,7 +36,7 @@ def trivial_metrics(labels: Labels, weights: Floats, prior: Floats) -> dict[str,
         occurs, ranked = share > 0, (share > 0) & (share < 1)
         always = 2 * share[:, commonest] / (1 + share[:, commonest])
         guessing = np.where(occurs, 2 * share * prior / (share + prior), 0)
-        return figures | {
+        return metrics | {
             "f1": np.maximum(always / occurs.sum(axis=1), guessing.sum(axis=1) / occurs.sum(axis=1)),
             "weighted_f1": np.maximum(always * share[:, commonest], (guessing * share).sum(axis=1)),
             "average_precision": np.where(ranked, share, 0).sum(axis=1) / ranked.sum(axis=1),

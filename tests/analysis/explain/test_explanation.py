@@ -9,8 +9,7 @@ from lacuna.analysis.explain.embedding_map import check_method, draw_points, lay
 from lacuna.analysis.explain.examples import PER_SECTION, SECTIONS, choose_examples
 from lacuna.analysis.explain.likeness import confused_pairs, mean_images
 from lacuna.analysis.pixels import correlate
-from lacuna.calibration.cross_fit import Judgement, judge
-from lacuna.calibration.fit import cross_fitted_probabilities
+from lacuna.calibration.cross_fit import Judgement, cross_fit, judge
 from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
 from lacuna.evaluation.scoring import score_validation
@@ -34,7 +33,7 @@ def test_images_are_judged_as_evaluate_judges_them(tied):
     priors = [np.full(target.n_classes, 1 / target.n_classes) for target in targets]
     scored = score_validation(targets, validation, priors, CALIBRATE, EVALUATE, relations)
     for one, other, chances in zip(
-        judgements, scored, cross_fitted_probabilities(targets, validation, CALIBRATE), strict=True
+        judgements, scored, cross_fit(targets, validation, CALIBRATE).probabilities(), strict=True
     ):
         assert (one.decisions == other.decisions).all()
         np.testing.assert_allclose(one.probabilities, chances)
