@@ -43,7 +43,7 @@ def explain(params: Params) -> Facts:
     network = ExplainedNetwork(load_trained(params.backbone, images.shape[1], targets, params.head, trained))
     judgements = judge(targets, data.predictions, params.calibrate, calibration.relations)
 
-    cuts = cut_images(data.every, data.validation.labels, data.files, images, row)
+    cuts = cut_images(data.every, data.validation.labels, data.files, images, row, params.data.resize)
     slices = examine_slices(judgements, cuts, group, evaluate)
     measured = draw_measured(judgements, settings.images, settings.seed)
     drops = probability_drops(network, targets, calibration, images, row, measured, settings.seed)

@@ -1,7 +1,16 @@
-"""Figures of the metrics files as people read them."""
+"""Numbers as the files and people read them: rounded, in percent, with their interval."""
 
 from collections.abc import Mapping
 from typing import Any
+
+
+def rounded(value: float) -> float:
+    """To six decimals, as the metrics files hold it; never minus zero.
+
+    >>> rounded(2 / 3), rounded(-1e-9)
+    (0.666667, 0.0)
+    """
+    return round(float(value), 6) + 0.0
 
 
 def percent(figures: Mapping[str, Any], name: str) -> str:

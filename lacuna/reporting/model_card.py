@@ -8,7 +8,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 from ruamel.yaml import YAML
@@ -16,10 +15,9 @@ from ruamel.yaml import YAML
 from lacuna.config.params import Params
 from lacuna.evaluation.baseline_comparison import NAMES, SHOWN, describe_gains
 from lacuna.evaluation.verdicts import conclude
+from lacuna.presentation.audit_verdicts import MetadataVerdict, MissingVerdict, SignalVerdict
 from lacuna.presentation.numbers import decimal, percent
-from lacuna.reporting.usability import usable
-
-Content = Mapping[str, Any]
+from lacuna.reporting.usability import Content, usable
 
 CITATIONS = {
     "efficientnet": "Tan, M., & Le, Q. V. (2019). EfficientNet: Rethinking Model Scaling for Convolutional Neural "
@@ -43,7 +41,7 @@ SCORES = ("precision", "recall", "f1", "average_precision", "roc_auc")
 
 
 @dataclass(frozen=True)
-class Found:
+class CardContent:
     """The content of metrics/prepare.json and so on; `test` is that of evaluate. `origin`: as in bundle.json."""
 
     prepare: Content
@@ -54,7 +52,7 @@ class Found:
     origin: Content
 
 
-def model_card(found: Found, classes: Mapping[str, Sequence[str]], params: Params) -> str:
+def model_card(found: CardContent, classes: Mapping[str, Sequence[str]], params: Params) -> str:
     """The card as Markdown; `classes` are those of each target. The same content gives the same bytes."""
     template = files("lacuna.reporting").joinpath("model_card.md.j2").read_text(encoding="utf-8")
     environment = Environment(
@@ -85,7 +83,7 @@ def model_card(found: Found, classes: Mapping[str, Sequence[str]], params: Param
     )
 
 
-def limits(found: Found) -> list[str]:
+def limits(found: CardContent) -> list[str]:
     """What a user of the model must know of its data and its weak places, a sentence each."""
     said, names = [], list(found.test["targets"])
     unknown = {name: 1 - found.prepare["targets"][name]["known_share"] for name in names}
@@ -93,17 +91,17 @@ def limits(found: Found) -> list[str]:
         listed = ", ".join(f"{_plain(name)} {share:.0%}" for name, share in unknown.items() if share)
         said.append(f"Labels are unknown for a share of the images ({listed}). All figures are of labelled images.")
     for name in names:
-        one, target = found.audit["targets"].get(name, {"verdict": "learnable"}), _plain(name)
-        if one["verdict"] != "learnable":
+        one, target = found.audit["targets"].get(name, {"verdict": SignalVerdict.LEARNABLE}), _plain(name)
+        if one["verdict"] != SignalVerdict.LEARNABLE:
             said.append(f"{target}: the audit's verdict on its labels, before training, was: {one['verdict']}.")
         metadata = one.get("metadata", {})
-        if metadata.get("verdict") == "confounded":
+        if metadata.get("verdict") == MetadataVerdict.CONFOUNDED:
             by = metadata.get("by", "properties of the files")
             said.append(
                 f"{target} is confounded: properties of the image files alone foretell it, by {by}. The model may have "
                 "learned where images come from, which holds nowhere else."
             )
-        if one.get("missing", {}).get("verdict") == "depends on the image":
+        if one.get("missing", {}).get("verdict") == MissingVerdict.DEPENDS:
             said.append(
                 f"{target}: which labels are missing depends on the image, so images without a label may be of another "
                 "kind than those that the figures describe."
@@ -122,7 +120,7 @@ def limits(found: Found) -> list[str]:
     return said
 
 
-def _front_matter(found: Found, params: Params) -> str:
+def _front_matter(found: CardContent, params: Params) -> str:
     results = []
     for name, figures in found.test["targets"].items():
         metrics = [{"type": score, "value": figures[score], "name": score} for score in SCORES if score in figures]
@@ -154,7 +152,7 @@ def _front_matter(found: Found, params: Params) -> str:
     return text.getvalue()
 
 
-def _counts(found: Found, classes: Mapping[str, Sequence[str]]) -> list[Sequence[str]]:
+def _counts(found: CardContent, classes: Mapping[str, Sequence[str]]) -> list[Sequence[str]]:
     rows: list[Sequence[str]] = []
     for name in classes:
         one = found.prepare["targets"][name]
@@ -163,7 +161,7 @@ def _counts(found: Found, classes: Mapping[str, Sequence[str]]) -> list[Sequence
     return rows
 
 
-def _results(found: Found) -> list[Sequence[str]]:
+def _results(found: CardContent) -> list[Sequence[str]]:
     names = ("precision", "recall", "f1", "baseline_f1", "average_precision", "roc_auc", "ece")
     return [
         (name, str(figures["n_known"]), *(percent(figures, one) for one in names), figures["verdict"])

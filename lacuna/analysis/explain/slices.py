@@ -18,6 +18,7 @@ from lacuna.config.blocks import Evaluate
 from lacuna.core.files_table import FileInfo
 from lacuna.core.scores import Floats, Labels
 from lacuna.core.targets import Targets
+from lacuna.core.working_image import Resize
 from lacuna.stats.bootstrap import group_weights, interval
 from lacuna.stats.multiple_testing import holm
 
@@ -72,10 +73,11 @@ def cut_images(
     files: Sequence[FileInfo],
     images: NDArray[np.uint8],
     row: NDArray[np.int64],
+    resize: Resize,
 ) -> list[Cut]:
     """All cuts of n images, by labels (n, n_targets), lines of files.csv and pixels: those of `images` at `row`."""
     side = np.array([(file.width * file.height) ** 0.5 for file in files])
-    light = brightness(images, row) / 2.55
+    light = brightness(images, row, files, resize) / 2.55
     formats, member = np.unique([file.format for file in files], return_inverse=True)
     return [
         cut_in_thirds("image size", side, "px"),
