@@ -1,4 +1,4 @@
-"""The pictures of the report. To add one: a row in PICTURES; its file or folder is in the deps of `report` in dvc.yaml.
+"""The pictures of the report. To add one: a row in REPORT_PICTURES; its file is in the deps of `report` in dvc.yaml.
 
 The page stays a file that can be mailed: pictures are made smaller, and of many targets those come first that need a
 look most; the others are named with their path.
@@ -35,7 +35,7 @@ class ReportPicture(NamedTuple):
     place: Literal["open", "folded", "first open"] = "folded"
 
 
-PICTURES = (
+REPORT_PICTURES = (
     ReportPicture("data", "explore/labels.png", "Present, absent and unknown labels of every target", "open"),
     ReportPicture(
         "data", "explore/views.png", "Images and their augmented views in training: is the class still there?", "open"
@@ -94,7 +94,7 @@ class SectionPictures:
 def embed_pictures(
     plots: Path, targets: Sequence[str], urgent: Sequence[str], most_bytes: int = MOST_BYTES
 ) -> dict[str, SectionPictures]:
-    """The pictures of each section that were drawn, in the order of PICTURES and of `targets`.
+    """The pictures of each section that were drawn, in the order of REPORT_PICTURES and of `targets`.
 
     `urgent`: the same targets, in the order in which their pictures are taken until `most_bytes` are spent. A picture
     that would be empty was not drawn.
@@ -110,8 +110,8 @@ def embed_pictures(
         else:
             sources[file] = f"data:image/webp;base64,{base64.b64encode(content).decode('ascii')}"
     found = {}
-    for section in dict.fromkeys(row.section for row in PICTURES):
-        rows = [row for row in PICTURES if row.section == section]
+    for section in dict.fromkeys(row.section for row in REPORT_PICTURES):
+        rows = [row for row in REPORT_PICTURES if row.section == section]
         found[section] = _place(plots, rows, targets, sources, left_out)
     return found
 
@@ -129,7 +129,7 @@ def shrink(file: Path) -> bytes:
 def _by_importance(plots: Path, urgent: Sequence[str]) -> Iterator[Path]:
     """The files that exist: those of all targets together first, then target by target."""
     for target in ("", *urgent):
-        for row in PICTURES:
+        for row in REPORT_PICTURES:
             file = plots / row.file.format(target=target)
             if ("{target}" in row.file) == bool(target) and file.is_file():
                 yield file

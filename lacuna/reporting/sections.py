@@ -16,7 +16,7 @@ from lacuna.reporting.usability import Content, usable
 class ReportContent:
     """What the metrics files say, by the name of the stage; `validation` and `test` are those of evaluate.
 
-    `pictures`: by the name of a section, as in `pictures.PICTURES`.
+    `pictures`: by the name of a section, as in `pictures.REPORT_PICTURES`.
     """
 
     prepare: Content
@@ -37,7 +37,7 @@ class ReportContent:
 @dataclass(frozen=True)
 class Automation:
     """What a target may answer by itself: of the test images the share answered and, of the known ones among these,
-    how many were right; `needed`: as in `abstention.Promise`."""
+    how many were right; `needed`: as in `selective.Promise`."""
 
     share: float
     answered: int
@@ -51,7 +51,7 @@ def first_screen(
     """Can I use this model, for which targets, how good is it there, and how much of the tagging does it take over?"""
     rows, weak = [], set()
     for name in found.targets:
-        figures = found.test["targets"][name]
+        metrics = found.test["targets"][name]
         use, reason = usable(name, found.test, found.audit, found.baseline)
         if use != "yes":
             weak.add(name)
@@ -59,10 +59,10 @@ def first_screen(
             (
                 name,
                 use,
-                percent(figures, "precision"),
-                percent(figures, "recall"),
-                percent(figures, "f1"),
-                percent(figures, "baseline_f1"),
+                percent(metrics, "precision"),
+                percent(metrics, "recall"),
+                percent(metrics, "f1"),
+                percent(metrics, "baseline_f1"),
                 describe_automation(automation[name]),
                 reason,
             )
@@ -80,10 +80,14 @@ def first_screen(
     )
 
 
-def describe_automation(one: Automation) -> str:
-    if one.answered:
-        return f"{one.share:.0%} ({one.right} of {one.answered} right)"
-    return f"none: at least {one.needed} more labels needed" if one.needed else "none: not right often enough"
+def describe_automation(automation: Automation) -> str:
+    if automation.answered:
+        return f"{automation.share:.0%} ({automation.right} of {automation.answered} right)"
+    return (
+        f"none: at least {automation.needed} more labels needed"
+        if automation.needed
+        else "none: not right often enough"
+    )
 
 
 def data_section(found: ReportContent) -> Section:
@@ -91,11 +95,11 @@ def data_section(found: ReportContent) -> Section:
     counts = [
         (
             name,
-            f"{one['known_share']:.0%}",
-            *(f"{sum(one[part].values()):,}" for part in ("train", "val", "test")),
-            str(len(one["train"])),
+            f"{counted['known_share']:.0%}",
+            *(f"{sum(counted[part].values()):,}" for part in ("train", "val", "test")),
+            str(len(counted["train"])),
         )
-        for name, one in prepare["targets"].items()
+        for name, counted in prepare["targets"].items()
     ]
     lost = {
         "images_without_labels": "images without a label row",
@@ -117,21 +121,24 @@ def data_section(found: ReportContent) -> Section:
 
 def audit_section(found: ReportContent) -> Section:
     rows, weak = [], set()
-    for name, one in found.audit["targets"].items():
-        auc = decimal(one, "roc_auc")
+    for name, audited in found.audit["targets"].items():
+        auc = decimal(audited, "roc_auc")
         rows.append(
             (
                 name,
-                one["verdict"],
+                audited["verdict"],
                 auc,
-                f"{one['p_adjusted']:.3f}" if "p_adjusted" in one else "",
-                _from_the_file(one["metadata"]),
-                one["missing"]["verdict"],
-                f"{one['label_issues']['wrong']:,}" if "label_issues" in one else "",
-                one.get("learning_curve", {}).get("verdict", ""),
+                f"{audited['p_adjusted']:.3f}" if "p_adjusted" in audited else "",
+                _from_the_file(audited["metadata"]),
+                audited["missing"]["verdict"],
+                f"{audited['label_issues']['wrong']:,}" if "label_issues" in audited else "",
+                audited.get("learning_curve", {}).get("verdict", ""),
             )
         )
-        if one["verdict"] != SignalVerdict.LEARNABLE or one["metadata"]["verdict"] == MetadataVerdict.CONFOUNDED:
+        if (
+            audited["verdict"] != SignalVerdict.LEARNABLE
+            or audited["metadata"]["verdict"] == MetadataVerdict.CONFOUNDED
+        ):
             weak.add(name)
     header = (
         "target", "signal", "AUC", "p", "from the file alone", "missing labels", "label issues", "more labels"
@@ -163,7 +170,7 @@ def training_section(found: ReportContent, notes: Sequence[str]) -> Section:
 def result_section(found: ReportContent) -> Section:
     models = found.baseline["models"]
     rows = [
-        (NAMES[name], *(decimal(model["macro"], figure) for figure in SHOWN), f"{model['parameters']:,}")
+        (NAMES[name], *(decimal(model["macro"], metric) for metric in SHOWN), f"{model['parameters']:,}")
         for name, model in models.items()
     ]
     header = ("model", "ROC-AUC", "average precision", "F1", "log loss", "parameters")
@@ -179,8 +186,8 @@ def result_section(found: ReportContent) -> Section:
 
 def failures_section(found: ReportContent, mistakes: Sequence[str]) -> Section:
     rows = []
-    for name, one in found.explain["targets"].items():
-        for where, worse in one.get("worse_slices", {}).items():
+    for name, explained in found.explain["targets"].items():
+        for where, worse in explained.get("worse_slices", {}).items():
             cells = (f"{worse[key]:.0%}" for key in ("accuracy", "rest"))
             rows.append((name, where, str(worse["images"]), *cells))
     tables = [PageTable(("target", "images", "how many", "right", "right elsewhere"), rows)] if rows else []
@@ -197,7 +204,7 @@ def failures_section(found: ReportContent, mistakes: Sequence[str]) -> Section:
 
 def attention_section(found: ReportContent) -> Section:
     targets = found.explain["targets"]
-    shown = [name for name, one in targets.items() if one.get("faithfulness", {}).get("shown")]
+    shown = [name for name, explained in targets.items() if explained.get("faithfulness", {}).get("shown")]
     others = [name for name in targets if name not in shown]
     said = [f"maps: {found.explain['maps']}; they are shown to hold for {', '.join(shown) or 'no target'}"]
     if others:

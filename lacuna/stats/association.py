@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lacuna.core.scores import Labels
 from lacuna.core.targets import Targets, counted_classes
 
-Labels = NDArray[np.int16]
 Table = NDArray[np.int64]
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
-from lacuna.reporting.pictures import PICTURES, embed_pictures, shrink
+from lacuna.reporting.pictures import REPORT_PICTURES, embed_pictures, shrink
 
 TARGETS = [f"t{number}" for number in range(30)]
 
@@ -24,7 +24,7 @@ def is_in(path: str, dep: str) -> bool:
     return path == dep or path.startswith(f"{dep}/")
 
 
-@pytest.mark.parametrize("row", PICTURES, ids=lambda row: row.file)
+@pytest.mark.parametrize("row", REPORT_PICTURES, ids=lambda row: row.file)
 def test_each_picture_is_a_dep_of_the_stage(repository: Path, row) -> None:
     assert any(is_in(f"plots/{row.file}", dep) for dep in deps(repository))
 
@@ -32,7 +32,7 @@ def test_each_picture_is_a_dep_of_the_stage(repository: Path, row) -> None:
 def test_no_dep_shows_nothing(repository: Path) -> None:
     """plots/confused_pairs holds tables, from which the mistakes are named."""
     for dep in set(deps(repository)) - {"plots/confused_pairs"}:
-        assert any(is_in(f"plots/{row.file}", dep) for row in PICTURES), dep
+        assert any(is_in(f"plots/{row.file}", dep) for row in REPORT_PICTURES), dep
 
 
 @pytest.fixture

@@ -22,10 +22,10 @@ PICTURE_FIELDS = ("bytes", "brightness")
 
 FIELDS = FILE_FIELDS + PICTURE_FIELDS
 
-WORDS = ("format", "mode")
+WORD_FIELDS = ("format", "mode")
 
-BINS = 8
-"""A number is known by which eighth of all images it falls into, so that no straight line needs to fit."""
+EIGHTHS = 8
+"""A number enters the probe as the eighth of all images that it falls into, so that no straight line needs to fit."""
 
 
 def describe_files(path: Path, rows: NDArray[np.int64], images: NDArray[np.uint8], resize: Resize) -> dict[str, Floats]:
@@ -40,7 +40,7 @@ def describe_files(path: Path, rows: NDArray[np.int64], images: NDArray[np.uint8
     }
     table["brightness"] = brightness(images, rows, files, resize)
     return {
-        name: _words(table[name]) if name in WORDS else _eighths(np.asarray(table[name], dtype=np.float64))
+        name: _words(table[name]) if name in WORD_FIELDS else _eighths(np.asarray(table[name], dtype=np.float64))
         for name in FIELDS
     }
 
@@ -58,7 +58,8 @@ def _words(values: Sequence[str] | Sequence[int] | Floats) -> Floats:
 
 def _eighths(values: Floats) -> Floats:
     distinct = np.unique(values)
-    edges = distinct[1:] if len(distinct) <= BINS else np.unique(np.quantile(values, np.arange(1, BINS) / BINS))
+    shares = np.arange(1, EIGHTHS) / EIGHTHS
+    edges = distinct[1:] if len(distinct) <= EIGHTHS else np.unique(np.quantile(values, shares))
     place = np.searchsorted(edges, values, side="right")
     return _one_hot(place, len(edges) + 1)
 

@@ -11,13 +11,13 @@ from lacuna.analysis.audit.audit import TargetAudit
 from lacuna.core.manifest import Manifest
 from lacuna.presentation.style import GREY, picture, shorten
 
-MOST_IMAGES = 24
+MOST_TILES = 24
 
 MOST_COPIES = 3
 
 LONGEST_WORD = 13
 
-ACROSS = 6
+TILES_ACROSS = 6
 
 Tile = tuple[int, str, str]
 """The row of an image among the audited ones, a line above it, a line below it."""
@@ -54,7 +54,7 @@ def _issues(audits: Sequence[TargetAudit]) -> list[Tile]:
                     audited.target.name,
                     f"{shorten(classes[issues.given[place]])} →\n{shorten(classes[issues.likeliest[place]])}",
                 )
-                for place in issues.listed()[:MOST_IMAGES].tolist()
+                for place in issues.listed()[:MOST_TILES].tolist()
             ]
         )
     return _in_turn(lists)
@@ -73,7 +73,7 @@ def _unknown(audits: Sequence[TargetAudit]) -> list[Tile]:
                     audited.target.name,
                     f"{shorten(classes[unknown.likeliest[place]])}?\n{unknown.probability[place]:.0%}",
                 )
-                for place in range(min(MOST_IMAGES, len(unknown.rows)))
+                for place in range(min(MOST_TILES, len(unknown.rows)))
             ]
         )
     return _in_turn(lists)
@@ -86,7 +86,7 @@ def _conflicting(audits: Sequence[TargetAudit], manifest: Manifest, copies: NDAr
     disagreeing = np.isin(groups, copies[np.concatenate([audited.copies.rows for audited in audits])])
     for group in groups[disagreeing][np.argsort(sizes[disagreeing], kind="stable")].tolist():
         rows = np.flatnonzero(copies == group)[:MOST_COPIES]
-        if len(tiles) + len(rows) > MOST_IMAGES:
+        if len(tiles) + len(rows) > MOST_TILES:
             break
         disagree = [
             (column, audited)
@@ -116,15 +116,15 @@ def _in_turn(lists: list[list[Tile]]) -> list[Tile]:
     """The first of each list, then the second of each, until the sheet is full."""
     longest = max(map(len, lists), default=0)
     tiles = [tiles[place] for place in range(longest) for tiles in lists if place < len(tiles)]
-    return tiles[:MOST_IMAGES]
+    return tiles[:MOST_TILES]
 
 
 def _draw(path: Path, title: str, tiles: Sequence[Tile], manifest: Manifest, images: NDArray[np.uint8]) -> None:
-    down = math.ceil(len(tiles) / ACROSS)
+    down = math.ceil(len(tiles) / TILES_ACROSS)
     lines = max(below.count("\n") + 1 for _, _, below in tiles)
     with picture(path, 9.6, 0.5 + down * (1.6 + 0.16 * lines)) as figure:
         figure.suptitle(title, fontsize=11, fontweight="bold", x=0.01, ha="left")
-        grid = figure.subplots(down, ACROSS, squeeze=False).ravel().tolist()
+        grid = figure.subplots(down, TILES_ACROSS, squeeze=False).ravel().tolist()
         for unused in grid[len(tiles) :]:
             unused.set_visible(False)
         for axes, (row, above, below) in zip(grid, tiles, strict=False):

@@ -15,7 +15,7 @@ from lacuna.core.targets import Targets
 from lacuna.core.working_image import MOST_SIDE, Resize, content_pixels, measure_light
 from lacuna.io.progress import progress
 
-CHUNK_BYTES = 2**22
+READ_BYTES = 2**22
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def measure_pixels(
 
 
 def _chunks(n: int, image_bytes: int) -> Iterator[NDArray[np.int64]]:
-    many = max(1, CHUNK_BYTES // image_bytes)
+    many = max(1, READ_BYTES // image_bytes)
     starts = range(0, n, many)
     for start in progress(starts, total=len(starts), what="look at pixels", unit="chunks"):
         yield np.arange(start, min(start + many, n))

@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 from lacuna.analysis.explore.findings import Findings
 from lacuna.analysis.explore.missingness import Dependence, Together, missing_patterns
 from lacuna.analysis.explore.odd_images import OddImage
-from lacuna.analysis.explore.subject import Subject
+from lacuna.analysis.explore.subject import Counts, Subject
 from lacuna.core.files_table import FileInfo
 from lacuna.core.manifest import PARTS
 from lacuna.core.targets import Targets
 from lacuna.io.csv_files import write_csv
+from lacuna.presentation.numbers import rounded
 from lacuna.stats.association import Association, co_occurrences
-
-Counts = NDArray[np.int64]
 
 
 def write_tables(folder: Path, subject: Subject, found: Findings) -> None:
@@ -48,32 +47,31 @@ def _write_counts(path: Path, targets: Targets, counts: Sequence[Counts]) -> Non
 def _write_unknown(path: Path, labels: NDArray[np.int16], targets: Targets) -> None:
     shares = (labels < 0).mean(axis=0)
     rows = [
-        (name, _rounded(share), int(share * len(labels) + 0.5))
+        (name, rounded(share), int(share * len(labels) + 0.5))
         for name, share in zip(targets.names, shares, strict=True)
     ]
     write_csv(path, ("target", "unknown", "images"), rows)
 
 
 def _write_associations(path: Path, found: Sequence[Association]) -> None:
-    rows = [(f"{a.one} and {a.other}", a.one, a.other, a.measure, _rounded(a.value), a.n) for a in found]
+    rows = [(f"{a.one} and {a.other}", a.one, a.other, a.measure, rounded(a.value), a.n) for a in found]
     write_csv(path, ("pair", "one", "other", "measure", "value", "images"), rows)
 
 
 def _write_co_occurrences(path: Path, labels: NDArray[np.int16], targets: Targets) -> None:
-    rows = ((*cell, _rounded(cell.images / cell.of)) for cell in co_occurrences(labels, targets))
+    rows = ((*cell, rounded(cell.images / cell.of)) for cell in co_occurrences(labels, targets))
     write_csv(path, ("target", "class", "other", "other_class", "images", "of", "share"), rows)
 
 
 def _write_together(path: Path, found: Sequence[Together]) -> None:
-    rows = [(f"{t.one} and {t.other}", t.one, t.other, _rounded(t.phi), *t[3:6], _p(t.p), _p(t.p_holm)) for t in found]
+    rows = [(f"{t.one} and {t.other}", t.one, t.other, rounded(t.phi), *t[3:6], _p(t.p), _p(t.p_holm)) for t in found]
     head = ("pair", "one", "other", "phi", "both_unknown", "one_only", "other_only", "p", "p_holm")
     write_csv(path, head, rows)
 
 
 def _write_by_class(path: Path, found: Sequence[Dependence]) -> None:
     rows = [
-        (f"{d.target} by {d.given}", d.target, d.given, _rounded(d.effect), _p(d.p), _p(d.p_holm), *d[5:])
-        for d in found
+        (f"{d.target} by {d.given}", d.target, d.given, rounded(d.effect), _p(d.p), _p(d.p_holm), *d[5:]) for d in found
     ]
     head = ("pair", "target", "given", "effect", "p", "p_holm")
     write_csv(path, (*head, "class", "images", "unknown", "other_images", "other_unknown"), rows)
@@ -86,7 +84,7 @@ def _write_patterns(path: Path, patterns: Iterable[tuple[tuple[str, ...], int]])
 def _write_pixels(path: Path, histogram: NDArray[np.int64]) -> None:
     """The share of the pixels at each intensity of each channel."""
     shares = histogram / np.maximum(histogram.sum(axis=1, keepdims=True), 1)
-    rows = ((value, *map(_rounded, cells)) for value, cells in enumerate(shares.T.tolist()))
+    rows = ((value, *map(rounded, cells)) for value, cells in enumerate(shares.T.tolist()))
     write_csv(path, ("intensity", "red", "green", "blue"), rows)
 
 
@@ -105,17 +103,13 @@ def _write_files(folder: Path, files: Sequence[FileInfo]) -> None:
 def _write_likeness(path: Path, targets: Targets, likeness: Sequence[NDArray[np.float64]]) -> None:
     """The correlation of the mean images of every two classes of a target that have enough images."""
     rows = (
-        (target.name, target.classes[one], target.classes[other], _rounded(alike[one, other]))
+        (target.name, target.classes[one], target.classes[other], rounded(alike[one, other]))
         for target, alike in zip(targets, likeness, strict=True)
         for one in range(target.n_classes)
         for other in range(one + 1, target.n_classes)
         if not np.isnan(alike[one, other])
     )
     write_csv(path, ("target", "one", "other", "correlation"), rows)
-
-
-def _rounded(value: float) -> float:
-    return round(float(value), 6)
 
 
 def _p(value: float) -> str:

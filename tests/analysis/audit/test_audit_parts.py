@@ -7,7 +7,7 @@ from lacuna.analysis.audit.duplicate_labels import agreement, count_across
 from lacuna.analysis.audit.label_issues import find_issues
 from lacuna.analysis.audit.learning_curve import learning_curve
 from lacuna.analysis.audit.metadata import FIELDS, describe_files, together
-from lacuna.analysis.audit.projection import DIMENSIONS, project
+from lacuna.analysis.audit.projection import COMPONENTS, project
 from lacuna.analysis.audit.signal import run_probe
 from lacuna.analysis.audit.to_label import SURE, rank_unknown
 from lacuna.analysis.pixels import brightness
@@ -166,5 +166,5 @@ def test_projection_keeps_distances_in_order_and_looks_at_its_rows_only():
 
 def test_projection_of_many_or_constant_features():
     pooled = np.random.default_rng(0).normal(size=(400, 1, 300)).astype(np.float32)
-    assert project(pooled, np.arange(400)).shape == (400, DIMENSIONS)
+    assert project(pooled, np.arange(400)).shape == (400, COMPONENTS)
     assert project(np.ones((10, 1, 4), np.float32), np.arange(10)).tolist() == [[0]] * 10
