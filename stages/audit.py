@@ -1,4 +1,4 @@
-"""What the labels can support, before hours are spent: signal, leaks, doubtful labels, what to label next.
+"""What the labels can support, before hours are spent: signal, leaks, label issues, what to label next.
 
 No image and no label of the test part is looked at.
 
@@ -15,9 +15,9 @@ from lacuna.analysis.audit.duplicate_labels import count_across
 from lacuna.analysis.audit.metadata import describe_files
 from lacuna.analysis.audit.plots import plot_audit
 from lacuna.analysis.audit.projection import project
-from lacuna.analysis.audit.report import audit_notes, audit_table, conclude_audit, describe_doubts, summarise_audit
+from lacuna.analysis.audit.report import audit_notes, audit_table, conclude_audit, describe_issues, summarise_audit
 from lacuna.analysis.audit.signal import permutations_for
-from lacuna.analysis.audit.tables import write_conflicts, write_label_errors, write_to_label
+from lacuna.analysis.audit.tables import write_conflicts, write_label_issues, write_to_label
 from lacuna.config.params import Params
 from lacuna.core.manifest import Manifest
 from lacuna.core.targets import Targets
@@ -39,19 +39,19 @@ def audit(params: Params) -> Facts:
     images = np.load("data/images/images.npy", mmap_mode="r")
     with threadpool_limits(1):  # matrices this small only keep a second core busy waiting
         features = project(np.load("data/features/pooled.npy", mmap_mode="r"), manifest.row)
-        fields = describe_files(FILES, manifest.row, images)
+        fields = describe_files(FILES, manifest.row, images, params.data.resize)
         audits = audit_targets(targets, manifest, features, fields, copies, params.evaluate.confidence, params.audit)
 
     frame = {
         "images": len(manifest),
         "groups": len(np.unique(manifest.group)),
         "dimensions": features.shape[1],
-        "permutations": permutations_for(len(targets), params.audit),
+        "permutations": permutations_for(params.audit),
         "alpha": params.audit.alpha,
         "confidence": params.evaluate.confidence,
     }
     with whole_folder(Path("data/audit")) as folder:
-        write_label_errors(folder / "label_errors.csv", manifest, audits)
+        write_label_issues(folder / "label_issues.csv", manifest, audits)
         write_to_label(folder / "to_label.csv", manifest, audits)
         write_conflicts(folder / "conflicts.csv", manifest, copies, audits)
     with whole_folder(Path("plots/audit")) as folder:
@@ -60,7 +60,7 @@ def audit(params: Params) -> Facts:
 
     notes = audit_notes(audits, across)
     print(f"{frame['images']} images of training and validation\n{audit_table(audits)}\n{conclude_audit(audits)}.")
-    for line in describe_doubts(audits) + [f"warning: {note}" for note in notes]:
+    for line in describe_issues(audits) + [f"warning: {note}" for note in notes]:
         print(line)
     return {"conclusion": conclude_audit(audits), "notes": notes}
 

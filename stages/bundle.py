@@ -14,7 +14,7 @@ from lacuna.config.params import Params
 from lacuna.core.targets import Targets
 from lacuna.inference.bundle import Bundle, Input, Member, write_bundle
 from lacuna.io.atomic import read_json, sha256, whole_folder
-from lacuna.reporting.model_card import Found, model_card
+from lacuna.reporting.model_card import CardContent, model_card
 from stages._run import run
 
 LIBRARIES = ("keras", "numpy", "onnx", "onnxruntime", "openvino", "pillow", "tensorflow", "tf2onnx")
@@ -59,7 +59,7 @@ def bundle(params: Params) -> None:
             origin=origin,
             metrics=metrics,
             detector=Path("models/out_of_distribution.npz"),
-            card=model_card(Found(**found, origin=origin), classes, params),
+            card=model_card(CardContent(**found, origin=origin), classes, params),
         )
 
 

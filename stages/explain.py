@@ -21,7 +21,7 @@ from lacuna.analysis.explain.report import (
     write_places,
     write_slices,
 )
-from lacuna.analysis.explain.slices import cut_images, examine_slices
+from lacuna.analysis.explain.slices import examine_slices, partition_images
 from lacuna.calibration.cross_fit import judge
 from lacuna.calibration.model import Calibration
 from lacuna.config.params import Params
@@ -43,8 +43,8 @@ def explain(params: Params) -> Facts:
     network = ExplainedNetwork(load_trained(params.backbone, images.shape[1], targets, params.head, trained))
     judgements = judge(targets, data.predictions, params.calibrate, calibration.relations)
 
-    cuts = cut_images(data.every, data.validation.labels, data.files, images, row)
-    slices = examine_slices(judgements, cuts, group, evaluate)
+    partitions = partition_images(data.every, data.validation.labels, data.files, images, row, params.data.resize)
+    slices = examine_slices(judgements, partitions, group, evaluate)
     measured = draw_measured(judgements, settings.images, settings.seed)
     drops = probability_drops(network, targets, calibration, images, row, measured, settings.seed)
     faithfulness = {
@@ -57,9 +57,9 @@ def explain(params: Params) -> Facts:
     with whole_folder(Path("plots/explain")) as folder:
         write_examples(folder, network, data, judgements)
         pairs = write_confused(folder, data, judgements)
-        for one in judgements:
-            path = folder / "embedding" / f"{one.target.name}.png"
-            plot_embedding(path, one, points, places, settings.embedding)
+        for judgement in judgements:
+            path = folder / "embedding" / f"{judgement.target.name}.png"
+            plot_embedding(path, judgement, points, places, settings.embedding)
         write_places(folder / "embedding.csv", data.validation.image[points], places)
         plot_faithfulness(folder / "faithfulness.png", faithfulness, evaluate.confidence)
         plot_slices(folder / "slices.png", slices, evaluate.confidence)
@@ -70,7 +70,7 @@ def explain(params: Params) -> Facts:
         "images": len(row),
         "targets": summarise_explanation(targets, faithfulness, pairs, slices),
     }
-    lines = [*(describe_faithfulness(*one) for one in faithfulness.items()), *describe_slices(slices)]
+    lines = [*(describe_faithfulness(*judgement) for judgement in faithfulness.items()), *describe_slices(slices)]
     print(*lines, sep="\n")
     write_json(Path("metrics/explain.json"), content)  # last, so that it does not outlive a failure above
     return {"maps": content["maps"], "notes": lines}

@@ -11,7 +11,7 @@ from lacuna.analysis.explore.charts import draw_charts
 from lacuna.analysis.explore.findings import find
 from lacuna.analysis.explore.galleries import draw_galleries, plot_rejected
 from lacuna.analysis.explore.subject import Subject
-from lacuna.analysis.explore.summary import summarise
+from lacuna.analysis.explore.summary import summarise_exploration
 from lacuna.analysis.explore.tables import write_tables
 from lacuna.config.params import Params
 from lacuna.core.files_table import read_files
@@ -31,7 +31,7 @@ def explore(params: Params) -> Facts:
     rejected = [(line["image"], line["reason"]) for line in read_csv(Path("data/images/rejected.csv"))]
 
     found = find(subject, data.resize, options.odd_aspect_ratio)
-    content = summarise(subject, found, rejected, options.alpha)
+    content = summarise_exploration(subject, found, rejected, options.alpha)
     with whole_folder(Path("plots/explore")) as folder:
         write_tables(folder, subject, found)
         draw_charts(folder, subject, found, options.classes, options.alpha)

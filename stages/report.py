@@ -14,9 +14,10 @@ from lacuna.evaluation.verdicts import conclude
 from lacuna.io.atomic import read_json, whole_file, write_json
 from lacuna.io.csv_files import read_csv
 from lacuna.reporting.automation import count_answers
-from lacuna.reporting.page import Page, render
+from lacuna.reporting.page import Page, render_page
+from lacuna.reporting.pictures import embed_pictures
 from lacuna.reporting.sections import (
-    Found,
+    ReportContent,
     again_section,
     attention_section,
     audit_section,
@@ -26,6 +27,7 @@ from lacuna.reporting.sections import (
     result_section,
     training_section,
 )
+from lacuna.reporting.usability import by_urgency
 from stages._run import Facts, run
 
 STAGES = ("prepare", "explore", "audit", "baseline", "explain", "validation", "test")
@@ -35,14 +37,14 @@ MOST_MISTAKES = 3
 def report(params: Params) -> Facts:
     options, targets = params.report, Targets.load(Path("data/predictions/targets.json"))
     contents = {name: read_json(Path(f"metrics/{name}.json")) for name in STAGES}
-    found = Found(**contents, bundle=read_json(Path("models/bundle/bundle.json")), plots=Path("plots"))
+    urgent = by_urgency(targets.names, contents["test"], contents["audit"], contents["baseline"])
+    pictures = embed_pictures(Path("plots"), targets.names, urgent)
+    found = ReportContent(**contents, bundle=read_json(Path("models/bundle/bundle.json")), pictures=pictures)
     validation, test = (Predictions.load(Path(f"data/predictions/{part}.npz")) for part in ("val", "test"))
     calibration = Calibration.load(Path("models/calibration.json"))
     automation = count_answers(
         targets, validation, test, calibration, params.calibrate, options.precision, options.certainty
     )
-    values = params.model_dump(mode="json")
-    listed = "\n".join(f"{block}.{key}: {value}" for block, keys in values.items() for key, value in keys.items())
     page = Page(
         f"Lacuna: {', '.join(targets.names)}",
         f"{conclude(contents['test'])}.",
@@ -54,13 +56,13 @@ def report(params: Params) -> Facts:
             result_section(found),
             failures_section(found, [said for name in targets.names for said in _mistakes(name)]),
             attention_section(found),
-            again_section(found, listed),
+            again_section(found, params),
         ],
     )
-    text = render(page)
+    text = render_page(page)
     with whole_file(Path("plots/report.html")) as partial:
         partial.write_text(text, encoding="utf-8")
-    shares = {name: one.share for name, one in automation.items()}
+    shares = {name: answers.share for name, answers in automation.items()}
     write_json(Path("metrics/report.json"), {"answers_by_itself": shares})
     print(f"plots/report.html, {len(text) / 1e6:.1f} MB: {page.conclusion}")
     return {"conclusion": page.conclusion}

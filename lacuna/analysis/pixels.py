@@ -1,21 +1,27 @@
 """The pixels of working images: how light they are, the mean image of each class, how alike two of these are."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from lacuna.core.files_table import FileInfo
 from lacuna.core.scores import Floats, Labels
 from lacuna.core.targets import Targets
+from lacuna.core.working_image import Resize, measure_light
 
-CHUNK = 256
 
+def brightness(images: NDArray[np.uint8], rows: NDArray[np.int64], files: Sequence[FileInfo], resize: Resize) -> Floats:
+    """How light the images at `rows` are, (len(rows),), 0 to 255, as `measure_light` has it: padding does not count.
 
-def brightness(images: NDArray[np.uint8], rows: NDArray[np.int64]) -> Floats:
-    """Mean over pixels and channels (len(rows),), 0 to 255."""
-    means: Floats = np.zeros(len(rows))
-    for start in range(0, len(rows), CHUNK):
-        chosen = rows[start : start + CHUNK]
-        means[start : start + CHUNK] = images[chosen].mean(axis=(1, 2, 3))
-    return means
+    files: the lines of files.csv of these rows.
+    """
+    return np.array(
+        [
+            measure_light(images[row], file.width, file.height, resize).brightness
+            for row, file in zip(rows.tolist(), files, strict=True)
+        ]
+    )
 
 
 class MeanImages:

@@ -66,5 +66,7 @@ def weigh_channels(features: NDArray[np.float32], slopes: Floats) -> Maps:
 
 def enlarge(maps: Maps, size: int) -> Maps:
     """Maps (n, h, w) → (n, size, size) as the image has pixels, straight lines between the centres of the cells."""
-    enlarged = [Image.fromarray(one).resize((size, size), Image.Resampling.BILINEAR) for one in maps]
-    return np.stack([np.asarray(one) for one in enlarged]) if enlarged else np.empty((0, size, size), np.float32)
+    enlarged = [Image.fromarray(heat_map).resize((size, size), Image.Resampling.BILINEAR) for heat_map in maps]
+    return (
+        np.stack([np.asarray(heat_map) for heat_map in enlarged]) if enlarged else np.empty((0, size, size), np.float32)
+    )

@@ -49,6 +49,14 @@ MOST_SIDE = 64
 """Images are looked at with no more rows and columns than this."""
 
 
+def content_pixels(picture: NDArray[np.uint8], width: int, height: int, resize: Resize) -> NDArray[np.uint8]:
+    """Pixels (n, 3) of a working image (size, size, 3) without the white that pads it, every second or third row and
+    column where it has more than MOST_SIDE of them. Width and height: of the image before it was made square."""
+    step = -(-len(picture) // MOST_SIDE)
+    top, left, bottom, right = content_box(width, height, len(picture), resize)
+    return picture[top:bottom:step, left:right:step].reshape(-1, 3)
+
+
 def measure_light(picture: NDArray[np.uint8], width: int, height: int, resize: Resize) -> Light:
     """Brightness, contrast and colour of a working image (size, size, 3), without the white that pads it.
 
@@ -58,10 +66,7 @@ def measure_light(picture: NDArray[np.uint8], width: int, height: int, resize: R
     >>> measure_light(black_and_red, 2, 2, "pad")
     Light(brightness=42.5, contrast=42.5, colour=127.5)
     """
-    size = len(picture)
-    step = -(-size // MOST_SIDE)
-    top, left, bottom, right = content_box(width, height, size, resize)
-    pixels = picture[top:bottom:step, left:right:step].reshape(-1, 3)
+    pixels = content_pixels(picture, width, height, resize)
     grey = pixels.mean(axis=1)
     colour = (pixels.max(axis=1) - pixels.min(axis=1)).mean()
     return Light(float(grey.mean()), float(grey.std()), float(colour))

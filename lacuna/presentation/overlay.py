@@ -10,21 +10,28 @@ from PIL import Image
 from lacuna.core.feature_maps import enlarge
 
 FOR, AGAINST = (213, 94, 0), (0, 114, 178)
-"""Orange where a place speaks for the class, blue where against it: apart for colour-blind eyes (Okabe and Ito 2008),
-and what the pictures of stage `explain` have."""
+"""Orange where a place speaks for the class, blue where against it: apart for colour-blind eyes (Okabe and Ito 2008).
+They are ORANGE and BLUE of `presentation.style`, which serving does not import because it draws no charts."""
 
 GREY_SHARES = (0.299, 0.587, 0.114)
+"""What red, green and blue count in a grey value (ITU-R BT.601)."""
+
+MOST_OPAQUE = 0.85
+"""The share of the colour where a map is strongest; what is left shows the image."""
 
 
-def overlay(image: NDArray[np.uint8], values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The working image (s, s, 3) in pale grey, coloured by values (h, w); the strongest place is most opaque."""
-    (heat,) = enlarge(values[None], len(image))
-    strength = 0.85 * np.abs(heat) / max(float(np.abs(heat).max()), 1e-12)
+def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32], strongest: float | None = None) -> NDArray[np.uint8]:
+    """The working image (s, s, 3) in pale grey, coloured by a heat map (h, w): FOR above 0, AGAINST below.
+
+    `strongest`: the heat, its sign aside, from which on the colour is as opaque as it gets; None: the map's highest.
+    """
+    (enlarged,) = enlarge(heat[None], len(image))
+    size = np.abs(enlarged)
+    full = float(size.max()) if strongest is None else strongest
+    strength = MOST_OPAQUE * np.clip(size / max(full, 1e-12), 0, 1)[..., None]
     grey = 255 - 0.6 * (255 - image @ np.array(GREY_SHARES))
-    colour = np.where(heat[..., None] > 0, FOR, AGAINST)
-    mixed: NDArray[np.uint8] = np.rint(
-        grey[..., None] * (1 - strength[..., None]) + colour * strength[..., None]
-    ).astype(np.uint8)
+    colour = np.where(enlarged[..., None] > 0, FOR, AGAINST)
+    mixed: NDArray[np.uint8] = np.rint(grey[..., None] * (1 - strength) + colour * strength).astype(np.uint8)
     return mixed
 
 

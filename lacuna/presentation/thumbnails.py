@@ -27,11 +27,11 @@ CAPTIONED, ACROSS = 116, 7
 CAPTION_LINE, CAPTION_WIDTH = 17, 15
 """Height of a caption's line in pixels, and how many letters fit into it."""
 
-Row = tuple[str, Sequence[NDArray[np.uint8]], str]
+ThumbnailRow = tuple[str, Sequence[NDArray[np.uint8]], str]
 """A name, images `(size, size, 3)`, and the colour of the name."""
 
 
-def plot_rows(path: Path, title: str, rows: Sequence[Row], heads: Sequence[str] = (), note: str = "") -> None:
+def plot_rows(path: Path, title: str, rows: Sequence[ThumbnailRow], heads: Sequence[str] = (), note: str = "") -> None:
     """Draw a row of images after each name, maybe under headings; the note stands below."""
     across = max(len(images) for _, images, _ in rows)
     step = TILE + GAP

@@ -21,12 +21,20 @@ def count_answers(
     """By target. Validation chose the epoch that is kept, so the promise is flattered a little; the counts are not."""
     answers = {}
     probabilities, decisions = calibration.apply(targets, test.logits), calibration.decide(targets, test.logits)
-    for index, one in enumerate(judge(targets, validation, options, calibration.relations)):
+    for index, judgement in enumerate(judge(targets, validation, options, calibration.relations)):
         given = promise(
-            one.target, one.labels, one.probabilities, one.decisions, validation.group, precision, certainty
+            judgement.target,
+            judgement.labels,
+            judgement.probabilities,
+            judgement.decisions,
+            validation.group,
+            precision,
+            certainty,
         )
-        answered = given.answers(one.target, probabilities[index], decisions[:, index])
+        answered = given.answers(judgement.target, probabilities[index], decisions[:, index])
         known = answered & (test.labels[:, index] >= 0)
         right = (test.labels[:, index] == decisions[:, index])[known]
-        answers[one.target.name] = Automation(float(answered.mean()), int(known.sum()), int(right.sum()), given.needed)
+        answers[judgement.target.name] = Automation(
+            float(answered.mean()), int(known.sum()), int(right.sum()), given.needed
+        )
     return answers

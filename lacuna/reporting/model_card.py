@@ -8,7 +8,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 from ruamel.yaml import YAML
@@ -17,10 +16,9 @@ from lacuna.config.params import Params
 from lacuna.config.search_space import TRAINING_BLOCKS
 from lacuna.evaluation.baseline_comparison import NAMES, SHOWN, describe_gains
 from lacuna.evaluation.verdicts import conclude
+from lacuna.presentation.audit_verdicts import MetadataVerdict, MissingVerdict, SignalVerdict
 from lacuna.presentation.numbers import decimal, percent
-from lacuna.reporting.usability import usable
-
-Content = Mapping[str, Any]
+from lacuna.reporting.usability import Content, usable
 
 CITATIONS = {
     "efficientnet": "Tan, M., & Le, Q. V. (2019). EfficientNet: Rethinking Model Scaling for Convolutional Neural "
@@ -37,14 +35,14 @@ CITATIONS = {
 PROCEDURE = (*TRAINING_BLOCKS, "class_weights", "calibrate")
 """Blocks of params.yaml that say how the model was trained."""
 
-MOST_CLASSES = 12
+MOST_LISTED_CLASSES = 12
 """A target of more classes has only so many listed; bundle.json has all."""
 
 SCORES = ("precision", "recall", "f1", "average_precision", "roc_auc")
 
 
 @dataclass(frozen=True)
-class Found:
+class CardContent:
     """The content of metrics/prepare.json and so on; `test` is that of evaluate. `origin`: as in bundle.json."""
 
     prepare: Content
@@ -55,7 +53,7 @@ class Found:
     origin: Content
 
 
-def model_card(found: Found, classes: Mapping[str, Sequence[str]], params: Params) -> str:
+def model_card(found: CardContent, classes: Mapping[str, Sequence[str]], params: Params) -> str:
     """The card as Markdown; `classes` are those of each target. The same content gives the same bytes."""
     template = files("lacuna.reporting").joinpath("model_card.md.j2").read_text(encoding="utf-8")
     environment = Environment(
@@ -86,52 +84,52 @@ def model_card(found: Found, classes: Mapping[str, Sequence[str]], params: Param
     )
 
 
-def limits(found: Found) -> list[str]:
+def limits(found: CardContent) -> list[str]:
     """What a user of the model must know of its data and its weak places, a sentence each."""
     said, names = [], list(found.test["targets"])
     unknown = {name: 1 - found.prepare["targets"][name]["known_share"] for name in names}
     if any(unknown.values()):
         listed = ", ".join(f"{_plain(name)} {share:.0%}" for name, share in unknown.items() if share)
-        said.append(f"Labels are unknown for a share of the images ({listed}). All figures are of labelled images.")
+        said.append(f"Labels are unknown for a share of the images ({listed}). All metrics are of labelled images.")
     for name in names:
-        one, target = found.audit["targets"].get(name, {"verdict": "learnable"}), _plain(name)
-        if one["verdict"] != "learnable":
-            said.append(f"{target}: the audit's verdict on its labels, before training, was: {one['verdict']}.")
-        metadata = one.get("metadata", {})
-        if metadata.get("verdict") == "confounded":
+        audited, target = found.audit["targets"].get(name, {"verdict": SignalVerdict.LEARNABLE}), _plain(name)
+        if audited["verdict"] != SignalVerdict.LEARNABLE:
+            said.append(f"{target}: the audit's verdict on its labels, before training, was: {audited['verdict']}.")
+        metadata = audited.get("metadata", {})
+        if metadata.get("verdict") == MetadataVerdict.CONFOUNDED:
             by = metadata.get("by", "properties of the files")
             said.append(
                 f"{target} is confounded: properties of the image files alone foretell it, by {by}. The model may have "
                 "learned where images come from, which holds nowhere else."
             )
-        if one.get("missing", {}).get("verdict") == "depends on the image":
+        if audited.get("missing", {}).get("verdict") == MissingVerdict.DEPENDS:
             said.append(
                 f"{target}: which labels are missing depends on the image, so images without a label may be of another "
-                "kind than those that the figures describe."
+                "kind than those that the metrics describe."
             )
-        if one.get("skipped_classes"):
-            said.append(f"{target}: too few images to judge {_listed(list(one['skipped_classes']))}.")
-    for name, one in found.explain["targets"].items():
-        for where, worse in one.get("worse_slices", {}).items():
+        if audited.get("skipped_classes"):
+            said.append(f"{target}: too few images to judge {_listed(list(audited['skipped_classes']))}.")
+    for name, explained in found.explain["targets"].items():
+        for where, worse in explained.get("worse_slices", {}).items():
             said.append(
                 f"{_plain(name)} is weaker where {_plain(where)}: {worse['accuracy']:.0%} of {worse['images']} "
                 f"validation images are right, {worse['rest']:.0%} elsewhere."
             )
-        faithfulness = one.get("faithfulness")
+        faithfulness = explained.get("faithfulness")
         if faithfulness and not faithfulness.get("shown"):  # of few images it says neither
             said.append(f"{_plain(name)}: its heat maps are not shown to point at what the decision rests on.")
     return said
 
 
-def _front_matter(found: Found, params: Params) -> str:
+def _front_matter(found: CardContent, params: Params) -> str:
     results = []
-    for name, figures in found.test["targets"].items():
-        metrics = [{"type": score, "value": figures[score], "name": score} for score in SCORES if score in figures]
+    for name, metrics in found.test["targets"].items():
+        listed = [{"type": score, "value": metrics[score], "name": score} for score in SCORES if score in metrics]
         results.append(
             {
                 "task": {"type": "image-classification", "name": name},
                 "dataset": {"type": "custom", "name": "the test part of its own data", "split": "test"},
-                "metrics": metrics,
+                "metrics": listed,
             }
         )
     content = {
@@ -155,26 +153,26 @@ def _front_matter(found: Found, params: Params) -> str:
     return text.getvalue()
 
 
-def _counts(found: Found, classes: Mapping[str, Sequence[str]]) -> list[Sequence[str]]:
+def _counts(found: CardContent, classes: Mapping[str, Sequence[str]]) -> list[Sequence[str]]:
     rows: list[Sequence[str]] = []
     for name in classes:
-        one = found.prepare["targets"][name]
-        parts = (f"{sum(one[part].values()):,}" for part in ("train", "val", "test"))
-        rows.append((name, f"{one['known']:,}", f"{1 - one['known_share']:.0%}", *parts))
+        counts = found.prepare["targets"][name]
+        parts = (f"{sum(counts[part].values()):,}" for part in ("train", "val", "test"))
+        rows.append((name, f"{counts['known']:,}", f"{1 - counts['known_share']:.0%}", *parts))
     return rows
 
 
-def _results(found: Found) -> list[Sequence[str]]:
+def _results(found: CardContent) -> list[Sequence[str]]:
     names = ("precision", "recall", "f1", "baseline_f1", "average_precision", "roc_auc", "ece")
     return [
-        (name, str(figures["n_known"]), *(percent(figures, one) for one in names), figures["verdict"])
-        for name, figures in found.test["targets"].items()
+        (name, str(metrics["n_known"]), *(percent(metrics, metric) for metric in names), metrics["verdict"])
+        for name, metrics in found.test["targets"].items()
     ]
 
 
 def _models(baseline: Content) -> list[Sequence[str]]:
     return [
-        (NAMES[name], *(decimal(model["macro"], figure) for figure in SHOWN), f"{model['parameters']:,}")
+        (NAMES[name], *(decimal(model["macro"], metric) for metric in SHOWN), f"{model['parameters']:,}")
         for name, model in baseline["models"].items()
     ]
 
@@ -190,8 +188,8 @@ def _citation(backbone: str) -> str:
 
 
 def _listed(classes: Sequence[str]) -> str:
-    more = f" and {len(classes) - MOST_CLASSES} more" if len(classes) > MOST_CLASSES else ""
-    return ", ".join(_plain(name) for name in classes[:MOST_CLASSES]) + more
+    more = f" and {len(classes) - MOST_LISTED_CLASSES} more" if len(classes) > MOST_LISTED_CLASSES else ""
+    return ", ".join(_plain(name) for name in classes[:MOST_LISTED_CLASSES]) + more
 
 
 def _plain(text: object) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.core.scores import Labels
+from lacuna.core.scores import Floats, Labels
 from lacuna.stats.ridge_probe import Probe
 
 FEWEST_TO_SWAP = 20
@@ -13,6 +13,9 @@ FEWEST_TO_SWAP = 20
 
 CHUNK_CELLS = 4_000_000
 """Sums over classes held at a time: 32 MB."""
+
+ROUNDING = 1e-12
+"""Correlations that are equal but for rounding differ by less."""
 
 
 def permutation_p(
@@ -22,12 +25,22 @@ def permutation_p(
 
     p = (b + 1) / (permutations + 1), where b permuted labellings reach the correlation of the given one.
     """
-    observed = probe.correlations(labels[None], classes)[0]
+    return share_reached(permuted_correlations(probe, labels, group, classes, permutations, seed))
+
+
+def permuted_correlations(
+    probe: Probe, labels: Labels, group: NDArray[np.int64], classes: Sequence[int], permutations: int, seed: int
+) -> Floats:
+    """The probe's correlations (1 + permutations,): that of `labels` (n,) first, then those of permuted labellings."""
     cells = probe.features.shape[1] * len(classes) * 10
-    reached = 0
-    for permuted in permute_groups(labels, group, permutations, seed, max(1, min(256, CHUNK_CELLS // cells))):
-        reached += int((probe.correlations(permuted, classes) >= observed - 1e-12).sum())
-    return (reached + 1) / (permutations + 1)
+    permuted = permute_groups(labels, group, permutations, seed, max(1, min(256, CHUNK_CELLS // cells)))
+    observed = probe.correlations(labels[None], classes)
+    return np.concatenate([observed, *(probe.correlations(chunk, classes) for chunk in permuted)])
+
+
+def share_reached(correlations: Floats) -> float:
+    """The p-value of the first of correlations (1 + permutations,): the share of all that are as high or higher."""
+    return float((correlations >= correlations[0] - ROUNDING).mean())
 
 
 def permute_groups(

@@ -122,7 +122,7 @@ def test_what_is_no_fitting_number_is_refused_where_a_number_belongs(place, valu
         ("data.image_size", 7, "expected greater than or equal to 8, received 7"),
         ("data.image_size", 160.0, "expected a valid integer, received 160.0"),
         ("data.max_rejected", 1.01, "expected less than or equal to 1, received 1.01"),
-        ("data.corrections", "data/audit/label_errors.csv", 'expected "" or a file in the folder corrections/'),
+        ("data.corrections", "data/audit/label_issues.csv", 'expected "" or a file in the folder corrections/'),
         ("data.corrections", "corrections/../labels.csv", 'expected "" or a file in the folder corrections/'),
         ("audit.permutations", 10, "expected greater than or equal to 99, received 10"),
         ("split.val", 0, "expected greater than 0, received 0"),

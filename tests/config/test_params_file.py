@@ -11,7 +11,7 @@ from lacuna.config.blocks import Data
 from lacuna.config.load import parse_params
 from lacuna.config.params import Params
 from lacuna.config.renamed import RENAMED
-from lacuna.data.labels.sources import LABEL_FILES
+from lacuna.data.labels.sources import SOURCES
 from lacuna.errors import LacunaError
 
 PARAMS_FILE = Path(__file__).parents[2] / "params.yaml"
@@ -74,6 +74,6 @@ def test_what_was_renamed_exists_by_its_new_name_only_and_in_the_block_it_was_in
 
 
 def test_every_label_source_can_be_read_and_is_documented(repository):
-    assert {"folders", *LABEL_FILES} == set(get_args(Data.model_fields["source"].annotation))
+    assert set(SOURCES) == set(get_args(Data.model_fields["source"].annotation))
     page = (repository / "docs/sources.md").read_text(encoding="utf-8")
-    assert [name for name in ("folders", *LABEL_FILES) if f"\n## `{name}`: " not in page] == []
+    assert [name for name in SOURCES if f"\n## `{name}`: " not in page] == []

@@ -5,7 +5,7 @@ from ruamel.yaml import YAML
 
 from lacuna.config.load import load_params
 from lacuna.core.targets import Target, Targets
-from lacuna.reporting.model_card import Found, model_card
+from lacuna.reporting.model_card import CardContent, model_card
 from tests.found_metrics import found_metrics
 
 TARGETS = Targets(
@@ -33,7 +33,7 @@ def section(card, title):
 
 
 def test_the_head_is_what_model_hubs_read(contents, params):
-    card = model_card(Found(**contents, origin=ORIGIN), CLASSES, params)
+    card = model_card(CardContent(**contents, origin=ORIGIN), CLASSES, params)
     opening, head, _ = card.split("---\n", 2)
     content = YAML(typ="safe").load(head)
     assert opening == ""
@@ -46,7 +46,7 @@ def test_the_head_is_what_model_hubs_read(contents, params):
 
 
 def test_it_has_the_headings_and_the_figures_beside_what_is_to_be_beaten(contents, params):
-    card = model_card(Found(**contents, origin=ORIGIN), CLASSES, params)
+    card = model_card(CardContent(**contents, origin=ORIGIN), CLASSES, params)
     titles = [line[3:] for line in card.splitlines() if line.startswith("## ")]
     assert titles == [
         "Model Details",
@@ -80,7 +80,7 @@ def test_it_warns_of_what_the_audit_and_explain_found(contents, params):
     }
     contents["explain"]["targets"]["red"] = {"faithfulness": {"images": 1}}  # too few for a word on it
     contents["test"]["targets"]["kind"]["verdict"] = "no signal shown"
-    card = model_card(Found(**contents, origin=ORIGIN), CLASSES, params)
+    card = model_card(CardContent(**contents, origin=ORIGIN), CLASSES, params)
     said, uses = section(card, "Bias, Risks, and Limitations"), section(card, "Uses")
     for words in (
         "red: the audit's verdict on its labels, before training, was: weak",
@@ -98,7 +98,7 @@ def test_it_warns_of_what_the_audit_and_explain_found(contents, params):
 
 
 def test_names_from_the_data_break_no_table_and_carry_no_html(contents, params):
-    card = model_card(Found(**contents, origin=ORIGIN), CLASSES, params)
+    card = model_card(CardContent(**contents, origin=ORIGIN), CLASSES, params)
     assert "bag, sh\\|oe, &lt;b>hat" in card
     assert "<b>" not in card
 
@@ -108,6 +108,6 @@ def test_names_from_the_data_break_no_table_and_carry_no_html(contents, params):
 )
 def test_the_backbone_is_cited_if_it_was_published(contents, params, backbone, words):
     changed = params.model_copy(update={"backbone": params.backbone.model_copy(update={"name": backbone})})
-    card = model_card(Found(**contents, origin=ORIGIN), CLASSES, changed)
+    card = model_card(CardContent(**contents, origin=ORIGIN), CLASSES, changed)
     assert ("## Citation" in card) == bool(words)
     assert words is None or words in section(card, "Citation")

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lacuna.analysis.audit.audit import CONFOUNDED, DEPENDS, audit_targets, tell_tales
+from lacuna.analysis.audit.audit import audit_targets, telling_fields
 from lacuna.analysis.audit.metadata import describe_files
 from lacuna.analysis.audit.projection import project
 from lacuna.analysis.audit.report import random_copies
-from lacuna.analysis.audit.signal import LEARNABLE
 from lacuna.core.manifest import Manifest
 from lacuna.core.targets import Target, Targets
 from lacuna.io.atomic import read_json
 from lacuna.io.csv_files import read_csv, write_csv
+from lacuna.presentation.audit_verdicts import MetadataVerdict, MissingVerdict, SignalVerdict
 from stages.audit import audit
 
 TARGETS = Targets(
@@ -90,11 +90,11 @@ def test_what_the_stage_says_and_writes(featurized, capsys):
     assert {one["metadata"]["verdict"] for one in found.values()} == {"nothing shown"}
     assert {one["missing"]["verdict"] for one in found.values()} == {"no dependence shown"}
     assert found["red"]["duplicates"]["conflicting"] == 0
-    assert not {"label_errors", "to_label", "learning_curve"} & set(found["noise"])
+    assert not {"label_issues", "to_label", "learning_curve"} & set(found["noise"])
     assert read_json(Path("metrics/audit.json"))["duplicates_across_splits"] == dict.fromkeys(
         ("train_val", "train_test", "val_test"), 0
     )
-    for table in ("label_errors", "to_label", "conflicts"):
+    for table in ("label_issues", "to_label", "conflicts"):
         assert Path(f"data/audit/{table}.csv").read_text().startswith("image,target,given,corrected,")
     for picture in ("signal", "metadata", "learning_curve", "to_label"):
         with Image.open(f"plots/audit/{picture}.png") as image:
@@ -157,7 +157,7 @@ def contradicting(files, labels, generator):
 
 
 def confounded_by_format(one):
-    return one.metadata.verdict == CONFOUNDED and tell_tales(one.fields)[0][0] == "format"
+    return one.metadata == MetadataVerdict.CONFOUNDED and telling_fields(one.fields)[0][0] == "format"
 
 
 @pytest.mark.slow
@@ -165,9 +165,9 @@ def confounded_by_format(one):
     ("spoil", "target", "finds"),
     [
         (by_format, 2, confounded_by_format),
-        (hidden, 1, lambda one: one.missing.verdict == DEPENDS),
+        (hidden, 1, lambda one: one.missing == MissingVerdict.DEPENDS),
         (contradicting, 0, random_copies),
-        (None, 0, lambda one: one.signal.verdict == LEARNABLE),
+        (None, 0, lambda one: one.signal == SignalVerdict.LEARNABLE),
     ],
 )
 def test_what_is_planted_is_found(featurized, spoil, target, finds):
@@ -176,7 +176,7 @@ def test_what_is_planted_is_found(featurized, spoil, target, finds):
         params = featurized(seed, spoil)
         manifest = Manifest.load(Path("data/prepared/manifest.csv"), TARGETS).without_test()
         features = project(np.load("data/features/pooled.npy"), manifest.row)
-        fields = describe_files(Path("data/images/files.csv"), manifest.row, np.load("data/images/images.npy"))
+        fields = describe_files(Path("data/images/files.csv"), manifest.row, np.load("data/images/images.npy"), "pad")
         copies = manifest.group
         found.append(finds(audit_targets(TARGETS, manifest, features, fields, copies, 0.95, params.audit)[target]))
     assert sum(found) >= 19

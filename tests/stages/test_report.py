@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from lacuna.core.relations import save_relations
 from lacuna.io.atomic import read_json, write_json
+from lacuna.reporting.pictures import embed_pictures, shrink
 from stages.calibrate import calibrate
 from stages.evaluate import evaluate
 from stages.report import report
@@ -128,7 +130,7 @@ def test_the_page_tells_of_every_stage_and_needs_nothing_but_itself(project):
     html = PAGE.read_text(encoding="utf-8")
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; co" in html
     assert "<script" not in html
-    assert re.findall(r'(?:src|href)="(?!data:image/png;base64,|#s\d)[^"]*"', html) == []
+    assert re.findall(r'(?:src|href)="(?!data:image/webp;base64,|#s\d)[^"]*"', html) == []
     for said in (
         "3 malformed label rows",
         "finetune: overfitting",
@@ -141,6 +143,33 @@ def test_the_page_tells_of_every_stage_and_needs_nothing_but_itself(project):
     ):
         assert said in html, said
     assert html.count("<img") >= 4
+
+
+def test_of_many_targets_the_page_stays_small_and_names_what_it_leaves_out(project, monkeypatch):
+    """The one target that is to be used with care comes before those that are fine."""
+    params = project(verdicts=BEATEN)
+    generator = np.random.default_rng(0)
+    for name in TARGETS.names:
+        for folder in ("explore/samples", "explain/examples"):
+            path = Path(f"plots/{folder}/{name}.png")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(generator.integers(0, 256, (200, 200, 3), dtype=np.uint8)).save(path)
+    audit = read_json(Path("metrics/audit.json"))
+    last = TARGETS.names[-1]
+    audit["targets"][last] = audit["targets"][last] | {"metadata": {"verdict": "confounded", "by": "width"}}
+    write_json(Path("metrics/audit.json"), audit)
+    general = sum(len(shrink(path)) for path in Path("plots").glob("*.png"))
+    sheet = len(shrink(Path(f"plots/explore/samples/{last}.png")))
+    monkeypatch.setattr("stages.report.embed_pictures", partial(embed_pictures, most_bytes=general + 4 * sheet))
+    report(params)
+    html = PAGE.read_text(encoding="utf-8")
+    assert f"Images by the class of {last}" in html
+    assert f"{last}: what decisions rest on" in html
+    left_out = [name for name in TARGETS.names if f"Images by the class of {name}" not in html]
+    assert left_out
+    assert f"{len(left_out)} more picture" in html
+    assert "would make this page too large: see plots/explore/samples" in html
+    assert len(html) < (general + 4 * sheet) * 4 / 3 + 60_000
 
 
 def test_the_same_bytes_again(project):

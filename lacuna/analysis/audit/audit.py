@@ -1,58 +1,60 @@
 """The audit of every target: what the labels support, by training and validation images alone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.analysis.audit.duplicate_labels import Agreement, agreement
-from lacuna.analysis.audit.label_errors import Doubts, doubt
-from lacuna.analysis.audit.learning_curve import Curve, learning_curve
+from lacuna.analysis.audit.label_issues import LabelIssues, find_issues
+from lacuna.analysis.audit.learning_curve import LearningCurve, learning_curve
 from lacuna.analysis.audit.metadata import FILE_FIELDS, together
-from lacuna.analysis.audit.signal import LEARNABLE, NO_SIGNAL, WEAK, Measured, judge, measure, permutations_for
-from lacuna.analysis.audit.to_label import Wanted, rank_unknown
+from lacuna.analysis.audit.signal import ProbeResult, adjust, permutations_for, run_probe, verdict_of
+from lacuna.analysis.audit.to_label import UnknownCells, rank_unknown
 from lacuna.config.blocks import Audit
 from lacuna.core.manifest import Manifest
 from lacuna.core.scores import Floats
 from lacuna.core.targets import Target, Targets
 from lacuna.io.progress import progress
-from lacuna.stats.multiple_testing import holm
+from lacuna.presentation.audit_verdicts import MetadataVerdict, MissingVerdict, SignalVerdict
 
-CONFOUNDED = "confounded"
-FORETOLD = "foretold"
-NOTHING_SHOWN = "nothing shown"
-DEPENDS = "depends on the image"
-NO_DEPENDENCE = "no dependence shown"
-NONE_MISSING = "none missing"
+SEEN = (SignalVerdict.LEARNABLE, SignalVerdict.WEAK)
+"""The verdicts of a labelling that the probe can tell from shuffled ones."""
 
 TELLING = 0.55
 """A single metadata field foretells a target when the interval of its AUC lies above this."""
 
 
-@dataclass(frozen=True)
-class Question:
-    """One probe with the p-value that Holm's correction over all targets leaves of its own, and what it comes to."""
+class Probes(NamedTuple):
+    """The three probes of a target: for its labels from the image (`signal`), for whether its label is known from the
+    image (`missing`), and for its labels from the properties of the file (`metadata`)."""
 
-    measured: Measured
-    adjusted: float
-    verdict: str
+    signal: ProbeResult
+    missing: ProbeResult
+    metadata: ProbeResult
 
 
 @dataclass(frozen=True)
 class TargetAudit:
-    """Everything about one target. `fields`: probes of single metadata fields. Doubts, wanted cells and the curve are
-    None where the probe sees no signal: they would be made of nothing."""
+    """Everything about one target. `probes`, each with its p-value after the correction over all targets in `adjusted`.
+
+    `fields`: probes of single metadata fields. `issues`, `unknown` and `curve` are None where the probe sees no signal:
+    they would rest on nothing; `unknown` also where no label is unknown.
+    """
 
     target: Target
-    signal: Question
-    missing: Question
-    metadata: Question
-    fields: Mapping[str, Measured]
+    probes: Probes
+    adjusted: Mapping[str, float]
+    signal: SignalVerdict
+    missing: MissingVerdict
+    metadata: MetadataVerdict
+    fields: Mapping[str, ProbeResult]
     copies: Agreement
-    doubts: Doubts | None
-    wanted: Wanted | None
-    curve: Curve | None
+    issues: LabelIssues | None
+    unknown: UnknownCells | None
+    curve: LearningCurve | None
 
 
 def audit_targets(
@@ -68,65 +70,69 @@ def audit_targets(
 
     features (n, d), each of `fields` (n, k) and copies (n,), the groups of duplicates, are aligned with the manifest.
     """
-    permutations = permutations_for(len(targets), audit)
-    metadata = together(fields)
-    found: list[tuple[Measured, Measured, Measured]] = []
+    group, permutations, metadata = manifest.group, permutations_for(audit), together(fields)
+    found: list[Probes] = []
     for column, target in progress(enumerate(targets), total=len(targets), what="audit: probes", unit="targets"):
-        labels, known = manifest.labels[:, column], (manifest.labels[:, column] >= 0).astype(np.int16)
-        asked = ((features, labels, target.n_classes), (features, known, 2), (metadata, labels, target.n_classes))
-        one, other, third = (
-            measure(seen, of, manifest.group, n_classes, permutations, confidence, audit)
-            for seen, of, n_classes in asked
-        )
-        found.append((one, other, third))
-    adjusted = [holm([probes[place].p for probes in found]) for place in range(3)]
-    result = []
-    every = progress(targets, total=len(targets), what="audit: labels", unit="targets")
-    for column, target in enumerate(every):
         labels = manifest.labels[:, column]
-        signal, missing, confound = (
-            Question(probe, p[column], judge(probe, p[column], audit.alpha))
-            for probe, p in zip(found[column], adjusted, strict=True)
+        known = (labels >= 0).astype(np.int16)
+        found.append(
+            Probes(
+                signal=run_probe(features, labels, group, target.n_classes, permutations, confidence, audit),
+                missing=run_probe(features, known, group, 2, permutations, confidence, audit),
+                metadata=run_probe(metadata, labels, group, target.n_classes, permutations, confidence, audit),
+            )
         )
+    of_question = zip(Probes._fields, zip(*found, strict=True), strict=True)
+    adjusted = {question: adjust(results) for question, results in of_question}
+    audits = []
+    for column, target in enumerate(progress(targets, total=len(targets), what="audit: labels", unit="targets")):
+        labels, probes = manifest.labels[:, column], found[column]
+        p = {question: values[column] for question, values in adjusted.items()}
+        verdicts = {name: verdict_of(probe, p[name], audit.alpha) for name, probe in probes._asdict().items()}
         single = {
-            name: measure(columns, labels, manifest.group, target.n_classes, 0, confidence, audit)
+            name: run_probe(columns, labels, group, target.n_classes, 0, confidence, audit)
             for name, columns in fields.items()
             if columns.shape[1]
         }
-        seen = signal.verdict in (LEARNABLE, WEAK)
-        doubts = doubt(features, labels, signal.measured, target.n_classes) if seen else None
-        gaps = bool((labels < 0).any())
-        result.append(
+        seen, gaps = verdicts["signal"] in SEEN, bool((labels < 0).any())
+        issues = find_issues(features, labels, probes.signal, target.n_classes) if seen else None
+        audits.append(
             TargetAudit(
                 target=target,
-                signal=signal,
-                missing=replace(missing, verdict=_missing(missing, gaps)),
-                metadata=replace(confound, verdict=_confounded(confound, single)),
+                probes=probes,
+                adjusted=p,
+                signal=verdicts["signal"],
+                missing=_missing(verdicts["missing"], gaps),
+                metadata=_metadata(verdicts["metadata"], single),
                 fields=single,
                 copies=agreement(labels, copies),
-                doubts=doubts,
-                wanted=rank_unknown(features, labels, manifest.group, doubts) if doubts and gaps else None,
-                curve=learning_curve(features, labels, manifest.group, signal.measured, audit.seed) if seen else None,
+                issues=issues,
+                unknown=rank_unknown(features, labels, group, issues) if issues and gaps else None,
+                curve=learning_curve(features, labels, group, probes.signal, audit.seed) if seen else None,
             )
         )
-    return result
+    return audits
 
 
-def tell_tales(fields: Mapping[str, Measured]) -> list[tuple[str, Measured]]:
+def telling_fields(fields: Mapping[str, ProbeResult]) -> list[tuple[str, ProbeResult]]:
     """The metadata fields that foretell a target by themselves, the best first."""
     telling = [(name, field) for name, field in fields.items() if field.enough and field.low > TELLING]
     return sorted(telling, key=lambda pair: -pair[1].auc)
 
 
-def _missing(question: Question, gaps: bool) -> str:
+def _missing(verdict: SignalVerdict, gaps: bool) -> MissingVerdict:
     if not gaps:
-        return NONE_MISSING
-    words = {LEARNABLE: DEPENDS, WEAK: DEPENDS, NO_SIGNAL: NO_DEPENDENCE}
-    return words.get(question.verdict, question.verdict)
+        return MissingVerdict.NONE_MISSING
+    if verdict == SignalVerdict.TOO_FEW:
+        return MissingVerdict.TOO_FEW
+    return MissingVerdict.DEPENDS if verdict in SEEN else MissingVerdict.NO_DEPENDENCE
 
 
-def _confounded(question: Question, fields: Mapping[str, Measured]) -> str:
+def _metadata(verdict: SignalVerdict, fields: Mapping[str, ProbeResult]) -> MetadataVerdict:
     """Bytes and brightness may follow from what a picture shows; format, mode and size hardly ever do."""
-    if question.verdict in (LEARNABLE, WEAK):
-        return CONFOUNDED if any(name in FILE_FIELDS for name, _ in tell_tales(fields)) else FORETOLD
-    return NOTHING_SHOWN if question.verdict == NO_SIGNAL else question.verdict
+    if verdict == SignalVerdict.TOO_FEW:
+        return MetadataVerdict.TOO_FEW
+    if verdict not in SEEN:
+        return MetadataVerdict.NOTHING_SHOWN
+    by_file = any(name in FILE_FIELDS for name, _ in telling_fields(fields))
+    return MetadataVerdict.CONFOUNDED if by_file else MetadataVerdict.FORETOLD

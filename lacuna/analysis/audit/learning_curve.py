@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.analysis.audit.signal import Measured
+from lacuna.analysis.audit.signal import ProbeResult
 from lacuna.core.scores import Floats, Labels
 from lacuna.stats.auc import fold_auc
 from lacuna.stats.ridge_probe import ridge_weights
@@ -14,17 +14,18 @@ from lacuna.stats.ridge_probe import ridge_weights
 SHARES = (0.1, 0.25, 0.5, 1.0)
 
 DRAWS = 3
-"""Each share is drawn so often; the mean is over draws and folds."""
+"""How often each share is drawn; the mean is over draws and folds."""
 
 WORTH = 0.005
 """Doubling the labels must raise the AUC by this much, and by twice its standard error, for a curve to be rising."""
 
 
 @dataclass(frozen=True)
-class Curve:
-    """`labels`: how many known labels of training folds stand behind each of SHARES; `auc`: the mean on the others.
+class LearningCurve:
+    """`labels`: the mean number of known labels that each of SHARES was fitted to; `auc`: the mean AUC, 0 to 1, on the
+    folds left out.
 
-    `gain`: from half of the labels to all, and its standard error over draws and folds.
+    `gain`: of that AUC from half of the labels to all; `error`: its standard error over folds.
     """
 
     labels: tuple[int, ...]
@@ -37,29 +38,34 @@ class Curve:
         return self.gain >= max(WORTH, 2 * self.error)
 
 
-def learning_curve(features: Floats, labels: Labels, group: NDArray[np.int64], measured: Measured, seed: int) -> Curve:
-    """Fit on shares of the groups with a known label, score on whole folds; features (n, d), labels (n,)."""
-    known = measured.known
+def learning_curve(
+    features: Floats, labels: Labels, group: NDArray[np.int64], probed: ProbeResult, seed: int
+) -> LearningCurve:
+    """Fit on shares of the groups with a known label, score on whole folds.
+
+    features (n, d); labels (n,), -1 = unknown; `probed`: the probe of the same labels, whose folds are taken.
+    """
+    known = probed.known
     features, labels, group = features[known], labels[known], group[known]
     names, member = np.unique(group, return_inverse=True)
-    areas = np.full((len(SHARES), DRAWS, int(measured.folds.max()) + 1), np.nan)
+    areas = np.full((len(SHARES), DRAWS, int(probed.folds.max()) + 1), np.nan)
     counts = np.zeros(areas.shape)
     for draw in range(DRAWS):
         place = np.random.default_rng([seed, draw]).permutation(len(names))[member]  # a share holds the smaller ones
         for step, share in enumerate(SHARES):
             chosen = place < share * len(names)
             for fold in range(areas.shape[2]):
-                train, test = chosen & (measured.folds != fold), measured.folds == fold
+                train, test = chosen & (probed.folds != fold), probed.folds == fold
                 counts[step, draw, fold] = train.sum()
                 if train.any():
-                    areas[step, draw, fold] = _auc(features, labels, train, test, measured.classes)
+                    areas[step, draw, fold] = _auc(features, labels, train, test, probed.classes)
     gains = (areas[-1] - areas[-2]).ravel()
     gains = gains[~np.isnan(gains)]
     # Draws share their test folds, so only the folds count as independent.
     error = gains.std() / np.sqrt(areas.shape[2]) if len(gains) else np.nan
-    return Curve(
-        tuple(round(float(one)) for one in counts.mean(axis=(1, 2))),
-        tuple(float(one) for one in np.nanmean(areas, axis=(1, 2))),
+    return LearningCurve(
+        tuple(round(count) for count in counts.mean(axis=(1, 2)).tolist()),
+        tuple(np.nanmean(areas, axis=(1, 2)).tolist()),
         float(gains.mean()) if len(gains) else 0.0,
         float(error),
     )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lacuna.analysis.pixels import brightness
 from lacuna.core.files_table import read_files
 from lacuna.core.scores import Floats
+from lacuna.core.working_image import Resize
 
 FILE_FIELDS = ("format", "mode", "width", "height")
 """Fields that say where a picture comes from."""
@@ -21,24 +22,25 @@ PICTURE_FIELDS = ("bytes", "brightness")
 
 FIELDS = FILE_FIELDS + PICTURE_FIELDS
 
-WORDS = ("format", "mode")
+WORD_FIELDS = ("format", "mode")
 
-BINS = 8
-"""A number is known by which eighth of all images it falls into, so that no straight line needs to fit."""
+EIGHTHS = 8
+"""A number enters the probe as the eighth of all images that it falls into, so that no straight line needs to fit."""
 
 
-def describe_files(path: Path, rows: NDArray[np.int64], images: NDArray[np.uint8]) -> dict[str, Floats]:
+def describe_files(path: Path, rows: NDArray[np.int64], images: NDArray[np.uint8], resize: Resize) -> dict[str, Floats]:
     """Each field as columns (len(rows), k) of 0 and 1, for images at `rows` of files.csv and of the image array.
 
     A field that is the same for all images has no column.
     """
-    files = read_files(path)
+    every = read_files(path)
+    files = [every[row] for row in rows.tolist()]
     table: dict[str, Sequence[str] | Sequence[int] | Floats] = {
-        name: [getattr(files[row], name) for row in rows.tolist()] for name in (*FILE_FIELDS, "bytes")
+        name: [getattr(file, name) for file in files] for name in (*FILE_FIELDS, "bytes")
     }
-    table["brightness"] = brightness(images, rows)
+    table["brightness"] = brightness(images, rows, files, resize)
     return {
-        name: _words(table[name]) if name in WORDS else _eighths(np.asarray(table[name], dtype=np.float64))
+        name: _words(table[name]) if name in WORD_FIELDS else _eighths(np.asarray(table[name], dtype=np.float64))
         for name in FIELDS
     }
 
@@ -56,7 +58,8 @@ def _words(values: Sequence[str] | Sequence[int] | Floats) -> Floats:
 
 def _eighths(values: Floats) -> Floats:
     distinct = np.unique(values)
-    edges = distinct[1:] if len(distinct) <= BINS else np.unique(np.quantile(values, np.arange(1, BINS) / BINS))
+    shares = np.arange(1, EIGHTHS) / EIGHTHS
+    edges = distinct[1:] if len(distinct) <= EIGHTHS else np.unique(np.quantile(values, shares))
     place = np.searchsorted(edges, values, side="right")
     return _one_hot(place, len(edges) + 1)
 

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from lacuna.core.scores import Floats
 
-DIMENSIONS = 128
+COMPONENTS = 128
 """On three data sets 64 lose accuracy and 256 gain none that would be worth twice the time."""
 
-CHUNK = 2048
+CHUNK_IMAGES = 2048
 
 
 def project(pooled: NDArray[np.float32], rows: NDArray[np.int64]) -> Floats:
@@ -25,7 +25,7 @@ def project(pooled: NDArray[np.float32], rows: NDArray[np.int64]) -> Floats:
     for batch in _batches(pooled, rows):
         spread += (batch - mean).T @ (batch - mean)
     variances, axes = np.linalg.eigh(spread / len(rows))
-    kept = np.argsort(-variances, kind="stable")[:DIMENSIONS]
+    kept = np.argsort(-variances, kind="stable")[:COMPONENTS]
     kept = kept[variances[kept] > 1e-9 * max(variances.max(), 1e-30)]
     if len(kept) == 0:  # all images have the same features
         return np.zeros((len(rows), 1))
@@ -36,8 +36,8 @@ def project(pooled: NDArray[np.float32], rows: NDArray[np.int64]) -> Floats:
 
 
 def _batches(pooled: NDArray[np.float32], rows: NDArray[np.int64]) -> Iterator[Floats]:
-    for start in range(0, len(rows), CHUNK):
-        yield np.asarray(pooled[rows[start : start + CHUNK], 0], dtype=np.float64)
+    for start in range(0, len(rows), CHUNK_IMAGES):
+        yield np.asarray(pooled[rows[start : start + CHUNK_IMAGES], 0], dtype=np.float64)
 
 
 def _total(pooled: NDArray[np.float32], rows: NDArray[np.int64]) -> Floats:

@@ -1,16 +1,16 @@
-"""The audit in figures for metrics/audit.json, in a table for people, and in warnings."""
+"""The audit as metrics/audit.json, as a table for people, and as warnings."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from lacuna.analysis.audit.audit import CONFOUNDED, DEPENDS, NONE_MISSING, TargetAudit, tell_tales
-from lacuna.analysis.audit.label_errors import Doubts
+from lacuna.analysis.audit.audit import TargetAudit, telling_fields
 from lacuna.analysis.audit.learning_curve import SHARES
-from lacuna.analysis.audit.signal import LEARNABLE, NO_SIGNAL, TOO_FEW, Measured
+from lacuna.analysis.audit.signal import ProbeResult
 from lacuna.analysis.audit.tables import unsure
 from lacuna.io.text_table import align
+from lacuna.presentation.audit_verdicts import MetadataVerdict, MissingVerdict, SignalVerdict
 from lacuna.presentation.numbers import percent, rounded
 
 RISING, FLAT = "rising", "no gain shown"
@@ -21,24 +21,24 @@ RANDOM = 0.05
 FEWEST_COPIES = 5
 """Fewer groups of copies say nothing about chance."""
 
-Figures = dict[str, Any]
+JsonDict = dict[str, Any]
 
 
-def summarise_audit(audits: Sequence[TargetAudit], across: Mapping[str, int], frame: Mapping[str, Any]) -> Figures:
+def summarise_audit(audits: Sequence[TargetAudit], across: Mapping[str, int], frame: Mapping[str, Any]) -> JsonDict:
     """The content of metrics/audit.json; what is undefined is left out. `frame`: facts of the audit as a whole."""
     return {
         **frame,
         "conclusion": conclude_audit(audits),
         "duplicates_across_splits": dict(across),
-        "targets": {one.target.name: _target(one) for one in audits},
+        "targets": {audited.target.name: _target(audited) for audited in audits},
     }
 
 
 def conclude_audit(audits: Sequence[TargetAudit]) -> str:
     """One sentence: which targets a model can learn."""
-    verdicts = {one.target.name: one.signal.verdict for one in audits}
-    others = [f"{name} ({verdict})" for name, verdict in verdicts.items() if verdict != LEARNABLE]
-    if all(verdict == NO_SIGNAL for verdict in verdicts.values()):
+    verdicts = {audited.target.name: audited.signal for audited in audits}
+    others = [f"{name} ({verdict})" for name, verdict in verdicts.items() if verdict != SignalVerdict.LEARNABLE]
+    if all(verdict == SignalVerdict.NO_SIGNAL for verdict in verdicts.values()):
         return "No target has signal: a linear probe of the frozen features cannot tell its labels from shuffled ones"
     if not others:
         return "Every target is learnable"
@@ -49,21 +49,23 @@ def conclude_audit(audits: Sequence[TargetAudit]) -> str:
 
 
 def audit_table(audits: Sequence[TargetAudit]) -> str:
-    """A line per target: the probe's AUC with its interval, p after Holm's correction, and the verdicts."""
+    """A line per target: the probe's AUC with its interval, the corrected p and the verdicts."""
     lines = [("target", "known", "AUC", "p", "verdict", "AUC by metadata", "missing", "more labels")]
-    for one in audits:
-        curve = "-" if one.curve is None else RISING if one.curve.rising else FLAT
-        known = str(int(one.signal.measured.known.sum()))
-        p = f"{one.signal.adjusted:.3f}" if one.signal.measured.enough else "-"
+    for audited in audits:
+        curve = "-" if audited.curve is None else RISING if audited.curve.rising else FLAT
+        known = str(int(audited.probes.signal.known.sum()))
+        p = f"{audited.adjusted['signal']:.3f}" if audited.probes.signal.enough else "-"
         lines.append(
             (
-                one.target.name,
+                audited.target.name,
                 known,
-                _percents(one.signal.measured),
+                percent(_metrics(audited.probes.signal), "roc_auc"),
                 p,
-                one.signal.verdict,
-                _percents(one.metadata.measured),
-                {DEPENDS: "by image", NONE_MISSING: "none"}.get(one.missing.verdict, "at random"),
+                audited.signal,
+                percent(_metrics(audited.probes.metadata), "roc_auc"),
+                {MissingVerdict.DEPENDS: "by image", MissingVerdict.NONE_MISSING: "none"}.get(
+                    audited.missing, "at random"
+                ),
                 curve,
             )
         )
@@ -73,119 +75,114 @@ def audit_table(audits: Sequence[TargetAudit]) -> str:
 def audit_notes(audits: Sequence[TargetAudit], across: Mapping[str, int]) -> list[str]:
     """What a user should know before training, a line each."""
     notes = [
-        f"{count} groups of duplicates stand in both {pair.replace('_', ' and ')}: figures on the latter are flattered"
+        f"{count} groups of duplicates stand in both {pair.replace('_', ' and ')}: metrics on the latter are flattered"
         for pair, count in across.items()
         if count
     ]
-    for one in audits:
-        name = one.target.name
-        if one.metadata.verdict == CONFOUNDED:
-            notes.append(f"{name} is confounded: the files' properties alone foretell it, by {_by(one)}")
-        if one.missing.verdict == DEPENDS:
+    for audited in audits:
+        name = audited.target.name
+        if audited.metadata == MetadataVerdict.CONFOUNDED:
+            notes.append(f"{name} is confounded: the files' properties alone foretell it, by {_by(audited)}")
+        if audited.missing == MissingVerdict.DEPENDS:
             notes.append(
-                f"{name}: which labels are missing depends on the image (AUC {one.missing.measured.auc:.2f}): all its "
-                "figures describe labelled images only"
+                f"{name}: which labels are missing depends on the image (AUC {audited.probes.missing.auc:.2f}): all "
+                "its metrics describe labelled images only"
             )
-        if random_copies(one):
+        if random_copies(audited):
             notes.append(
-                f"{name}: {one.copies.conflicting} of {one.copies.groups} groups of duplicates contradict each other, "
-                f"labels drawn at random would in {one.copies.by_chance:.1f}"
+                f"{name}: {audited.copies.conflicting} of {audited.copies.groups} groups of duplicates contradict "
+                f"each other, labels drawn at random would in {audited.copies.by_chance:.1f}"
             )
-        if one.signal.measured.skipped and one.signal.verdict != TOO_FEW:
-            skipped = one.signal.measured.skipped
-            words = ", ".join(one.target.classes[index] for index in list(skipped)[:3])
+        if audited.probes.signal.skipped and audited.signal != SignalVerdict.TOO_FEW:
+            skipped = audited.probes.signal.skipped
+            words = ", ".join(audited.target.classes[index] for index in list(skipped)[:3])
             more = ", ..." if len(skipped) > 3 else ""
             notes.append(f"{name}: {len(skipped)} classes are too rare for the audit ({words}{more})")
     return notes
 
 
-def describe_doubts(audits: Sequence[TargetAudit]) -> list[str]:
+def describe_issues(audits: Sequence[TargetAudit]) -> list[str]:
     """How many labels of each target look wrong, beside how often the probe that says so agrees with the given ones."""
     return [
-        f"  {one.target.name}: {int(one.doubts.wrong.sum())} labels look wrong, most doubtful first in "
-        f"label_errors.csv (the probe agrees with {_agreed(one.doubts):.0%} of all)"
-        for one in audits
-        if one.doubts is not None and one.doubts.wrong.any()
+        f"  {audited.target.name}: {int(audited.issues.wrong.sum())} labels look wrong, most doubtful first in "
+        f"label_issues.csv (the probe agrees with {audited.issues.agreement():.0%} of all)"
+        for audited in audits
+        if audited.issues is not None and audited.issues.wrong.any()
     ]
 
 
-def random_copies(one: TargetAudit) -> bool:
+def random_copies(audited: TargetAudit) -> bool:
     """Whether copies of an image agree no better than labels drawn at random."""
-    return one.copies.groups >= FEWEST_COPIES and one.copies.conflicting > 0 and one.copies.p > RANDOM
+    return audited.copies.groups >= FEWEST_COPIES and audited.copies.conflicting > 0 and audited.copies.p > RANDOM
 
 
-def _target(one: TargetAudit) -> Figures:
-    known = int(one.signal.measured.known.sum())
-    figures: Figures = {
-        "kind": one.target.kind,
+def _target(audited: TargetAudit) -> JsonDict:
+    known = int(audited.probes.signal.known.sum())
+    content: JsonDict = {
+        "kind": audited.target.kind,
         "n_known": known,
-        "n_unknown": len(one.signal.measured.known) - known,
-        "n_groups": one.signal.measured.groups,
-        "verdict": one.signal.verdict,
-        **_figures(one.signal.measured, one.signal.adjusted),
-        "skipped_classes": {one.target.classes[index]: count for index, count in one.signal.measured.skipped.items()},
-        "missing": {"verdict": one.missing.verdict, **_figures(one.missing.measured, one.missing.adjusted)},
+        "n_unknown": len(audited.probes.signal.known) - known,
+        "n_groups": audited.probes.signal.groups,
+        "verdict": audited.signal,
+        **_metrics(audited.probes.signal, audited.adjusted["signal"]),
+        "skipped_classes": {
+            audited.target.classes[index]: count for index, count in audited.probes.signal.skipped.items()
+        },
+        "missing": {"verdict": audited.missing, **_metrics(audited.probes.missing, audited.adjusted["missing"])},
         "metadata": {
-            "verdict": one.metadata.verdict,
-            "by": _by(one),
-            **_figures(one.metadata.measured, one.metadata.adjusted),
-            "fields": {name: _figures(field) for name, field in one.fields.items() if field.enough},
+            "verdict": audited.metadata,
+            "by": _by(audited),
+            **_metrics(audited.probes.metadata, audited.adjusted["metadata"]),
+            "fields": {name: _metrics(field) for name, field in audited.fields.items() if field.enough},
         },
         "duplicates": {
-            "groups": one.copies.groups,
-            "conflicting": one.copies.conflicting,
-            "by_chance": rounded(one.copies.by_chance),
-            "p": rounded(one.copies.p),
+            "groups": audited.copies.groups,
+            "conflicting": audited.copies.conflicting,
+            "by_chance": rounded(audited.copies.by_chance),
+            "p": rounded(audited.copies.p),
         },
     }
-    if one.doubts is not None:
-        wrong = int(one.doubts.wrong.sum())
-        share = rounded(wrong / len(one.doubts.wrong))
-        figures["label_errors"] = {
+    if audited.issues is not None:
+        wrong = int(audited.issues.wrong.sum())
+        share = rounded(wrong / len(audited.issues.wrong))
+        content["label_issues"] = {
             "wrong": wrong,
             "share": share,
-            "listed": len(one.doubts.listed()),
-            "probe_agrees": rounded(_agreed(one.doubts)),
+            "listed": len(audited.issues.listed()),
+            "probe_agrees": rounded(audited.issues.agreement()),
         }
-    if one.wanted is not None:
-        figures["to_label"] = {
-            "cells": len(one.wanted.rows),
-            "unsure": unsure(one.wanted),
-            "suggested": int(one.wanted.sure.sum()),
-            "sure_known": one.wanted.n_sure,
-            "sure_known_right": rounded(one.wanted.right),
+    if audited.unknown is not None:
+        content["to_label"] = {
+            "cells": len(audited.unknown.rows),
+            "unsure": unsure(audited.unknown),
+            "suggested": int(audited.unknown.sure.sum()),
+            "sure_known": audited.unknown.n_sure,
+            "sure_known_right": rounded(audited.unknown.right),
         }
-    if one.curve is not None:
-        figures["learning_curve"] = {
-            "verdict": RISING if one.curve.rising else FLAT,
-            "gain": rounded(one.curve.gain),
-            "gain_error": rounded(one.curve.error),
+    if audited.curve is not None:
+        content["learning_curve"] = {
+            "verdict": RISING if audited.curve.rising else FLAT,
+            "gain": rounded(audited.curve.gain),
+            "gain_error": rounded(audited.curve.error),
             **{
                 f"{share:.0%}".rstrip("%"): {"labels": labels, "roc_auc": rounded(auc)}
-                for share, labels, auc in zip(SHARES, one.curve.labels, one.curve.auc, strict=True)
+                for share, labels, auc in zip(SHARES, audited.curve.labels, audited.curve.auc, strict=True)
             },
         }
-    return figures
+    return content
 
 
-def _figures(measured: Measured, adjusted: float | None = None) -> Figures:
-    if not measured.enough:
+def _metrics(probed: ProbeResult, adjusted: float | None = None) -> JsonDict:
+    if not probed.enough:
         return {}
-    figures = {"roc_auc": measured.auc, "roc_auc_low": measured.low, "roc_auc_high": measured.high}
+    metrics = {"roc_auc": probed.auc, "roc_auc_low": probed.low, "roc_auc_high": probed.high}
     if adjusted is not None:
-        figures |= {"p": measured.p, "p_adjusted": adjusted}
-    return {name: rounded(value) for name, value in figures.items() if not np.isnan(value)}
+        metrics |= {"p": probed.p, "p_adjusted": adjusted}
+    return {name: rounded(value) for name, value in metrics.items() if not np.isnan(value)}
 
 
-def _by(one: TargetAudit) -> str:
+def _by(audited: TargetAudit) -> str:
     return (
-        ", ".join(f"{name} (AUC {field.auc:.2f})" for name, field in tell_tales(one.fields)[:3]) or "no field by itself"
+        ", ".join(f"{name} (AUC {field.auc:.2f})" for name, field in telling_fields(audited.fields)[:3])
+        or "no field by itself"
     )
-
-
-def _agreed(doubts: Doubts) -> float:
-    return float((doubts.given == doubts.likeliest).mean())
-
-
-def _percents(measured: Measured) -> str:
-    return percent(_figures(measured), "roc_auc")

@@ -1,6 +1,6 @@
 """The audit's lists of cells, made to be edited: a person fills in `corrected`, and the file comes back as corrections.
 
-All begin with image, target, given, corrected (see `lacuna.data.labels.corrections`); the other columns help to decide.
+All begin with image, target, given, corrected (see `lacuna.data.labels.corrections`); the others help to decide.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,32 +10,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.analysis.audit.audit import TargetAudit
-from lacuna.analysis.audit.to_label import Wanted
+from lacuna.analysis.audit.to_label import UnknownCells
 from lacuna.core.correction_table import COLUMNS, UNKNOWN_WORD
 from lacuna.core.manifest import Manifest
 from lacuna.io.csv_files import write_csv
+from lacuna.presentation.numbers import rounded
 
 UNSURE = 0.5
 """From this entropy on (1 is the most), a cell counts as one whose label would tell something new."""
 
 Line = tuple[object, ...]
+"""A row of a table."""
 
 
-def write_label_errors(path: Path, manifest: Manifest, audits: Sequence[TargetAudit]) -> None:
-    """The doubtful labels of all targets, most doubtful first."""
+def write_label_issues(path: Path, manifest: Manifest, audits: Sequence[TargetAudit]) -> None:
+    """The label issues of all targets and the labels next to them, lowest quality first."""
     lines: list[tuple[float, Line]] = []
-    for one in audits:
-        if one.doubts is None:
+    for audited in audits:
+        if audited.issues is None:
             continue
-        doubts, classes = one.doubts, one.target.classes
-        for place in doubts.listed().tolist():
-            row = int(doubts.rows[place])
-            given, likeliest = classes[doubts.given[place]], classes[doubts.likeliest[place]]
-            chance = doubts.probabilities[place].max()
-            cells = (manifest.image[row], one.target.name, given, "", likeliest, round(float(chance), 4))
-            quality = float(doubts.quality[place])
-            wrong = "yes" if doubts.wrong[place] else "no"
-            lines.append((quality, (*cells, round(quality, 6), wrong, manifest.split[row])))
+        issues, classes = audited.issues, audited.target.classes
+        for place in issues.listed().tolist():
+            row = int(issues.rows[place])
+            given, likeliest = classes[issues.given[place]], classes[issues.likeliest[place]]
+            chance = issues.probabilities[place].max()
+            cells = (manifest.image[row], audited.target.name, given, "", likeliest, round(float(chance), 4))
+            quality = float(issues.quality[place])
+            wrong = "yes" if issues.wrong[place] else "no"
+            lines.append((quality, (*cells, rounded(quality), wrong, manifest.split[row])))
     lines.sort(key=lambda line: line[0])
     header = (*COLUMNS, "suggested", "probability", "quality", "looks_wrong", "split")
     write_csv(path, header, (line for _, line in lines))
@@ -44,15 +46,15 @@ def write_label_errors(path: Path, manifest: Manifest, audits: Sequence[TargetAu
 def write_to_label(path: Path, manifest: Manifest, audits: Sequence[TargetAudit]) -> None:
     """The unknown cells of all targets with signal, most valuable first."""
     lines: list[tuple[float, Line]] = []
-    for one in audits:
-        if one.wanted is None:
+    for audited in audits:
+        if audited.unknown is None:
             continue
-        wanted, classes = one.wanted, one.target.classes
-        for place in range(len(wanted.rows)):
-            row, likeliest = int(wanted.rows[place]), classes[wanted.likeliest[place]]
-            suggested = likeliest if wanted.sure[place] else ""
-            chance, value = round(float(wanted.probability[place]), 4), round(float(wanted.value[place]), 6)
-            cells = (manifest.image[row], one.target.name, UNKNOWN_WORD, "", suggested, likeliest, chance, value)
+        unknown, classes = audited.unknown, audited.target.classes
+        for place in range(len(unknown.rows)):
+            row, likeliest = int(unknown.rows[place]), classes[unknown.likeliest[place]]
+            suggested = likeliest if unknown.sure[place] else ""
+            chance, value = round(float(unknown.probability[place]), 4), rounded(unknown.value[place])
+            cells = (manifest.image[row], audited.target.name, UNKNOWN_WORD, "", suggested, likeliest, chance, value)
             lines.append((-value, (*cells, manifest.split[row])))
     lines.sort(key=lambda line: line[0])
     header = (*COLUMNS, "suggested", "likeliest", "probability", "value", "split")
@@ -63,14 +65,14 @@ def write_conflicts(path: Path, manifest: Manifest, copies: NDArray[np.int64], a
     """The copies whose known labels disagree, group by group."""
 
     def lines() -> Iterator[Line]:
-        for column, one in enumerate(audits):
-            for row in one.copies.rows[np.argsort(copies[one.copies.rows], kind="stable")].tolist():
-                given = one.target.classes[manifest.labels[row, column]]
-                yield manifest.image[row], one.target.name, given, "", copies[row], manifest.split[row]
+        for column, audited in enumerate(audits):
+            for row in audited.copies.rows[np.argsort(copies[audited.copies.rows], kind="stable")].tolist():
+                given = audited.target.classes[manifest.labels[row, column]]
+                yield manifest.image[row], audited.target.name, given, "", copies[row], manifest.split[row]
 
     write_csv(path, (*COLUMNS, "group", "split"), lines())
 
 
-def unsure(wanted: Wanted) -> int:
-    """How many unknown cells the probe cannot foretell."""
-    return int((wanted.value >= UNSURE).sum())
+def unsure(unknown: UnknownCells) -> int:
+    """How many unknown cells the probe is far from certain of."""
+    return int((unknown.value >= UNSURE).sum())

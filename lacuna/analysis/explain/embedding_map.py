@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from lacuna.core.scores import Floats
 from lacuna.errors import LacunaError
 
-NEIGHBOURS = 15
+UMAP_NEIGHBOURS = 15
 PERPLEXITY = 30
 
-FEWEST = 5
+FEWEST_POINTS = 5
 """Fewer images, or images that the network cannot tell apart, all lie at one point."""
 
 
@@ -26,11 +26,11 @@ def check_method(method: Literal["tsne", "umap"]) -> None:
 def lay_out(features: NDArray[np.float32], method: Literal["tsne", "umap"], seed: int) -> Floats:
     """Places (n, 2) without unit of pooled features (n, channels): only who is near whom means something."""
     check_method(method)
-    if len(features) < FEWEST or not np.ptp(features, axis=0).any():
+    if len(features) < FEWEST_POINTS or not np.ptp(features, axis=0).any():
         return np.zeros((len(features), 2))
     if method == "umap":
         umap = importlib.import_module("umap")
-        model = umap.UMAP(n_neighbors=min(NEIGHBOURS, len(features) - 1), random_state=seed, n_jobs=1)
+        model = umap.UMAP(n_neighbors=min(UMAP_NEIGHBOURS, len(features) - 1), random_state=seed, n_jobs=1)
         return np.asarray(model.fit_transform(features), dtype=np.float64)
 
     from sklearn.manifold import TSNE

@@ -28,18 +28,18 @@ SHARE = 0.1
 BLUR = 1 / 8
 """Standard deviation of the blur, as a share of the image's side: no outline as large as the area survives it."""
 
-BATCH = 32
+BLURRED_AT_ONCE = 32
 
-LEAST_GROUPS = 10
+FEWEST_FOR_INTERVAL = 10
 """With fewer an interval would say nothing."""
 
-CHUNK = 100
+REPLICATES_AT_ONCE = 100
 
 Masks = NDArray[np.bool_]
 Images = NDArray[np.uint8]
 
 
-class Network(Protocol):
+class ExplainableNetwork(Protocol):
     def features(self, images: Images) -> NDArray[np.float32]:
         """The last feature maps (n, h, w, channels)."""
 
@@ -69,15 +69,16 @@ def draw_measured(judgements: Sequence[Judgement], most: int, seed: int) -> Labe
     """
     order = np.random.default_rng(seed).permutation(len(judgements[0].labels))
     classes = np.full((len(order), len(judgements)), -1)
-    for index, one in enumerate(judgements):
-        wanted = one.decisions[order] == 1 if one.target.kind == "binary" else np.ones(len(order), dtype=bool)
+    for index, judgement in enumerate(judgements):
+        binary = judgement.target.kind == "binary"
+        wanted = judgement.decisions[order] == 1 if binary else np.ones(len(order), dtype=bool)
         rows = order[wanted][:most]
-        classes[rows, index] = one.explained_class()[rows]
+        classes[rows, index] = judgement.explained_class()[rows]
     return classes
 
 
 def probability_drops(
-    network: Network,
+    network: ExplainableNetwork,
     targets: Targets,
     calibration: Calibration,
     images: Images,
@@ -92,9 +93,9 @@ def probability_drops(
     drops = Drops(np.full(classes.shape, np.nan), np.full(classes.shape, np.nan))
     generator = np.random.default_rng(seed)
     measured = np.flatnonzero((classes >= 0).any(axis=1))
-    starts = range(0, len(measured), BATCH)
+    starts = range(0, len(measured), BLURRED_AT_ONCE)
     for start in progress(starts, total=len(starts), what="blur", unit="batches"):
-        places = measured[start : start + BATCH]
+        places = measured[start : start + BLURRED_AT_ONCE]
         batch, wanted = np.asarray(images[row[places]]), classes[places]
         features, blurred = network.features(batch), blur(batch)
         before = calibration.apply(targets, network.logits(features))
@@ -130,10 +131,10 @@ def summarise_drops(
         "drop_random": rounded(elsewhere[some].mean()),
         "difference": rounded(difference.mean()),
     }
-    if len(np.unique(group)) >= LEAST_GROUPS:
+    if len(np.unique(group)) >= FEWEST_FOR_INTERVAL:
         replicates = [
             weights @ difference / weights.sum(axis=1)
-            for weights in group_weights(group, settings.bootstrap, settings.seed, CHUNK)
+            for weights in group_weights(group, settings.bootstrap, settings.seed, REPLICATES_AT_ONCE)
         ]
         ends = interval(np.concatenate(replicates), settings.confidence)
         assert ends is not None
@@ -165,7 +166,7 @@ def blur(images: Images) -> Images:
     deviation = BLUR * images.shape[1]
     return np.stack(
         [
-            np.rint(gaussian_filter(one.astype(np.float32), deviation, mode="nearest", axes=(0, 1))).astype(np.uint8)
-            for one in images
+            np.rint(gaussian_filter(image.astype(np.float32), deviation, mode="nearest", axes=(0, 1))).astype(np.uint8)
+            for image in images
         ]
     )

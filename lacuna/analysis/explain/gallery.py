@@ -7,39 +7,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.analysis.explain.examples import EXAMPLES_HEADER, PER_SECTION, choose_examples, list_examples
-from lacuna.analysis.explain.faithfulness import Network
+from lacuna.analysis.explain.faithfulness import ExplainableNetwork
 from lacuna.analysis.explain.inputs import Inputs
 from lacuna.analysis.explain.likeness import PAIRS_HEADER, ConfusedPair, confused_pairs, list_pairs, mean_images
-from lacuna.analysis.explain.sheets import Example, plot_confused_pairs, plot_examples
+from lacuna.analysis.explain.sheets import SheetExample, plot_confused_pairs, plot_examples
 from lacuna.analysis.pixels import correlate
 from lacuna.calibration.cross_fit import Judgement
 from lacuna.core.feature_maps import Maps, contrasts, enlarge
 from lacuna.io.csv_files import write_csv
 
 
-def write_examples(folder: Path, network: Network, data: Inputs, judgements: Sequence[Judgement]) -> None:
+def write_examples(folder: Path, network: ExplainableNetwork, data: Inputs, judgements: Sequence[Judgement]) -> None:
     """examples/NAME.png, a sheet per target, and examples.csv, what stands on them."""
     lines: list[tuple[object, ...]] = []
-    for index, one in enumerate(judgements):
-        chosen = choose_examples(one, data.validation.group)
-        lines += list_examples(one, chosen, data.validation.image)
+    for index, judgement in enumerate(judgements):
+        chosen = choose_examples(judgement, data.validation.group)
+        lines += list_examples(judgement, chosen, data.validation.image)
         rows = np.array(sorted({row for picked in chosen.values() for row in picked}), dtype=np.intp)
-        heat = dict(zip(rows.tolist(), _maps(network, data, index, one, rows), strict=True))
-        classes = one.target.classes
+        heat = dict(zip(rows.tolist(), _maps(network, data, index, judgement, rows), strict=True))
+        classes = judgement.target.classes
         sections = {
             section: [
-                Example(
+                SheetExample(
                     image=np.asarray(data.images[data.validation.row[row]]),
                     heat=heat[row],
-                    actual=classes[one.labels[row]],
-                    predicted=classes[one.decisions[row]],
-                    probability=float(one.probabilities[row, one.decisions[row]]),
+                    actual=classes[judgement.labels[row]],
+                    predicted=classes[judgement.decisions[row]],
+                    probability=float(judgement.probabilities[row, judgement.decisions[row]]),
                 )
                 for row in picked
             ]
             for section, picked in chosen.items()
         }
-        plot_examples(folder / "examples" / f"{one.target.name}.png", one.target, sections)
+        plot_examples(folder / "examples" / f"{judgement.target.name}.png", judgement.target, sections)
     write_csv(folder / "examples.csv", EXAMPLES_HEADER, lines)
 
 
@@ -48,32 +48,37 @@ def write_confused(folder: Path, data: Inputs, judgements: Sequence[Judgement]) 
     found: dict[str, list[ConfusedPair]] = {}
     lines: list[tuple[object, ...]] = []
     means = mean_images(data.images, data.known.row, data.known.labels, data.targets)
-    for one, (mean, counts) in zip(judgements, means, strict=True):
-        if one.target.kind == "binary":
+    for judgement, (mean, counts) in zip(judgements, means, strict=True):
+        if judgement.target.kind == "binary":
             continue
-        pairs = found[one.target.name] = confused_pairs(one, correlate(mean, counts, fewest=1))
-        lines += list_pairs(one, pairs)
+        pairs = found[judgement.target.name] = confused_pairs(judgement, correlate(mean, counts, fewest=1))
+        lines += list_pairs(judgement, pairs)
         images = [
-            [np.asarray(data.images[data.validation.row[row]]) for row in _surest(one, pair, data.validation.group)]
+            [
+                np.asarray(data.images[data.validation.row[row]])
+                for row in _surest(judgement, pair, data.validation.group)
+            ]
             for pair in pairs
         ]
-        plot_confused_pairs(folder / "confused" / f"{one.target.name}.png", one.target, pairs, mean, counts, images)
+        plot_confused_pairs(
+            folder / "confused" / f"{judgement.target.name}.png", judgement.target, pairs, mean, counts, images
+        )
     write_csv(folder / "confused_pairs.csv", PAIRS_HEADER, lines)
     return found
 
 
-def _maps(network: Network, data: Inputs, index: int, one: Judgement, rows: NDArray[np.intp]) -> Maps:
+def _maps(network: ExplainableNetwork, data: Inputs, index: int, judgement: Judgement, rows: NDArray[np.intp]) -> Maps:
     size = data.images.shape[1]
     if len(rows) == 0:
         return np.empty((0, size, size), np.float32)
     features = network.features(np.asarray(data.images[data.validation.row[rows]]))
-    weights = contrasts(data.targets, index, one.explained_class()[rows])
+    weights = contrasts(data.targets, index, judgement.explained_class()[rows])
     return enlarge(network.maps(features, weights), size)
 
 
-def _surest(one: Judgement, pair: ConfusedPair, group: NDArray[np.int64]) -> list[int]:
+def _surest(judgement: Judgement, pair: ConfusedPair, group: NDArray[np.int64]) -> list[int]:
     """The mistakes that the model was surest of, no two of them copies."""
     rows = np.array(pair.rows)
-    rows = rows[np.argsort(-one.certainty[rows], kind="stable")]
+    rows = rows[np.argsort(-judgement.certainty[rows], kind="stable")]
     chosen: list[int] = rows[np.sort(np.unique(group[rows], return_index=True)[1])][:PER_SECTION].tolist()
     return chosen

@@ -11,13 +11,14 @@ from lacuna.calibration.cross_fit import Judgement
 from lacuna.core.scores import Floats, Labels
 from lacuna.core.targets import Targets
 from lacuna.io.progress import progress
+from lacuna.presentation.numbers import rounded
 
-SIDE = 32
+MEAN_SIDE = 32
 """Mean images have at most so many cells a side."""
 
-BATCH = 256
+MEAN_BATCH = 256
 
-MOST_PAIRS = 5
+MOST_CONFUSED = 5
 
 FEWEST_PAIRS = 10
 """Among fewer pairs of classes than so many, to be more alike than a share of them says little."""
@@ -46,24 +47,24 @@ def mean_images(
 
     images: all working images, of which the n at `row` count, with labels (n, n_targets).
     """
-    by_class = MeanImages(targets, images.shape[1], SIDE)
-    starts = range(0, len(row), BATCH)
+    by_class = MeanImages(targets, images.shape[1], MEAN_SIDE)
+    starts = range(0, len(row), MEAN_BATCH)
     for start in progress(starts, total=len(starts), what="mean images", unit="batches"):
-        chosen = slice(start, start + BATCH)
+        chosen = slice(start, start + MEAN_BATCH)
         by_class.add(np.asarray(images[row[chosen]]), labels[chosen])
     return list(zip(by_class.means(), by_class.counts, strict=True))
 
 
-def confused_pairs(one: Judgement, alike: Floats) -> list[ConfusedPair]:
+def confused_pairs(judgement: Judgement, alike: Floats) -> list[ConfusedPair]:
     """The commonest mistakes of a target, at most MOST_PAIRS.
 
-    alike: of the classes' mean images (n_classes, n_classes), as `mean_images.correlate` has it.
+    alike: of the classes' mean images (n_classes, n_classes), as `pixels.correlate` has it.
     """
-    n = one.target.n_classes
-    wrong = np.flatnonzero(one.known & ~one.right)
-    cells = one.labels[wrong].astype(np.intp) * n + one.decisions[wrong]
+    n = judgement.target.n_classes
+    wrong = np.flatnonzero(judgement.known & ~judgement.right)
+    cells = judgement.labels[wrong].astype(np.intp) * n + judgement.decisions[wrong]
     counts = np.bincount(cells, minlength=n * n)
-    order = np.argsort(-counts, kind="stable")[:MOST_PAIRS]
+    order = np.argsort(-counts, kind="stable")[:MOST_CONFUSED]
     every = alike[np.triu_indices(n, 1)]
     every = every[~np.isnan(every)]
     pairs = []
@@ -71,22 +72,22 @@ def confused_pairs(one: Judgement, alike: Floats) -> list[ConfusedPair]:
         actual, predicted = divmod(cell, n)
         value = float(alike[actual, predicted])
         rank = float((every < value).mean()) if len(every) >= FEWEST_PAIRS and not np.isnan(value) else float("nan")
-        of = int((one.labels == actual).sum())
+        of = int((judgement.labels == actual).sum())
         pairs.append(ConfusedPair(actual, predicted, tuple(wrong[cells == cell].tolist()), of, value, rank))
     return pairs
 
 
-def list_pairs(one: Judgement, pairs: Sequence[ConfusedPair]) -> list[tuple[object, ...]]:
+def list_pairs(judgement: Judgement, pairs: Sequence[ConfusedPair]) -> list[tuple[object, ...]]:
     """Rows of confused_pairs.csv."""
-    classes = one.target.classes
+    classes = judgement.target.classes
     return [
         (
-            one.target.name,
+            judgement.target.name,
             classes[pair.actual],
             classes[pair.predicted],
             len(pair.rows),
             pair.of,
-            *("" if np.isnan(value) else round(value, 6) for value in (pair.likeness, pair.rank)),
+            *("" if np.isnan(value) else rounded(value) for value in (pair.likeness, pair.rank)),
         )
         for pair in pairs
     ]

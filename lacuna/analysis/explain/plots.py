@@ -21,14 +21,14 @@ SMALLEST_FALL = 0.1
 """The axes of probabilities reach at least so far, so that next to nothing looks like it."""
 
 
-def plot_embedding(path: Path, one: Judgement, rows: Labels, places: Floats, method: str) -> None:
+def plot_embedding(path: Path, judgement: Judgement, rows: Labels, places: Floats, method: str) -> None:
     """The images at `rows` of a judgement at their places (len(rows), 2), coloured by label, wrong ones marked.
 
     With more classes than colours, the commonest ones have a colour.
     """
     x, y = places.T
-    labels, wrong = one.labels[rows], (one.known & ~one.right)[rows]
-    counts = np.bincount(labels[labels >= 0], minlength=one.target.n_classes)
+    labels, wrong = judgement.labels[rows], (judgement.known & ~judgement.right)[rows]
+    counts = np.bincount(labels[labels >= 0], minlength=judgement.target.n_classes)
     order = [index for index in np.argsort(-counts, kind="stable").tolist() if counts[index]]
     coloured = order if len(order) <= len(PALETTE) else order[: len(PALETTE) - 1]
     size = float(np.clip(3000 / max(len(rows), 1), 5, 18))
@@ -44,11 +44,11 @@ def plot_embedding(path: Path, one: Judgement, rows: Labels, places: Floats, met
             axes.scatter(x[others], y[others], s=size, color="#B4B4B4", linewidths=0, label=text)
         for index, colour in zip(coloured, PALETTE, strict=False):
             here = labels == index
-            name = f"{shorten(one.target.classes[index])} ({here.sum()})"
+            name = f"{shorten(judgement.target.classes[index])} ({here.sum()})"
             axes.scatter(x[here], y[here], s=size, color=colour, linewidths=0, label=name)
         label = f"decided wrongly ({wrong.sum()})"
         axes.scatter(x[wrong], y[wrong], s=size * 4, facecolors="none", edgecolors=DARK, linewidths=0.8, label=label)
-        title = f"{shorten(one.target.name)}: {len(rows)} validation images, alike to the network = near"
+        title = f"{shorten(judgement.target.name)}: {len(rows)} validation images, alike to the network = near"
         axes.set(title=title, xticks=[], yticks=[])
         axes.set_xlabel(f"{'t-SNE' if method == 'tsne' else 'UMAP'} of the pooled features; the axes have no unit")
         axes.margins(0.04)
@@ -95,8 +95,8 @@ def plot_faithfulness(path: Path, summaries: Mapping[str, Mapping[str, Any]], co
 
 def plot_slices(path: Path, slices: Sequence[Slice], confidence: float) -> None:
     """The slices that are shown to be worse than the rest; a sentence where there is none."""
-    shown = [one for one in slices if one.shown][:MOST_SLICES]
-    n_shown = sum(one.shown for one in slices)
+    shown = [worse for worse in slices if worse.shown][:MOST_SLICES]
+    n_shown = sum(worse.shown for worse in slices)
     title = f"{n_shown} of {len(slices)} slices {'is' if n_shown == 1 else 'are'} shown to be worse than the rest"
     if n_shown > len(shown):
         title += f", the {len(shown)} clearest of them"
@@ -108,14 +108,16 @@ def plot_slices(path: Path, slices: Sequence[Slice], confidence: float) -> None:
             return
         figure.suptitle(title, x=0.01, ha="left", fontsize=10, weight="bold")
         axes = figure.subplots()
-        for row, one in enumerate(reversed(shown)):
+        for row, worse in enumerate(reversed(shown)):
             axes.axhline(row, color=LIGHT, linewidth=0.6, zorder=0)
-            axes.plot([one.rest] * 2, [row - 0.2, row + 0.2], color=BLUE, linewidth=2.5)
-            axes.plot([one.rest + one.low, one.rest + one.high], [row] * 2, color=ORANGE, linewidth=1.6)
-            axes.plot(one.accuracy, row, "o", color=ORANGE)
-            text = f"{one.images} images"
+            axes.plot([worse.rest] * 2, [row - 0.2, row + 0.2], color=BLUE, linewidth=2.5)
+            axes.plot([worse.rest + worse.low, worse.rest + worse.high], [row] * 2, color=ORANGE, linewidth=1.6)
+            axes.plot(worse.accuracy, row, "o", color=ORANGE)
+            text = f"{worse.images} images"
             axes.text(1.02, row, text, transform=axes.get_yaxis_transform(), va="center", fontsize=7.5, color=GREY)
-        names = [f"{shorten(one.target)} where {shorten(one.by)}: {shorten(one.name)}" for one in reversed(shown)]
+        names = [
+            f"{shorten(worse.target)} where {shorten(worse.by)}: {shorten(worse.name)}" for worse in reversed(shown)
+        ]
         axes.set_yticks(range(len(shown)), names, color=DARK)
         axes.set(xlim=(0, 1.02), ylim=(-0.6, len(shown) - 0.4), xlabel="share of decisions that are right")
         axes.spines["left"].set_visible(False)

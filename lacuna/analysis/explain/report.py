@@ -43,11 +43,11 @@ def summarise_explanation(
     """
     content: dict[str, Any] = {}
     for target in targets:
-        tested = [one for one in slices if one.target == target.name]
+        tested = [tested for tested in slices if tested.target == target.name]
         content[target.name] = {
             "faithfulness": dict(faithfulness[target.name]),
             "slices_tested": len(tested),
-            "worse_slices": {one.title: _slice(one) for one in tested if one.shown},
+            "worse_slices": {tested.title: _slice(tested) for tested in tested if tested.shown},
         }
         if target.name in pairs:
             content[target.name]["confused_pairs"] = {
@@ -59,11 +59,11 @@ def summarise_explanation(
 
 def write_slices(path: Path, slices: Sequence[Slice]) -> None:
     rows = []
-    for one in slices:
-        figures = (one.accuracy, one.rest, one.difference, one.low, one.high)
-        chances = (f"{one.p:.3g}", f"{one.adjusted:.3g}", int(one.shown))
+    for tested in slices:
+        figures = (tested.accuracy, tested.rest, tested.difference, tested.low, tested.high)
+        chances = (f"{tested.p:.3g}", f"{tested.adjusted:.3g}", int(tested.shown))
         cells = ("" if np.isnan(value) else rounded(value) for value in figures)
-        rows.append((one.target, one.by, one.name, one.images, one.groups, *cells, *chances))
+        rows.append((tested.target, tested.by, tested.name, tested.images, tested.groups, *cells, *chances))
     write_csv(path, SLICES_HEADER, rows)
 
 
@@ -94,11 +94,11 @@ def describe_faithfulness(name: str, summary: Mapping[str, Any]) -> str:
 
 def describe_slices(slices: Sequence[Slice]) -> list[str]:
     """A line for each slice that is shown to be worse, or one that says there is none."""
-    shown = [one for one in slices if one.shown]
+    shown = [tested for tested in slices if tested.shown]
     lines = [
-        f"{one.target} is right in {one.accuracy:.0%} of {one.images} images with {one.title}, elsewhere in "
-        f"{one.rest:.0%}"
-        for one in shown
+        f"{tested.target} is right in {tested.accuracy:.0%} of {tested.images} images with {tested.title}, "
+        f"elsewhere in {tested.rest:.0%}"
+        for tested in shown
     ]
     return lines or [f"none of {len(slices)} slices is shown to be worse than the rest"]
 
@@ -111,14 +111,14 @@ def _pair(pair: ConfusedPair) -> dict[str, float | int]:
     return content
 
 
-def _slice(one: Slice) -> dict[str, float | int]:
+def _slice(tested: Slice) -> dict[str, float | int]:
     return {
-        "images": one.images,
-        "groups": one.groups,
-        "accuracy": rounded(one.accuracy),
-        "rest": rounded(one.rest),
-        "difference": rounded(one.difference),
-        "difference_low": rounded(one.low),
-        "difference_high": rounded(one.high),
-        "p_holm": float(f"{one.adjusted:.3g}"),
+        "images": tested.images,
+        "groups": tested.groups,
+        "accuracy": rounded(tested.accuracy),
+        "rest": rounded(tested.rest),
+        "difference": rounded(tested.difference),
+        "difference_low": rounded(tested.low),
+        "difference_high": rounded(tested.high),
+        "p_holm": float(f"{tested.adjusted:.3g}"),
     }

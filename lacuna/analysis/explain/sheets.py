@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
@@ -14,19 +13,18 @@ from lacuna.analysis.explain.examples import PER_SECTION
 from lacuna.analysis.explain.likeness import ConfusedPair
 from lacuna.core.feature_maps import Maps
 from lacuna.core.targets import Target
+from lacuna.presentation.overlay import overlay
 from lacuna.presentation.style import BLUE, DARK, GREY, LIGHT, ORANGE, legend, picture, shorten
 
-TILE = 1.05
+TILE_INCHES = 1.05
 """Side of a picture, in inches."""
 
 STRONGEST = 0.99
 """Of all heat on a sheet, the share that is drawn below full colour: one scale for all of its maps."""
 
-GREY_SHARES = (0.299, 0.587, 0.114)
-
 
 @dataclass(frozen=True)
-class Example:
+class SheetExample:
     """An image (s, s, 3), its map (s, s), its label, and what was decided with which probability."""
 
     image: NDArray[np.uint8]
@@ -36,7 +34,7 @@ class Example:
     probability: float
 
 
-def plot_examples(path: Path, target: Target, sections: Mapping[str, Sequence[Example]]) -> None:
+def plot_examples(path: Path, target: Target, sections: Mapping[str, Sequence[SheetExample]]) -> None:
     """A row of examples per section, each image beside its heat map, all maps in one scale."""
     shown = [np.abs(example.heat) for examples in sections.values() for example in examples]
     strongest = float(np.quantile(np.concatenate([heat.ravel() for heat in shown]), STRONGEST)) if shown else 1.0
@@ -44,7 +42,7 @@ def plot_examples(path: Path, target: Target, sections: Mapping[str, Sequence[Ex
     heights = [1.75 if examples else 0.5 for examples in sections.values()]
     width, total = step * PER_SECTION - 0.16, sum(heights) + 0.35
     what = f"“{shorten(target.classes[1])}”" if target.kind == "binary" else "the decision"
-    with picture(path, width * TILE + 0.3, total * TILE + 0.35) as figure:
+    with picture(path, width * TILE_INCHES + 0.3, total * TILE_INCHES + 0.35) as figure:
         axes = _canvas(figure.subplots(), width, total, f"{target.name}: what the decisions rest on, validation images")
         for row, (section, examples) in enumerate(sections.items()):
             top = total - 0.35 - sum(heights[:row])
@@ -81,7 +79,7 @@ def plot_confused_pairs(
     step, height = 1.08, 1.66
     across = PER_SECTION + 2
     width, total = step * across + 0.06, height * max(len(pairs), 1) + 0.35
-    with picture(path, width * TILE + 0.3, total * TILE + 0.3) as figure:
+    with picture(path, width * TILE_INCHES + 0.3, total * TILE_INCHES + 0.3) as figure:
         axes = _canvas(figure.subplots(), width, total, f"{target.name}: classes most often confused on validation")
         if not pairs:
             axes.text(0, total - 0.4, "no mistake", va="top", fontsize=8, color=GREY)
@@ -98,15 +96,6 @@ def plot_confused_pairs(
                 axes.text(place * step, bottom - 0.02, label, va="top", fontsize=6.5, color=GREY)
             for place, image in enumerate(examples):
                 _tile(axes, image, (place + 2) * step + 0.14, bottom)
-
-
-def overlay(image: NDArray[np.uint8], heat: Maps, strongest: float) -> NDArray[np.uint8]:
-    """The image in pale grey, orange where heat (s, s) speaks for what is explained, blue where against it."""
-    grey = 255 - 0.6 * (255 - image @ np.array(GREY_SHARES))
-    strength = 0.85 * np.clip(np.abs(heat) / max(strongest, 1e-12), 0, 1)[..., None]
-    colour = np.where(heat[..., None] > 0, to_rgb(ORANGE), to_rgb(BLUE)) * 255
-    mixed: NDArray[np.uint8] = np.rint(grey[..., None] * (1 - strength) + colour * strength).astype(np.uint8)
-    return mixed
 
 
 def _canvas(axes: Axes, width: float, height: float, title: str) -> Axes:

@@ -7,6 +7,7 @@ so after Holm's correction over all slices of all targets, and the bootstrap ove
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,18 +19,19 @@ from lacuna.config.blocks import Evaluate
 from lacuna.core.files_table import FileInfo
 from lacuna.core.scores import Floats, Labels
 from lacuna.core.targets import Targets
+from lacuna.core.working_image import Resize
 from lacuna.stats.bootstrap import group_weights, interval
 from lacuna.stats.multiple_testing import holm
 
-LEAST_GROUPS = 20
+FEWEST_IN_SLICE = 20
 """A slice, and the rest of the images, must have as many known groups to be looked at."""
 
-CHUNK = 100
+WEIGHTS_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
-class Cut:
-    """One way to cut the images: `member` (n,) is each one's slice among `names`, -1 where nobody knows it."""
+class Partition:
+    """One way to divide the images into slices: `member` (n,) is each one's slice among `names`, -1 = unknown."""
 
     by: str
     names: tuple[str, ...]
@@ -66,97 +68,106 @@ class Slice:
         return f"{self.by}: {self.name}"
 
 
-def cut_images(
+def partition_images(
     targets: Targets,
     labels: Labels,
     files: Sequence[FileInfo],
     images: NDArray[np.uint8],
     row: NDArray[np.int64],
-) -> list[Cut]:
-    """All cuts of n images, by labels (n, n_targets), lines of files.csv and pixels: those of `images` at `row`."""
+    resize: Resize,
+) -> list[Partition]:
+    """All partitions of n images, by labels (n, n_targets), lines of files.csv and pixels of `images` at `row`."""
     side = np.array([(file.width * file.height) ** 0.5 for file in files])
-    light = brightness(images, row) / 2.55
+    light = brightness(images, row, files, resize) / 2.55
     formats, member = np.unique([file.format for file in files], return_inverse=True)
     return [
-        cut_in_thirds("image size", side, "px"),
-        cut_in_thirds("brightness", light, "%"),
-        Cut("format", tuple(formats.tolist()), member),
-        *(Cut(target.name, target.classes, labels[:, index]) for index, target in enumerate(targets)),
+        into_thirds("image size", side, "px"),
+        into_thirds("brightness", light, "%"),
+        Partition("format", tuple(formats.tolist()), member),
+        *(Partition(target.name, target.classes, labels[:, index]) for index, target in enumerate(targets)),
     ]
 
 
-def cut_in_thirds(by: str, values: Floats, unit: str) -> Cut:
+def into_thirds(by: str, values: Floats, unit: str) -> Partition:
     """Low, middle and high values, equally many images in each where values are not tied."""
     edges = np.unique(np.quantile(values, [1 / 3, 2 / 3], method="lower")) if len(values) else np.empty(0)
     edges = edges[edges < values.max(initial=-np.inf)]
     texts = [f"{edge:.0f}" for edge in edges]
     if not texts:
-        return Cut(by, ("all",), np.zeros(len(values), np.intp))
+        return Partition(by, ("all",), np.zeros(len(values), np.intp))
     between = [f"{low} to {high} {unit}" for low, high in pairwise(texts)]
     names = (f"up to {texts[0]} {unit}", *between, f"above {texts[-1]} {unit}")
-    return Cut(by, names, np.searchsorted(edges, values, side="left"))
+    return Partition(by, names, np.searchsorted(edges, values, side="left"))
 
 
-Found = tuple[Judgement, Cut, int, NDArray[np.bool_], NDArray[np.bool_]]
-"""A target, a cut and the number of a slice in it, and the masks (n,) of the images in the slice and of the rest."""
+class Candidate(NamedTuple):
+    """A slice that is large enough to be examined: a target, a partition and the place of the slice in it, and the
+    masks (n,) of the images in the slice and of the rest."""
+
+    judgement: Judgement
+    partition: Partition
+    place: int
+    inside: NDArray[np.bool_]
+    outside: NDArray[np.bool_]
 
 
 def examine_slices(
-    judgements: Sequence[Judgement], cuts: Sequence[Cut], group: NDArray[np.int64], settings: Evaluate
+    judgements: Sequence[Judgement], partitions: Sequence[Partition], group: NDArray[np.int64], settings: Evaluate
 ) -> list[Slice]:
     """Every slice that is large enough, of every target: those that are shown to be worse first, then by p.
 
-    A target is not cut by itself: its classes have figures of their own.
+    A target is not divided by its own classes: these have metrics of their own.
     """
     found = _distinct(
         [
-            (one, cut, index, inside, outside)
-            for one in judgements
-            for cut in cuts
-            if cut.by != one.target.name
-            for index, inside, outside in _slices(one, cut, group)
+            Candidate(judgement, partition, index, inside, outside)
+            for judgement in judgements
+            for partition in partitions
+            if partition.by != judgement.target.name
+            for index, inside, outside in _slices(judgement, partition, group)
         ]
     )
-    p = _fisher([_table(one.right, inside, outside, group) for one, _, _, inside, outside in found])
-    ends = _intervals([(one.right, inside, outside) for one, _, _, inside, outside in found], group, settings)
+    p = _fisher([_table(judgement.right, inside, outside, group) for judgement, _, _, inside, outside in found])
+    ends = _intervals(
+        [(judgement.right, inside, outside) for judgement, _, _, inside, outside in found], group, settings
+    )
     slices = [
         Slice(
-            target=one.target.name,
-            by=cut.by,
-            name=cut.names[index],
+            target=judgement.target.name,
+            by=partition.by,
+            name=partition.names[index],
             images=int(inside.sum()),
             groups=len(np.unique(group[inside])),
-            accuracy=float(one.right[inside].mean()),
-            rest=float(one.right[outside].mean()),
+            accuracy=float(judgement.right[inside].mean()),
+            rest=float(judgement.right[outside].mean()),
             low=low,
             high=high,
             p=chance,
             adjusted=float(adjusted),
             shown=bool(adjusted <= 1 - settings.confidence and high < 0),
         )
-        for (one, cut, index, inside, outside), chance, adjusted, (low, high) in zip(
+        for (judgement, partition, index, inside, outside), chance, adjusted, (low, high) in zip(
             found, p, holm(p), ends, strict=True
         )
     ]
-    return sorted(slices, key=lambda one: (not one.shown, one.p))
+    return sorted(slices, key=lambda examined: (not examined.shown, examined.p))
 
 
 def _slices(
-    one: Judgement, cut: Cut, group: NDArray[np.int64]
+    judgement: Judgement, partition: Partition, group: NDArray[np.int64]
 ) -> Iterator[tuple[int, NDArray[np.bool_], NDArray[np.bool_]]]:
-    known = one.known & (cut.member >= 0)
-    for index in np.unique(cut.member[known]).tolist():
-        inside = known & (cut.member == index)
+    known = judgement.known & (partition.member >= 0)
+    for index in np.unique(partition.member[known]).tolist():
+        inside = known & (partition.member == index)
         outside = known & ~inside
-        if min(len(np.unique(group[part])) for part in (inside, outside)) >= LEAST_GROUPS:
+        if min(len(np.unique(group[part])) for part in (inside, outside)) >= FEWEST_IN_SLICE:
             yield index, inside, outside
 
 
-def _distinct(found: Sequence[Found]) -> list[Found]:
+def _distinct(found: Sequence[Candidate]) -> list[Candidate]:
     """Without slices that hold the very images of an earlier one: two targets may have a class in common."""
     distinct = {
-        (one.target.name, inside.tobytes()): (one, cut, index, inside, outside)
-        for one, cut, index, inside, outside in reversed(found)
+        (candidate.judgement.target.name, candidate.inside.tobytes()): candidate for candidate in reversed(found)
     }
     return list(reversed(distinct.values()))
 
@@ -193,15 +204,15 @@ def _intervals(
     if not slices:
         return []
     counted = [
-        np.stack([one.astype(np.float64) for one in columns], axis=1)
+        np.stack([masks.astype(np.float64) for masks in columns], axis=1)
         for columns in zip(
             *((right & inside, inside, right & outside, outside) for right, inside, outside in slices), strict=True
         )
     ]
     differences = []
-    for weights in group_weights(group, settings.bootstrap, settings.seed, CHUNK):
+    for weights in group_weights(group, settings.bootstrap, settings.seed, WEIGHTS_AT_ONCE):
         hits, size, other_hits, others = (weights @ columns for columns in counted)
         with np.errstate(invalid="ignore"):
             differences.append(hits / size - other_hits / others)
     ends = [interval(samples, settings.confidence) for samples in np.concatenate(differences).T]
-    return [one or (np.nan, np.nan) for one in ends]
+    return [pair or (np.nan, np.nan) for pair in ends]

@@ -14,7 +14,7 @@ def draw_charts(folder: Path, subject: Subject, found: Findings, most: int, alph
     """Draw into `folder`; `most` classes of a target are shown. A chart that would be empty is left out."""
     labels, targets = subject.manifest.labels, subject.targets
     plot_labels(folder / "labels.png", targets, subject.counts)
-    categorical = [one for one in zip(targets, subject.counts, strict=True) if one[0].kind == "categorical"]
+    categorical = [pair for pair in zip(targets, subject.counts, strict=True) if pair[0].kind == "categorical"]
     if categorical:
         plot_classes(folder / "classes.png", categorical, most)
     if found.associations:

@@ -13,13 +13,13 @@ from lacuna.analysis.pixels import correlate
 from lacuna.core.working_image import Resize
 from lacuna.stats.association import Association, associate
 
-FEWEST = 5
+FEWEST_FOR_MEAN = 5
 """A mean image of fewer images says little of its class."""
 
 
 @dataclass(frozen=True)
 class Findings:
-    """`likeness`: per target the correlation of its classes' mean images, as `mean_images.correlate` has it."""
+    """`likeness`: per target the correlation of its classes' mean images, as `pixels.correlate` has it."""
 
     pixels: PixelStatistics
     likeness: tuple[NDArray[np.float64], ...]
@@ -35,7 +35,9 @@ def find(subject: Subject, resize: Resize, odd_aspect_ratio: float) -> Findings:
     pixels = measure_pixels(subject.images, manifest.row, shapes, labels, targets, resize)
     return Findings(
         pixels=pixels,
-        likeness=tuple(correlate(*one, FEWEST) for one in zip(pixels.means, pixels.counts, strict=True)),
+        likeness=tuple(
+            correlate(*target_means, FEWEST_FOR_MEAN) for target_means in zip(pixels.means, pixels.counts, strict=True)
+        ),
         odd=find_odd_images(
             manifest.image.tolist(), manifest.row, shapes, pixels.brightness, pixels.spread, odd_aspect_ratio
         ),

@@ -12,7 +12,7 @@ from lacuna.analysis.explore.odd_images import OddImage
 from lacuna.analysis.explore.rejected import peek
 from lacuna.analysis.explore.shown_classes import name_rest, shown_classes
 from lacuna.analysis.explore.subject import Subject
-from lacuna.analysis.explore.views import render
+from lacuna.analysis.explore.views import render_view
 from lacuna.config.blocks import Augment
 from lacuna.core.targets import UNKNOWN, Target
 from lacuna.features.augmentation_draws import draw_changes
@@ -20,7 +20,7 @@ from lacuna.io.progress import progress
 from lacuna.presentation.style import DARK, GREY, picture
 from lacuna.presentation.thumbnails import (
     CAPTIONED,
-    Row,
+    ThumbnailRow,
     caption,
     captioned_size,
     draw_captioned,
@@ -59,7 +59,7 @@ def plot_samples(path: Path, subject: Subject, column: int, most: int) -> None:
     labels = subject.manifest.labels[:, column]
     counts = np.bincount(labels[labels >= 0], minlength=target.n_classes).tolist()
     shown = shown_classes(counts, most)
-    rows: list[Row] = []
+    rows: list[ThumbnailRow] = []
     for index in shown.all:
         examples = list(subject.images[subject.examples(column, index, SAMPLES)])
         rows.append((f"{target.classes[index]}\n{counts[index]:,} images", examples, DARK))
@@ -76,11 +76,11 @@ def plot_samples(path: Path, subject: Subject, column: int, most: int) -> None:
 def plot_views(path: Path, subject: Subject, augment: Augment, most: int) -> None:
     """Training images beside what augmentation makes of them: the very views that are trained on."""
     turns = range(1, 1 + (min(augment.views - 1, MOST_VIEWS) if augment.views else MOST_VIEWS))
-    rows: list[Row] = []
+    rows: list[ThumbnailRow] = []
     for name, row in _viewed(subject, most):
         image = np.asarray(subject.images[row])
         changes = [draw_changes(augment, np.array([row]), turn)[0] for turn in turns]
-        rows.append((name, [image, *(render(image, change, augment.cutout) for change in changes)], DARK))
+        rows.append((name, [image, *(render_view(image, change, augment.cutout) for change in changes)], DARK))
     word = "view" if augment.views else "epoch"
     plot_rows(path, "What augmentation makes of an image", rows, ["as it is", *(f"{word} {turn}" for turn in turns)])
 
@@ -113,7 +113,7 @@ def plot_means(
 ) -> None:  # fmt: skip
     """The mean image of each class, how each differs from that of all, and how alike they are.
 
-    means: `(n_classes, side, side, 3)`. likeness: as `mean_images.correlate` has it.
+    means: `(n_classes, side, side, 3)`. likeness: as `pixels.correlate` has it.
     """
     enough = np.where(np.isnan(np.diag(likeness)), 0, counts)
     shown = shown_classes(enough.tolist(), most).all
@@ -156,8 +156,8 @@ def plot_odd(path: Path, subject: Subject, odd: Sequence[OddImage]) -> None:
     """The odd images with their names and reasons."""
     shown = odd[:MOST_CAPTIONED]
     more = f", the first {len(shown)}" if len(odd) > len(shown) else ""
-    images = [np.asarray(subject.images[one.row]) for one in shown]
-    captions = [caption(_tail(one.image), one.reason, most=6) for one in shown]
+    images = [np.asarray(subject.images[image.row]) for image in shown]
+    captions = [caption(_tail(image.image), image.reason, most=6) for image in shown]
     plot_captioned(path, f"{_count(len(odd), 'odd')}{more}", images, captions)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lacuna.core.files_table import FileInfo
 from lacuna.presentation.style import BLUE, DARK, GREEN, GREY, LIGHT, ORANGE, picture, shorten
 
-CHANNELS = (("red", ORANGE, "-"), ("green", GREEN, "--"), ("blue", BLUE, "-."))
+CHANNEL_LINES = (("red", ORANGE, "-"), ("green", GREEN, "--"), ("blue", BLUE, "-."))
 MOST_FORMATS = 8
 
 BIN = 4
@@ -26,7 +26,7 @@ def plot_pixels(path: Path, histogram: NDArray[np.int64], brightness: NDArray[np
         coarse = histogram.reshape(3, 256 // BIN, BIN).sum(axis=2)
         shares = coarse / np.maximum(coarse.sum(axis=1, keepdims=True), 1)
         grey = bool((histogram == histogram[0]).all())
-        channels = (("grey: all channels alike", GREY, "-"),) if grey else CHANNELS
+        channels = (("grey: all channels alike", GREY, "-"),) if grey else CHANNEL_LINES
         for (name, colour, style), share in zip(channels, shares, strict=False):
             centres = np.arange(len(share)) * BIN + (BIN - 1) / 2
             left.plot(centres, np.where(share > 0, share, np.nan), color=colour, linestyle=style, label=name)

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from lacuna.analysis.explore.missingness import Dependence, residuals
 from lacuna.analysis.explore.shown_classes import shown_classes
+from lacuna.analysis.explore.subject import Counts
 from lacuna.core.manifest import PARTS
 from lacuna.core.targets import Target, Targets
 from lacuna.presentation.numbers import in_percent
 from lacuna.presentation.style import BLUE, DARK, GREEN, GREY, LIGHT, ORANGE, SKY, legend, picture, shorten
 from lacuna.stats.association import crosstab
 
-MOST_TARGETS = 40
+MOST_TARGET_ROWS = 40
 """More rows or panels than this are not drawn; the tables hold all."""
 
 MOST_PANELS = 9
@@ -25,14 +26,11 @@ MOST_PATTERNS = 10
 
 PART_COLOURS = (BLUE, SKY, ORANGE)
 
-Counts = NDArray[np.int64]
-"""Images of a target by part and class `(3, n_classes + 1)`; the last column is unknown."""
-
 
 def plot_labels(path: Path, targets: Targets, counts: Sequence[Counts]) -> None:
     """The share of present, absent and unknown labels of every target in each part."""
-    shown = list(zip(targets, counts, strict=True))[:MOST_TARGETS]
-    more = f", the first {MOST_TARGETS} of {len(targets)} targets" if len(targets) > MOST_TARGETS else ""
+    shown = list(zip(targets, counts, strict=True))[:MOST_TARGET_ROWS]
+    more = f", the first {MOST_TARGET_ROWS} of {len(targets)} targets" if len(targets) > MOST_TARGET_ROWS else ""
     with picture(path, 8.5, 1.35 + 0.3 * len(shown)) as figure:
         panels = figure.subplots(1, len(PARTS), sharey=True)
         for axes, part, name in zip(panels, range(len(PARTS)), ("training", "validation", "test"), strict=True):
@@ -54,7 +52,7 @@ def plot_labels(path: Path, targets: Targets, counts: Sequence[Counts]) -> None:
         kinds = {target.kind for target, _ in shown}
         handles = [("present", BLUE), ("absent", SKY)] if "binary" in kinds else []
         handles += [("known class", GREEN)] if "categorical" in kinds else []
-        legend(figure, *(_square(*one) for one in [*handles, ("unknown", LIGHT)]))
+        legend(figure, *(_square(*entry) for entry in [*handles, ("unknown", LIGHT)]))
 
 
 def _segments(target: Target, count: Counts) -> list[tuple[int, str, str]]:
@@ -67,7 +65,7 @@ def _segments(target: Target, count: Counts) -> list[tuple[int, str, str]]:
 
 def plot_classes(path: Path, targets: Sequence[tuple[Target, Counts]], most: int) -> None:
     """Images of the classes of each target by part; of many classes the most frequent and the rarest."""
-    targets = targets[:MOST_TARGETS]
+    targets = targets[:MOST_TARGET_ROWS]
     chosen = [_bars(target, count, most) for target, count in targets]
     across = min(len(targets), 3)
     with _panels(path, [len(bars) for bars in chosen], across, max(6.2, 3.3 * across)) as panels:
@@ -77,7 +75,7 @@ def plot_classes(path: Path, targets: Sequence[tuple[Target, Counts]], most: int
         figure.suptitle("Images per class and part", x=0.01, ha="left", fontsize=10, weight="bold")
         names = ("training", "validation", "test", "unknown")
         handles = zip(names, (*PART_COLOURS, LIGHT), strict=True)
-        legend(figure, *(_square(*one) for one in handles))
+        legend(figure, *(_square(*entry) for entry in handles))
 
 
 def _bars(target: Target, count: Counts, most: int) -> list[tuple[str, Counts, str]]:
@@ -155,17 +153,17 @@ def plot_missing_by_class(
     places = {name: column for column, name in enumerate(targets.names)}
     tables = [
         crosstab(
-            (labels[:, places[one.target]] < 0).astype(np.int16),
-            labels[:, places[one.given]],
+            (labels[:, places[dependence.target]] < 0).astype(np.int16),
+            labels[:, places[dependence.given]],
             2,
-            targets[places[one.given]].n_classes,
+            targets[places[dependence.given]].n_classes,
         )
-        for one in chosen
+        for dependence in chosen
     ]
     shown = [_most_telling(table, most) for table in tables]
     across = min(len(chosen), 3)
     with _panels(path, [len(classes) + 1 for classes in shown], across, max(5.0, 3.3 * across)) as panels:
-        for axes, one, table, classes in zip(panels, chosen, tables, shown, strict=True):
+        for axes, dependence, table, classes in zip(panels, chosen, tables, shown, strict=True):
             images, lost = table.sum(axis=0), table[1]
             overall = lost.sum() / images.sum()
             shares = lost[classes] / images[classes]
@@ -175,9 +173,11 @@ def plot_missing_by_class(
             for row, (index, share) in enumerate(zip(classes, shares, strict=True)):
                 words = f"{in_percent(share)} of {images[index]:,}"
                 axes.text(max(share, overall) + 0.03 * reach, row, words, va="center", fontsize=7, color=DARK)
-            names = [shorten(targets[places[one.given]].classes[index]) for index in classes]
+            names = [shorten(targets[places[dependence.given]].classes[index]) for index in classes]
             axes.set_yticks(range(len(classes)), names, color=DARK, fontsize=7.5)
-            axes.set(title=f"{shorten(one.target)}\nby {shorten(one.given)}", xlim=(0, 1.5 * reach), xticks=[])
+            axes.set(
+                title=f"{shorten(dependence.target)}\nby {shorten(dependence.given)}", xlim=(0, 1.5 * reach), xticks=[]
+            )
             axes.spines[["bottom", "left"]].set_visible(False)
             axes.tick_params(length=0)
         figure = panels[0].figure

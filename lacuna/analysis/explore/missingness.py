@@ -144,18 +144,19 @@ def independence(missing: Labels, classes: Labels, group: NDArray[np.int64]) -> 
 def notable(by_class: Sequence[Dependence], alpha: float) -> list[Dependence]:
     """The dependences that are significant and of some size, strongest first; of each target the strongest."""
     found: dict[str, Dependence] = {}
-    for one in by_class:
-        if one.p_holm < alpha and one.effect >= NOTABLE:
-            found.setdefault(one.target, one)
+    for dependence in by_class:
+        if dependence.p_holm < alpha and dependence.effect >= NOTABLE:
+            found.setdefault(dependence.target, dependence)
     return list(found.values())
 
 
 def describe_by_class(by_class: Sequence[Dependence], alpha: float) -> list[str]:
     """A sentence for each notable dependence."""
     return [
-        f"{one.target} is unknown for {in_percent(one.unknown, one.images)} of the images where {one.given} is "
-        f"{one.class_name}, for {in_percent(one.rest_unknown, one.rest)} of the others"
-        for one in notable(by_class, alpha)
+        f"{dependence.target} is unknown for {in_percent(dependence.unknown, dependence.images)} of the images "
+        f"where {dependence.given} is {dependence.class_name}, "
+        f"for {in_percent(dependence.rest_unknown, dependence.rest)} of the others"
+        for dependence in notable(by_class, alpha)
     ]
 
 

@@ -12,20 +12,21 @@ from numpy.typing import NDArray
 
 from lacuna.analysis.pixels import MeanImages
 from lacuna.core.targets import Targets
-from lacuna.core.working_image import MOST_SIDE, Resize, content_box
+from lacuna.core.working_image import MOST_SIDE, Resize, content_pixels, measure_light
 from lacuna.io.progress import progress
 
-CHUNK_BYTES = 2**22
+READ_BYTES = 2**22
 
 
 @dataclass(frozen=True)
 class PixelStatistics:
-    """Figures of `n` images; intensities run from 0 to 255. White that pads an image to a square counts nowhere but in
-    the means.
+    """Statistics of `n` images; intensities run from 0 to 255. White that pads an image to a square counts nowhere but
+    in the means.
 
-    `histogram`: pixels by intensity, int64 `(3, 256)`. `brightness`: each image's mean, float32 `(n,)`. `spread`: the
-    standard deviation of its most varied channel, float32 `(n,)`. `means`: per target the mean image of each class,
-    float32 `(n_classes, side, side, 3)`, 0 for classes without images. `counts`: per target the images behind these.
+    `histogram`: pixels by intensity, int64 `(3, 256)`. `brightness`: as `measure_light` has it, float32 `(n,)`.
+    `spread`: the standard deviation of an image's most varied channel, float32 `(n,)`. `means`: per target the mean
+    image of each class, float32 `(n_classes, side, side, 3)`, 0 for classes without images. `counts`: per target the
+    images behind these.
     """
 
     histogram: NDArray[np.int64]
@@ -48,28 +49,25 @@ def measure_pixels(
     shapes: their widths and heights before they were made square `(n, 2)`. labels: class indices `(n, n_targets)`, -1
     unknown.
     """
-    size = images.shape[1]
-    step = -(-size // MOST_SIDE)
     histogram = np.zeros((3, 256), np.int64)
     brightness, spread = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
-    by_class = MeanImages(targets, size, MOST_SIDE)
+    by_class = MeanImages(targets, images.shape[1], MOST_SIDE)
     values = np.arange(256)
     for chosen in _chunks(len(rows), images[0].nbytes):
         chunk = images[rows[chosen]]
         for place, picture, (width, height) in zip(chosen.tolist(), chunk, shapes[chosen].tolist(), strict=True):
-            top, left, bottom, right = content_box(width, height, size, resize)
-            pixels = picture[top:bottom:step, left:right:step].reshape(-1, 3)
+            pixels = content_pixels(picture, width, height, resize)
             found = np.stack([np.bincount(pixels[:, channel], minlength=256) for channel in range(3)])
             histogram += found
             mean = found @ values / len(pixels)
-            brightness[place] = mean.mean()
+            brightness[place] = measure_light(picture, width, height, resize).brightness
             spread[place] = np.sqrt(np.maximum(found @ values**2 / len(pixels) - mean**2, 0)).max()
         by_class.add(chunk, labels[chosen])
     return PixelStatistics(histogram, brightness, spread, tuple(by_class.means()), tuple(by_class.counts))
 
 
 def _chunks(n: int, image_bytes: int) -> Iterator[NDArray[np.int64]]:
-    many = max(1, CHUNK_BYTES // image_bytes)
+    many = max(1, READ_BYTES // image_bytes)
     starts = range(0, n, many)
     for start in progress(starts, total=len(starts), what="look at pixels", unit="chunks"):
         yield np.arange(start, min(start + many, n))

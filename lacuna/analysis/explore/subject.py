@@ -10,6 +10,9 @@ from lacuna.core.files_table import FileInfo
 from lacuna.core.manifest import PARTS, Manifest
 from lacuna.core.targets import Target, Targets
 
+Counts = NDArray[np.int64]
+"""Images of a target by part and class `(3, n_classes + 1)`; the last column is unknown."""
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -24,7 +27,7 @@ class Subject:
     files: list[FileInfo]
     targets: Targets
     order: NDArray[np.int64]
-    counts: tuple[NDArray[np.int64], ...]
+    counts: tuple[Counts, ...]
 
     @classmethod
     def of(cls, images: NDArray[np.uint8], manifest: Manifest, files: list[FileInfo], targets: Targets) -> "Subject":
@@ -53,7 +56,7 @@ class Subject:
         return rows
 
 
-def _count(manifest: Manifest, target: Target, column: int) -> NDArray[np.int64]:
+def _count(manifest: Manifest, target: Target, column: int) -> Counts:
     labels = manifest.labels[:, column].astype(np.int64)
     labels[labels < 0] = target.n_classes
     return np.stack([np.bincount(labels[manifest.split == part], minlength=target.n_classes + 1) for part in PARTS])

@@ -15,7 +15,7 @@ from lacuna.analysis.explore.subject import Subject
 from lacuna.core.targets import Target, Targets
 from lacuna.presentation.numbers import in_percent
 
-LISTED = 10
+MOST_LISTED = 10
 """So many pairs of each kind are in the summary; the tables hold all."""
 
 STRONG = 0.5
@@ -28,8 +28,10 @@ LOPSIDED = 20
 """A largest class so many times the smallest is told in words."""
 
 
-def summarise(subject: Subject, found: Findings, rejected: Sequence[object], alpha: float) -> dict[str, Any]:
-    """The content of `metrics/explore.json`. Undefined figures are left out; test images take no part."""
+def summarise_exploration(
+    subject: Subject, found: Findings, rejected: Sequence[object], alpha: float
+) -> dict[str, Any]:
+    """The content of `metrics/explore.json`. What is undefined is left out; test images take no part."""
     split = subject.manifest.split
     images = {"looked_at": len(split), "train": int((split == "train").sum()), "val": int((split == "val").sum())}
     targets = {
@@ -41,9 +43,9 @@ def summarise(subject: Subject, found: Findings, rejected: Sequence[object], alp
         "files": _describe_files(subject),
         "pixels": _describe_pixels(found.pixels),
         "targets": targets,
-        "association": [_rounded(pair) for pair in found.associations[:LISTED]],
-        "missing_together": [_rounded(pair) for pair in found.together[:LISTED]],
-        "missing_by_class": [_rounded(pair) for pair in found.by_class[:LISTED]],
+        "association": [_pair_content(pair) for pair in found.associations[:MOST_LISTED]],
+        "missing_together": [_pair_content(pair) for pair in found.together[:MOST_LISTED]],
+        "missing_by_class": [_pair_content(pair) for pair in found.by_class[:MOST_LISTED]],
         "most_alike": _most_alike(subject.targets, found.likeness),
     }
     strong = [
@@ -85,7 +87,11 @@ def _describe_files(subject: Subject) -> dict[str, Any]:
         "formats": dict(formats.most_common()),
         "sizes": len(set(zip(width.tolist(), height.tolist(), strict=True))),
         **{
-            name: {"min": _number(values.min()), "median": _number(np.median(values)), "max": _number(values.max())}
+            name: {
+                "min": _four_digits(values.min()),
+                "median": _four_digits(np.median(values)),
+                "max": _four_digits(values.max()),
+            }
             for name, values in (("width", width), ("height", height), ("aspect_ratio", ratio))
         },
         "median_bytes": int(np.median([file.bytes for file in subject.files])),
@@ -99,8 +105,8 @@ def _describe_pixels(pixels: PixelStatistics) -> dict[str, Any]:
     deviation = np.sqrt(pixels.histogram @ values**2 / total - mean**2)
     channels = ("red", "green", "blue")
     return {
-        "mean": dict(zip(channels, map(_number, mean), strict=True)),
-        "deviation": dict(zip(channels, map(_number, deviation), strict=True)),
+        "mean": dict(zip(channels, map(_four_digits, mean), strict=True)),
+        "deviation": dict(zip(channels, map(_four_digits, deviation), strict=True)),
         "grey": bool((pixels.histogram == pixels.histogram[0]).all()),
     }
 
@@ -112,21 +118,23 @@ def _most_alike(targets: Targets, likeness: Sequence[NDArray[np.float64]]) -> di
         upper = np.where(np.triu(np.ones(alike.shape, bool), 1), alike, np.nan)
         if target.n_classes > 2 and not np.isnan(upper).all():
             one, other = np.unravel_index(np.nanargmax(upper), upper.shape)
-            value = _number(upper[one, other])
+            value = _four_digits(upper[one, other])
             found[target.name] = {"one": target.classes[one], "other": target.classes[other], "correlation": value}
     return found
 
 
 def _describe_labels(targets: Mapping[str, dict[str, Any]]) -> list[str]:
-    gaps = sorted(((one["unknown_share"], name) for name, one in targets.items() if one["unknown"]), reverse=True)
+    gaps = sorted(
+        ((target["unknown_share"], name) for name, target in targets.items() if target["unknown"]), reverse=True
+    )
     sentences = []
     if gaps:
         worst = ", ".join(f"{name} {in_percent(share)}" for share, name in gaps[:5])
         sentences.append(f"{len(gaps)} of {len(targets)} targets have unknown labels: {worst}{_more(gaps, 5)}")
     lopsided = []
-    for name, one in targets.items():
-        if "largest" in one and one["largest"]["images"] > LOPSIDED * one["smallest"]["images"]:
-            large, small = one["largest"], one["smallest"]
+    for name, target in targets.items():
+        if "largest" in target and target["largest"]["images"] > LOPSIDED * target["smallest"]["images"]:
+            large, small = target["largest"], target["smallest"]
             words = f"{large['class']} {large['images']:,}, {small['class']} {small['images']:,}"
             lopsided.append(f"{name} ({words})")
     if lopsided:
@@ -159,10 +167,10 @@ def _more(things: Sequence[object], shown: int) -> str:
     return f" and {len(things) - shown} more" if len(things) > shown else ""
 
 
-def _rounded(pair: Any) -> dict[str, Any]:
-    return {name: _number(value) if isinstance(value, float) else value for name, value in pair._asdict().items()}
+def _pair_content(pair: Any) -> dict[str, Any]:
+    return {name: _four_digits(value) if isinstance(value, float) else value for name, value in pair._asdict().items()}
 
 
-def _number(value: float) -> float:
-    """Four significant digits for what is small, as many decimals for what is not."""
+def _four_digits(value: float) -> float:
+    """Four significant digits of a number below 1, else four decimals."""
     return float(f"{value:.4g}") if abs(value) < 1 else round(float(value), 4)

@@ -10,15 +10,13 @@ from numpy.typing import NDArray
 from lacuna.analysis.explore.findings import Findings
 from lacuna.analysis.explore.missingness import Dependence, Together, missing_patterns
 from lacuna.analysis.explore.odd_images import OddImage
-from lacuna.analysis.explore.subject import Subject
+from lacuna.analysis.explore.subject import Counts, Subject
 from lacuna.core.files_table import FileInfo
 from lacuna.core.manifest import PARTS
 from lacuna.core.targets import Targets
 from lacuna.io.csv_files import write_csv
 from lacuna.presentation.numbers import rounded
 from lacuna.stats.association import Association, co_occurrences
-
-Counts = NDArray[np.int64]
 
 
 def write_tables(folder: Path, subject: Subject, found: Findings) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lacuna.features.augmentation_draws import CUTOUT_GREY, GREY
 
 
-def render(image: NDArray[np.uint8], change: NDArray[np.float32], cutout: float) -> NDArray[np.uint8]:
+def render_view(image: NDArray[np.uint8], change: NDArray[np.float32], cutout: float) -> NDArray[np.uint8]:
     """Apply one row of drawn changes `(CHANGES,)` to an image `(size, size, 3)`: what the network sees of that view."""
     flip_x, flip_y, angle, zoom, brightness, contrast, saturation, centre_x, centre_y = change.astype(np.float64)
     x = _move(image.astype(np.float64), flip_x, flip_y, angle, zoom)

@@ -1,23 +1,24 @@
-"""The audit's parts on data of which the truth is known: leaks, doubtful labels, what to label, learning curves."""
+"""The audit's parts on data of which the truth is known: leaks, label issues, what to label, learning curves."""
 
 import numpy as np
 import pytest
 
 from lacuna.analysis.audit.duplicate_labels import agreement, count_across
-from lacuna.analysis.audit.label_errors import doubt
+from lacuna.analysis.audit.label_issues import find_issues
 from lacuna.analysis.audit.learning_curve import learning_curve
 from lacuna.analysis.audit.metadata import FIELDS, describe_files, together
-from lacuna.analysis.audit.projection import DIMENSIONS, project
-from lacuna.analysis.audit.signal import measure
+from lacuna.analysis.audit.projection import COMPONENTS, project
+from lacuna.analysis.audit.signal import run_probe
 from lacuna.analysis.audit.to_label import SURE, rank_unknown
 from lacuna.analysis.pixels import brightness
+from lacuna.core.files_table import read_files
 from lacuna.errors import LacunaError
 from lacuna.io.csv_files import write_csv
 from tests.simulated_labels import AUDIT, simulate
 
 
 def measured(features, labels, group, n_classes=2):
-    return measure(features, labels, group, n_classes, 0, 0.95, AUDIT)
+    return run_probe(features, labels, group, n_classes, 0, 0.95, AUDIT)
 
 
 def test_copies_across_parts_are_counted_by_pair_of_parts():
@@ -65,7 +66,7 @@ def files(tmp_path):
 def test_files_become_columns_and_constants_none(files):
     images = np.broadcast_to(np.arange(40, dtype=np.uint8)[:, None, None, None], (40, 4, 4, 3))
     rows = np.arange(0, 40, 2)
-    fields = describe_files(files, rows, images)
+    fields = describe_files(files, rows, images, "stretch")
     assert {name: columns.shape for name, columns in fields.items()} == {
         "format": (20, 3),
         "mode": (20, 0),
@@ -77,29 +78,29 @@ def test_files_become_columns_and_constants_none(files):
     assert tuple(fields) == FIELDS
     assert (fields["bytes"].sum(axis=1) == 1).all()
     assert together(fields).shape == (20, 19)
-    assert brightness(images, rows).tolist() == rows.tolist()
+    assert brightness(images, rows, [read_files(files)[row] for row in rows], "stretch").tolist() == rows.tolist()
 
 
 def test_files_of_an_older_ingest_are_named(tmp_path):
     write_csv(tmp_path / "files.csv", ("image", "row", "group"), [("a.png", 0, 0)])
     with pytest.raises(LacunaError, match="no column format, mode, width, height, bytes; run dvc repro ingest"):
-        describe_files(tmp_path / "files.csv", np.arange(1), np.zeros((1, 4, 4, 3), np.uint8))
+        describe_files(tmp_path / "files.csv", np.arange(1), np.zeros((1, 4, 4, 3), np.uint8), "pad")
 
 
-def test_flipped_labels_are_among_the_most_doubtful():
+def test_flipped_labels_are_among_those_of_the_lowest_quality():
     found = []
     for seed in range(5):
         features, labels, group = simulate(seed, n=200, copies=40, signal=4, known=0.9)
         known = np.flatnonzero(labels >= 0)
         flipped = np.random.default_rng(seed).choice(known, len(known) * 3 // 100, replace=False)
         labels[flipped] = 1 - labels[flipped]
-        doubts = doubt(features, labels, measured(features, labels, group), 2)
-        most = np.argsort(doubts.quality, kind="stable")[: len(known) // 10]
-        found.append(np.isin(flipped, doubts.rows[most]).mean())
-        assert set(doubts.rows.tolist()) == set(known.tolist())
-        listed = doubts.listed()
-        assert (doubts.given[listed] != doubts.likeliest[listed]).all()
-        assert (np.diff(doubts.quality[listed]) >= 0).all()
+        issues = find_issues(features, labels, measured(features, labels, group), 2)
+        most = np.argsort(issues.quality, kind="stable")[: len(known) // 10]
+        found.append(np.isin(flipped, issues.rows[most]).mean())
+        assert set(issues.rows.tolist()) == set(known.tolist())
+        listed = issues.listed()
+        assert (issues.given[listed] != issues.likeliest[listed]).all()
+        assert (np.diff(issues.quality[listed]) >= 0).all()
     assert np.mean(found) >= 0.8
 
 
@@ -109,16 +110,16 @@ def test_a_rare_class_is_neither_judged_nor_foretold():
     labels[np.flatnonzero(labels == 0)[:40]] = 3
     probed = measured(features, labels, group, 4)
     assert probed.skipped == {2: 4}
-    doubts = doubt(features, labels, probed, 4)
-    assert not np.isin(2, doubts.given)
-    assert not (labels[doubts.rows] == 2).any()
-    assert not (rank_unknown(features, labels, group, doubts).likeliest == 2).any()
+    issues = find_issues(features, labels, probed, 4)
+    assert not np.isin(2, issues.given)
+    assert not (labels[issues.rows] == 2).any()
+    assert not (rank_unknown(features, labels, group, issues).likeliest == 2).any()
 
 
 def test_what_to_label_next_is_what_lies_between_the_classes():
     features, truth, group = simulate(0, n=400, copies=100, signal=8, known=1)
     labels = np.where(np.random.default_rng(0).random(len(truth)) < 0.3, -1, truth)
-    wanted = rank_unknown(features, labels, group, doubt(features, labels, measured(features, labels, group), 2))
+    wanted = rank_unknown(features, labels, group, find_issues(features, labels, measured(features, labels, group), 2))
     assert (labels[wanted.rows] == -1).all()
     assert len(np.unique(group[wanted.rows])) == len(wanted.rows) == len(np.unique(group[labels < 0]))
     assert (np.diff(wanted.value) <= 0).all()
@@ -134,7 +135,7 @@ def test_nothing_is_suggested_where_sureness_was_not_right():
     features, labels, group = simulate(0, n=300, signal=8, known=0.8)
     wrong = np.random.default_rng(0).random(len(labels)) < 0.2
     labels = np.where((labels >= 0) & wrong, 1 - labels, labels)
-    wanted = rank_unknown(features, labels, group, doubt(features, labels, measured(features, labels, group), 2))
+    wanted = rank_unknown(features, labels, group, find_issues(features, labels, measured(features, labels, group), 2))
     assert not wanted.sure.any()
 
 
@@ -165,5 +166,5 @@ def test_projection_keeps_distances_in_order_and_looks_at_its_rows_only():
 
 def test_projection_of_many_or_constant_features():
     pooled = np.random.default_rng(0).normal(size=(400, 1, 300)).astype(np.float32)
-    assert project(pooled, np.arange(400)).shape == (400, DIMENSIONS)
+    assert project(pooled, np.arange(400)).shape == (400, COMPONENTS)
     assert project(np.ones((10, 1, 4), np.float32), np.arange(10)).tolist() == [[0]] * 10

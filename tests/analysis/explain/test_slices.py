@@ -3,7 +3,14 @@ import pytest
 from PIL import Image
 
 from lacuna.analysis.explain.plots import plot_slices
-from lacuna.analysis.explain.slices import LEAST_GROUPS, Cut, Slice, cut_images, cut_in_thirds, examine_slices
+from lacuna.analysis.explain.slices import (
+    FEWEST_IN_SLICE,
+    Partition,
+    Slice,
+    examine_slices,
+    into_thirds,
+    partition_images,
+)
 from lacuna.calibration.cross_fit import Judgement
 from lacuna.core.files_table import FileInfo
 from lacuna.core.targets import Target, Targets
@@ -27,7 +34,7 @@ def simulate(seed, n=400, copies=0.25):
     generator = np.random.default_rng(seed)
     originals = n - int(n * copies)
     group = np.concatenate([np.arange(originals), generator.integers(0, originals, n - originals)])
-    cuts = [Cut(f"cut {i}", ("a", "b", "c"), generator.integers(0, 3, originals)[group]) for i in range(8)]
+    cuts = [Partition(f"cut {i}", ("a", "b", "c"), generator.integers(0, 3, originals)[group]) for i in range(8)]
     return generator, group, cuts, originals
 
 
@@ -62,7 +69,9 @@ def test_the_figures_of_a_slice_by_hand():
     member = np.array([0] * 30 + [1] * 30 + [0] * 10 + [-1] * 10)
     group = np.arange(80)
     group[20:30] = group[10:20]  # ten copies inside: the images 10 to 14 right, 15 to 19 wrong
-    slices = examine_slices([judged(KIND, right, known)], [Cut("light", ("dark", "bright"), member)], group, EVALUATE)
+    slices = examine_slices(
+        [judged(KIND, right, known)], [Partition("light", ("dark", "bright"), member)], group, EVALUATE
+    )
     dark = next(one for one in slices if one.name == "dark")
     assert (dark.images, dark.groups, dark.accuracy, dark.rest) == (30, 20, 0.5, 0.9)
     # One image a group: 15 of 20 inside, 27 of 30 outside. P(at most 15 of 20 | 42 of 50) by the hypergeometric.
@@ -78,8 +87,8 @@ def test_the_figures_of_a_slice_by_hand():
 
 def test_small_slices_are_not_looked_at():
     right, group = np.ones(100, dtype=bool), np.arange(100)
-    for size, tested in ((LEAST_GROUPS - 1, 0), (LEAST_GROUPS, 2)):
-        cut = Cut("format", ("PNG", "GIF"), (np.arange(100) < size).astype(int))
+    for size, tested in ((FEWEST_IN_SLICE - 1, 0), (FEWEST_IN_SLICE, 2)):
+        cut = Partition("format", ("PNG", "GIF"), (np.arange(100) < size).astype(int))
         assert len(examine_slices([judged(KIND, right)], [cut], group, EVALUATE)) == tested
         group_of_copies = np.where(cut.member == 1, 0, group)
         assert examine_slices([judged(KIND, right)], [cut], group_of_copies, EVALUATE) == []
@@ -87,7 +96,7 @@ def test_small_slices_are_not_looked_at():
 
 def test_the_same_images_are_one_slice_whatever_they_are_called():
     member = np.arange(100) % 2
-    cuts = [Cut("family", ("bag", "shoe"), member), Cut("article", ("handbag", "boot"), member)]
+    cuts = [Partition("family", ("bag", "shoe"), member), Partition("article", ("handbag", "boot"), member)]
     slices = examine_slices([judged(KIND, member == 0)], cuts, np.arange(100), EVALUATE)
     assert [(one.title, one.shown) for one in slices] == [("family: shoe", True), ("family: bag", False)]
     assert slices[0].adjusted == pytest.approx(2 * slices[0].p)
@@ -99,7 +108,8 @@ def test_images_are_cut_by_size_light_format_and_the_other_targets():
     row = np.arange(20, 80)
     files = [FileInfo(f"{i}.png", "JPEG" if i % 2 else "PNG", "RGB", 100 * (1 + i // 20), 100, 5000) for i in range(60)]
     labels = np.stack([np.arange(60) % 3, np.arange(60) % 3 - 1], axis=1)
-    cuts = {cut.by: cut for cut in cut_images(Targets((KIND, RED)), labels, files, images, row)}
+    partitions = partition_images(Targets((KIND, RED)), labels, files, images, row, "stretch")
+    cuts = {partition.by: partition for partition in partitions}
     assert list(cuts) == ["image size", "brightness", "format", "kind", "red"]
     assert cuts["image size"].names == ("up to 100 px", "100 to 141 px", "above 141 px")
     assert cuts["image size"].member.tolist() == [0] * 20 + [1] * 20 + [2] * 20
@@ -114,8 +124,8 @@ def test_images_are_cut_by_size_light_format_and_the_other_targets():
 
 
 def test_values_that_do_not_differ_are_not_cut():
-    assert cut_in_thirds("image size", np.full(9, 72.0), "px").names == ("all",)
-    cut = cut_in_thirds("image size", np.array([72.0] * 8 + [100.0]), "px")
+    assert into_thirds("image size", np.full(9, 72.0), "px").names == ("all",)
+    cut = into_thirds("image size", np.array([72.0] * 8 + [100.0]), "px")
     assert cut.names == ("up to 72 px", "above 72 px")
     assert cut.member.tolist() == [0] * 8 + [1]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lacuna.analysis.explore.views import render
+from lacuna.analysis.explore.views import render_view
 from lacuna.config.blocks import Augment
 from lacuna.features.augmentation_draws import draw_changes, no_changes
 
@@ -23,7 +23,7 @@ def smooth_images(n: int, size: int) -> np.ndarray:
 
 def test_no_change_is_the_image_itself() -> None:
     for image in smooth_images(3, 17):
-        np.testing.assert_array_equal(render(image, no_changes(1)[0], 0.3), image)
+        np.testing.assert_array_equal(render_view(image, no_changes(1)[0], 0.3), image)
 
 
 @pytest.mark.parametrize("size", [28, 45])
@@ -33,7 +33,7 @@ def test_as_the_layer_that_trains(size: int) -> None:
     images, rows = smooth_images(40, size), np.arange(40)
     changes = draw_changes(STRONG, rows, 1)
     expected = np.asarray(Augmentation(STRONG.cutout)([images, changes])).astype(int)
-    found = np.stack([render(*one, STRONG.cutout) for one in zip(images, changes, strict=True)]).astype(int)
+    found = np.stack([render_view(*one, STRONG.cutout) for one in zip(images, changes, strict=True)]).astype(int)
     # Keras computes in float32: a value may round to the neighbour, and a pixel on cutout's edge fall to either side.
     off = np.abs(found - expected)
     assert (off > 1).mean() < 1e-4
