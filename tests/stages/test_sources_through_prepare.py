@@ -139,5 +139,5 @@ def test_a_line_end_in_a_files_name_and_words_for_unknown_go_through_both_stages
     assert "warning: shape: '#N/A' (20 images) read like \"unknown\" but count as classes" in said
     assert "add the words to data.unknown" in said
     labels = labels_by_image("shape")
-    assert labels == {name: word for name, word in rows}
+    assert labels == dict(rows)
     assert [labels["a\rb.png"], labels["c\nd.png"]] == ["circle", "square"]
