@@ -55,7 +55,7 @@ def decode(source: Path | bytes, *, size: int, resize: Resize, max_pixels: int) 
 
 
 def decode_with_origin(source: Path | bytes, *, size: int, resize: Resize, max_pixels: int) -> Decoded:
-    """As `decode`, with what the file is beside the pixels."""
+    """The working image that `decode` makes, with what is known of the file it was made from."""
     content = source if isinstance(source, bytes) else _read(source)
     if not content:
         raise UnreadableImageError("empty file")

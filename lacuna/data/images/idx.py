@@ -57,8 +57,8 @@ class IdxPart:
 def find_parts(folder: Path) -> list[IdxPart]:
     """The training and test part in `folder`: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and `t10k-...`.
 
-    A name may end in `.gz`, and have a dot for its last hyphen but one. Raises LacunaError when a file is missing, is
-    no idx file of its kind, or when images and labels differ in number.
+    A name may end in `.gz`, and have a dot before `idx` instead of the hyphen. Raises LacunaError when a file is
+    missing, is no idx file of its kind, or when images and labels differ in number.
     """
     if not folder.is_dir():
         raise LacunaError(f"{folder}: no such folder; data.path must name the folder of the idx files")

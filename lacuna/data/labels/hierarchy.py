@@ -53,7 +53,10 @@ def describe_relations(relations: Relations) -> str:
     >>> describe_relations((Relation("kind", "family", {"shirt": "top"}, 0.999),))
     'kind determines family (99.9 % agree)'
     """
-    return ", ".join(f"{one.child} determines {one.parent} ({100 * one.agreement:.4g} % agree)" for one in relations)
+    return ", ".join(
+        f"{relation.child} determines {relation.parent} ({100 * relation.agreement:.4g} % agree)"
+        for relation in relations
+    )
 
 
 def _count_groups(
@@ -79,7 +82,7 @@ def _relate(counts: NDArray[np.int64], child: Target, parent: Target) -> Relatio
     wrong = n - _foretold(judged)
     if wrong > (1 - MIN_AGREEMENT) * n or wrong > MAX_ERRORS_LEFT * without_commonest:
         return None
-    classes = {child.classes[one]: parent.classes[commonest[one]] for one in np.flatnonzero(mapped)}
+    classes = {child.classes[index]: parent.classes[commonest[index]] for index in np.flatnonzero(mapped)}
     return Relation(child.name, parent.name, classes, round(1 - wrong / n, 6))
 
 

@@ -8,6 +8,7 @@ from lacuna.core.targets import Kind
 from lacuna.data.images.class_folders import find_places
 from lacuna.data.labels.sources.label_file import LabelFile, Row
 from lacuna.errors import LacunaError
+from lacuna.io.names import printable
 
 DEFAULT_TARGET = "class"
 """What the one target is called when `data.targets` does not say."""
@@ -18,8 +19,8 @@ SHOWN = 5
 def read_folders(data: Data, images: Sequence[str]) -> LabelFile:
     """Read the class of each of `images` from its path below `data.path`.
 
-    Images beside the class folders get no row; they and folders without an image are said by name. Raises LacunaError
-    when no image lies in a class folder.
+    Images outside of class folders get no row; the notes name them, and class folders without an image. Raises
+    LacunaError when no image lies in a class folder.
     """
     path = Path(data.labels)
     targets: dict[str, Kind] = dict(data.targets) or {DEFAULT_TARGET: "categorical"}
@@ -32,8 +33,8 @@ def read_folders(data: Data, images: Sequence[str]) -> LabelFile:
             outside.append(image)
     if not rows:
         raise LacunaError(
-            f"{path}: all {len(outside)} images lie outside of class folders, such as {outside[0]}; expected a folder "
-            "for each class (data.path), or another data.source"
+            f"{path}: all {len(outside)} images lie outside of class folders, such as {printable(outside[0])}; "
+            "expected a folder for each class (data.path), or another data.source"
         )
     notes = []
     if outside:
@@ -51,4 +52,4 @@ def _without_image(root: Path, filled: set[Path]) -> list[str]:
 
 
 def _first(names: Sequence[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+    return ", ".join(map(printable, names[:SHOWN])) + (", ..." if len(names) > SHOWN else "")

@@ -11,7 +11,7 @@ from lacuna.data.labels.sources.label_file import LabelFile, Row
 
 
 def read_idx(data: Data, _: Sequence[str] = ()) -> LabelFile:
-    """Read the label files in the folder `data.labels`; the official test part stays one.
+    """Read the label files in the folder `data.labels`; the official test part stays the test part.
 
     Raises LacunaError at a file that is missing, damaged or does not fit its images, and at a label that `classes.txt`
     has no name for.
