@@ -2,7 +2,8 @@
 
 Shapes are those of module `lacuna.core.scores`.
 
-Adding a metric of decisions or probabilities: one function, one row in TARGET_METRICS, one line in docs/reading-the-result.md.
+Adding a metric of decisions or probabilities: one function, one row in TARGET_METRICS, one line in
+docs/reading-the-result.md.
 """
 
 import re
