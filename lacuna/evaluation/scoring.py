@@ -32,9 +32,9 @@ class Scored:
     labels (n,), -1 = unknown; group (n,). The prior (n_classes,) holds the shares of the classes in training.
     probabilities (n, n_classes); decisions (n,) are class indices, `alone` (n,) those that this target would take
     without regard to the others. `metrics` (replicates,), the first replicate being the sample itself, hold those of
-    `metrics.TARGET_METRICS` that replicates have and, as baseline_NAME, the best trivial predictor's. `classes` has f1
-    of each class in each replicate (replicates, n_classes), and of the sample itself actual, predicted, precision,
-    recall and average_precision (n_classes,).
+    `evaluation.metrics.TARGET_METRICS` that replicates have and, as baseline_NAME, the best trivial predictor's.
+    `classes` has f1 of each class in each replicate (replicates, n_classes), and of the sample itself actual,
+    predicted, precision, recall and average_precision (n_classes,).
     """
 
     target: Target

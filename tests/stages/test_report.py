@@ -63,7 +63,7 @@ def project(tiny_project):
             "baseline": {
                 "models": {name: {"parameters": 7, "macro": figures} for name in ("class_shares", "trained")},
                 "gains": {"class_shares": {"macro": figures, "targets": {}}},
-                "verdicts": dict(verdicts),
+                "verdicts": {"targets": dict(verdicts)},
             },
             "explain": {
                 "maps": "class activation",
