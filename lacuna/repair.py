@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from lacuna.errors import LacunaError
-from lacuna.io.atomic import whole_file
+from lacuna.io.atomic import atomic_file
 
 LOCK_FILE, LOCKS = "dvc.lock", ".dvc/tmp/rwlock"
 
@@ -71,7 +71,7 @@ def _restore(root: Path) -> str:
     for revision in ("", "HEAD"):
         kept = _in_git(root, f"{revision}:./{LOCK_FILE}")
         if kept is not None and _is_whole(kept):
-            with whole_file(path) as whole:
+            with atomic_file(path) as whole:
                 whole.write_bytes(kept)
             return f"{LOCK_FILE} was {what}; it is again as in git"
     path.unlink()
