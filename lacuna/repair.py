@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from lacuna.errors import LacunaError
-from lacuna.io.atomic import whole_file
+from lacuna.io.atomic import atomic_file
 
 LOCK_FILE, LOCKS = "dvc.lock", ".dvc/tmp/rwlock"
 
@@ -27,7 +27,7 @@ REPAIRED, FAILED, NOTHING_TO_REPAIR = 0, 1, 3
 def repair(root: Path) -> list[str]:
     """Repair the DVC project in `root`; say what was done, a line each. What is whole is left as it is.
 
-    Raises LacunaError when something is broken while a `dvc` is at work there, or when it is a merge conflict.
+    Raises LacunaError when something is broken while a `dvc` is at work there, or when dvc.lock holds a merge conflict.
     """
     if not _repairs(root):
         return []
@@ -59,7 +59,7 @@ def _is_whole(content: bytes) -> bool:
 
 
 def _restore(root: Path) -> str:
-    """Put back the dvc.lock of git's index or last commit, the first that is whole; without one, remove it."""
+    """Put back the dvc.lock of git's index or else of its last commit; remove the file when neither is whole."""
     path = root / LOCK_FILE
     content = path.read_bytes()
     if any(line.startswith(b"<<<<<<< ") for line in content.splitlines()):
@@ -71,7 +71,7 @@ def _restore(root: Path) -> str:
     for revision in ("", "HEAD"):
         kept = _in_git(root, f"{revision}:./{LOCK_FILE}")
         if kept is not None and _is_whole(kept):
-            with whole_file(path) as whole:
+            with atomic_file(path) as whole:
                 whole.write_bytes(kept)
             return f"{LOCK_FILE} was {what}; it is again as in git"
     path.unlink()
@@ -99,7 +99,10 @@ def _is_in_order(locks: Path) -> bool:
 
 
 def _may_hold(pid: int, written: float) -> bool:
-    """Whether the process of that number can have made an entry. One that began later has the number of a dead one."""
+    """Whether process `pid` can be the dvc that wrote an entry at the time `written`.
+
+    A process that began later only has the same number.
+    """
     try:
         process = psutil.Process(pid)
         is_at_work = process.status() != psutil.STATUS_ZOMBIE

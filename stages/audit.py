@@ -21,7 +21,7 @@ from lacuna.analysis.audit.tables import write_conflicts, write_label_issues, wr
 from lacuna.config.params import Params
 from lacuna.core.manifest import Manifest
 from lacuna.core.targets import Targets
-from lacuna.io.atomic import whole_folder, write_json
+from lacuna.io.atomic import atomic_folder, write_json
 from lacuna.io.csv_files import read_csv
 from stages._run import Facts, run
 
@@ -50,11 +50,11 @@ def audit(params: Params) -> Facts:
         "alpha": params.audit.alpha,
         "confidence": params.evaluate.confidence,
     }
-    with whole_folder(Path("data/audit")) as folder:
+    with atomic_folder(Path("data/audit")) as folder:
         write_label_issues(folder / "label_issues.csv", manifest, audits)
         write_to_label(folder / "to_label.csv", manifest, audits)
         write_conflicts(folder / "conflicts.csv", manifest, copies, audits)
-    with whole_folder(Path("plots/audit")) as folder:
+    with atomic_folder(Path("plots/audit")) as folder:
         plot_audit(folder, audits, manifest, copies, images)
     write_json(Path("metrics/audit.json"), summarise_audit(audits, across, frame))
 

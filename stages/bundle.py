@@ -13,7 +13,7 @@ from lacuna.calibration.model import Calibration
 from lacuna.config.params import Params
 from lacuna.core.targets import Targets
 from lacuna.inference.bundle import Bundle, Input, Member, write_bundle
-from lacuna.io.atomic import read_json, sha256, whole_folder
+from lacuna.io.atomic import atomic_folder, read_json, sha256
 from lacuna.reporting.model_card import CardContent, model_card
 from stages._run import run
 
@@ -50,7 +50,7 @@ def bundle(params: Params) -> None:
     }
     metrics = {"validation": read_json(Path("metrics/validation.json")), "test": found["test"]}
     classes = {target.name: target.classes for target in targets}
-    with whole_folder(Path("models/bundle")) as folder:
+    with atomic_folder(Path("models/bundle")) as folder:
         write_bundle(
             folder,
             content,

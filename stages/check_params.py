@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lacuna.config.params import Params
 from lacuna.errors import LacunaError
-from lacuna.io.atomic import whole_file
+from lacuna.io.atomic import atomic_file
 from stages._run import run
 
 
@@ -31,7 +31,7 @@ def check_params(params: Params) -> None:
         raise LacunaError(f"params.yaml: data.corrections: {params.data.corrections} is not there")
     order = ["targets in order:", *params.data.targets]
     for name, content in (("params_checked", ["params.yaml is valid"]), ("target_order", order)):
-        with whole_file(Path(f"data/{name}.txt")) as partial:
+        with atomic_file(Path(f"data/{name}.txt")) as partial:
             partial.write_text("".join(f"{line}\n" for line in content), encoding="utf-8")
 
 

@@ -16,7 +16,7 @@ from lacuna.evaluation.plots import plot_attributes, plot_loss_curve
 from lacuna.evaluation.scoring import priors_of, score_test, score_validation
 from lacuna.evaluation.training_curves import HISTORIES, diagnose_collapse, diagnose_phases
 from lacuna.evaluation.verdicts import conclude, summarise, table
-from lacuna.io.atomic import read_json, whole_folder, write_json
+from lacuna.io.atomic import atomic_folder, read_json, write_json
 from stages._run import Facts, run
 
 
@@ -55,7 +55,7 @@ def evaluate(params: Params) -> Facts:
     print(*notes, sep="\n")
     plot_attributes(Path("plots/attributes.png"), metrics)
     plot_loss_curve(Path("plots/loss_curve.png"), *HISTORIES.values())
-    with whole_folder(Path("plots/confusion")) as matrices, whole_folder(Path("plots/confused_pairs")) as pairs:
+    with atomic_folder(Path("plots/confusion")) as matrices, atomic_folder(Path("plots/confused_pairs")) as pairs:
         write_confusions(matrices, pairs, scored["validation"])
     write_classes(Path("metrics/classes.csv"), scored, settings.confidence)
     for part, content in metrics.items():  # last, so that they don't outlive a failure above

@@ -27,7 +27,7 @@ from lacuna.calibration.model import Calibration
 from lacuna.config.params import Params
 from lacuna.core.feature_maps import pool_images
 from lacuna.features import backend
-from lacuna.io.atomic import whole_folder, write_json
+from lacuna.io.atomic import atomic_folder, write_json
 from lacuna.training.model import load_trained
 from stages._run import Facts, run
 
@@ -54,7 +54,7 @@ def explain(params: Params) -> Facts:
     points = draw_points(group, settings.points, settings.seed)
     places = lay_out(pool_images(network.features, images, row[points], "embed"), settings.embedding, settings.seed)
 
-    with whole_folder(Path("plots/explain")) as folder:
+    with atomic_folder(Path("plots/explain")) as folder:
         write_examples(folder, network, data, judgements)
         pairs = write_confused(folder, data, judgements)
         for judgement in judgements:

@@ -17,7 +17,7 @@ from lacuna.config.params import Params
 from lacuna.core.files_table import read_files
 from lacuna.core.manifest import Manifest
 from lacuna.core.targets import Targets
-from lacuna.io.atomic import whole_folder, write_json
+from lacuna.io.atomic import atomic_folder, write_json
 from lacuna.io.csv_files import read_csv
 from stages._run import Facts, run
 
@@ -32,7 +32,7 @@ def explore(params: Params) -> Facts:
 
     found = find(subject, data.resize, options.odd_aspect_ratio)
     content = summarise_exploration(subject, found, rejected, options.alpha)
-    with whole_folder(Path("plots/explore")) as folder:
+    with atomic_folder(Path("plots/explore")) as folder:
         write_tables(folder, subject, found)
         draw_charts(folder, subject, found, options.classes, options.alpha)
         draw_galleries(folder, subject, found, params.augment, options.classes)

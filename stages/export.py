@@ -15,7 +15,7 @@ from lacuna.config.params import Params
 from lacuna.core.targets import Targets
 from lacuna.export.convert import check_export, difference_in_probability, export_network, quantize
 from lacuna.export.keras_runtime import Structure, save_keras_network
-from lacuna.io.atomic import reserve, whole_folder
+from lacuna.io.atomic import atomic_folder, reserve
 from lacuna.io.csv_files import read_csv
 from lacuna.training.model import load_trained, weights_size
 from stages._run import Facts, run
@@ -32,7 +32,7 @@ def export(params: Params) -> Facts:
     weights = Path("models/finetuned.weights.h5")
     structure = Structure(params.backbone, images.shape[1], targets, params.head)
     model = load_trained(params.backbone, images.shape[1], targets, params.head, weights)
-    with whole_folder(Path("models/export")) as folder:
+    with atomic_folder(Path("models/export")) as folder:
         reserve(folder, 4 * weights_size(model) + 2**22)  # some writers do not say when the disk is full
         export_network(model, folder)
         save_keras_network(model, structure, folder)

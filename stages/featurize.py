@@ -11,7 +11,7 @@ from lacuna.config.params import Params
 from lacuna.features import backend
 from lacuna.features.backbones import build_backbone
 from lacuna.features.store import write_features
-from lacuna.io.atomic import whole_folder
+from lacuna.io.atomic import atomic_folder
 from stages._run import Facts, run
 
 
@@ -19,7 +19,7 @@ def featurize(params: Params) -> Facts:
     backend.make_reproducible(params.augment.seed)
     images = np.load("data/images/images.npy", mmap_mode="r")
     backbone = build_backbone(params.backbone, images.shape[1])
-    with whole_folder(Path("data/features")) as folder:
+    with atomic_folder(Path("data/features")) as folder:
         info = write_features(
             folder,
             images,

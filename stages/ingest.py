@@ -16,7 +16,7 @@ from lacuna.data.images.ingest_notes import note_large_group, note_narrow_values
 from lacuna.data.images.store import write_images
 from lacuna.data.images.subset import stratified_sample
 from lacuna.errors import LacunaError
-from lacuna.io.atomic import whole_folder
+from lacuna.io.atomic import atomic_folder
 from lacuna.io.csv_files import write_csv
 from lacuna.io.names import printable
 from stages._run import Facts, run
@@ -28,7 +28,7 @@ def ingest(params: Params) -> Facts:
     names = collection.names
     if data.max_images:
         names = stratified_sample(names, collection.strata(), data.max_images)
-    with whole_folder(Path("data/images")) as out:
+    with atomic_folder(Path("data/images")) as out:
         pictures = collection.decode(names, data.image_size, data.resize, data.max_pixels)
         stored = write_images(pictures, len(names), out / "images.npy", size=data.image_size)
         rejected = [f"{printable(name)}: {reason}" for name, reason in stored.rejected]

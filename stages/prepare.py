@@ -27,7 +27,7 @@ from lacuna.data.labels.label_report import (
 )
 from lacuna.data.labels.sources import Dropped, read_labels
 from lacuna.data.labels.split import completed_split
-from lacuna.io.atomic import whole_folder, write_json
+from lacuna.io.atomic import atomic_folder, write_json
 from lacuna.io.csv_files import read_csv, write_csv
 from stages._run import Facts, run
 
@@ -67,7 +67,7 @@ def prepare(params: Params) -> Facts:
     }
     train = manifest.part("train")
     relations = learn_relations(train.labels, train.group, targets)
-    with whole_folder(Path("data/prepared")) as out:
+    with atomic_folder(Path("data/prepared")) as out:
         manifest.save(out / "manifest.csv", targets)
         targets.save(out / "targets.json")
         dropped = sorted([*label_file.malformed, *joined.dropped])

@@ -11,7 +11,7 @@ from lacuna.core.predictions import Predictions
 from lacuna.core.targets import Targets
 from lacuna.evaluation.training_curves import HISTORIES, diagnose_phases
 from lacuna.evaluation.verdicts import conclude
-from lacuna.io.atomic import read_json, whole_file, write_json
+from lacuna.io.atomic import atomic_file, read_json, write_json
 from lacuna.io.csv_files import read_csv
 from lacuna.reporting.automation import count_answers
 from lacuna.reporting.page import Page, render_page
@@ -60,7 +60,7 @@ def report(params: Params) -> Facts:
         ],
     )
     text = render_page(page)
-    with whole_file(Path("plots/report.html")) as partial:
+    with atomic_file(Path("plots/report.html")) as partial:
         partial.write_text(text, encoding="utf-8")
     shares = {name: answers.share for name, answers in automation.items()}
     write_json(Path("metrics/report.json"), {"answers_by_itself": shares})

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from lacuna.config.params import Params
 from lacuna.data.sample import write_sample
-from lacuna.io.atomic import whole_folder
+from lacuna.io.atomic import atomic_folder
 from stages._run import Facts, run
 
 
 def sample(params: Params) -> Facts:
     settings = params.sample
-    with whole_folder(Path("data/sample")) as out:
+    with atomic_folder(Path("data/sample")) as out:
         counts = write_sample(out, images=settings.images, withhold=settings.withhold, seed=settings.seed)
     print(
         f"{counts['images']} emoji of {counts['concepts']} concepts, {counts['cells_withheld']} label cells withheld; "

@@ -19,7 +19,7 @@ from lacuna.evaluation.baselines.feature_models import (
 )
 from lacuna.evaluation.baselines.model_size import linear_size
 from lacuna.features.backbones import build_backbone
-from lacuna.io.atomic import whole_folder, write_json
+from lacuna.io.atomic import atomic_folder, write_json
 from lacuna.io.stopwatch import milliseconds_per_image, timed
 from lacuna.training.data import open_labels
 from stages._run import Facts, run
@@ -47,7 +47,7 @@ def train_baselines(params: Params) -> Facts:
         "linear_probe": (linear, below + linear_size(channels, targets)),
         "small_cnn": (cnn.logits, cnn.network.count_params()),
     }
-    with whole_folder(Path("data/baselines")) as folder:
+    with atomic_folder(Path("data/baselines")) as folder:
         for name, (logits, _) in answers.items():
             Predictions(logits, val.labels, val.image, val.group).save(folder / f"{name}.npz")
         sizes = {name: size for name, (_, size) in answers.items()}

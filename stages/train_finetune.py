@@ -8,7 +8,7 @@ from pathlib import Path
 from lacuna.config.params import Params
 from lacuna.core.predictions import Predictions
 from lacuna.features.backbones import load_weights
-from lacuna.io.atomic import sha256, whole_folder
+from lacuna.io.atomic import atomic_folder, sha256
 from lacuna.training.checkpoint import open_checkpoint
 from lacuna.training.data import TrainingData
 from lacuna.training.loop import write_history
@@ -25,7 +25,7 @@ def train_finetune(params: Params) -> Facts:
     load_weights(head, Path("models/warmup.weights.h5"), "warm-up's head")
     with open_checkpoint(checkpoint_folder(), fine_tune_key(params, data, head)) as checkpoint:
         tuned = fine_tune(params, data, head, checkpoint)
-        with whole_folder(Path("data/predictions")) as folder:
+        with atomic_folder(Path("data/predictions")) as folder:
             data.targets.save(folder / "targets.json")
             for name, logits in tuned.logits.items():
                 part = data.manifest.part(name)

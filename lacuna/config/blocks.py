@@ -241,7 +241,7 @@ class Report(Block):
 
 class Track(Block):
     experiment: Annotated[str, Field(min_length=1)]
-    model_name: Annotated[str, Field(pattern=r"^[^/:'\s]+$")]
+    model_name: Annotated[str, Field(pattern=r"^[^/:?'\s]+$")]
 
 
 class Tune(Block):

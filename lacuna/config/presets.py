@@ -20,7 +20,7 @@ from lacuna.config.load import parse_params
 from lacuna.config.params import FREE_MAPPINGS
 from lacuna.config.renamed import RENAMED
 from lacuna.errors import LacunaError
-from lacuna.io.atomic import whole_file
+from lacuna.io.atomic import atomic_file
 
 DEFAULT = "default"
 
@@ -56,7 +56,7 @@ def use_preset(preset: str, params_file: Path, presets_folder: Path, data_folder
     parse_params(params, source=f"{params_file.name} with {path}")
     if data_folder is not None:
         _move_data(params["data"], data_folder, path)
-    with whole_file(params_file) as partial:
+    with atomic_file(params_file) as partial:
         partial.write_text(_dump(params, original), encoding="utf-8")
     changed = [(key, before.get(key), value) for key, value in _leaves(params) if before.get(key) != value]
     return Changes(changed, renamed)

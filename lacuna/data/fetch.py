@@ -17,7 +17,7 @@ from pathlib import Path
 
 from lacuna.data.images.idx import CLASSES_FILE
 from lacuna.errors import LacunaError
-from lacuna.io.atomic import whole_file, whole_folder
+from lacuna.io.atomic import atomic_file, atomic_folder
 
 FASHION_MNIST_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 FASHION_MNIST_PACKAGE = Path("/usr/share/datasets/fashion-mnist")
@@ -62,7 +62,7 @@ def fetch_fashion_mnist(to: Path, url: str | None = None, local: tuple[Path, ...
             origins.append(f"{to / name}: there already")
             continue
         source = next((folder / name for folder in folders if _is_right(folder / name, name)), None)
-        with whole_file(to / name) as partial:
+        with atomic_file(to / name) as partial:
             if source is not None:
                 shutil.copyfile(source, partial)
             else:
@@ -74,7 +74,7 @@ def fetch_fashion_mnist(to: Path, url: str | None = None, local: tuple[Path, ...
                         f"content); {_other_ways(to)}"
                     )
         origins.append(f"{to / name}: from {source or url}")
-    with whole_file(to / CLASSES_FILE) as partial:
+    with atomic_file(to / CLASSES_FILE) as partial:
         partial.write_text("".join(f"{name}\n" for name in FASHION_MNIST_CLASSES), encoding="utf-8")
     return origins
 
@@ -91,7 +91,7 @@ def fetch_kaggle(handle: str, to: Path) -> None:
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise LacunaError(f"{to}: holds something already, expected a new folder; name another one by --to")
     try:
-        with whole_folder(to) as partial:
+        with atomic_folder(to) as partial:
             found = Path(kagglehub.dataset_download(handle, output_dir=str(partial)))
             if found != partial:  # Kaggle's own notebooks mount it
                 shutil.copytree(found, partial, dirs_exist_ok=True)

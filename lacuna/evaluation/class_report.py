@@ -8,7 +8,7 @@ import numpy as np
 
 from lacuna.evaluation.intervals import exact_interval
 from lacuna.evaluation.scoring import Scored
-from lacuna.io.atomic import whole_file
+from lacuna.io.atomic import atomic_file
 from lacuna.io.csv_files import write_csv
 from lacuna.io.text_table import align
 from lacuna.presentation.numbers import percent, rounded
@@ -44,7 +44,7 @@ def write_classes(path: Path, scored: Mapping[str, Sequence[Scored]], confidence
         for of_target in targets
         for row in _rows(of_target, confidence)
     ]
-    with whole_file(path) as partial:
+    with atomic_file(path) as partial:
         write_csv(partial, HEADER, rows)
 
 

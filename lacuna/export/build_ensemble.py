@@ -28,7 +28,7 @@ from lacuna.inference.bundle import (
 )
 from lacuna.inference.ensemble import mean_logits
 from lacuna.inference.packing import check_replaceable
-from lacuna.io.atomic import whole_folder
+from lacuna.io.atomic import atomic_folder
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def build_ensemble(folders: Sequence[Path], out: Path, options: Calibrate, evalu
     networks = [replace(single.members[0], folder=str(number)) for number, single in enumerate(bundles, start=1)]
     detector = folders[0] / OOD_FILE  # an ensemble judges by its first member's features
     bundle = replace(first, calibration=calibration, members=tuple(networks))
-    with whole_folder(out) as whole, TemporaryDirectory() as scratch:
+    with atomic_folder(out) as whole, TemporaryDirectory() as scratch:
         predictions = {part: Path(scratch, file) for part, file in PREDICTION_FILES.items()}
         for part, path in predictions.items():
             parts[part].save(path)

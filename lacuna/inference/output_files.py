@@ -14,7 +14,7 @@ from typing import Any
 from lacuna.core.targets import Targets
 from lacuna.errors import LacunaError
 from lacuna.inference.prediction import Prediction
-from lacuna.io.atomic import whole_file
+from lacuna.io.atomic import atomic_file
 from lacuna.io.csv_files import csv_writer
 from lacuna.io.names import printable
 
@@ -37,7 +37,7 @@ def prediction_file(path: Path, targets: Targets) -> Iterator[Write]:
         raise LacunaError(f"{path}: expected a file name ending in {', '.join(WRITERS)}")
     if path.is_dir():
         raise LacunaError(f"{path}: a folder; name a file to write")
-    with whole_file(path) as partial, WRITERS[path.suffix](partial, targets) as write:
+    with atomic_file(path) as partial, WRITERS[path.suffix](partial, targets) as write:
         yield write
 
 

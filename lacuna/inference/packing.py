@@ -18,7 +18,7 @@ from lacuna.inference.bundle import (
     check_files,
     is_bundle_path,
 )
-from lacuna.io.atomic import whole_file, whole_folder
+from lacuna.io.atomic import atomic_file, atomic_folder
 
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
 """The earliest time that an archive can state."""
@@ -33,7 +33,7 @@ def pack_bundle(folder: Path, archive: Path) -> None:
     What lies in the folder and is no part of the bundle is left out. Raises LacunaError when the bundle is not whole.
     """
     names = [DESCRIPTION_FILE, *sorted(check_files(folder))]
-    with whole_file(archive) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as target:
+    with atomic_file(archive) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as target:
         for name in names:
             entry = zipfile.ZipInfo(name, LONG_AGO)
             entry.create_system = UNIX
@@ -53,7 +53,7 @@ def unpack_bundle(archive: Path, folder: Path) -> None:
     check_replaceable(folder)
     if not archive.is_file():
         raise LacunaError(f"{archive}: no such file; make it by `python -m lacuna pack`")
-    with whole_folder(folder) as partial:
+    with atomic_folder(folder) as partial:
         try:
             with zipfile.ZipFile(archive) as source:
                 _unpack(source, archive.stat().st_size, partial)

@@ -21,7 +21,7 @@ from lacuna.errors import LacunaError
 
 
 @contextlib.contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder beside `path` that takes its place when the block ends without an error.
 
     Whatever stood at `path` is replaced; after an error it still stands, and nothing is left beside it. Two processes
@@ -48,7 +48,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it takes `path`'s place when the block ends without an error.
 
     The suffix is kept (`weights.4242.partial.h5`), because many writers choose the format by it. Two processes never
@@ -108,7 +108,7 @@ def _is_alive(pid: int) -> bool:
 
 def write_json(path: Path, content: Any) -> None:
     """Write `content` as indented JSON. NaN and infinity raise ValueError: no reader agrees on them."""
-    with whole_file(path) as partial:
+    with atomic_file(path) as partial:
         partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
@@ -121,7 +121,7 @@ def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
     `np.savez` leaves the head of each entry to Python, and Python 3.11.4 writes another one than 3.11.2.
     """
-    with whole_file(path) as partial, zipfile.ZipFile(partial, "w") as archive:
+    with atomic_file(path) as partial, zipfile.ZipFile(partial, "w") as archive:
         for name, array in arrays.items():
             entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
             entry.create_system = 3  # Unix, on Windows too

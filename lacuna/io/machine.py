@@ -1,4 +1,4 @@
-"""What this machine is: processor, memory, and the versions of the libraries that decide about results and speed."""
+"""Describe this machine: processor, memory, and the versions of the libraries that results and speed depend on."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ LIBRARIES = ("dvc", "keras", "numpy", "openvino", "pillow", "scikit-learn", "ten
 
 
 def describe_machine() -> dict[str, str]:
-    """Words for a log or a table's caption, such as {"cpu": "Apple M2", "cpu_count": "8", "memory_gb": "16", ...}."""
+    """Facts as text, for a log or a table's caption: {"cpu": "Apple M2", "cpu_count": "8", "memory_gb": "16", ...}."""
     return {
         "cpu": _processor(),
         "cpu_count": str(os.cpu_count()),

@@ -4,9 +4,9 @@ from collections.abc import Collection, Sequence
 
 
 def align(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:
-    """Pad the cells of each column to one width: to the right side, those of the columns `left` to the left.
+    """Lay out rows as columns of equal width: right-aligned, the columns numbered in `left` left-aligned.
 
-    All rows, the header among them, have as many cells. A negative number counts columns from the last one.
+    All rows, including the header, have the same number of cells. A negative number counts from the last column.
 
     >>> print(align([("target", "F1"), ("red", "100")]))
     target   F1

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
-from lacuna.io.atomic import whole_file
+from lacuna.io.atomic import atomic_file
 
 # Colours that stay apart for colour-blind readers (Okabe and Ito 2008).
 BLUE, ORANGE, GREEN, SKY = "#0072B2", "#D55E00", "#009E73", "#56B4E9"
@@ -41,7 +41,7 @@ def picture(path: Path, width: float, height: float) -> Iterator[Figure]:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
         yield figure
-        with whole_file(path) as partial:
+        with atomic_file(path) as partial:
             figure.savefig(partial)
 
 

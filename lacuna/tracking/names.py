@@ -14,10 +14,10 @@ DIGEST = re.compile(r"-[0-9a-f]{12}$")
 
 
 def mlflow_name(text: str) -> str:
-    """`text` where MLflow takes it as the name of a metric, a parameter or an artifact.
+    """The name of a metric, a parameter or an artifact in MLflow: `text` itself where MLflow accepts it.
 
-    Otherwise `text` with `_` for what MLflow refuses, cut, and 12 digits of its SHA-256. A text that ends like that by
-    itself gets digits as well, so two different texts never become one name.
+    Otherwise `_` replaces what MLflow refuses, the text is cut, and 12 digits of its SHA-256 are appended. A text that
+    already ends like that gets digits as well: different texts never have the same name.
 
     >>> mlflow_name("validation/targets.person.f1")
     'validation/targets.person.f1'
@@ -42,7 +42,7 @@ def mlflow_name(text: str) -> str:
 
 
 def mlflow_value(value: object, most: int) -> str:
-    """`value` as text of at most `most` characters; one that is cut ends with its length."""
+    """`value` as text of at most `most` characters. A longer text is cut and ends with its full length."""
     text = str(value)
     if len(text) <= most:
         return text

@@ -27,22 +27,24 @@ class ImageModel:
         self._numbers = [name for name, kind in types.items() if kind == "double"]
 
     def predict(self, table: pd.DataFrame) -> pd.DataFrame:
-        """A row for each row of `table`, which keeps its index.
+        """Predict for each row of `table`; the output has the same index and the columns of `output_types`.
 
-        `table` has the column IMAGE of bytes, or of their base64 text, as a JSON request has them. The output has the
-        columns of `output_types`. The row of an image that can't be read says why under `error` and has None otherwise,
-        not NaN, which is no JSON: probabilities are objects then.
+        The column IMAGE of `table` holds bytes, or their base64 text as in a JSON request. For an image that can't be
+        read, `error` says why and the other columns are None (NaN is not valid JSON); the columns of probabilities then
+        have the type object.
         """
         rows = map(flat, self._predictor.stream(map(_content, table[IMAGE])))
-        said = pd.DataFrame(
+        predicted = pd.DataFrame(
             [[row.get(name) for name in self._columns] for row in rows], table.index, self._columns, object
         )
-        return said.astype({name: float for name in self._numbers if said[name].notna().all()})
+        return predicted.astype({name: float for name in self._numbers if predicted[name].notna().all()})
 
 
 def output_types(targets: Targets) -> dict[str, str]:
-    """The columns of the output with MLflow's types: those of a file of predictions, less `image`, which has no name
-    here, and `TARGET.unsure`, which needs a precision to be asked for."""
+    """The columns of the output with MLflow's types: those of a file of predictions, except two.
+
+    Images have no names here, so `image` is missing; `TARGET.unsure` depends on a precision that nobody asked for.
+    """
     types = {str: "string", bool: "boolean", float: "double"}
     return {
         name: types[kind] for name, kind in columns(targets).items() if name != "image" and not name.endswith(".unsure")
@@ -50,8 +52,10 @@ def output_types(targets: Targets) -> dict[str, str]:
 
 
 def _content(image: object) -> bytes:
-    """The file's content, decoded where it is base64: MLflow does that for some of its request formats only. No image
-    file consists of base64's letters alone."""
+    """The bytes of an image file, decoded from base64 if need be: MLflow does that for some request formats only.
+
+    The two cannot be confused, because no image file consists of base64's letters alone.
+    """
     text = image if isinstance(image, bytes) else "".join(str(image).split()).encode()
     try:
         return base64.b64decode(text, validate=True)

@@ -61,6 +61,7 @@ def log_run(run: Run, *, root: Path, experiment: str) -> tuple[str, bool]:
     root = root.resolve()
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it logs and raises the same error
     named = os.environ.get("MLFLOW_TRACKING_URI", "")
     is_own = not named or is_own_database(named, root)
     try:

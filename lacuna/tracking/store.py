@@ -32,15 +32,16 @@ ADDRESSES = {
 
 HINTS = {
     sqlite3.SQLITE_FULL: "the disk is full: free some space and run the stage again",
+    sqlite3.SQLITE_IOERR: "the disk can't be written; is it full? Run the stage again when it is mended",
     sqlite3.SQLITE_READONLY: "the database or its folder is read-only",
     sqlite3.SQLITE_NOTADB: "not a database; move it away to start with an empty one",
 }
 
 
 def database_uri(path: Path) -> str:
-    """The address of an SQLite database for SQLAlchemy, which takes `%2F`, `?` and `#` in it for signs of its own.
+    """The SQLAlchemy address of the SQLite file `path` (absolute), with `%`, `?`, `#` and the like quoted.
 
-    The driver is named because of a `sqlite:///` address MLflow makes the folder as it is written, quoted.
+    It names the driver, because MLflow creates the folder of a plain `sqlite:///` address under its quoted name.
     """
     return f"sqlite+pysqlite:///{quote(path.as_posix())}"
 
@@ -51,12 +52,12 @@ def is_own_database(uri: str, root: Path) -> bool:
 
 
 def store_lock(root: Path) -> FileLock:
-    """One process at a time writes to the store: several that meet an empty one would race to create its tables."""
+    """A lock for writing to the store. Without it, processes that find no database would race to create its tables."""
     return FileLock(root / f"{DATABASE}.lock")
 
 
 def local_path(address: str) -> Path | None:
-    """The path of a `file:` address or of one that is a path itself; None when the files are not on this machine."""
+    """The path that `address` stands for: a `file:` address or a path. None for addresses of other machines."""
     parts = urlsplit(address)
     if parts.scheme == "file":
         return Path(url2pathname(parts.path))
@@ -64,11 +65,11 @@ def local_path(address: str) -> Path | None:
 
 
 def follow_project(root: Path) -> list[str]:
-    """Make the addresses in the store of the project in `root` name files below `root`, when it was moved or copied.
+    """After the project was moved or copied to `root`, make the addresses in its store name files below `root`.
 
-    An experiment's address always changes: nothing new is written elsewhere. That of a run or a model keeps naming the
-    old place while its files are there and not here. Returns what was done, a line for each former place; the caller
-    holds `store_lock`. Raises LacunaError when SQLite fails.
+    The addresses of experiments always change, so that nothing is written elsewhere. The address of a run or a model
+    stays while its files are in the old place and not in the new one. Returns a line to print for each former place.
+    The caller holds `store_lock`. Raises LacunaError when SQLite fails.
     """
     if not (root / DATABASE).exists():
         return []
@@ -80,7 +81,7 @@ def follow_project(root: Path) -> list[str]:
 
 
 def database_error(error: BaseException) -> str | None:
-    """What SQLite said, where it is behind `error`: MLflow's own message repeats the statement. None without SQLite."""
+    """The message of the SQLite error that caused `error`, without the SQL that MLflow adds; None when none did."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, sqlite3.Error):
         cause = cause.__cause__ or cause.__context__
@@ -98,7 +99,7 @@ def check_space(root: Path, n_bytes: int) -> None:
 
 
 def _former_places(database: sqlite3.Connection, here: Path) -> set[Path]:
-    """Where experiments that this package created keep their files: a folder named as `here`, and nothing below it."""
+    """Other folders named like `here` that are the whole address of an experiment, as `log_run` creates them."""
     if not _columns(database, "experiments"):
         return set()
     stored = database.execute("SELECT artifact_location FROM experiments").fetchall()

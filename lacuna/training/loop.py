@@ -16,7 +16,7 @@ from lacuna.core.targets import Targets
 from lacuna.errors import DivergedError
 from lacuna.features import backend
 from lacuna.features.backend import keras
-from lacuna.io.atomic import whole_file
+from lacuna.io.atomic import atomic_file
 from lacuna.io.progress import progress
 from lacuna.training.checkpoint import Checkpoint, TrainingState
 from lacuna.training.data import LabelledBatches
@@ -157,7 +157,7 @@ def write_history(path: Path, phase: str, history: list[Row], targets: Targets) 
     """Write the history as CSV, a row per epoch, for `dvc plots`."""
     columns = ["loss", "val_loss", "log_loss", "val_log_loss", "val_average_precision"]
     columns += [f"val_{metric}_{name}" for name in targets.names for metric in ("log_loss", "average_precision")]
-    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+    with atomic_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, ["phase", "epoch", *columns], lineterminator="\n")
         writer.writeheader()
         for row in history:

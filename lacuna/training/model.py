@@ -11,7 +11,7 @@ from lacuna.features.augmentation import Augmentation
 from lacuna.features.augmentation_draws import CHANGES
 from lacuna.features.backbones import build_backbone, load_weights
 from lacuna.features.backend import keras, layers
-from lacuna.io.atomic import reserve, whole_file
+from lacuna.io.atomic import atomic_file, reserve
 from lacuna.training.losses import TargetStatistics
 
 BATCH_NORM_MOMENTUM = 0.9
@@ -82,7 +82,7 @@ def save_weights(model: keras.Model, path: Path) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     reserve(path.parent, weights_size(model) + 2**20)
-    with whole_file(path) as partial:
+    with atomic_file(path) as partial:
         model.save_weights(partial)
 
 

@@ -17,7 +17,7 @@ from lacuna.errors import LacunaError
 from lacuna.evaluation.baselines.trivial import training_prior
 from lacuna.evaluation.scoring import score_validation
 from lacuna.features.backend import keras
-from lacuna.io.atomic import whole_file
+from lacuna.io.atomic import atomic_file
 from lacuna.tracking.content import Run, flatten
 from lacuna.training.data import TrainingData
 from lacuna.training.loop import Row
@@ -81,7 +81,7 @@ def tune(params: Params, data: TrainingData, parent: Path) -> Tuned:
         confirmed = confirm(study, plan, score)
         text = summary(study, plan, metric, confirmed)
         write_trials(folder / "trials.csv", study, plan)
-        with whole_file(folder / "summary.txt") as partial:
+        with atomic_file(folder / "summary.txt") as partial:
             partial.write_text(text + "\n", encoding="utf-8")
         defaults = {key: get_value(params, key) for key in plan.space}
         plots = plot_search(folder, study, plan, metric, defaults)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import optuna
 
-from lacuna.io.atomic import whole_file
+from lacuna.io.atomic import atomic_file
 from lacuna.io.text_table import align
 from lacuna.presentation.numbers import signed_interval
 from lacuna.tracking.content import Run
@@ -85,7 +85,7 @@ def verdict(study: optuna.Study, plan: Plan, confirmed: Difference | None) -> st
 def write_trials(path: Path, study: optuna.Study, plan: Plan) -> None:
     """A CSV row per finished setting: its number, state, scores by seed, why it ended early, and its values."""
     seeds = [f"seed_{seed}" for seed in range(plan.seeds)]
-    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+    with atomic_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["setting", "mean", *seeds, "ended_early", *plan.space])
         for place, trial in enumerate(finished(study), start=1):

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lacuna.io.atomic import create_array, read_json, save_arrays, sha256, whole_file, whole_folder, write_json
+from lacuna.io.atomic import atomic_file, atomic_folder, create_array, read_json, save_arrays, sha256, write_json
 
 
 def test_a_folder_appears_when_it_is_whole_and_replaces_the_old_one(tmp_path: Path) -> None:
     out = tmp_path / "deep" / "out"
     for content in ("old", "new"):
-        with whole_folder(out) as partial:
+        with atomic_folder(out) as partial:
             (partial / content).write_text(content)
             assert not (out / content).exists()
     assert [path.name for path in out.iterdir()] == ["new"]
@@ -24,7 +24,7 @@ def test_a_folder_appears_when_it_is_whole_and_replaces_the_old_one(tmp_path: Pa
 
 
 def test_a_folder_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), whole_folder(tmp_path / "out") as partial:
+    with pytest.raises(FileNotFoundError), atomic_folder(tmp_path / "out") as partial:
         (partial / "half").rename(partial / "deep" / "half")
     assert list(tmp_path.iterdir()) == []
 
@@ -37,7 +37,7 @@ def test_leftovers_of_a_killed_process_are_removed_and_those_of_a_living_one_are
             (tmp_path / folder).mkdir()
             (tmp_path / folder / "half").write_text("half")
         (tmp_path / f"net.{pid}.partial.weights.h5").write_text("half")
-    with whole_folder(tmp_path / "out") as partial, whole_file(tmp_path / "net.weights.h5") as file:
+    with atomic_folder(tmp_path / "out") as partial, atomic_file(tmp_path / "net.weights.h5") as file:
         assert list(partial.iterdir()) == []
         file.write_text("weights")
     left = [path.name for path in tmp_path.iterdir() if f".{killed.pid}." in path.name]
@@ -51,7 +51,7 @@ def test_a_folder_that_lost_files_while_it_was_written_is_not_put_in_place(tmp_p
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "old").write_text("old")
     expected = pytest.raises(FileNotFoundError, match="deleted by another program")
-    with expected as caught, whole_folder(tmp_path / "out") as partial:
+    with expected as caught, atomic_folder(tmp_path / "out") as partial:
         write_json(partial / "first.json", {})
         shutil.rmtree(partial)
         write_json(partial / "second.json", {})
@@ -62,9 +62,9 @@ def test_a_folder_that_lost_files_while_it_was_written_is_not_put_in_place(tmp_p
 WRITER = """
 import sys, time
 from pathlib import Path
-from lacuna.io.atomic import whole_file, whole_folder
+from lacuna.io.atomic import atomic_file, atomic_folder
 name = sys.argv[1]
-with whole_folder(Path("out")) as folder, whole_file(Path("out.csv")) as path, path.open("w") as file:
+with atomic_folder(Path("out")) as folder, atomic_file(Path("out.csv")) as path, path.open("w") as file:
     (folder / "first").write_text(name)
     file.write(f"{name}\\n" * 9)
     file.flush()
@@ -97,11 +97,11 @@ def test_two_processes_that_write_the_same_outputs_leave_those_of_one(tmp_path: 
 
 def test_a_file_keeps_its_suffix_while_it_is_written(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "net.weights.h5"
-    with whole_file(path) as partial:
+    with atomic_file(path) as partial:
         assert partial.name == f"net.{os.getpid()}.partial.weights.h5"
         partial.write_text("weights")
     assert path.read_text() == "weights"
-    with pytest.raises(TypeError), whole_file(path) as partial, partial.open("w") as file:
+    with pytest.raises(TypeError), atomic_file(path) as partial, partial.open("w") as file:
         file.writelines(["half", 2])
     assert path.read_text() == "weights"
     assert [found.name for found in path.parent.iterdir()] == ["net.weights.h5"]

@@ -23,7 +23,7 @@ def swapped(folder):
 
 
 def install(new, at):
-    """Put a whole bundle where another is, by renaming, as whole_folder does."""
+    """Put a whole bundle where another is, by renaming, as atomic_folder does."""
     at.rename(at.with_name("before"))
     shutil.copytree(new, at.with_name("incoming"))
     at.with_name("incoming").rename(at)

@@ -196,3 +196,17 @@ def test_the_model_needs_what_serving_needs_and_mlflow_each_pinned(finished, cli
     example = json.loads((place / "serving_input_example.json").read_text())
     (content,) = example["dataframe_split"]["data"][0]
     assert Image.open(io.BytesIO(base64.b64decode(content))).getpixel((0, 0)) == (255, 0, 0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit")
+def test_a_full_disk_is_one_line_and_no_run_looks_at_work_afterwards(finished, client, run_stage, one_line):
+    blocks = Path("mlflow.db").stat().st_size // 512 + 8  # the database cannot grow: as on a disk that is full
+    metrics = {f"metric {number}": 0.5 for number in range(2000)}
+    Path("metrics/explore.json").write_text(json.dumps(metrics))
+    line = one_line(run_stage("track", "sh", "-c", f'ulimit -f {blocks}; "$@"', "sh"))
+    assert "mlflow.db" in line
+    assert "SQL" not in line
+    run = client.get_run(track(finished)["mlflow_run"])
+    found = client.search_runs([run.info.experiment_id])
+    assert "RUNNING" not in {other.info.status for other in found}
+    assert run.info.status == "FINISHED"

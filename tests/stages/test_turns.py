@@ -13,13 +13,13 @@ import pytest
 STAGE = """
 import sys
 from pathlib import Path
-from lacuna.io.atomic import whole_folder, write_json
+from lacuna.io.atomic import atomic_folder, write_json
 from stages._run import run
 
 name, stage = sys.argv[1:]
 
 def work(params):
-    with whole_folder(Path("out")) as folder:
+    with atomic_folder(Path("out")) as folder:
         (folder / "first").write_text(name)
         print("began", flush=True)
         sys.stdin.read(1)
@@ -101,11 +101,11 @@ stages:
 SLOW = """
 import time
 from pathlib import Path
-from lacuna.io.atomic import whole_folder, write_json
+from lacuna.io.atomic import atomic_folder, write_json
 from stages._run import run
 
 def work(params):
-    with whole_folder(Path("out")) as folder:
+    with atomic_folder(Path("out")) as folder:
         write_json(folder / "first.json", 1)
         Path("began").touch()
         while not Path("go").exists():
