@@ -133,7 +133,7 @@ def test_the_page_tells_of_every_stage_and_needs_nothing_but_itself(project):
     assert re.findall(r'(?:src|href)="(?!data:image/webp;base64,|#s\d)[^"]*"', html) == []
     for said in (
         "3 malformed label rows",
-        "finetune: overfitting",
+        "fine-tuning: overfitting",
         "size: small",
         "they are shown to hold for red",
         "not for old: don&#39;t read anything into these",
