@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.core.scores import Labels
+from lacuna.core.scores import Floats, Labels
 from lacuna.core.targets import Targets
 from lacuna.presentation.numbers import in_percent
 from lacuna.stats.association import Crosstab, chi_square, cramers_v, crosstab, phi
@@ -22,6 +22,10 @@ SMALLEST_EXPECTED = 5
 
 NOTABLE = 0.1
 """Weaker effects (phi, Cramér's V; "small" by Cohen 1988) are in the tables, not in words."""
+
+
+DENSE_CELLS = 2**18
+"""Groups times classes up to which a full matrix is faster than a sparse one."""
 
 
 class Together(NamedTuple):
@@ -66,6 +70,7 @@ def missing_together(labels: Labels, group: NDArray[np.int64], targets: Targets)
     missing = (labels < 0).astype(np.int16)
     gappy = [column for column in range(len(targets)) if 0 < missing[:, column].mean() < 1]
     found = []
+    group = np.unique(group, return_inverse=True)[1]
     for i, j in combinations(gappy, 2):
         table = crosstab(missing[:, i], missing[:, j], 2, 2)
         value, tested = phi(table), independence(missing[:, i], missing[:, j], group)
@@ -82,6 +87,7 @@ def missing_by_class(labels: Labels, group: NDArray[np.int64], targets: Targets)
     """Every pair of targets of which the first has gaps and the second enough known classes, strongest effect first."""
     missing = (labels < 0).astype(np.int16)
     found = []
+    group = np.unique(group, return_inverse=True)[1]
     for i, j in permutations(range(len(targets)), 2):
         given = targets[j]
         known = labels[:, j] >= 0
@@ -107,20 +113,19 @@ class Tested(NamedTuple):
 
 
 def independence(missing: Labels, classes: Labels, group: NDArray[np.int64]) -> Tested | None:
-    """Test whether `missing` (0 or 1) has the same share in all `classes`; aligned `(n,)`, all known.
+    """Test whether `missing` (0 or 1) has the same share in all `classes`; aligned `(n,)`, all known; groups are whole
+    numbers from 0.
 
     Pearson's chi-square with the second-order correction of Rao and Scott (1984): under independence it is a weighted
     sum of chi-squares, the weights telling by how much groups inflate the variance of each contrast between classes;
     it is scaled to the sum's mean and variance (Satterthwaite). None where fewer than two classes can be compared.
     """
-    from scipy.sparse import csr_array  # slow to import
-    from scipy.special import chdtrc
+    from scipy.special import chdtrc  # slow to import
 
     if len(missing) == 0 or missing.min() == missing.max():
         return None
-    _, members = np.unique(group, return_inverse=True)
-    kept, classes = _pool(missing, classes, members)
-    missing, classes, members = missing[kept], classes[kept], members[kept]
+    kept, classes = _pool(missing, classes, group)
+    missing, classes, group = missing[kept], classes[kept], group[kept]
     table = crosstab(missing, classes, 2, int(classes.max(initial=0)) + 1)
     effect = cramers_v(table)
     if effect is None:
@@ -129,10 +134,10 @@ def independence(missing: Labels, classes: Labels, group: NDArray[np.int64]) -> 
     rate = missing.mean()
     # Of each group and class the sum of (one if of that class, else 0, less the class's share) x (missing less rate).
     deviation = missing - rate
-    sums = csr_array((deviation, (members, classes)), shape=(members.max() + 1, len(share)))
-    of_group = np.bincount(members, deviation)
-    shared = np.outer(sums.T @ of_group, share)
-    covariance = (sums.T @ sums).toarray() - shared - shared.T + (of_group @ of_group) * np.outer(share, share)
+    of_group = np.bincount(group, deviation).astype(np.float64)
+    sums, squares = _sum_up(deviation, classes, group, len(share), of_group)
+    shared = np.outer(sums, share)
+    covariance = squares - shared - shared.T + (of_group @ of_group) * np.outer(share, share)
     if_independent = n * rate * (1 - rate) * (np.diag(share) - np.outer(share, share))
     ratio = np.linalg.solve(if_independent[1:, 1:], covariance[1:, 1:])
     degrees = len(share) - 1
@@ -185,15 +190,30 @@ def _exact(one: Labels, other: Labels, group: NDArray[np.int64]) -> float:
     return float(fisher_exact(crosstab(one[first], other[first], 2, 2)).pvalue)
 
 
-def _pool(missing: Labels, classes: Labels, members: NDArray[np.int64]) -> tuple[NDArray[np.bool_], Labels]:
+def _sum_up(
+    deviation: Floats, classes: Labels, group: NDArray[np.int64], n_classes: int, of_group: Floats
+) -> tuple[Floats, Floats]:
+    """With the sum of deviations in each group and class as a matrix S (n_groups, n_classes): S' x of_group, S' x S."""
+    if len(of_group) * n_classes <= DENSE_CELLS:
+        cells = group * n_classes + classes
+        summed = np.bincount(cells, deviation, minlength=len(of_group) * n_classes)
+        dense = summed.astype(np.float64).reshape(-1, n_classes)
+        return dense.T @ of_group, dense.T @ dense
+    from scipy.sparse import csr_array  # slow to import
+
+    sparse = csr_array((deviation, (group, classes)), shape=(len(of_group), n_classes))
+    return np.asarray(sparse.T @ of_group), (sparse.T @ sparse).toarray()
+
+
+def _pool(missing: Labels, classes: Labels, group: NDArray[np.int64]) -> tuple[NDArray[np.bool_], Labels]:
     """Make classes of few groups one, or leave them out; return which images are kept, and all images' new classes.
 
     It looks at the margins of the table alone, so the test stays valid.
     """
     n_classes = int(classes.max()) + 1
-    pairs = np.unique(np.stack([members, classes.astype(np.int64)]), axis=1)
+    occupied = np.unique(group * n_classes + classes)  # a group and a class that have images in common
     rarer = min(missing.mean(), 1 - missing.mean())
-    expected = np.bincount(pairs[1], minlength=n_classes) * rarer
+    expected = np.bincount(occupied % n_classes, minlength=n_classes) * rarer
     large = expected >= SMALLEST_EXPECTED
     new = np.cumsum(large) - 1
     new[~large] = large.sum()
@@ -201,12 +221,10 @@ def _pool(missing: Labels, classes: Labels, members: NDArray[np.int64]) -> tuple
     return large[classes] | together_enough, new[classes].astype(np.int16)
 
 
-def residuals(table: Crosstab) -> NDArray[np.float64]:
+def residuals(table: Crosstab) -> Floats:
     """How far each column of a 2 x k table departs from the rest, in standard deviations (Haberman 1973): `(k,)`."""
     n, columns = table.sum(), table.sum(axis=0)
     share = table[1].sum() / n
     deviation = table[1] - columns * share
-    scaled: NDArray[np.float64] = deviation / np.sqrt(
-        np.maximum(columns * share * (1 - share) * (1 - columns / n), 1e-12)
-    )
+    scaled: Floats = deviation / np.sqrt(np.maximum(columns * share * (1 - share) * (1 - columns / n), 1e-12))
     return scaled

@@ -123,3 +123,14 @@ def test_counts_and_words_by_hand() -> None:
     assert "red is unknown for 80 % of the images where kind is bag, for 10 % of the others" in words
     assert "red and old are unknown together more often than by chance (phi 0.91)" in words
     assert missing_patterns(labels, TARGETS) == [((), 110), (("red", "old"), 80), (("kind",), 20), (("red",), 10)]
+
+
+@pytest.mark.parametrize("n_classes", [2, 5])
+def test_a_sparse_matrix_of_groups_and_classes_gives_the_same(monkeypatch, n_classes):
+    generator = np.random.default_rng(0)
+    group = generator.integers(0, 120, 400)
+    classes = generator.integers(0, n_classes, 400)
+    missing = (generator.random(400) < 0.2 + 0.1 * (classes == 1)).astype(np.int16)
+    full = independence(missing, classes, group)
+    monkeypatch.setattr("lacuna.analysis.explore.missingness.DENSE_CELLS", 0)
+    assert independence(missing, classes, group) == pytest.approx(full)

@@ -56,7 +56,7 @@ def test_large_images_are_averaged_in_blocks_and_chunks_do_not_matter(monkeypatc
     whole = measure_pixels(images, rows, shapes, labels, TARGETS, "pad")
     blocks = images[[9, 2], :129, :129].reshape(2, 43, 3, 43, 3, 3).mean(axis=(0, 2, 4))
     np.testing.assert_allclose(whole.means[0][0], blocks, rtol=1e-4)
-    monkeypatch.setattr(pixels, "CHUNK_BYTES", 1)
+    monkeypatch.setattr(pixels, "READ_BYTES", 1)
     one_by_one = measure_pixels(images, rows, shapes, labels, TARGETS, "pad")
     np.testing.assert_array_equal(whole.histogram, one_by_one.histogram)
     np.testing.assert_array_equal(whole.spread, one_by_one.spread)
