@@ -51,7 +51,7 @@ def predict(options: argparse.Namespace) -> int:
 def serve(options: argparse.Namespace) -> int:
     """Answer images over HTTP until SIGTERM or Ctrl-C; docs/serve.md has the API. An API key is read from a file or
     from the environment variable LACUNA_API_KEY."""
-    from lacuna.serving.server import serve as serve_models
+    from lacuna.serving.server import serve_models
     from lacuna.serving.settings import from_command_line
 
     return serve_models(from_command_line(options), options.host, options.port, options.workers)

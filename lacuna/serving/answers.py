@@ -1,4 +1,4 @@
-"""The JSON of every answer, and how predictions become it."""
+"""The JSON of every answer, and how it is made of predictions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 import lacuna
 from lacuna.inference.prediction import HeatMap, TargetPrediction, UnnamedPrediction
-from lacuna.serving.models import Model
+from lacuna.serving.models import ServedModel
 from lacuna.serving.settings import Limits
 
 
@@ -115,21 +115,21 @@ class Example(BaseModel):
 
 @dataclass(frozen=True)
 class Merged:
-    """What all models say of one image, targets by their names in answers."""
+    """The predictions of all models for one image, targets by their names in answers."""
 
     models: list[str]
     targets: dict[str, TargetPrediction]
     unfamiliar: bool | None
 
 
-def merge(models: Sequence[Model], answers: Sequence[UnnamedPrediction]) -> Merged:
-    """One answer of each model's. The image is unfamiliar when it is to any model that can tell."""
+def merge(models: Sequence[ServedModel], predictions: Sequence[UnnamedPrediction]) -> Merged:
+    """Merge each model's prediction for an image. It is unfamiliar when any model that can tell says so."""
     targets = {
         model.keys[name]: target
-        for model, answer in zip(models, answers, strict=True)
-        for name, target in answer.targets.items()
+        for model, prediction in zip(models, predictions, strict=True)
+        for name, target in prediction.targets.items()
     }
-    known = [answer.unfamiliar for answer in answers if answer.unfamiliar is not None]
+    known = [prediction.unfamiliar for prediction in predictions if prediction.unfamiliar is not None]
     return Merged([model.name for model in models], targets, any(known) if known else None)
 
 
@@ -151,7 +151,7 @@ def explain_answer(name: str, key: str, heat_map: HeatMap, overlay: str) -> Expl
     )
 
 
-def metadata(models: Sequence[Model], limits: Limits, min_precision: float | None) -> Metadata:
+def metadata(models: Sequence[ServedModel], limits: Limits, min_precision: float | None) -> Metadata:
     return Metadata(
         models=[_model_description(model, min_precision) for model in models],
         limits=LimitsDescription(
@@ -164,7 +164,7 @@ def metadata(models: Sequence[Model], limits: Limits, min_precision: float | Non
 
 
 def _target_answer(target: TargetPrediction, top_k: int) -> TargetAnswer:
-    ranked = sorted(target.probabilities.items(), key=lambda one: -one[1])
+    ranked = sorted(target.probabilities.items(), key=lambda item: -item[1])
     return TargetAnswer(
         kind=target.kind,
         decision=target.decision,
@@ -176,11 +176,11 @@ def _target_answer(target: TargetPrediction, top_k: int) -> TargetAnswer:
 
 
 def _share(probability: float) -> float:
-    """Within 0 and 1, which rounding may miss by a hair."""
+    """Clipped to 0 and 1, which rounding errors may exceed."""
     return min(max(probability, 0.0), 1.0)
 
 
-def _model_description(model: Model, min_precision: float | None) -> ModelDescription:
+def _model_description(model: ServedModel, min_precision: float | None) -> ModelDescription:
     bundle, description = model.predictor.bundle, model.predictor.description
     targets = {}
     for target in bundle.targets:

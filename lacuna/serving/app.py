@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 import lacuna
-from lacuna.serving import docs_page, openapi
+from lacuna.serving import docs_page, openapi, refusals
 from lacuna.serving.answers import (
     BatchAnswer,
     ErrorDetail,
@@ -34,9 +34,9 @@ from lacuna.serving.answers import (
 from lacuna.serving.connections import Connections
 from lacuna.serving.engine import Engine
 from lacuna.serving.examples import find_examples
-from lacuna.serving.metrics import CountRequests, Metrics
-from lacuna.serving.models import Model
-from lacuna.serving.refusals import RefusedError
+from lacuna.serving.metrics import CountRequests, ServiceMetrics
+from lacuna.serving.models import ServedModel
+from lacuna.serving.refusals import KEY_HEADER, RefusedError
 from lacuna.serving.security import ApiKey, SecurityHeaders
 from lacuna.serving.settings import Settings
 from lacuna.serving.uploads import Uploads
@@ -48,26 +48,26 @@ DEFAULT_TOP_K = 3
 CLIENT_CLOSED_REQUEST = 499  # nginx's; nobody is there to read it, but the metrics count it
 
 TopK = Annotated[int, Query(ge=1, description="how many labels of each target, most probable first")]
-KEY = [Security(APIKeyHeader(name="X-API-Key", auto_error=False, description="where the service asks for one"))]
-"""For the description alone: `ApiKey` looks at the key before a route is even found."""
+API_KEY = [Security(APIKeyHeader(name=KEY_HEADER, auto_error=False, description="where the service asks for one"))]
+"""For the description only: the middleware `ApiKey` checks the key before a route is even found."""
 
-Result = TypeVar("Result")
+Outcome = TypeVar("Outcome")
 
 
 class Service(FastAPI):
-    """The application. `draining` once no new connections are taken; `engine` answers."""
+    """The application. `draining`: no new connections are taken. `engine`: what predicts."""
 
     draining = False
     engine: Engine
 
 
-def create_app(settings: Settings, models: Sequence[Model]) -> Service:
+def create_app(settings: Settings, models: Sequence[ServedModel]) -> Service:
     """The application over loaded models. Raises LacunaError when the folder of examples holds no image."""
-    metrics = Metrics()
+    metrics = ServiceMetrics()
     app = Service(
         title="Lacuna",
         version=lacuna.__version__,
-        description=openapi.DESCRIPTION,
+        description=openapi.API_DESCRIPTION,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -95,50 +95,50 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def _add_predicting(app: Service, settings: Settings) -> None:
     uploads, limits = Uploads(settings.limits), settings.limits
-    refusals = (400, 401, 408, 413, 415, 503)
+    statuses = (400, 401, 408, 413, 415, 503)
 
     @app.post(
         "/predict",
         summary="What the models say of one image",
         response_model_exclude_none=True,
-        dependencies=KEY,
-        responses=openapi.responses("/predict", *refusals, 422),
+        dependencies=API_KEY,
+        responses=openapi.responses("/predict", *statuses, 422),
         openapi_extra=openapi.form(openapi.FILE_FIELD),
     )
     async def predict(request: Request, top_k: TopK = DEFAULT_TOP_K) -> ImageAnswer:
         async with uploads.receive(request, "file", 1) as form:
             labels = _top_k(form.fields, top_k)
-            (said,) = await _while_connected(request, app.engine.predict([form.files[0].content]))
-            if isinstance(said, RefusedError):
-                raise said
-            return image_answer(form.files[0].name, said, labels)
+            (prediction,) = await _while_connected(request, app.engine.predict([form.files[0].content]))
+            if isinstance(prediction, RefusedError):
+                raise prediction
+            return image_answer(form.files[0].name, prediction, labels)
 
     @app.post(
         "/predict/batch",
         summary="What the models say of many images",
         response_model_exclude_none=True,
-        dependencies=KEY,
-        responses=openapi.responses("/predict/batch", *refusals, 422),
+        dependencies=API_KEY,
+        responses=openapi.responses("/predict/batch", *statuses, 422),
         openapi_extra=openapi.form(openapi.FILES_FIELD),
     )
     async def predict_batch(request: Request, top_k: TopK = DEFAULT_TOP_K) -> BatchAnswer:
         """An image that cannot be read has an error in its place and leaves the others as they are."""
         async with uploads.receive(request, "files", limits.images_per_request) as form:
             labels = _top_k(form.fields, top_k)
-            said = await _while_connected(request, app.engine.predict([file.content for file in form.files]))
+            predictions = await _while_connected(request, app.engine.predict([file.content for file in form.files]))
             images = [
-                ImageError(image=file.name, error=ErrorDetail(**one.detail()))
-                if isinstance(one, RefusedError)
-                else image_answer(file.name, one, labels)
-                for file, one in zip(form.files, said, strict=True)
+                ImageError(image=file.name, error=ErrorDetail(**prediction.detail()))
+                if isinstance(prediction, RefusedError)
+                else image_answer(file.name, prediction, labels)
+                for file, prediction in zip(form.files, predictions, strict=True)
             ]
             return BatchAnswer(images=images)
 
     @app.post(
         "/explain",
         summary="Where in an image a class of a target is seen",
-        dependencies=KEY,
-        responses=openapi.responses("/explain", *refusals, 501),
+        dependencies=API_KEY,
+        responses=openapi.responses("/explain", *statuses, 501),
         openapi_extra=openapi.form(openapi.EXPLAIN_FIELDS),
     )
     async def explain(request: Request) -> ExplainAnswer:
@@ -146,13 +146,13 @@ def _add_predicting(app: Service, settings: Settings) -> None:
         async with uploads.receive(request, "file", 1) as form:
             file, target = form.files[0], form.fields.get("target")
             if target is None:
-                raise RefusedError(400, "no_target", "the form has no field 'target'; name one that /metadata lists")
+                raise refusals.no_target()
             wanted = form.fields.get("class")
             heat_map, overlay = await _while_connected(request, app.engine.explain(file.content, target, wanted))
             return explain_answer(file.name, target, heat_map, overlay)
 
 
-def _add_describing(app: Service, settings: Settings, metrics: Metrics) -> None:
+def _add_describing(app: Service, settings: Settings, metrics: ServiceMetrics) -> None:
     @app.get(
         "/health",
         summary="Whether the service lives, and takes requests",
@@ -175,7 +175,7 @@ def _add_describing(app: Service, settings: Settings, metrics: Metrics) -> None:
         "/metadata",
         summary="What the models are, and how good",
         response_model_exclude_none=True,
-        dependencies=KEY,
+        dependencies=API_KEY,
         responses=openapi.responses("/metadata", 401),
     )
     async def describe() -> Metadata:
@@ -183,12 +183,12 @@ def _add_describing(app: Service, settings: Settings, metrics: Metrics) -> None:
 
     @app.get(
         "/metrics",
-        summary="Figures for Prometheus",
+        summary="Metrics for Prometheus",
         response_class=PlainTextResponse,
-        dependencies=KEY,
+        dependencies=API_KEY,
         responses=openapi.responses("/metrics", 401),
     )
-    async def figures() -> Response:
+    async def prometheus_metrics() -> Response:
         return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
@@ -198,7 +198,7 @@ def _add_pages(app: Service, examples: Path | None) -> None:
     @app.get(
         "/examples",
         summary="Images to try",
-        dependencies=KEY,
+        dependencies=API_KEY,
         responses=openapi.responses("/examples", 401),
     )
     async def list_examples() -> list[Example]:
@@ -208,7 +208,7 @@ def _add_pages(app: Service, examples: Path | None) -> None:
         "/examples/{name}",
         summary="An image to try",
         response_class=FileResponse,
-        dependencies=KEY,
+        dependencies=API_KEY,
         responses={200: {"content": {"image/*": {}}}, **openapi.responses("/examples/{name}", 401, 404, 422)},
     )
     async def example(name: str) -> FileResponse:
@@ -218,12 +218,10 @@ def _add_pages(app: Service, examples: Path | None) -> None:
 
     for path in ("/docs", "/redoc"):
         app.add_api_route(path, lambda: HTMLResponse(docs_page.page(app.openapi())), include_in_schema=False)
-    style = Response(docs_page.STYLE, media_type="text/css")
+    style = Response(docs_page.CSS, media_type="text/css")
     app.add_api_route("/docs.css", lambda: style, include_in_schema=False)
-    if (STATIC / "index.html").is_file():
-        app.add_api_route("/", lambda: FileResponse(STATIC / "index.html"), include_in_schema=False)
-    if STATIC.is_dir():
-        app.mount("/static", StaticFiles(directory=STATIC))
+    app.add_api_route("/", lambda: FileResponse(STATIC / "index.html"), include_in_schema=False)
+    app.mount("/static", StaticFiles(directory=STATIC))
 
 
 def _add_errors(app: Service) -> None:
@@ -233,18 +231,19 @@ def _add_errors(app: Service) -> None:
 
     @app.exception_handler(HTTPException)
     async def not_routed(request: Request, error: HTTPException) -> JSONResponse:
-        code, what = {
-            404: ("not_found", "no such address"),
-            405: ("method_not_allowed", f"{request.method} is not allowed here"),
-        }.get(error.status_code, ("refused", str(error.detail)))
         path = request.scope["path"][:200]  # not request.url, which a malformed Host header breaks
-        message = f"{path}: {what}; see /docs"
-        return RefusedError(error.status_code, code, message, error.headers).response()
+        if error.status_code == 405:
+            return refusals.method_not_allowed(path, request.method, error.headers).response()
+        if error.status_code == 404:
+            return refusals.not_found(path).response()
+        return RefusedError(
+            error.status_code, "refused", f"{path}: {error.detail}; see /docs", error.headers
+        ).response()
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        problems = [f"{one['loc'][-1]}: {one['msg']}" for one in error.errors()]
-        return RefusedError(422, "invalid_parameter", "; ".join(problems)).response()
+        problems = [f"{problem['loc'][-1]}: {problem['msg']}" for problem in error.errors()]
+        return refusals.invalid_parameter("; ".join(problems)).response()
 
     @app.exception_handler(ClientDisconnect)
     async def gone(request: Request, error: ClientDisconnect) -> Response:
@@ -252,12 +251,11 @@ def _add_errors(app: Service) -> None:
 
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> JSONResponse:
-        message = "the service failed; its log says why, and whoever runs it should report that"
-        return RefusedError(500, "internal_error", message).response()
+        return refusals.internal_error().response()
 
 
-async def _while_connected(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
-    """The result of `work`, which is given up when the client goes away. Raises ClientDisconnect then."""
+async def _while_connected(request: Request, work: Coroutine[Any, Any, Outcome]) -> Outcome:
+    """The result of `work`. It is cancelled when the client disconnects, and ClientDisconnect is raised."""
     working, gone = asyncio.ensure_future(work), asyncio.ensure_future(_disconnected(request))
     try:
         await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -275,12 +273,10 @@ async def _disconnected(request: Request) -> None:
 
 
 def _top_k(fields: dict[str, str], default: int) -> int:
-    """The form's field, which goes before the address's."""
+    """`top_k` of the form, which takes precedence over that of the address."""
     if "top_k" not in fields:
         return default
     text = fields["top_k"]
     if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) >= 1):
-        raise RefusedError(
-            422, "invalid_parameter", f"top_k: expected a whole number of at least 1, received {text[:50]!r}"
-        )
+        raise refusals.invalid_parameter(f"top_k: expected a whole number of at least 1, received {text[:50]!r}")
     return int(text)

@@ -10,32 +10,32 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Generic, TypeVar
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+BatchItem = TypeVar("BatchItem")
+BatchResult = TypeVar("BatchResult")
 
 
-class Batcher(Generic[Item, Result]):
-    """Runs `run`, a function of many items to as many results, in `thread`, with at most `max_batch` items at a time.
+class Batcher(Generic[BatchItem, BatchResult]):
+    """Calls `run`, a function of many items to as many results, in `thread`, with at most `max_batch` items at a time.
 
-    It does not bound how many wait: who submits does (`lacuna.serving.queue`). An item whose waiter was cancelled is
-    left out. `observe` is told the size of each batch.
+    The number of items that wait is bounded by the caller (`lacuna.serving.queue`). An item whose waiter was cancelled
+    is left out. `observe` is told the size of each batch.
     """
 
     def __init__(
         self,
-        run: Callable[[Sequence[Item]], Sequence[Result]],
+        run: Callable[[Sequence[BatchItem]], Sequence[BatchResult]],
         thread: Executor,
         max_batch: int,
         observe: Callable[[int], None],
     ) -> None:
         self._run, self._thread, self._max_batch, self._observe = run, thread, max_batch, observe
-        self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._waiting: deque[tuple[BatchItem, asyncio.Future[BatchResult]]] = deque()
         self._task: asyncio.Task[None] | None = None
 
-    async def __call__(self, item: Item) -> Result:
+    async def __call__(self, item: BatchItem) -> BatchResult:
         """The result of one item. Raises what `run` raised for its batch."""
         loop = asyncio.get_running_loop()
-        result: asyncio.Future[Result] = loop.create_future()
+        result: asyncio.Future[BatchResult] = loop.create_future()
         self._waiting.append((item, result))
         if self._task is None or self._task.done():
             self._task = loop.create_task(self._work())
@@ -56,9 +56,10 @@ class Batcher(Generic[Item, Result]):
                     if not waiter.done():
                         waiter.set_result(result)
 
-    def _take(self) -> list[tuple[Item, asyncio.Future[Result]]]:
-        """Those who wait longest, a power of two of them: a runtime prepares for each new size, so there are few."""
-        waiting = [one for one in self._waiting if not one[1].done()]
+    def _take(self) -> list[tuple[BatchItem, asyncio.Future[BatchResult]]]:
+        """The items that have waited longest, a power of two of them: a runtime prepares for each new batch size, so
+        there should be few sizes."""
+        waiting = [(item, waiter) for item, waiter in self._waiting if not waiter.done()]
         size = min(1 << len(waiting).bit_length() - 1, self._max_batch) if waiting else 0
         self._waiting = deque(waiting[size:])
         return waiting[:size]

@@ -8,7 +8,7 @@ import json
 from html import escape
 from typing import Any
 
-STYLE = """
+CSS = """
 :root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 h2 { border-top: 1px solid #8886; padding-top: 1.5rem; margin-top: 2.5rem; }
@@ -47,8 +47,8 @@ def _route(path: str, method: str, route: dict[str, Any]) -> str:
         _paragraphs(route.get("description", route.get("summary", ""))),
     ]
     rows = [
-        (one["name"], one["in"], one["schema"], one.get("description", ""), one.get("required", False))
-        for one in route.get("parameters", [])
+        (field["name"], field["in"], field["schema"], field.get("description", ""), field.get("required", False))
+        for field in route.get("parameters", [])
     ]
     for kind, body in route.get("requestBody", {}).get("content", {}).items():
         schema = body["schema"]
@@ -75,10 +75,10 @@ def _field(name: str, where: str, schema: dict[str, Any], what: str, required: b
 
 
 def _answer(status: str, answer: dict[str, Any]) -> tuple[str, ...]:
-    examples = [one["example"] for one in answer.get("content", {}).values() if "example" in one]
+    examples = [body["example"] for body in answer.get("content", {}).values() if "example" in body]
     shown = "".join(
-        f"<pre>{escape(one if isinstance(one, str) else json.dumps(one, indent=1, ensure_ascii=False))}</pre>"
-        for one in examples
+        f"<pre>{escape(text if isinstance(text, str) else json.dumps(text, indent=1, ensure_ascii=False))}</pre>"
+        for text in examples
     )
     return f"<code>{escape(status)}</code>", escape(answer.get("description", "")), shown
 
@@ -93,9 +93,9 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 def _paragraphs(text: str) -> str:
     """Paragraphs are apart by empty lines; an indented one is code."""
     return "".join(
-        f"<pre>{escape(one.strip())}</pre>" if one.startswith("    ") else f"<p>{escape(one)}</p>"
-        for one in text.strip("\n").split("\n\n")
-        if one.strip()
+        f"<pre>{escape(part.strip())}</pre>" if part.startswith("    ") else f"<p>{escape(part)}</p>"
+        for part in text.strip("\n").split("\n\n")
+        if part.strip()
     )
 
 

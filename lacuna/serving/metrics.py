@@ -1,4 +1,4 @@
-"""What Prometheus may ask: requests, latencies, batch sizes, the queue, and images that could not be read."""
+"""The metrics for Prometheus: requests, latencies, batch sizes, the queue, and images that could not be read."""
 
 import os
 import time
@@ -8,14 +8,15 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
-"""The environment variable by which prometheus_client shares figures between workers; set before it is imported."""
+"""The environment variable that names the folder in which workers share their metrics; set it before prometheus_client
+is imported."""
 
 SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0)
 IMAGES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
-class Metrics:
-    """A service's figures, of all its workers together."""
+class ServiceMetrics:
+    """A service's metrics, summed over its workers."""
 
     def __init__(self) -> None:
         own = CollectorRegistry()
@@ -46,9 +47,9 @@ class Metrics:
 
 
 class CountRequests:
-    """Counts and times every request by its route, never by its path, of which there is no end."""
+    """Counts and times every request by its route, never by its path: clients could make up any number of paths."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: ServiceMetrics) -> None:
         self._app, self._metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,5 @@
-"""The models that answer: loaded bundles, replaced all at once, or not at all when a new one is bad."""
+"""The models that a service predicts with: loaded bundles, replaced all together, or not at all when a new one is
+bad."""
 
 import logging
 from collections import Counter
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lacuna.errors import LacunaError
-from lacuna.inference.bundle import read_description
+from lacuna.inference.bundle import DESCRIPTION_FILE, read_description
 from lacuna.inference.predictor import Predictor
 from lacuna.io.atomic import sha256
 from lacuna.serving.settings import Settings
@@ -18,11 +19,11 @@ VERSION_DIGITS = 12
 
 
 @dataclass(frozen=True)
-class Model:
+class ServedModel:
     """A loaded bundle.
 
-    `name` is its folder's, numbered where several share it; `version` is the beginning of bundle.json's SHA-256. `keys`
-    has the name in answers of each target: its own, or BUNDLE/TARGET where another bundle has it too.
+    `name` is that of its folder, numbered where several folders share it; `version` is the beginning of bundle.json's
+    SHA-256. `keys` has each target's name in answers: its own, or BUNDLE/TARGET where another bundle has it too.
     """
 
     name: str
@@ -32,10 +33,11 @@ class Model:
 
     @property
     def max_pixels(self) -> int:
+        """How many pixels an image may have."""
         return min(member.input.max_pixels for member in self.predictor.bundle.members)
 
 
-def load_models(settings: Settings) -> tuple[Model, ...]:
+def load_models(settings: Settings) -> tuple[ServedModel, ...]:
     """Load every bundle. Raises LacunaError when one is missing, damaged, or replaced while it is read."""
     loaded = [_load(folder, settings) for folder in settings.bundles]
     owners = Counter(name for _, predictor in loaded for name in predictor.bundle.targets.names)
@@ -43,11 +45,11 @@ def load_models(settings: Settings) -> tuple[Model, ...]:
     for name, (version, predictor) in zip(unique_names(settings.bundles), loaded, strict=True):
         targets = predictor.bundle.targets.names
         keys = {target: f"{name}/{target}" if owners[target] > 1 else target for target in targets}
-        models.append(Model(name, version, predictor, keys))
+        models.append(ServedModel(name, version, predictor, keys))
     return tuple(models)
 
 
-def described(models: Sequence[Model]) -> str:
+def described(models: Sequence[ServedModel]) -> str:
     """The models in one line: name and version of each."""
     return ", ".join(f"{model.name} {model.version}" for model in models)
 
@@ -72,7 +74,7 @@ def unique_names(folders: Sequence[Path]) -> list[str]:
 
 def _load(folder: Path, settings: Settings) -> tuple[str, Predictor]:
     predictor = Predictor.load(folder, settings.runtime, min_precision=settings.min_precision)
-    version = sha256(folder / "bundle.json")[:VERSION_DIGITS]
+    version = sha256(folder / DESCRIPTION_FILE)[:VERSION_DIGITS]
     if read_description(folder) != predictor.description:
         raise LacunaError(f"{folder}: was replaced while it was read; try again when the new bundle is complete")
     return version, predictor

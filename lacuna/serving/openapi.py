@@ -1,11 +1,17 @@
-"""What /openapi.json says beyond the types: the forms that are sent, and an example of every answer."""
+"""The description of the API in /openapi.json beyond the types: the forms that are sent, and an example of every
+answer."""
 
 from collections.abc import Mapping
 from typing import Any
 
+import lacuna
+from lacuna.inference.bundle import BUNDLE_FORMAT
+from lacuna.serving import refusals
 from lacuna.serving.answers import ErrorAnswer, NotExplainable
+from lacuna.serving.refusals import RefusedError
+from lacuna.serving.settings import Limits
 
-DESCRIPTION = """Attributes of images, by models that were trained with Lacuna. Images are sent as multipart forms:
+API_DESCRIPTION = """Attributes of images, by models that were trained with Lacuna. Images are sent as multipart forms:
 
     curl -F file=@cat.jpg http://127.0.0.1:8000/predict
 
@@ -13,7 +19,7 @@ Every error has the form `{"error": {"code", "message"}}`. With status 503 the h
 back.
 """
 
-IMAGE = {
+IMAGE_ANSWER = {
     "image": "1f436.png",
     "models": ["bundle"],
     "targets": {
@@ -37,16 +43,15 @@ IMAGE = {
     },
 }
 
-UNREADABLE = {
-    "code": "unreadable_image",
-    "message": "not an image of a known format; expected an image (JPEG, PNG, WEBP, GIF, BMP, TIFF, PPM, AVIF) "
-    "of at most 50,000,000 pixels",
-}
+LIMITS = Limits()
+MAX_PIXELS = 50_000_000
+
+UNREADABLE = refusals.unreadable_image("not an image of a known format", MAX_PIXELS)
 
 ANSWERS: dict[str, Any] = {
     "/health": {"status": "ok", "live": True, "ready": True},
-    "/predict": IMAGE,
-    "/predict/batch": {"images": [IMAGE, {"image": "notes.txt", "error": UNREADABLE}]},
+    "/predict": IMAGE_ANSWER,
+    "/predict/batch": {"images": [IMAGE_ANSWER, {"image": "notes.txt", "error": UNREADABLE.detail()}]},
     "/explain": {
         "image": "1f436.png",
         "target": "animal",
@@ -60,7 +65,7 @@ ANSWERS: dict[str, Any] = {
             {
                 "name": "bundle",
                 "version": "3f1c0a9b27de",
-                "format_version": 2,
+                "format_version": BUNDLE_FORMAT,
                 "explainable": True,
                 "targets": {
                     "category": {"kind": "categorical", "classes": ["nature", "people", "food"], "rule": "argmax"},
@@ -72,60 +77,37 @@ ANSWERS: dict[str, Any] = {
                     },
                 },
                 "metrics": {"targets": {"animal": {"f1": 0.71, "f1_low": 0.58, "f1_high": 0.81}}},
-                "origin": {"versions": {"lacuna": "0.1.0"}},
+                "origin": {"versions": {"lacuna": lacuna.__version__}},
             }
         ],
-        "limits": {"max_upload_bytes": 20000000, "max_batch_images": 64, "max_pixels": 50000000},
-        "lacuna": "0.1.0",
+        "limits": {
+            "max_upload_bytes": LIMITS.max_upload_bytes,
+            "max_batch_images": LIMITS.images_per_request,
+            "max_pixels": MAX_PIXELS,
+        },
+        "lacuna": lacuna.__version__,
     },
     "/examples": [{"name": "1f436.png", "url": "examples/1f436.png"}],
 }
 
-ERRORS: dict[int, tuple[str, dict[str, str]]] = {
-    400: ("An image, a field or the form is not as expected", UNREADABLE),
-    401: (
-        "No or another API key, where the service asks for one",
-        {"code": "wrong_api_key", "message": "expected the service's API key in the header X-API-Key; …"},
-    ),
-    404: ("No such thing", {"code": "not_found", "message": "/examples/cat.png: no such address; see /docs"}),
-    408: (
-        "The upload took too long",
-        {
-            "code": "upload_too_slow",
-            "message": "the upload was not complete after 30 s; send it faster or smaller",
-        },
-    ),
-    413: (
-        "Too many bytes or files",
-        {
-            "code": "upload_too_large",
-            "message": "the upload is larger than 20 MB; send a smaller image, or fewer in one request",
-        },
-    ),
-    415: (
-        "No multipart form",
-        {
-            "code": "unsupported_media_type",
-            "message": "expected multipart/form-data without compression; send the image as a file, as "
-            "`curl -F file=@IMAGE`",
-        },
-    ),
-    422: (
-        "A parameter is out of range",
-        {"code": "invalid_parameter", "message": "top_k: Input should be greater than or equal to 1"},
-    ),
-    501: (
-        "This model has no heat maps",
-        {
-            "code": "not_explainable",
-            "message": "heat maps need a single network whose head has no hidden layer, and this model has another",
-        },
-    ),
-    503: (
-        "Too much to do, or no time left: come back after Retry-After seconds",
-        {"code": "queue_full", "message": "the queue of 256 images is full; try again in 1 second"},
-    ),
+ERRORS: dict[int, tuple[str, RefusedError]] = {
+    example.status: (description, example)
+    for description, example in (
+        ("An image, a field or the form is not as expected", UNREADABLE),
+        ("No or another API key, where the service asks for one", refusals.wrong_api_key()),
+        ("No such thing", refusals.not_found("/examples/cat.png")),
+        ("The upload took too long", refusals.upload_too_slow(LIMITS.timeout_s)),
+        ("Too many bytes or files", refusals.upload_too_large(LIMITS.max_upload_bytes)),
+        ("No multipart form", refusals.unsupported_media_type()),
+        (
+            "A parameter is out of range",
+            refusals.invalid_parameter("top_k: Input should be greater than or equal to 1"),
+        ),
+        ("This model has no heat maps", refusals.not_explainable()),
+        ("Too much to do, or no time left: come back after Retry-After seconds", refusals.queue_full(LIMITS.max_queue)),
+    )
 }
+"""By status: when it is answered, and an example."""
 
 TOP_K = {"type": "integer", "minimum": 1, "description": "how many labels of each target, most probable first"}
 FILE = {"type": "string", "format": "binary", "description": "an image file"}
@@ -154,12 +136,11 @@ def responses(path: str, *statuses: int) -> dict[int | str, dict[str, Any]]:
     """The example of a route's answer, and its errors with theirs."""
     described: dict[int | str, dict[str, Any]] = {200: _example(ANSWERS[path])} if path in ANSWERS else {}
     for status in statuses:
-        description, detail = ERRORS[status]
-        extra = {"explainable": False} if status == 501 else {}
+        description, refusal = ERRORS[status]
         described[status] = {
-            "model": NotExplainable if status == 501 else ErrorAnswer,
+            "model": NotExplainable if refusal.extra else ErrorAnswer,
             "description": description,
-            **_example({"error": detail, **extra}),
+            **_example(refusal.content()),
         }
     if 503 in described:
         retry = {"description": "seconds", "schema": {"type": "integer"}}

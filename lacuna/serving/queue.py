@@ -1,13 +1,13 @@
-"""The bound on what is worked on: a full queue refuses instead of growing."""
+"""The bound on images in work: a full queue refuses instead of growing."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from lacuna.serving.refusals import busy
+from lacuna.serving.refusals import queue_full
 
 
 class Queue:
-    """Counts the images of all requests that are decoded or wait for the network; `observe` is told the number."""
+    """Counts the images of all requests that are being decoded or wait for the network; tells `observe` each change."""
 
     def __init__(self, capacity: int, observe: Callable[[int], None]) -> None:
         self._capacity, self._observe = capacity, observe
@@ -15,9 +15,9 @@ class Queue:
 
     @contextmanager
     def places(self, n_images: int) -> Iterator[None]:
-        """Hold places for the images of one request, all or none. Raises RefusedError (503) when some lack."""
+        """Hold places for the images of one request, all or none. Raises RefusedError (503) when there are too few."""
         if self._length + n_images > self._capacity:
-            raise busy("queue_full", f"the queue of {self._capacity} images is full")
+            raise queue_full(self._capacity)
         self._change(n_images)
         try:
             yield

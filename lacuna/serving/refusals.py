@@ -1,18 +1,23 @@
-"""Answers that refuse, all of one form: `{"error": {"code", "message"}}`."""
+"""Every refusal of the service, all of one form: `{"error": {"code", "message"}}`.
 
-from collections.abc import Mapping
+A code stays the same for programs; a message says what was wrong, what was expected and what to do.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.responses import JSONResponse
 
+from lacuna.data.images.formats import FORMATS
+from lacuna.serving.settings import MEGABYTE
+
 RETRY_AFTER_S = 1
+KEY_HEADER = "X-API-Key"
 
 
 class RefusedError(Exception):
-    """A request that is not done. The message says what was wrong, what was expected and what to do.
-
-    `extra` stands beside `error` in the answer.
-    """
+    """A request that is not done: the answer's status, code and message. `extra` stands beside `error` in the
+    answer."""
 
     def __init__(
         self,
@@ -29,11 +34,102 @@ class RefusedError(Exception):
     def detail(self) -> dict[str, str]:
         return {"code": self.code, "message": self.message}
 
+    def content(self) -> dict[str, Any]:
+        return {"error": self.detail(), **self.extra}
+
     def response(self) -> JSONResponse:
-        return JSONResponse({"error": self.detail(), **self.extra}, self.status, self.headers)
+        return JSONResponse(self.content(), self.status, self.headers)
 
 
-def busy(code: str, reason: str) -> RefusedError:
-    """503: not the request's fault, the client should come back."""
+def malformed_form(reason: str) -> RefusedError:
+    message = f"the multipart form cannot be read: {reason}; send it as `curl -F` or a browser's FormData do"
+    return RefusedError(400, "malformed_form", message)
+
+
+def no_file(field: str) -> RefusedError:
+    message = f"the form has no file in the field {field!r}; send it as `curl -F {field}=@IMAGE`"
+    return RefusedError(400, "no_file", message)
+
+
+def unreadable_image(reason: str, max_pixels: int) -> RefusedError:
+    message = f"{reason}; expected an image ({', '.join(FORMATS)}) of at most {max_pixels:,} pixels"
+    return RefusedError(400, "unreadable_image", message)
+
+
+def no_target() -> RefusedError:
+    return RefusedError(400, "no_target", "the form has no field 'target'; name one that /metadata lists")
+
+
+def unknown_target(target: str, known: Sequence[str]) -> RefusedError:
+    return RefusedError(400, "unknown_target", f"target {target[:100]!r}: expected one of {', '.join(known)}")
+
+
+def unknown_class(class_name: str, target: str, known: Sequence[str]) -> RefusedError:
+    message = f"class {class_name[:100]!r} of {target}: expected one of {', '.join(known)}"
+    return RefusedError(400, "unknown_class", message)
+
+
+def wrong_api_key() -> RefusedError:
+    message = f"expected the service's API key in the header {KEY_HEADER}; ask whoever runs the service for it"
+    return RefusedError(401, "wrong_api_key", message, {"WWW-Authenticate": 'ApiKey realm="lacuna"'})
+
+
+def not_found(path: str) -> RefusedError:
+    return RefusedError(404, "not_found", f"{path}: no such address; see /docs")
+
+
+def method_not_allowed(path: str, method: str, headers: Mapping[str, str] | None) -> RefusedError:
+    return RefusedError(405, "method_not_allowed", f"{path}: {method} is not allowed here; see /docs", headers)
+
+
+def upload_too_slow(seconds: float) -> RefusedError:
+    message = f"the upload was not complete after {seconds:g} s; send it faster or smaller"
+    return RefusedError(408, "upload_too_slow", message)
+
+
+def upload_too_large(max_bytes: int) -> RefusedError:
+    megabytes = max_bytes / MEGABYTE
+    message = f"the upload is larger than {megabytes:g} MB; send a smaller image, or fewer in one request"
+    return RefusedError(413, "upload_too_large", message)
+
+
+def too_many_files(max_files: int) -> RefusedError:
+    message = f"expected at most {max_files} file{'s' * (max_files > 1)}; send fewer in one request"
+    return RefusedError(413, "too_many_files", message)
+
+
+def unsupported_media_type() -> RefusedError:
+    message = "expected multipart/form-data without compression; send the image as a file, as `curl -F file=@IMAGE`"
+    return RefusedError(415, "unsupported_media_type", message)
+
+
+def invalid_parameter(problem: str) -> RefusedError:
+    return RefusedError(422, "invalid_parameter", problem)
+
+
+def internal_error() -> RefusedError:
+    message = "the service failed; its log says why, and whoever runs it should report that"
+    return RefusedError(500, "internal_error", message)
+
+
+def not_explainable() -> RefusedError:
+    message = "heat maps need a single network whose head has no hidden layer, and this model has another"
+    return RefusedError(501, "not_explainable", message, extra={"explainable": False})
+
+
+def queue_full(capacity: int) -> RefusedError:
+    return _busy("queue_full", f"the queue of {capacity} images is full")
+
+
+def too_many_uploads() -> RefusedError:
+    return _busy("busy", "too many uploads at once")
+
+
+def timed_out(seconds: float) -> RefusedError:
+    return _busy("timed_out", f"no answer within {seconds:g} s")
+
+
+def _busy(code: str, reason: str) -> RefusedError:
+    """503: the request is right, and may succeed when it is sent again."""
     message = f"{reason}; try again in {RETRY_AFTER_S} second"
     return RefusedError(503, code, message, {"Retry-After": str(RETRY_AFTER_S)})

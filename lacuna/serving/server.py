@@ -1,7 +1,7 @@
 """Start the service, and end it without losing what it has taken.
 
-SIGTERM and Ctrl-C: no new connections, what was accepted is answered, exit code 0. SIGHUP: load the bundles anew beside
-the old ones, then answer by them.
+SIGTERM and Ctrl-C: no new connections, what was accepted is answered, exit code 0. SIGHUP: load the bundles again
+beside the old ones, then answer by the new ones.
 """
 
 import asyncio
@@ -17,24 +17,24 @@ import uvicorn
 from lacuna.errors import LacunaError
 from lacuna.serving.app import Service, create_app
 from lacuna.serving.examples import find_examples
-from lacuna.serving.models import Model, described, load_models
+from lacuna.serving.models import ServedModel, described, load_models
 from lacuna.serving.settings import Settings
 
 CLOSING_S = 0.5
-"""How long all workers have to stop listening. Only then are clients sent away: they would come back by the port of a
-worker that is about to close it, and be cut off."""
+"""How long all workers have to stop listening. Clients are told to close their connections only after it: earlier they
+would connect again to a worker that is about to close its port, and be cut off."""
 
 GRACE_S = 0.5
-"""How long open connections are still read from after the last new one, for requests that are on their way."""
+"""How long open connections are still read from after that, for requests that are on their way."""
 
 BACKLOG = 1024
 
 logger = logging.getLogger(__name__)
 
 
-def serve(settings: Settings, host: str, port: int, workers: int) -> int:
-    """Serve until SIGTERM; return the exit code. Raises LacunaError for a bad bundle, an address in use, or a folder
-    without examples."""
+def serve_models(settings: Settings, host: str, port: int, workers: int) -> int:
+    """Serve until SIGTERM; return the exit code. Raises LacunaError for a bad bundle, an address in use, fewer
+    than one worker, or a folder of examples without an image."""
     if workers < 1:
         raise LacunaError(f"--workers: expected at least 1, received {workers}")
     find_examples(settings.examples)
@@ -63,7 +63,7 @@ def remember_hangups() -> threading.Event:
     return hangups
 
 
-def run(settings: Settings, models: tuple[Model, ...], listener: socket.socket, hangups: threading.Event) -> None:
+def run(settings: Settings, models: tuple[ServedModel, ...], listener: socket.socket, hangups: threading.Event) -> None:
     """Serve in this process until SIGTERM or Ctrl-C. `hangups` tells of a SIGHUP since the models were asked for."""
     app = create_app(settings, models)
     config = uvicorn.Config(
@@ -74,8 +74,8 @@ def run(settings: Settings, models: tuple[Model, ...], listener: socket.socket, 
         timeout_graceful_shutdown=int(settings.limits.timeout_s) + 5,
     )
     server = _Server(config, app, hangups)
-    for one in (signal.SIGTERM, signal.SIGINT):  # from now on, and still when uvicorn raises them again at its end
-        signal.signal(one, server.handle_exit)
+    for number in (signal.SIGTERM, signal.SIGINT):  # also when uvicorn raises them again at its end
+        signal.signal(number, server.handle_exit)
     server.run([listener])
 
 

@@ -1,23 +1,26 @@
-"""What a service is started with."""
+"""The settings of a service: models, limits and API key, from the options of `python -m lacuna serve`."""
 
 import argparse
 import math
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lacuna.errors import LacunaError
-from lacuna.serving.security import read_api_key
 
 MEGABYTE = 1_000_000
+
+KEY_VARIABLE = "LACUNA_API_KEY"
+MIN_KEY_LENGTH = 16
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one request may ask for, and all of them together.
+    """How much one request, and all requests together, may ask for.
 
-    max_upload_bytes: of a request's body. max_batch_images: files in one request. timeout_s: from the first byte to the
-    answer. max_queue: images of all requests that are being decoded or wait for the network. max_batch: images that go
-    through the network at once.
+    max_upload_bytes: the length of a request's body. max_batch_images: files in one request. timeout_s: seconds for the
+    upload, and again for the answer. max_queue: images of all requests together that are being decoded or wait for the
+    network. max_batch: images that go through the network at once.
     """
 
     max_upload_bytes: int = 20 * MEGABYTE
@@ -28,17 +31,19 @@ class Limits:
 
     @property
     def max_held_bytes(self) -> int:
-        """Of all uploads that are in memory at the same time."""
+        """The bytes of all uploads that may be in memory at the same time."""
         return 16 * self.max_upload_bytes
 
     @property
     def images_per_request(self) -> int:
+        """How many images one request may hold: no more than fit into the queue."""
         return min(self.max_batch_images, self.max_queue)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """A service but for its address. `examples` is a folder of images that the page offers to try."""
+    """Everything a service is started with but its address. `examples` is a folder of images that the page offers to
+    try."""
 
     bundles: tuple[Path, ...]
     runtime: str = "openvino"
@@ -49,7 +54,7 @@ class Settings:
 
 
 def from_command_line(options: argparse.Namespace) -> Settings:
-    """The options of `python -m lacuna serve`. Raises LacunaError for a limit or API key that won't do."""
+    """The options of `python -m lacuna serve`. Raises LacunaError for an impossible limit or API key."""
     for option in ("max_upload_mb", "timeout", "max_queue", "max_batch"):
         value = getattr(options, option)
         if not 0 < value < math.inf:
@@ -68,3 +73,26 @@ def from_command_line(options: argparse.Namespace) -> Settings:
         examples=options.examples,
         limits=limits,
     )
+
+
+def read_api_key(file: Path | None) -> str | None:
+    """The key in a file's first line, or in the environment variable; None when there is neither.
+
+    Raises LacunaError when it is too short to be safe from guessing, or has other characters than a header may.
+    """
+    if file is not None:
+        try:
+            key = file.read_text(encoding="utf-8").partition("\n")[0].strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise LacunaError(f"{file}: the API key cannot be read: {error}") from None
+    elif KEY_VARIABLE in os.environ:
+        key = os.environ[KEY_VARIABLE].strip()
+    else:
+        return None
+    if len(key) < MIN_KEY_LENGTH or not all("!" <= character <= "~" for character in key):
+        source = file or KEY_VARIABLE
+        raise LacunaError(
+            f"{source}: expected an API key of at least {MIN_KEY_LENGTH} printable ASCII characters without spaces; "
+            "make one by `openssl rand -hex 32`"
+        )
+    return key

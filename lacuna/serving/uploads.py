@@ -1,6 +1,6 @@
 """Read a multipart form within limits: bytes are counted as they arrive, files stay in memory, names lose their paths.
 
-Nothing that a client sends may cost more than the limits say, and every mistake of its own is a RefusedError.
+Nothing that a client sends may cost more than the limits say, and every mistake of a client is a RefusedError.
 """
 
 import asyncio
@@ -14,8 +14,9 @@ from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-from lacuna.serving.refusals import RefusedError, busy
-from lacuna.serving.settings import MEGABYTE, Limits
+from lacuna.serving import refusals
+from lacuna.serving.refusals import RefusedError
+from lacuna.serving.settings import Limits
 
 MAX_FIELDS = 8
 MAX_FIELD_BYTES = 10_000
@@ -51,19 +52,21 @@ class Uploads:
 
     @asynccontextmanager
     async def receive(self, request: Request, field: str, max_files: int) -> AsyncIterator[Form]:
-        """Yield the request's form with at least one file in `field`. Its bytes count as held until the block ends."""
+        """Yield the request's form with at least one file in `field`. Its bytes count as held until the block ends.
+
+        Raises RefusedError for a form that is damaged, too large or too slow, and without room for it.
+        """
         boundary = _boundary(request)
         announced = request.headers.get("content-length", "")
         if announced.isdecimal() and int(announced) > self._limits.max_upload_bytes:
-            raise self._too_large()
+            raise refusals.upload_too_large(self._limits.max_upload_bytes)
         counted = [0]
         try:
             try:
                 async with asyncio.timeout(self._limits.timeout_s):
                     form = await _parse(self._counted(request, counted), boundary, field, max_files)
             except TimeoutError:
-                message = f"the upload was not complete after {self._limits.timeout_s:g} s; send it faster or smaller"
-                raise RefusedError(408, "upload_too_slow", message) from None
+                raise refusals.upload_too_slow(self._limits.timeout_s) from None
             yield form
         finally:
             self._held -= counted[0]
@@ -73,15 +76,10 @@ class Uploads:
             counted[0] += len(chunk)
             self._held += len(chunk)
             if counted[0] > self._limits.max_upload_bytes:
-                raise self._too_large()
+                raise refusals.upload_too_large(self._limits.max_upload_bytes)
             if self._held > self._limits.max_held_bytes:
-                raise busy("busy", "too many uploads at once")
+                raise refusals.too_many_uploads()
             yield chunk
-
-    def _too_large(self) -> RefusedError:
-        megabytes = self._limits.max_upload_bytes / MEGABYTE
-        message = f"the upload is larger than {megabytes:g} MB; send a smaller image, or fewer in one request"
-        return RefusedError(413, "upload_too_large", message)
 
 
 def last_component(name: str) -> str:
@@ -98,10 +96,9 @@ def last_component(name: str) -> str:
 def _boundary(request: Request) -> bytes:
     kind, parameters = parse_options_header(request.headers.get("content-type"))
     if kind != b"multipart/form-data" or request.headers.get("content-encoding", "identity") != "identity":
-        message = "expected multipart/form-data without compression; send the image as a file, as `curl -F file=@IMAGE`"
-        raise RefusedError(415, "unsupported_media_type", message)
+        raise refusals.unsupported_media_type()
     if not parameters.get(b"boundary"):
-        raise _malformed("its Content-Type has no boundary")
+        raise refusals.malformed_form("its Content-Type has no boundary")
     return parameters[b"boundary"]
 
 
@@ -115,11 +112,10 @@ async def _parse(stream: AsyncGenerator[bytes, None], boundary: bytes, field: st
         raise
     except MultiPartException as error:
         if error.message.startswith("Too many files"):
-            message = f"expected at most {max_files} file{'s' * (max_files > 1)}; send fewer in one request"
-            raise RefusedError(413, "too_many_files", message) from None
-        raise _malformed(error.message.rstrip(".")) from None
+            raise refusals.too_many_files(max_files) from None
+        raise refusals.malformed_form(error.message.rstrip(".")) from None
     except Exception as error:  # the parser lets through nearly anything on damaged bodies
-        raise _malformed(type(error).__name__) from None
+        raise refusals.malformed_form(type(error).__name__) from None
     items = form.multi_items()
     files = [
         Upload(last_component(value.filename or ""), await value.read())
@@ -128,16 +124,9 @@ async def _parse(stream: AsyncGenerator[bytes, None], boundary: bytes, field: st
     ]
     await form.close()
     if not files:
-        raise RefusedError(
-            400, "no_file", f"the form has no file in the field {field!r}; send it as `curl -F {field}=@IMAGE`"
-        )
+        raise refusals.no_file(field)
     return Form(files, {name: value for name, value in items if isinstance(value, str)})
 
 
 def _quoted(value: bytes) -> bytes:
     return value.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
-
-
-def _malformed(reason: str) -> RefusedError:
-    message = f"the multipart form cannot be read: {reason}; send it as `curl -F` or a browser's FormData do"
-    return RefusedError(400, "malformed_form", message)

@@ -28,8 +28,8 @@ def supervise(settings: Settings, listener: socket.socket, count: int) -> None:
     """Keep `count` workers serving until SIGTERM or Ctrl-C; return when all have drained."""
     from lacuna.serving.metrics import MULTIPROCESS
 
-    figures = tempfile.mkdtemp(prefix="lacuna-metrics-")
-    os.environ[MULTIPROCESS] = figures
+    metrics_folder = tempfile.mkdtemp(prefix="lacuna-metrics-")
+    os.environ[MULTIPROCESS] = metrics_folder
     context = multiprocessing.get_context("spawn")
     workers: list[SpawnProcess] = []
     stopping = False
@@ -55,7 +55,7 @@ def supervise(settings: Settings, listener: socket.socket, count: int) -> None:
             start()
         while workers:
             wait([worker.sentinel for worker in workers])
-            for worker in [one for one in workers if not one.is_alive()]:
+            for worker in [worker for worker in workers if not worker.is_alive()]:
                 workers.remove(worker)
                 _forget(worker)
                 if not stopping:
@@ -64,7 +64,7 @@ def supervise(settings: Settings, listener: socket.socket, count: int) -> None:
                 if not stopping:
                     start()
     finally:
-        shutil.rmtree(figures, ignore_errors=True)
+        shutil.rmtree(metrics_folder, ignore_errors=True)
 
 
 def work(settings: Settings, listener: socket.socket) -> None:
@@ -95,7 +95,7 @@ def _tell(workers: list[SpawnProcess], number: signal.Signals) -> None:
 
 
 def _forget(worker: SpawnProcess) -> None:
-    """The gauges of a worker that has ended count no more."""
+    """Leave the gauges of a worker that has ended out of the sums."""
     from prometheus_client.multiprocess import mark_process_dead
 
     mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

@@ -7,8 +7,8 @@ import pytest
 
 from lacuna.inference.predictor import Predictor
 from lacuna.serving.engine import Engine
-from lacuna.serving.metrics import Metrics
-from lacuna.serving.models import Model
+from lacuna.serving.metrics import ServiceMetrics
+from lacuna.serving.models import ServedModel
 from lacuna.serving.refusals import RefusedError
 from lacuna.serving.settings import Limits, Settings
 from tests.tiny_bundle import PICK, write_tiny_bundle
@@ -32,10 +32,10 @@ class HeldPredictor(Predictor):
 
 def run(scenario, settings, folder):
     held = HeldPredictor.load(folder).hold()
-    metrics = Metrics()
+    metrics = ServiceMetrics()
 
     async def all_of_it():
-        engine = Engine(settings, [Model("tiny", "0", held, KEYS)], metrics)
+        engine = Engine(settings, [ServedModel("tiny", "0", held, KEYS)], metrics)
         try:
             return await scenario(engine, held)
         finally:

@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.service_process import running_service
 from lacuna.errors import LacunaError
-from lacuna.serving.security import KEY_VARIABLE, read_api_key
+from lacuna.serving.settings import KEY_VARIABLE, read_api_key
 
 SECRET = "0123456789abcdef-secret"
 
@@ -133,5 +133,6 @@ def test_the_documented_errors_are_what_the_service_says(client):
         422: client.post("/predict", params={"top_k": 0}),
     }
     for status, answer in said.items():
-        expected = re.sub(r"50,000,000", "1,000,000", ERRORS[status][1]["message"])
-        assert answer.json() == {"error": {"code": ERRORS[status][1]["code"], "message": expected}}
+        example = ERRORS[status][1]
+        expected = re.sub(r"50,000,000", "1,000,000", example.message)
+        assert answer.json() == {"error": {"code": example.code, "message": expected}}

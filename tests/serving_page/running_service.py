@@ -35,7 +35,7 @@ FIGURES = {
         "verdict": "no signal shown",
     },
 }
-"""Test figures such as `evaluate` writes."""
+"""Test metrics as stage evaluate writes them."""
 
 
 def write_described_bundle(folder: Path, linear: bool = True) -> Path:

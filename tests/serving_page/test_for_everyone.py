@@ -40,7 +40,7 @@ def _overflow(page: Page) -> int:
 def test_text_stands_out_from_the_page_in_both_colour_schemes(open_page: Open, service: str, scheme: str) -> None:
     visit = open_page(service, color_scheme=scheme)
     page, text, quiet, warning = (
-        _luminance(visit.page.locator(where).first.evaluate(f"one => getComputedStyle(one).{what}"))
+        _luminance(visit.page.locator(where).first.evaluate(f"found => getComputedStyle(found).{what}"))
         for where, what in (
             ("body", "backgroundColor"),
             ("h1", "color"),
@@ -49,7 +49,7 @@ def test_text_stands_out_from_the_page_in_both_colour_schemes(open_page: Open, s
         )
     )
     assert (page < 0.1) == (scheme == "dark")
-    assert all(_contrast(page, one) >= 4.5 for one in (text, quiet, warning))  # WCAG 2.2, level AA
+    assert all(_contrast(page, colour) >= 4.5 for colour in (text, quiet, warning))  # WCAG 2.2, level AA
 
 
 def _luminance(colour: str) -> float:
@@ -59,8 +59,8 @@ def _luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def _contrast(one: float, other: float) -> float:
-    return (max(one, other) + 0.05) / (min(one, other) + 0.05)
+def _contrast(first: float, second: float) -> float:
+    return (max(first, second) + 0.05) / (min(first, second) + 0.05)
 
 
 def test_everything_can_be_done_by_keyboard(visit: Visit, images: Path) -> None:

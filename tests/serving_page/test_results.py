@@ -118,7 +118,7 @@ def test_a_class_decided_for_against_the_odds_is_explained(open_page: Open, tmp_
         explanation = "green is decided for: it fits the other answers."
         assert colour == ["colour", "blue", "65 %", "decision:", "green", "35 %", explanation]
         assert shade == ["shade", "decision:", "leaf", "73 %", "sky", "27 %"]
-        assert "This model brings no test figures along." in lines(visit.page.locator("#about"))
+        assert "This model comes without test results." in lines(visit.page.locator("#about"))
 
 
 def test_a_heat_map_is_laid_over_the_image_and_taken_off_again(visit: Visit, tmp_path: Path) -> None:

@@ -14,13 +14,13 @@ export function leadSentence(models) {
 
 export function aboutModel(model) {
   const targets = [...targetsOf([model]).values()];
-  const measured = targets.some(({ figures }) => figures);
+  const measured = targets.some(({ metrics }) => metrics);
   return element(
     "article",
     { class: "model" },
     element("h3", {}, model.name, element("span", { class: "version" }, `version ${model.version}`)),
     promise(model),
-    measured ? legend() : element("p", {}, "This model brings no test figures along."),
+    measured ? legend() : element("p", {}, "This model comes without test results."),
     element("ul", { class: "target-facts" }, targets.map(targetFacts)),
     origin(model),
   );
@@ -46,16 +46,16 @@ function legend() {
   );
 }
 
-function targetFacts({ name, about, figures }) {
+function targetFacts({ name, about, metrics }) {
   const facts = about.kind === "binary" ? binaryFacts : categoricalFacts;
-  const images = figures ? ` · ${count(figures.n_known, "test image")}` : "";
-  const warning = weakness(figures);
+  const images = metrics ? ` · ${count(metrics.n_known, "test image")}` : "";
+  const warning = weakness(metrics);
   return element(
     "li",
     {},
     element("h4", {}, name),
     classesOf(about, images),
-    figures && facts(figures),
+    metrics && facts(metrics),
     warning && element("p", { class: "warning" }, warning),
   );
 }

@@ -28,9 +28,9 @@ export class Card {
     this.element.dataset.state = "answered";
     const views = Object.entries(answer.targets).map(([name, target]) => ({
       kind: target.kind,
-      view: targetView(name, target, weakness(this.targets.get(name)?.figures)),
+      view: targetView(name, target, weakness(this.targets.get(name)?.metrics)),
     }));
-    const lists = ["categorical", "binary"].map((kind) => views.filter((one) => one.kind === kind));
+    const lists = ["categorical", "binary"].map((kind) => views.filter((view) => view.kind === kind));
     const answers = lists
       .filter((list) => list.length > 0)
       .map((list) => element("ul", { class: `targets ${list[0].kind}-targets` }, list.map(({ view }) => view)));

@@ -1,6 +1,6 @@
 /** Results as a table for spreadsheets. */
 
-const BYTE_ORDER_MARK = "\ufeff"; // Excel takes a file without one for something else than UTF-8
+const BYTE_ORDER_MARK = "\ufeff"; // without it Excel does not read the file as UTF-8
 
 /**
  * A row per image: its name, why it could not be read, whether it is unfamiliar, and for each target the decision, the

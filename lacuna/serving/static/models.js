@@ -7,8 +7,8 @@ const WEAKNESSES = {
 };
 
 /**
- * The targets of all models by the name under which answers have them: `{model, name, about, figures}`. A name that
- * two models share carries its model's in front. `figures` are those of the test part, if the model brings any.
+ * The targets of all models by the name under which answers have them: `{model, name, about, metrics}`. A name that
+ * two models share carries its model's in front. `metrics` are those of the test part, undefined where there are none.
  */
 export function targetsOf(models) {
   const owners = new Map();
@@ -19,13 +19,13 @@ export function targetsOf(models) {
   for (const model of models) {
     for (const [name, about] of Object.entries(model.targets)) {
       const key = owners.get(name) > 1 ? `${model.name}/${name}` : name;
-      found.set(key, { model, name, about, figures: model.metrics?.targets?.[name] });
+      found.set(key, { model, name, about, metrics: model.metrics?.targets?.[name] });
     }
   }
   return found;
 }
 
-/** Why a target's answers should not be relied on, or null if its test figures give no reason. */
-export function weakness(figures) {
-  return WEAKNESSES[figures?.verdict] ?? null;
+/** Why a target's answers should not be relied on, or null where its test metrics give no reason. */
+export function weakness(metrics) {
+  return WEAKNESSES[metrics?.verdict] ?? null;
 }
