@@ -12,7 +12,7 @@ from PIL import Image
 from lacuna.presentation.style import DARK, GREY, picture, shorten
 
 DOTS = 150
-"""Pixels per inch, as `pictures.STYLE` has it."""
+"""Pixels per inch, as `style.STYLE` has it."""
 
 GAP = 6
 PAPER = 232

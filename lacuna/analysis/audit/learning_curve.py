@@ -51,7 +51,9 @@ def learning_curve(
     areas = np.full((len(SHARES), DRAWS, int(probed.folds.max()) + 1), np.nan)
     counts = np.zeros(areas.shape)
     for draw in range(DRAWS):
-        place = np.random.default_rng([seed, draw]).permutation(len(names))[member]  # a share holds the smaller ones
+        place = np.random.default_rng([seed, draw]).permutation(len(names))[
+            member
+        ]  # a larger share contains the smaller
         for step, share in enumerate(SHARES):
             chosen = place < share * len(names)
             for fold in range(areas.shape[2]):

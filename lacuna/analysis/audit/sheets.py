@@ -20,7 +20,7 @@ LONGEST_WORD = 13
 TILES_ACROSS = 6
 
 Tile = tuple[int, str, str]
-"""The row of an image among the audited ones, a line above it, a line below it."""
+"""The row of an image among the audited images, a line above it, a line below it."""
 
 
 def plot_sheets(

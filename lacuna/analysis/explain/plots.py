@@ -1,4 +1,4 @@
-"""Figures of a whole explanation: the map of the images, whether the heat maps hold, and the slices that are worse."""
+"""Plots of all images together: their map, whether the heat maps hold, and the slices that are worse."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -60,9 +60,9 @@ def summarise_explanation(
 def write_slices(path: Path, slices: Sequence[Slice]) -> None:
     rows = []
     for tested in slices:
-        figures = (tested.accuracy, tested.rest, tested.difference, tested.low, tested.high)
+        metrics = (tested.accuracy, tested.rest, tested.difference, tested.low, tested.high)
         chances = (f"{tested.p:.3g}", f"{tested.adjusted:.3g}", int(tested.shown))
-        cells = ("" if np.isnan(value) else rounded(value) for value in figures)
+        cells = ("" if np.isnan(value) else rounded(value) for value in metrics)
         rows.append((tested.target, tested.by, tested.name, tested.images, tested.groups, *cells, *chances))
     write_csv(path, SLICES_HEADER, rows)
 
@@ -76,8 +76,8 @@ def write_places(path: Path, image: NDArray[np.str_], places: Floats) -> None:
 def describe_faithfulness(name: str, summary: Mapping[str, Any]) -> str:
     """One line for people.
 
-    >>> figures = {"images": 60, "drop_hottest": 0.31, "drop_random": 0.02, "difference": 0.29}
-    >>> describe_faithfulness("red", {**figures, "difference_low": 0.2, "difference_high": 0.38, "shown": True})
+    >>> found = {"images": 60, "drop_hottest": 0.31, "drop_random": 0.02, "difference": 0.29}
+    >>> describe_faithfulness("red", {**found, "difference_low": 0.2, "difference_high": 0.38, "shown": True})
     'red: blurring the hottest tenth lowers the probability by 0.31, another tenth by 0.02; difference [0.20, 0.38]'
     """
     if "difference" not in summary:

@@ -45,8 +45,8 @@ def draw_galleries(folder: Path, subject: Subject, found: Findings, augment: Aug
     for column in progress(columns, total=len(columns), what="draw images", unit="targets"):
         target = subject.targets[column]
         plot_samples(folder / "samples" / f"{target.name}.png", subject, column, most)
-        figures = found.pixels.means[column], found.pixels.counts[column], found.likeness[column]
-        plot_means(folder / "mean_images" / f"{target.name}.png", target, *figures, most)
+        of_classes = found.pixels.means[column], found.pixels.counts[column], found.likeness[column]
+        plot_means(folder / "mean_images" / f"{target.name}.png", target, *of_classes, most)
     if augment.views != 1:
         plot_views(folder / "views.png", subject, augment, most)
     if found.odd:
@@ -129,7 +129,7 @@ def plot_means(
     matrix = CELL * len(shown) + 1.4 if len(shown) > 2 else 0.0
     heights = [upper + 0.15, middle + 0.15, matrix][: 3 if matrix else 2]
     with picture(path, max(width, CELL * len(shown) + 2.4, 5.4), sum(heights) + 0.5) as figure:
-        # Figures of their own: axes below each other would all be indented by the longest name.
+        # Subfigures: axes below each other would all be indented by the longest name.
         parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights).ravel()
         panels = [part.subplots() for part in parts]
         draw_captioned(panels[0], images, captions)

@@ -113,5 +113,5 @@ def _write_likeness(path: Path, targets: Targets, likeness: Sequence[NDArray[np.
 
 
 def _p(value: float) -> str:
-    """A p-value: small ones are of interest by their size."""
+    """A p-value to three significant digits, because how small a small one is matters."""
     return f"{value:.3g}"
