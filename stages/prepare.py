@@ -13,7 +13,7 @@ from lacuna.core.manifest import PARTS, Manifest
 from lacuna.core.relations import relevant, save_relations
 from lacuna.data.labels.class_weights import weigh_targets
 from lacuna.data.labels.corrections import encode_corrected
-from lacuna.data.labels.encode import given_parts, image_groups, join
+from lacuna.data.labels.encode import given_parts, image_groups, join_labels
 from lacuna.data.labels.hierarchy import describe_relations, learn_relations
 from lacuna.data.labels.label_report import (
     check_trainable,
@@ -41,7 +41,7 @@ def prepare(params: Params) -> Facts:
     duplicates = np.array([line["group"] for line in files], dtype=np.int64)
 
     label_file = read_labels(data, [*names, *rejected, *left_out])
-    joined = join(label_file, names, rejected, data.max_rejected, left_out)
+    joined = join_labels(label_file, names, rejected, data.max_rejected, left_out)
     encoded, corrected = encode_corrected(label_file, joined, data, names)
     row = np.array(list(joined.rows), dtype=np.int64)
     group = image_groups(joined, duplicates, data)

@@ -54,3 +54,26 @@ def test_serving_loads_nothing_that_trains_or_tracks() -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(REPOSITORY).as_posix())
 def test_a_file_stays_under_300_lines(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) < 300, "more than one idea? split it"
+
+
+SAME_IN_EVERY_BACKBONE = {"build", "checkpoint", "load"}
+COMMANDS = {"compare", "main", "tune"}  # of cli.py, each calling what it is named after
+LOGGERS = {"logger"}
+
+
+def test_no_public_name_is_defined_in_two_modules() -> None:
+    places: dict[str, list[str]] = {}
+    for path in (REPOSITORY / "lacuna").rglob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            names = [target.id for target in targets if isinstance(target, ast.Name)]
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                names = [node.name]
+            for name in names:
+                places.setdefault(name, []).append(path.relative_to(REPOSITORY).as_posix())
+    allowed = SAME_IN_EVERY_BACKBONE | COMMANDS | LOGGERS
+    assert {
+        name: found
+        for name, found in places.items()
+        if len(found) > 1 and not name.startswith("_") and name not in allowed
+    } == {}

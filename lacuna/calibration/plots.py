@@ -17,7 +17,7 @@ from lacuna.core.targets import Target, Targets
 from lacuna.presentation.style import BLUE, GREY, LIGHT, ORANGE, legend, picture, shorten
 from lacuna.stats.intervals import share_interval
 
-CONFIDENCE = 0.95
+WHISKERS = 0.95
 """Of the whiskers in the reliability diagram."""
 
 
@@ -64,7 +64,7 @@ def plot_reliability(path: Path, targets: Targets, validation: Predictions, prob
         _only_left(panels, "share that came true")
         legend(
             panels[0].figure,
-            Line2D([], [], color=BLUE, marker="o", linestyle="", label=f"validation, {CONFIDENCE:.0%} interval"),
+            Line2D([], [], color=BLUE, marker="o", linestyle="", label=f"validation, {WHISKERS:.0%} interval"),
             Line2D([], [], color=GREY, linestyle=":", label="perfect"),
             Line2D([], [], color=LIGHT, marker="s", markersize=7, linestyle="", label="number of images"),
         )
@@ -102,7 +102,7 @@ def _reliability(axes: Axes, stated: Floats, observed: Floats) -> None:
             axes.text(place, -0.33 + height, str(count), ha="center", va="bottom", fontsize=5.5, color=GREY)
             inside = bins == round(place * CALIBRATION_BINS - 0.5)
             hits, level = int(observed[inside].sum()), stated[inside].mean()
-            axes.plot([level] * 2, share_interval(hits, int(count), CONFIDENCE), color=BLUE, linewidth=1.1, alpha=0.5)
+            axes.plot([level] * 2, share_interval(hits, int(count), WHISKERS), color=BLUE, linewidth=1.1, alpha=0.5)
             axes.plot(level, hits / count, "o", color=BLUE, markersize=2.5 + 4 * math.sqrt(count / counts.max()))
     axes.axhline(0, color=LIGHT, linewidth=0.8)
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.34, 1.05), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])

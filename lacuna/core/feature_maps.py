@@ -10,7 +10,7 @@ from lacuna.core.scores import Floats, Labels
 from lacuna.core.targets import Targets
 from lacuna.io.progress import progress
 
-BATCH_SIZE = 32
+POOLED_AT_ONCE = 32
 
 
 def pool(features: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -29,9 +29,9 @@ def pool_images(
 
     `body` makes feature maps (n, h, w, channels) of a batch; `what` names the images in the progress bar.
     """
-    starts = range(0, len(rows), BATCH_SIZE)
+    starts = range(0, len(rows), POOLED_AT_ONCE)
     batches = [
-        pool(body(np.asarray(images[rows[start : start + BATCH_SIZE]])))
+        pool(body(np.asarray(images[rows[start : start + POOLED_AT_ONCE]])))
         for start in progress(starts, total=len(starts), what=what, unit="batches")
     ]
     return np.concatenate(batches) if batches else np.zeros((0, 0), np.float32)

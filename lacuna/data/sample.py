@@ -99,7 +99,7 @@ BLUE_SHARE = 0.1
 
 
 @dataclass(frozen=True)
-class Picture:
+class EmojiPicture:
     """One emoji picture: its file, its concept and the true label of every target."""
 
     path: Path
@@ -120,7 +120,7 @@ def write_sample(folder: Path, *, images: int, withhold: float, seed: int) -> di
     pictures = []
     for concept, emoji, path in progress(chosen, total=len(chosen), what="sample", unit="images"):
         (folder / "images" / path.name).write_bytes(path.read_bytes())
-        pictures.append(Picture(path, concept, _labels(emoji, path)))
+        pictures.append(EmojiPicture(path, concept, _labels(emoji, path)))
     hidden = generator.random((len(pictures), len(TARGETS))) < _withholding_rates(pictures, withhold)
     _write_labels(folder / "truth.csv", pictures, np.zeros_like(hidden))
     _write_labels(folder / "labels.csv", pictures, hidden)
@@ -214,7 +214,7 @@ def _is_blue(path: Path) -> bool:
     return bool(blue.mean() >= BLUE_SHARE)
 
 
-def _withholding_rates(pictures: list[Picture], withhold: float) -> NDArray[np.float64]:
+def _withholding_rates(pictures: list[EmojiPicture], withhold: float) -> NDArray[np.float64]:
     rates = np.array(
         [
             [TARGET_RATES[target] * CATEGORY_RATES.get(picture.labels["category"], 1.0) for target in TARGETS]
@@ -225,8 +225,8 @@ def _withholding_rates(pictures: list[Picture], withhold: float) -> NDArray[np.f
     return scaled
 
 
-def _write_labels(path: Path, pictures: list[Picture], hidden: NDArray[np.bool_]) -> None:
-    def cells(picture: Picture, gaps: list[bool]) -> list[str]:
+def _write_labels(path: Path, pictures: list[EmojiPicture], hidden: NDArray[np.bool_]) -> None:
+    def cells(picture: EmojiPicture, gaps: list[bool]) -> list[str]:
         return ["NA" if gap else picture.labels[target] for target, gap in zip(TARGETS, gaps, strict=True)]
 
     rows = zip(pictures, hidden.tolist(), strict=True)

@@ -33,7 +33,7 @@ DECISIVE = "roc_auc"
 """The metric by which a model is beaten: it needs no threshold, and without signal it is .5 in samples of any size.
 Average precision is not: with few images a random order often has more than the members' share."""
 
-SHOWN = (DECISIVE, "average_precision", "f1", "log_loss")
+TABLE_METRICS = (DECISIVE, "average_precision", "f1", "log_loss")
 
 NOT_BEATEN = "does not beat"
 """How the verdict on a target begins that a simpler model serves as well."""
@@ -53,7 +53,7 @@ def gains_over(models: Mapping[str, ComparedModel], confidence: float) -> dict[s
     """What the trained network has more than each simpler model, with paired intervals."""
     trained = models[TRAINED].replicates
     return {
-        name: differences(model.replicates, trained, confidence, SHOWN)
+        name: differences(model.replicates, trained, confidence, TABLE_METRICS)
         for name, model in models.items()
         if name != TRAINED
     }
@@ -114,7 +114,7 @@ def baseline_table(content: Mapping[str, Any], seconds: Mapping[str, float], ms:
         ("model", "ROC-AUC", "avg. prec.", "F1", "log loss", "parameters", "training", "per image")
     ]
     for name, model in content["models"].items():
-        cells = [decimal(model["macro"], metric, 3) for metric in SHOWN]
+        cells = [decimal(model["macro"], metric, 3) for metric in TABLE_METRICS]
         trained = f"{seconds[name]:.0f} s" if name in seconds else ""
         rows.append(
             (NAMES[name], *cells, f"{model['parameters']:,}", trained, f"{ms[name]:.1f} ms" if name in ms else "")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lacuna.errors import LacunaError
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
-MAX_BYTES = 500_000_000
+MOST_WEIGHTS_BYTES = 500_000_000
 DTYPES: dict[str, np.dtype[Any]] = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 
@@ -58,8 +58,8 @@ def read_torch_weights(path: Path) -> dict[str, NDArray[Any]]:
 
     Raises LacunaError when the file is larger than 500 MB, is not in the legacy format, or holds anything but tensors.
     """
-    if path.stat().st_size > MAX_BYTES:
-        raise LacunaError(f"{path}: expected a weights file of at most {MAX_BYTES} bytes")
+    if path.stat().st_size > MOST_WEIGHTS_BYTES:
+        raise LacunaError(f"{path}: expected a weights file of at most {MOST_WEIGHTS_BYTES} bytes")
     file = io.BytesIO(path.read_bytes())
     try:
         if _Unpickler(file).load() != MAGIC_NUMBER:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.core.feature_maps import BATCH_SIZE, contrasts, pool, weigh_channels
+from lacuna.core.feature_maps import POOLED_AT_ONCE, contrasts, pool, weigh_channels
 from lacuna.data.images.decode import UnreadableImageError, decode
 from lacuna.errors import LacunaError
 from lacuna.inference.bundle import OOD_FILE, Bundle, Input, Member, read_bundle, read_description, read_predictions
@@ -104,7 +104,7 @@ class Predictor:
         waiting: tuple[list[str], list[Future[NetworkInputs | str]]] | None = None
         numbered = enumerate(images)
         with ThreadPoolExecutor(n_cores()) as pool:
-            while batch := list(islice(numbered, BATCH_SIZE)):
+            while batch := list(islice(numbered, POOLED_AT_ONCE)):
                 names = [_name(image) if isinstance(image, str | Path) else str(place) for place, image in batch]
                 decoding = [pool.submit(self._decode_or_reason, image) for _, image in batch]
                 if waiting is not None:  # the network runs while the next batch is decoded

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.core.feature_maps import BATCH_SIZE
+from lacuna.core.feature_maps import POOLED_AT_ONCE
 from lacuna.core.scores import Labels
 from lacuna.core.working_image import Light, Origin, measure_light
 from lacuna.data.images.decode import UnreadableImageError, decode, decode_with_origin
@@ -20,7 +20,7 @@ from lacuna.inference.drift_reference import COMPARED_AXES, Properties
 from lacuna.inference.predictor import NetworkInputs, Predictor
 from lacuna.inference.runtimes import n_cores
 
-FEWEST_IMAGES = 20
+FEWEST_NEW_IMAGES = 20
 """With fewer new images nothing is compared."""
 
 
@@ -51,7 +51,7 @@ class _Image(NamedTuple):
 def observe(predictor: Predictor, paths: Iterable[Path]) -> Observed:
     """Predict and measure images, in batches: memory grows by some 300 bytes an image.
 
-    Raises LacunaError when the bundle has nothing to compare with or fewer than FEWEST_IMAGES images can be read.
+    Raises LacunaError when the bundle has nothing to compare with or fewer than FEWEST_NEW_IMAGES images can be read.
     """
     if predictor.detector is None:
         raise LacunaError(
@@ -80,9 +80,9 @@ def observe(predictor: Predictor, paths: Iterable[Path]) -> Observed:
             [places[target.decision] for places, target in zip(classes, prediction.targets.values(), strict=True)]
             for prediction in predictions
         ]
-    if len(unfamiliar) < FEWEST_IMAGES:
+    if len(unfamiliar) < FEWEST_NEW_IMAGES:
         raise LacunaError(
-            f"drift needs at least {FEWEST_IMAGES} images that can be read, received {len(unfamiliar)}"
+            f"drift needs at least {FEWEST_NEW_IMAGES} images that can be read, received {len(unfamiliar)}"
             + (f" and {len(unreadable)} that cannot" if unreadable else "")
         )
     return Observed(
@@ -112,5 +112,5 @@ def _decoded(predictor: Predictor, paths: Iterator[Path]) -> Iterator[list[tuple
         return _Image({first: found.pixels, **others_decoded}, found.origin, light)
 
     with ThreadPoolExecutor(n_cores()) as pool:
-        while batch := list(islice(paths, BATCH_SIZE)):
+        while batch := list(islice(paths, POOLED_AT_ONCE)):
             yield list(zip(batch, pool.map(decode_image, batch), strict=True))

@@ -29,7 +29,7 @@ PERMUTATIONS = 999
 RANDOM_TABLES = 9999
 CONFIDENCE = 0.95
 WIDEST = 4.0
-"""Coordinates are clipped to so many standard deviations, so that a single odd image does not detercurrent the
+"""Coordinates are clipped to so many standard deviations, so that a single odd image does not determine the
 direction."""
 
 

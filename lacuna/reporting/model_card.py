@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from lacuna.config.params import Params
 from lacuna.config.search_space import TRAINING_BLOCKS
-from lacuna.evaluation.baseline_comparison import NAMES, SHOWN, describe_gains
+from lacuna.evaluation.baseline_comparison import NAMES, TABLE_METRICS, describe_gains
 from lacuna.evaluation.verdicts import conclude
 from lacuna.presentation.audit_verdicts import MetadataVerdict, MissingVerdict, SignalVerdict
 from lacuna.presentation.numbers import decimal, percent
@@ -172,7 +172,7 @@ def _results(found: CardContent) -> list[Sequence[str]]:
 
 def _models(baseline: Content) -> list[Sequence[str]]:
     return [
-        (NAMES[name], *(decimal(model["macro"], metric) for metric in SHOWN), f"{model['parameters']:,}")
+        (NAMES[name], *(decimal(model["macro"], metric) for metric in TABLE_METRICS), f"{model['parameters']:,}")
         for name, model in baseline["models"].items()
     ]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lacuna.config.params import Params
-from lacuna.evaluation.baseline_comparison import DECISIVE, NAMES, SHOWN, describe_gains
+from lacuna.evaluation.baseline_comparison import DECISIVE, NAMES, TABLE_METRICS, describe_gains
 from lacuna.presentation.audit_verdicts import MetadataVerdict, SignalVerdict
 from lacuna.presentation.numbers import decimal, percent
 from lacuna.reporting.page import PageTable, Section
@@ -170,7 +170,7 @@ def training_section(found: ReportContent, notes: Sequence[str]) -> Section:
 def result_section(found: ReportContent) -> Section:
     models = found.baseline["models"]
     rows = [
-        (NAMES[name], *(decimal(model["macro"], metric) for metric in SHOWN), f"{model['parameters']:,}")
+        (NAMES[name], *(decimal(model["macro"], metric) for metric in TABLE_METRICS), f"{model['parameters']:,}")
         for name, model in models.items()
     ]
     header = ("model", "ROC-AUC", "average precision", "F1", "log loss", "parameters")

@@ -11,7 +11,7 @@ from lacuna.stats.ridge_probe import Probe
 FEWEST_TO_SWAP = 20
 """Groups of a size that is rarer than this swap labels with groups of the next smaller sizes too."""
 
-CHUNK_CELLS = 4_000_000
+MOST_SUMS = 4_000_000
 """Sums over classes held at a time: 32 MB."""
 
 ROUNDING = 1e-12
@@ -33,7 +33,7 @@ def permuted_correlations(
 ) -> Floats:
     """The probe's correlations (1 + permutations,): that of `labels` (n,) first, then those of permuted labellings."""
     cells = probe.features.shape[1] * len(classes) * 10
-    permuted = permute_groups(labels, group, permutations, seed, max(1, min(256, CHUNK_CELLS // cells)))
+    permuted = permute_groups(labels, group, permutations, seed, max(1, min(256, MOST_SUMS // cells)))
     observed = probe.correlations(labels[None], classes)
     return np.concatenate([observed, *(probe.correlations(chunk, classes) for chunk in permuted)])
 

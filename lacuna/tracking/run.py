@@ -21,7 +21,7 @@ from lacuna.tracking.names import MAX_PARAM, MAX_TAG, mlflow_name, mlflow_value
 from lacuna.tracking.store import (
     DATABASE,
     FILES,
-    check_space,
+    check_disk_space,
     database_error,
     database_uri,
     follow_project,
@@ -67,7 +67,7 @@ def log_run(run: Run, *, root: Path, experiment: str) -> tuple[str, bool]:
     try:
         with store_lock(root):
             if is_own:
-                check_space(root, size_of(run))
+                check_disk_space(root, size_of(run))
                 for line in follow_project(root):
                     print(line, flush=True)
             client = MlflowClient(database_uri(root / DATABASE) if is_own else named)

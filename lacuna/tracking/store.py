@@ -88,7 +88,7 @@ def database_error(error: BaseException) -> str | None:
     return None if cause is None else HINTS.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF, str(cause))
 
 
-def check_space(root: Path, n_bytes: int) -> None:
+def check_disk_space(root: Path, n_bytes: int) -> None:
     """Raise OSError unless `n_bytes` of files and some for the database fit on the disk.
 
     On a full disk MLflow could not even note that a run has failed.

@@ -23,9 +23,9 @@ from lacuna.training.data import LabelledBatches
 from lacuna.training.losses import MaskedLoss, TargetStatistics
 from lacuna.training.optimizers import SCHEDULES, averaged, make_optimizer
 
-Row = dict[str, float]
+EpochRow = dict[str, float]
 
-SHOWN = ("log_loss", "val_log_loss", "val_average_precision")
+PRINTED = ("log_loss", "val_log_loss", "val_average_precision")
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ def train_phase(
     training: LabelledBatches,
     validation: LabelledBatches,
     checkpoint: Checkpoint | None = None,
-    on_epoch: Callable[[Row], None] | None = None,
-) -> tuple[list[Row], int]:
+    on_epoch: Callable[[EpochRow], None] | None = None,
+) -> tuple[list[EpochRow], int]:
     """Train `model` in place, leave it with the weights of its best epoch; return the history and that epoch's number.
 
     Best is the lowest validation log loss: unweighted, masked, averaged over targets, so that runs with different
@@ -108,15 +108,15 @@ def train_phase(
     return state.history, state.best_epoch
 
 
-def _print_row(phase: Phase) -> Callable[[Row], None]:
-    def show(row: Row) -> None:
-        shown = "  ".join(f"{name} {row[name]:.4f}" for name in SHOWN if name in row)
+def _print_row(phase: Phase) -> Callable[[EpochRow], None]:
+    def show(row: EpochRow) -> None:
+        shown = "  ".join(f"{name} {row[name]:.4f}" for name in PRINTED if name in row)
         print(f"{phase.name} epoch {row['epoch']}/{phase.epochs}  {shown}", flush=True)
 
     return show
 
 
-def _train_epoch(model: keras.Model, part: LabelledBatches, epoch: int) -> Row:
+def _train_epoch(model: keras.Model, part: LabelledBatches, epoch: int) -> EpochRow:
     """One pass over a part; the objective and the log loss, averaged over its images as they were trained on."""
     totals = {"loss": 0.0, "log_loss": 0.0}
     batches = part.batches.epoch(epoch)
@@ -132,7 +132,7 @@ def predict_logits(model: keras.Model, part: LabelledBatches) -> NDArray[np.floa
     return np.concatenate([model.predict_on_batch(inputs) for inputs in part.batches.clean()])
 
 
-def validate(phase: Phase, model: keras.Model, objective: MaskedLoss, part: LabelledBatches) -> Row:
+def validate(phase: Phase, model: keras.Model, objective: MaskedLoss, part: LabelledBatches) -> EpochRow:
     """The objective, the log loss and the average precision on a part; the last two also per target.
 
     A metric that the known labels do not define is left out.
@@ -153,7 +153,7 @@ def validate(phase: Phase, model: keras.Model, objective: MaskedLoss, part: Labe
     return row
 
 
-def write_history(path: Path, phase: str, history: list[Row], targets: Targets) -> None:
+def write_history(path: Path, phase: str, history: list[EpochRow], targets: Targets) -> None:
     """Write the history as CSV, a row per epoch, for `dvc plots`."""
     columns = ["loss", "val_loss", "log_loss", "val_log_loss", "val_average_precision"]
     columns += [f"val_{metric}_{name}" for name in targets.names for metric in ("log_loss", "average_precision")]

@@ -60,7 +60,7 @@ def start_at_prior(head: keras.Model, targets: Targets, statistics: list[TargetS
     dense.set_weights([dense.get_weights()[0], bias])
 
 
-def join(body: keras.Model, head: keras.Model) -> keras.Model:
+def attach_head(body: keras.Model, head: keras.Model) -> keras.Model:
     """Put a head on a tail or a whole backbone. Both share their layers with the result."""
     return keras.Model(body.input, head(layers.GlobalAveragePooling2D(name="pool")(body.output)))
 
@@ -94,6 +94,6 @@ def weights_size(model: keras.Model) -> int:
 def load_trained(backbone: Backbone, image_size: int, targets: Targets, head: Head, weights: Path) -> keras.Model:
     """Build the whole network, images uint8 (n, size, size, 3) → logits float32 (n, n_logits), with trained weights."""
     body = build_backbone(backbone.model_copy(update={"weights": "none"}), image_size)
-    model = join(body, build_head(body.output_shape[-1], targets, head))
+    model = attach_head(body, build_head(body.output_shape[-1], targets, head))
     load_weights(model, weights, "trained weights")
     return model

@@ -18,13 +18,13 @@ from lacuna.features.freeze_boundary import cut
 from lacuna.training.batches import FeatureBatches, ResampledBatches
 from lacuna.training.checkpoint import Checkpoint, fingerprint
 from lacuna.training.data import LabelledBatches, TrainingData
-from lacuna.training.loop import Phase, Row, count_parameters, predict_logits, train_phase
+from lacuna.training.loop import EpochRow, Phase, count_parameters, predict_logits, train_phase
 from lacuna.training.losses import TargetStatistics
 from lacuna.training.mlsmote import Synthetic, mlsmote, resampled_statistics
-from lacuna.training.model import augment_in_graph, build_head, join, start_at_prior
+from lacuna.training.model import attach_head, augment_in_graph, build_head, start_at_prior
 from lacuna.training.optimizers import depth_factors
 
-OnEpoch = Callable[[Row], None]
+OnEpoch = Callable[[EpochRow], None]
 
 RESAMPLERS = {"mlsmote": mlsmote}
 """By the names that `warmup.resample` may have beside none: what makes synthetic images of the training part."""
@@ -35,7 +35,7 @@ class WarmUp:
     """The head of the best epoch, the history, that epoch's number, and how many parameters were trained and run."""
 
     head: keras.Model
-    history: list[Row]
+    history: list[EpochRow]
     best_epoch: int
     parameters: dict[str, int]
 
@@ -47,7 +47,7 @@ class FineTuned:
 
     network: keras.Model
     logits: dict[Part, NDArray[np.float32]]
-    history: list[Row]
+    history: list[EpochRow]
     best_epoch: int
     parameters: dict[str, int]
 
@@ -74,7 +74,7 @@ def warm_up(
         backbone = build_backbone(params.backbone, data.images.shape[1])
         parts = cut(backbone, unfreeze=0)
         inputs = params.augment
-        model = augment_in_graph(parts.trunk, join(parts.tail, head), params.augment.cutout)
+        model = augment_in_graph(parts.trunk, attach_head(parts.tail, head), params.augment.cutout)
     training, validation = (data.part(name, inputs, params.train) for name in ("train", "val"))
     statistics = data.statistics
     if resampler:
@@ -123,7 +123,7 @@ def fine_tune(
     settings = params.finetune
     backbone = build_backbone(params.backbone, data.images.shape[1])
     parts = cut(backbone, settings.unfreeze)
-    model = join(parts.tail, head)
+    model = attach_head(parts.tail, head)
     inputs: NDArray[Any] | Augment = params.augment
     if data.store.boundary is None:
         model = augment_in_graph(parts.trunk, model, params.augment.cutout)
@@ -150,7 +150,7 @@ def fine_tune(
     training, validation = (data.part(name, inputs, params.train) for name in ("train", "val"))
     history, best_epoch = train_phase(phase, model, training, validation, checkpoint, on_epoch)
     logits = {name: predict_logits(model, data.part(name, inputs, params.train)) for name in predict}
-    return FineTuned(join(backbone, head), logits, history, best_epoch, parameters)
+    return FineTuned(attach_head(backbone, head), logits, history, best_epoch, parameters)
 
 
 def fine_tune_key(params: Params, data: TrainingData, head: keras.Model) -> str:

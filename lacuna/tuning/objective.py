@@ -20,13 +20,13 @@ from lacuna.features.backend import keras
 from lacuna.io.atomic import atomic_file
 from lacuna.tracking.content import Run, flatten
 from lacuna.training.data import TrainingData
-from lacuna.training.loop import Row
+from lacuna.training.loop import EpochRow
 from lacuna.training.phases import fine_tune, warm_up
 from lacuna.tuning.plots import plot_search
 from lacuna.tuning.report import as_run, summary, write_trials
 from lacuna.tuning.search import (
     Plan,
-    Report,
+    ReportEpoch,
     Values,
     chosen_values,
     confirm,
@@ -41,12 +41,12 @@ OfTargets = Callable[[Params, TrainingData, Predictions], list[float | None]]
 
 
 @dataclass(frozen=True)
-class Metric:
+class SearchMetric:
     """What may be searched for. `of_epoch`: a row of the history → what stands for the metric while a training runs;
     `higher`: whether more is better, in both."""
 
     of_targets: OfTargets
-    of_epoch: Callable[[Row], float]
+    of_epoch: Callable[[EpochRow], float]
     higher: bool
 
 
@@ -72,7 +72,7 @@ def tune(params: Params, data: TrainingData, parent: Path) -> Tuned:
     plan, name, metric = plan_search(params), study_name(params, data), params.tune.metric
     folder = parent / name
 
-    def score(values: Values, seed: int, report: Report | None) -> float:
+    def score(values: Values, seed: int, report: ReportEpoch | None) -> float:
         return score_setting(params, data, values, seed, report)
 
     print(f"{folder}: {plan.trials} settings of {plan.seeds} seeds, {len(plan.space)} parameters", flush=True)
@@ -124,7 +124,7 @@ def study_name(params: Params, data: TrainingData) -> str:
     return f"tune-{digest.hexdigest()[:8]}"
 
 
-def score_setting(params: Params, data: TrainingData, values: Values, seed: int, report: Report | None) -> float:
+def score_setting(params: Params, data: TrainingData, values: Values, seed: int, report: ReportEpoch | None) -> float:
     """Train both phases with `values` in the place of the parameters; return the macro metric on validation.
 
     It is that of the fine-tuned model's best epoch. The test part is not read. Average precision and log loss are
@@ -134,7 +134,7 @@ def score_setting(params: Params, data: TrainingData, values: Values, seed: int,
     keras.utils.clear_session()
     setting: Params = set_values(params, {**values, "train.seed": params.train.seed + seed})
 
-    def on_epoch(row: Row) -> None:
+    def on_epoch(row: EpochRow) -> None:
         if report is not None:
             report(METRICS[params.tune.metric].of_epoch(row))
 
@@ -152,7 +152,7 @@ def macro_metric(params: Params, data: TrainingData, validation: Predictions) ->
     return float(np.mean([value for value in values if value is not None and not np.isnan(value)]))
 
 
-def _ignore(row: Row) -> None:
+def _ignore(row: EpochRow) -> None:
     """Print nothing: a search has too many epochs."""
 
 
@@ -180,8 +180,10 @@ def _f1(params: Params, data: TrainingData, validation: Predictions) -> list[flo
 
 
 METRICS = {
-    "average_precision": Metric(_each_target(average_precision), lambda row: row["val_average_precision"], higher=True),
-    "log_loss": Metric(_each_target(_log_loss), lambda row: row["val_log_loss"], higher=False),
-    "f1": Metric(_f1, lambda row: -row["val_log_loss"], higher=True),  # an epoch has no decisions
+    "average_precision": SearchMetric(
+        _each_target(average_precision), lambda row: row["val_average_precision"], higher=True
+    ),
+    "log_loss": SearchMetric(_each_target(_log_loss), lambda row: row["val_log_loss"], higher=False),
+    "f1": SearchMetric(_f1, lambda row: -row["val_log_loss"], higher=True),  # an epoch has no decisions
 }
 """By the names that `tune.metric` may have."""

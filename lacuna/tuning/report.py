@@ -26,7 +26,7 @@ from lacuna.tuning.search import (
     place_of,
 )
 
-SHOWN = 5
+BEST_SHOWN = 5
 """How many of the best settings the table has."""
 
 
@@ -48,7 +48,7 @@ def summary(study: optuna.Study, plan: Plan, metric: str, confirmed: Difference 
         ["setting", "mean ± sd of seeds", *keys],
         ["default", describe(default_scores(study)), *([""] * len(keys))],
     ]
-    for trial in ranked(study)[:SHOWN]:
+    for trial in ranked(study)[:BEST_SHOWN]:
         values = chosen_values(trial.params, plan.space)
         scores = describe(trial.user_attrs[SCORES])
         rows.append([str(place_of(study, trial)), scores, *(str(values[key]) for key in keys)])

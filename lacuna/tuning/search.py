@@ -22,8 +22,8 @@ from lacuna.config.search_space import Range, Value
 from lacuna.errors import DivergedError, LacunaError
 
 Values = Mapping[str, Value]
-Report = Callable[[float], None]
-Score = Callable[[Values, int, Report | None], float]
+ReportEpoch = Callable[[float], None]
+Score = Callable[[Values, int, ReportEpoch | None], float]
 """Train a setting with the seed of this number, 0 for the first; return its score, the metric on validation. Call the
 report, if there is one, with each epoch's score: what it raises must end the training."""
 

@@ -10,7 +10,7 @@ from lacuna.features.backbones.enlarge import Enlarge, seen_size
 from lacuna.features.backbones.keras_applications import SwapRedAndBlue
 from lacuna.features.backend import keras
 from lacuna.inference.runtimes import EXACT_RUNTIMES, load_network
-from lacuna.training.model import build_head, join
+from lacuna.training.model import attach_head, build_head
 
 HEAD = Head(dropout=0.0, hidden_units=0, batch_norm=False)
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
@@ -45,7 +45,7 @@ def test_a_bilinear_step_by_hand():
 def test_both_runtimes_enlarge_as_keras_does(tmp_path, images, interpolation):
     keras.utils.set_random_seed(1)
     body = build_backbone(settings(input_size=45, interpolation=interpolation), 28)
-    model = join(body, build_head(body.output_shape[-1], TARGETS, HEAD))
+    model = attach_head(body, build_head(body.output_shape[-1], TARGETS, HEAD))
     export_network(model, tmp_path)
     differences = check_export(model, TARGETS, images, tmp_path)
     assert max(differences.values()) < MAX_DIFFERENCE / 10
@@ -61,7 +61,7 @@ def test_per_channel_preprocessing_after_it_is_exported_too(tmp_path, images, sw
     x = keras.layers.Rescaling(1.0, offset=[-1.0, 20.0, 300.0])(x)
     x = keras.layers.Conv2D(8, 3, strides=2)(keras.layers.ZeroPadding2D(3)(x))
     body = keras.Model(stored, x)
-    export_network(join(body, build_head(8, TARGETS, HEAD)), tmp_path)
+    export_network(attach_head(body, build_head(8, TARGETS, HEAD)), tmp_path)
     for runtime in EXACT_RUNTIMES:
         received = load_network(tmp_path, runtime)(images).features
         np.testing.assert_allclose(received, np.asarray(body(images)), rtol=1e-4, atol=1e-3)  # of some hundred

@@ -35,7 +35,7 @@ def trained(tiny_project):
     def make(targets=TARGETS, n_val=N_VAL, **changes):
         from lacuna.calibration.model import Calibration, TargetCalibration
         from lacuna.features.backbones import build_backbone
-        from lacuna.training.model import build_head, join
+        from lacuna.training.model import attach_head, build_head
 
         params = tiny_project({**SMALL, **changes})
         for folder in ("data/images", "data/prepared", "data/predictions", "models"):
@@ -59,7 +59,7 @@ def trained(tiny_project):
         manifest.save(Path("data/prepared/manifest.csv"), targets)
 
         body = build_backbone(params.backbone, SIZE)
-        network = join(body, build_head(body.output_shape[-1], targets, params.head))
+        network = attach_head(body, build_head(body.output_shape[-1], targets, params.head))
         network.save_weights("models/finetuned.weights.h5")
         for part in ("val", "test"):
             one = manifest.part(part)

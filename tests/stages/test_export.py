@@ -18,7 +18,7 @@ def trained(tiny_project):
 
     def make(backbone, **changes):
         from lacuna.features.backbones import build_backbone
-        from lacuna.training.model import build_head, join
+        from lacuna.training.model import attach_head, build_head
 
         always = {"backbone.name": backbone, "backbone.weights": "none", "data.image_size": SIZE}
         params = tiny_project({**always, **changes})
@@ -37,7 +37,9 @@ def trained(tiny_project):
                     layer.momentum = 0.0
             features = np.asarray(body(images, training=True))
             assert features.std() > 0.1
-        join(body, build_head(body.output_shape[-1], TARGETS, params.head)).save_weights("models/finetuned.weights.h5")
+        attach_head(body, build_head(body.output_shape[-1], TARGETS, params.head)).save_weights(
+            "models/finetuned.weights.h5"
+        )
         return params
 
     return make

@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from lacuna.errors import LacunaError
 from lacuna.tracking.content import Run
 from lacuna.tracking.run import log_run
-from lacuna.tracking.store import check_space, database_uri, is_own_database, local_path
+from lacuna.tracking.store import check_disk_space, database_uri, is_own_database, local_path
 
 NAMES = ["a?b", "a%2Fb", "a#b", "a b", "é'\"x", "a@b:c", "a&b=c+d;e", "%41", "a\\b"]
 
@@ -166,7 +166,7 @@ def test_a_file_that_is_no_database_is_one_line_at_once(tmp_path: Path) -> None:
 
 
 def test_what_does_not_fit_is_not_begun(tmp_path: Path) -> None:
-    check_space(tmp_path, 1)
+    check_disk_space(tmp_path, 1)
     with pytest.raises(OSError, match="No space left") as caught:
-        check_space(tmp_path, shutil.disk_usage(tmp_path).total)
+        check_disk_space(tmp_path, shutil.disk_usage(tmp_path).total)
     assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path))

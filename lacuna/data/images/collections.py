@@ -15,7 +15,7 @@ from lacuna.data.images.find import describe_left_out, find_files
 from lacuna.data.images.idx import SPLITS, find_parts, read_classes
 from lacuna.errors import LacunaError
 
-BATCH = 64
+DECODED_AT_ONCE = 64
 
 Picture = Decoded | UnreadableImageError
 """A working image, or why there is none."""
@@ -83,8 +83,8 @@ class ImageFolder:
         # Pillow decodes outside the interpreter's lock. Batches, because `map` takes all its input at once.
         with ThreadPoolExecutor(os.cpu_count()) as pool, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata name no file and change no pixel
-            for start in range(0, len(names), BATCH):
-                batch = names[start : start + BATCH]
+            for start in range(0, len(names), DECODED_AT_ONCE):
+                batch = names[start : start + DECODED_AT_ONCE]
                 yield from zip(batch, pool.map(read, batch), strict=True)
 
 

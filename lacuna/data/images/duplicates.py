@@ -22,8 +22,8 @@ from lacuna.io.atomic import create_array
 from lacuna.io.progress import progress
 
 SIDE = 32
-BLOCKS = 4
-BATCH = 64
+HASH_BLOCKS = 4
+COMPARED_AT_ONCE = 64
 QUERIES = 32  # at a time: each may find as many candidates as there are images
 
 
@@ -88,12 +88,12 @@ def _join_near(thumbnails: NDArray[np.uint8], rows: NDArray[np.int64], sets: Dis
     Candidates come from a radius search over block means. A mean of differences squares to no more than the mean of
     their squares (Jensen), so block means differ by no more than the thumbnails do, and no pair is missed.
     """
-    step = SIDE // BLOCKS
-    blocks = np.empty((len(thumbnails), BLOCKS * BLOCKS * 3), np.float64)
-    for start in range(0, len(thumbnails), BATCH):
-        batch = thumbnails[start : start + BATCH] / 255
-        means = batch.reshape(len(batch), BLOCKS, step, BLOCKS, step, 3).mean(axis=(2, 4))
-        blocks[start : start + BATCH] = means.reshape(len(batch), -1)
+    step = SIDE // HASH_BLOCKS
+    blocks = np.empty((len(thumbnails), HASH_BLOCKS * HASH_BLOCKS * 3), np.float64)
+    for start in range(0, len(thumbnails), COMPARED_AT_ONCE):
+        batch = thumbnails[start : start + COMPARED_AT_ONCE] / 255
+        means = batch.reshape(len(batch), HASH_BLOCKS, step, HASH_BLOCKS, step, 3).mean(axis=(2, 4))
+        blocks[start : start + COMPARED_AT_ONCE] = means.reshape(len(batch), -1)
     tree = cKDTree(blocks)
     radius = rms * np.sqrt(blocks.shape[1]) + 1e-6
     starts = range(0, len(blocks), QUERIES)
@@ -113,8 +113,8 @@ def _join_verified(
     sets: DisjointSet,
     rms: float,
 ) -> None:
-    for start in range(0, len(left), BATCH):
-        i, j = left[start : start + BATCH], right[start : start + BATCH]
+    for start in range(0, len(left), COMPARED_AT_ONCE):
+        i, j = left[start : start + COMPARED_AT_ONCE], right[start : start + COMPARED_AT_ONCE]
         # Thousands of look-alikes make millions of pairs; most are in one group before their turn comes.
         apart = np.array([not sets.connected(a, b) for a, b in zip(rows[i].tolist(), rows[j].tolist(), strict=True)])
         i, j = i[apart], j[apart]

@@ -15,12 +15,10 @@ from lacuna.data.images.formats import (
     UNREAD_PICTURES,
     UNREAD_SUFFIXES,
 )
-from lacuna.io.names import printable
+from lacuna.io.names import first_few
 
 TEXT_SUFFIXES = frozenset((".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".md", ".html", ".log"))
 """What lies beside images in many data sets, in large numbers, and needs no look inside."""
-
-SHOWN = 3
 
 
 def find_files(folder: Path) -> Iterator[tuple[Path, bool]]:
@@ -68,11 +66,8 @@ def describe_left_out(paths: Sequence[Path]) -> list[str]:
     found: dict[tuple[str, str], list[str]] = {}
     for path in paths:
         if said := _seems_to_be(path):
-            found.setdefault(said, []).append(printable(path.name))
-    return [
-        f"{len(names)} {what} ({', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''}){advice}"
-        for (what, advice), names in sorted(found.items())
-    ]
+            found.setdefault(said, []).append(path.name)
+    return [f"{len(names)} {what} ({first_few(names)}){advice}" for (what, advice), names in sorted(found.items())]
 
 
 def _seems_to_be(path: Path) -> tuple[str, str] | None:

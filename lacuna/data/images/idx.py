@@ -17,7 +17,7 @@ from lacuna.errors import LacunaError
 
 UNSIGNED_BYTE = 0x08
 GZIP = b"\x1f\x8b"
-MAX_BYTES = 10**9
+MOST_IDX_BYTES = 10**9
 """More values than this are not unpacked: a few megabytes of gzip may promise terabytes."""
 
 SPLITS = {"train": "train", "t10k": "test"}
@@ -102,9 +102,9 @@ def read_shape(path: Path, n_axes: int) -> tuple[int, ...]:
     if len(content) != 4 + 4 * n_axes:
         raise LacunaError(f"{path}: the header is cut short: {len(content)} bytes, expected {4 + 4 * n_axes}")
     shape = tuple(np.frombuffer(content, ">u4", offset=4).tolist())
-    if not 0 < math.prod(shape) <= MAX_BYTES:
+    if not 0 < math.prod(shape) <= MOST_IDX_BYTES:
         raise LacunaError(
-            f"{path}: the header promises {' x '.join(map(str, shape))} bytes, expected 1 to {MAX_BYTES} in all"
+            f"{path}: the header promises {' x '.join(map(str, shape))} bytes, expected 1 to {MOST_IDX_BYTES} in all"
         )
     return shape
 

@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from lacuna.data.images.decode import VALUE_BITS
-from lacuna.io.names import printable
+from lacuna.io.names import first_few
 
 LARGE_GROUP = 0.02
 SMALLEST_LARGE_GROUP = 10
-SHOWN = 3
 
 
 def note_large_group(largest: int, n: int) -> list[str]:
@@ -29,11 +28,10 @@ def note_narrow_values(value_bits: Mapping[int, Sequence[str]]) -> list[str]:
     notes = []
     for bits in VALUE_BITS[:-1]:
         if names := value_bits.get(bits, ()):
-            shown = ", ".join(printable(name) for name in names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
             others = f"; the other {n - len(names)} are not, so their brightness does not compare" * (len(names) < n)
             notes.append(
                 f"{len(names)} of {n} 16-bit grey images hold no value above {2**bits - 1} and are taken for "
-                f"{bits}-bit images, whose white that is ({shown}){others}; those that are truly so dark: save them "
-                "with 8 bits"
+                f"{bits}-bit images, whose white that is ({first_few(names)}){others}; those that are truly so dark: "
+                "save them with 8 bits"
             )
     return notes

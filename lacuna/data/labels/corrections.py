@@ -15,7 +15,7 @@ from typing import NamedTuple
 from lacuna.config.blocks import Data
 from lacuna.core.correction_table import COLUMNS, UNKNOWN_WORD
 from lacuna.core.targets import Target
-from lacuna.data.labels.encode import ABSENT_PRESENT, OTHER, Encoded, Joined, Words, encode
+from lacuna.data.labels.encode import ABSENT_PRESENT, OTHER, Encoded, Joined, WordMap, encode
 from lacuna.data.labels.sources.label_file import LabelFile, read_records, read_text
 from lacuna.errors import LacunaError
 
@@ -36,7 +36,7 @@ class Corrected:
     """
 
     source: str
-    words: dict[str, Words]
+    words: dict[str, WordMap]
     counts: dict[str, int]
 
     def __str__(self) -> str:
@@ -90,7 +90,7 @@ def resolve(
     what stands there.
     """
     targets = {target.name: target for target in encoded.targets}
-    changed: dict[str, Words] = {name: {} for name in targets}
+    changed: dict[str, WordMap] = {name: {} for name in targets}
     for correction in corrections:
         where = f"{path}:{correction.line}"
         if correction.image not in rows:

@@ -13,7 +13,7 @@ from lacuna.config.blocks import Data
 from lacuna.core.groups import smallest_members
 from lacuna.core.manifest import PARTS, SPLIT_WORDS
 from lacuna.core.targets import UNKNOWN, Target, Targets
-from lacuna.data.labels.sources import Dropped, LabelFile, Row
+from lacuna.data.labels.sources import Dropped, LabelFile, LabelRow
 from lacuna.data.labels.split import NOT_GIVEN
 from lacuna.errors import LacunaError
 
@@ -24,7 +24,7 @@ ABSENT_PRESENT = ("absent", "present")
 OTHER = "other"
 """The class that rare classes join where `data.rare_classes` says so."""
 
-Words = dict[int, str | None]
+WordMap = dict[int, str | None]
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class Joined:
     `dropped`: the label rows without a usable image. `n_left_out` more belong to images that are not in the sample.
     """
 
-    rows: dict[int, list[Row]]
+    rows: dict[int, list[LabelRow]]
     dropped: list[Dropped]
     n_left_out: int = 0
 
     @property
-    def repeated(self) -> list[Row]:
+    def repeated(self) -> list[LabelRow]:
         """The label rows of images that have a row before."""
         return sorted(row for rows in self.rows.values() for row in rows[1:])
 
@@ -58,10 +58,10 @@ class Encoded:
     labels: NDArray[np.int16]
     contradictions: dict[str, list[int]]
     rare: dict[str, dict[str, int]]
-    words: dict[str, Words]
+    words: dict[str, WordMap]
 
 
-def join(
+def join_labels(
     label_file: LabelFile,
     accepted: Mapping[str, int],
     rejected: Mapping[str, str],
@@ -78,7 +78,7 @@ def join(
     find = _finder([*accepted, *rejected, *left_out])
     left_out = frozenset(left_out)
     n_left_out = 0
-    rows: dict[int, list[Row]] = defaultdict(list)
+    rows: dict[int, list[LabelRow]] = defaultdict(list)
     dropped = []
     for row in label_file.rows:
         found = find(row.image)
@@ -127,7 +127,9 @@ def _finder(names: list[str]) -> Callable[[str], list[str]]:
     return find
 
 
-def encode(label_file: LabelFile, joined: Joined, data: Data, corrected: Mapping[str, Words] | None = None) -> Encoded:
+def encode(
+    label_file: LabelFile, joined: Joined, data: Data, corrected: Mapping[str, WordMap] | None = None
+) -> Encoded:
     """Turn words into classes; the classes of a categorical target are its words, sorted.
 
     `corrected`: per target the words, as in Encoded, that stand in for those of the label file.
@@ -139,7 +141,7 @@ def encode(label_file: LabelFile, joined: Joined, data: Data, corrected: Mapping
     targets, columns, contradictions = [], [], {}
     classes: tuple[str, ...]
     rare: dict[str, dict[str, int]] = {}
-    kept: dict[str, Words] = {}
+    kept: dict[str, WordMap] = {}
     for column, (name, kind) in enumerate(label_file.targets.items()):
         stand_ins = (corrected or {}).get(name, {})
         if kind == "binary":
@@ -171,7 +173,7 @@ def encode(label_file: LabelFile, joined: Joined, data: Data, corrected: Mapping
 
 
 def _one_word_per_image(
-    joined: Joined, column: int, unknown: set[str], word_class: Mapping[str, str], stand_ins: Words
+    joined: Joined, column: int, unknown: set[str], word_class: Mapping[str, str], stand_ins: WordMap
 ) -> tuple[list[str | None], list[int]]:
     """Each image's class in this column, None where unknown or contradictory, and the lines of contradictions."""
     merged: list[str | None] = []

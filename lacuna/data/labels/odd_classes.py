@@ -15,7 +15,7 @@ UNKNOWN_WORDS = {
 }  # fmt: skip
 """In lower case, letters alone."""
 
-SHOWN = 3
+LISTED = 3
 
 
 def find_odd_classes(encoded: Encoded) -> list[str]:
@@ -87,4 +87,4 @@ def _without_spelling(word: str) -> str:
 
 
 def _first(found: list[str]) -> str:
-    return ", ".join(found[:SHOWN]) + (f" and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
+    return ", ".join(found[:LISTED]) + (f" and {len(found) - LISTED} more" if len(found) > LISTED else "")

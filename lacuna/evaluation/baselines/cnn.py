@@ -19,9 +19,9 @@ from lacuna.features.freeze_boundary import cut
 from lacuna.io.atomic import create_array
 from lacuna.training.batches import ImageBatches
 from lacuna.training.data import LabelledBatches
-from lacuna.training.loop import Phase, Row, predict_logits, train_phase
+from lacuna.training.loop import EpochRow, Phase, predict_logits, train_phase
 from lacuna.training.losses import TargetStatistics
-from lacuna.training.model import augment_in_graph, build_head, join, start_at_prior
+from lacuna.training.model import attach_head, augment_in_graph, build_head, start_at_prior
 
 BACKBONE = Backbone(name="small_cnn", weights="none", input_size=0, interpolation="bilinear")
 HEAD = Head(dropout=0.3, hidden_units=0, batch_norm=False)
@@ -91,10 +91,10 @@ def train_small_cnn(
             part = manifest.part(name)
             return LabelledBatches(ImageBatches(small, augment, part.row, plain.batch_size, plain.seed), part.labels)
 
-        model = augment_in_graph(parts.trunk, join(parts.tail, head), augment.cutout)
+        model = augment_in_graph(parts.trunk, attach_head(parts.tail, head), augment.cutout)
         train_phase(phase, model, labelled("train"), labelled("val"), on_epoch=_print_epoch)
         asked = np.array(small[manifest.part("val").row])
-        return SmallCnn(join(backbone, head), asked, predict_logits(model, labelled("val")))
+        return SmallCnn(attach_head(backbone, head), asked, predict_logits(model, labelled("val")))
 
 
 def label_statistics(targets: Targets, labels: NDArray[np.int16]) -> list[TargetStatistics]:
@@ -113,7 +113,7 @@ def plain_training(train: Train, seed: int) -> Train:
     return train.model_copy(update={**plain, "targets": (), "batch_size": BATCH_SIZE, "seed": seed})
 
 
-def _print_epoch(row: Row) -> None:
+def _print_epoch(row: EpochRow) -> None:
     print(f"small CNN epoch {row['epoch']:.0f}  val_log_loss {row['val_log_loss']:.4f}", flush=True)
 
 

@@ -8,7 +8,7 @@ from lacuna.config.blocks import Head
 from lacuna.core.feature_maps import contrasts, enlarge, pool, pool_images
 from lacuna.core.targets import Target, Targets
 from lacuna.features.backend import keras
-from lacuna.training.model import build_head, fold_head, join
+from lacuna.training.model import attach_head, build_head, fold_head
 
 SIZE, CHANNELS = 32, 6
 TARGETS = Targets(
@@ -45,7 +45,7 @@ def images():
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_the_mean_of_a_class_activation_map_and_the_bias_are_the_logit(images, batch_norm):
     head = random_head(batch_norm=batch_norm)
-    network = join(random_body(), head)
+    network = attach_head(random_body(), head)
     explained = ExplainedNetwork(network)
     assert explained.exact
     features, logits = explained.features(images), network.predict_on_batch(images)
@@ -60,7 +60,7 @@ def test_the_mean_of_a_class_activation_map_and_the_bias_are_the_logit(images, b
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_of_a_linear_head_the_gradient_gives_the_same_map(images, batch_norm):
     head = random_head(batch_norm=batch_norm)
-    explained = ExplainedNetwork(join(random_body(), head))
+    explained = ExplainedNetwork(attach_head(random_body(), head))
     features = explained.features(images)
     weights = contrasts(TARGETS, 0, np.array([0, 1, 2, 1, 0]))
     slopes = slopes_by_gradient(head, pool(features), weights)
@@ -70,7 +70,7 @@ def test_of_a_linear_head_the_gradient_gives_the_same_map(images, batch_norm):
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_with_a_hidden_layer_the_slopes_are_those_of_finite_differences(images, batch_norm):
     head = random_head(hidden=7, batch_norm=batch_norm)
-    explained = ExplainedNetwork(join(random_body(), head))
+    explained = ExplainedNetwork(attach_head(random_body(), head))
     assert not explained.exact
     features = explained.features(images)
     weights, pooled = contrasts(TARGETS, 0, np.array([0, 1, 2, 1, 0])), pool(features)
@@ -94,7 +94,7 @@ def test_the_map_peaks_in_the_quadrant_that_the_class_is_seen_in():
     reds.set_weights([kernel, np.zeros(1, np.float32)])
     head = build_head(1, TARGETS, Head(dropout=0.0, hidden_units=0, batch_norm=False))
     head.get_layer("logits").set_weights([np.array([[0.0, 0, 0, 5]]), np.array([0.0, 0, 0, -1])])
-    explained = ExplainedNetwork(join(body, head))
+    explained = ExplainedNetwork(attach_head(body, head))
 
     pictures = np.full((4, SIZE, SIZE, 3), 200, np.uint8)
     corners = [(2, 3), (2, 20), (18, 3), (20, 20)]
@@ -110,7 +110,7 @@ def test_the_map_peaks_in_the_quadrant_that_the_class_is_seen_in():
 
 
 def test_pooled_features_are_those_of_the_rows_asked_for(images):
-    explained = ExplainedNetwork(join(random_body(), random_head()))
+    explained = ExplainedNetwork(attach_head(random_body(), random_head()))
     row = np.array([4, 0, 0, *range(5)] * 5)
     pooled = pool_images(explained.features, images, row, "embed")
     np.testing.assert_allclose(pooled, pool(explained.features(images))[row], rtol=1e-5)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lacuna.data.labels.corrections import encode_corrected
-from lacuna.data.labels.encode import join
+from lacuna.data.labels.encode import join_labels
 from lacuna.data.labels.sources import read_labels
 from lacuna.errors import LacunaError
 from lacuna.io.csv_files import write_csv
@@ -37,7 +37,7 @@ def corrected(tiny_project):
             header = ("image", "target", "given", "corrected", "suggested", "probability")
             write_csv(Path("corrections/mine.csv"), header, [(*row, "boot", 0.9) for row in corrections])
         label_file = read_labels(data, list(NAMES))
-        return encode_corrected(label_file, join(label_file, NAMES, {}, 0.05), data, NAMES)
+        return encode_corrected(label_file, join_labels(label_file, NAMES, {}, 0.05), data, NAMES)
 
     return encode
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from lacuna.data.labels.encode import encode, join
+from lacuna.data.labels.encode import encode, join_labels
 from lacuna.data.labels.odd_classes import find_odd_classes
-from lacuna.data.labels.sources import LabelFile, Row
+from lacuna.data.labels.sources import LabelFile, LabelRow
 
 
 @pytest.fixture
@@ -16,10 +16,10 @@ def warn(tiny_project: Any) -> Any:
 
     def warn(counts: dict[str, int], kind: str = "categorical", **changes: object) -> list[str]:
         words = [word for word, n in counts.items() for _ in range(n)]
-        rows = [Row(line, f"{line}.png", (word,)) for line, word in enumerate(words, start=2)]
+        rows = [LabelRow(line, f"{line}.png", (word,)) for line, word in enumerate(words, start=2)]
         labels = LabelFile(Path("labels.csv"), {"shape": kind}, rows)  # type: ignore[dict-item]
         data = tiny_project({f"data.{key}": value for key, value in changes.items()}).data
-        joined = join(labels, {row.image: place for place, row in enumerate(rows)}, {}, 0)
+        joined = join_labels(labels, {row.image: place for place, row in enumerate(rows)}, {}, 0)
         return find_odd_classes(encode(labels, joined, data))
 
     return warn

@@ -9,13 +9,13 @@ from lacuna.config.blocks import Data
 from lacuna.config.types import Source
 from lacuna.data.labels.sources.folders import read_folders
 from lacuna.data.labels.sources.idx import read_idx
-from lacuna.data.labels.sources.label_file import Dropped, LabelFile, Row
+from lacuna.data.labels.sources.label_file import Dropped, LabelFile, LabelRow
 from lacuna.data.labels.sources.labels_txt import read_labels_txt
 from lacuna.data.labels.sources.table import read_table
 from lacuna.errors import LacunaError
 from lacuna.io.names import UNPRINTABLE
 
-__all__ = ["SOURCES", "Dropped", "LabelFile", "Row", "read_labels"]
+__all__ = ["SOURCES", "Dropped", "LabelFile", "LabelRow", "read_labels"]
 
 MOST_CHARACTERS = 80
 

@@ -6,14 +6,12 @@ from pathlib import Path
 from lacuna.config.blocks import Data
 from lacuna.core.targets import Kind
 from lacuna.data.images.class_folders import find_places
-from lacuna.data.labels.sources.label_file import LabelFile, Row
+from lacuna.data.labels.sources.label_file import LabelFile, LabelRow
 from lacuna.errors import LacunaError
-from lacuna.io.names import printable
+from lacuna.io.names import first_few, printable
 
 DEFAULT_TARGET = "class"
 """What the one target is called when `data.targets` does not say."""
-
-SHOWN = 5
 
 
 def read_folders(data: Data, images: Sequence[str]) -> LabelFile:
@@ -27,7 +25,7 @@ def read_folders(data: Data, images: Sequence[str]) -> LabelFile:
     rows, outside, filled = [], [], set()
     for image, (split, name) in zip(images, find_places(images), strict=True):
         if name:
-            rows.append(Row(0, image, (name,), "", split))
+            rows.append(LabelRow(0, image, (name,), "", split))
             filled.add(Path(split, name))
         else:
             outside.append(image)
@@ -38,9 +36,9 @@ def read_folders(data: Data, images: Sequence[str]) -> LabelFile:
         )
     notes = []
     if outside:
-        notes.append(f"{len(outside)} images lie outside of the class folders and have no class: {_first(outside)}")
+        notes.append(f"{len(outside)} images lie outside of the class folders and have no class: {first_few(outside)}")
     if empty := _without_image(path, filled):
-        notes.append(f"{len(empty)} folders where a class belongs hold no image: {_first(empty)}")
+        notes.append(f"{len(empty)} folders where a class belongs hold no image: {first_few(empty)}")
     return LabelFile(path, targets, rows, notes=tuple(notes))
 
 
@@ -49,7 +47,3 @@ def _without_image(root: Path, filled: set[Path]) -> list[str]:
     above = {folder.parent for folder in filled} | {Path()}
     found = {folder.relative_to(root) for parent in above for folder in (root / parent).iterdir() if folder.is_dir()}
     return sorted(str(folder) for folder in found - filled - above if not folder.name.startswith("."))
-
-
-def _first(names: Sequence[str]) -> str:
-    return ", ".join(map(printable, names[:SHOWN])) + (", ..." if len(names) > SHOWN else "")

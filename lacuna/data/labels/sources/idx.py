@@ -7,7 +7,7 @@ from lacuna.config.blocks import Data
 from lacuna.core.targets import Kind
 from lacuna.data.images.idx import SPLITS, find_parts, read_classes
 from lacuna.data.labels.sources.folders import DEFAULT_TARGET
-from lacuna.data.labels.sources.label_file import LabelFile, Row
+from lacuna.data.labels.sources.label_file import LabelFile, LabelRow
 
 
 def read_idx(data: Data, _: Sequence[str] = ()) -> LabelFile:
@@ -24,5 +24,5 @@ def read_idx(data: Data, _: Sequence[str] = ()) -> LabelFile:
         labels = part.read_labels(classes).tolist()
         words = labels if classes is None else [classes[label] for label in labels]
         named = zip(part.image_names(), words, strict=True)
-        rows += [Row(0, image, (str(word),), "", SPLITS[part.name]) for image, word in named]
+        rows += [LabelRow(0, image, (str(word),), "", SPLITS[part.name]) for image, word in named]
     return LabelFile(path, targets, rows)

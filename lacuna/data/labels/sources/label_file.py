@@ -12,7 +12,7 @@ from lacuna.core.targets import Kind
 from lacuna.errors import LacunaError
 
 
-class Row(NamedTuple):
+class LabelRow(NamedTuple):
     """One line of a label file, cells stripped of blanks. `group` and `split` are "" where nothing is given.
 
     `line` is 0 where labels come from something else than lines.
@@ -50,7 +50,7 @@ class LabelFile:
 
     path: Path
     targets: dict[str, Kind]
-    rows: list[Row]
+    rows: list[LabelRow]
     malformed: tuple[Dropped, ...] = ()
     notes: tuple[str, ...] = ()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lacuna.config.blocks import Data
 from lacuna.core.targets import Kind
-from lacuna.data.labels.sources.label_file import LabelFile, Row, read_text
+from lacuna.data.labels.sources.label_file import LabelFile, LabelRow, read_text
 from lacuna.errors import LacunaError
 
 
@@ -28,5 +28,5 @@ def read_labels_txt(data: Data, _: Sequence[str] = ()) -> LabelFile:
                 f"{path}:{number}: expected an image and {len(targets) or 'some'} labels ({', '.join(targets)}), "
                 f"received {len(cells)} labels: {line.strip()[:80]!r}"
             )
-        rows.append(Row(number, image, tuple(cells)))
+        rows.append(LabelRow(number, image, tuple(cells)))
     return LabelFile(path, targets, rows)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lacuna.config.blocks import Data
-from lacuna.data.labels.sources.label_file import Dropped, LabelFile, Row, read_records, read_text
+from lacuna.data.labels.sources.label_file import Dropped, LabelFile, LabelRow, read_records, read_text
 from lacuna.errors import LacunaError
 
 
@@ -22,7 +22,7 @@ def read_table(data: Data, _: Sequence[str] = ()) -> LabelFile:
         raise LacunaError(f"{path}:1: {top.flaw}")
     header = [name.strip() for name in top.cells]
     columns = {name: _column(path, header, name, key) for name, key in _wanted(data)}
-    rows: list[Row] = []
+    rows: list[LabelRow] = []
     malformed: list[Dropped] = []
     open_quotes: list[Dropped] = []
     for lines, cells, flaw in records:
@@ -35,7 +35,7 @@ def read_table(data: Data, _: Sequence[str] = ()) -> LabelFile:
             labels = tuple(cell[name] for name in data.targets)
             group = cell.get(data.group_column, "")
             split = cell.get(data.split_column, "")
-            rows.append(Row(lines[0], cell[data.image_column], labels, group, split))
+            rows.append(LabelRow(lines[0], cell[data.image_column], labels, group, split))
     if len(malformed) > data.max_rejected * (len(rows) + len(malformed)):
         lost = f"{len(malformed)} of {len(rows) + len(malformed)} rows"
         allowed = f"more than data.max_rejected = {data.max_rejected:g} allows"
