@@ -20,7 +20,7 @@ from lacuna.inference.drift_reference import COMPARED_AXES, Properties
 from lacuna.inference.predictor import NetworkInputs, Predictor
 from lacuna.inference.runtimes import n_cores
 
-FEWEST_IMAGES = 20
+FEWEST_NEW_IMAGES = 20
 """With fewer new images nothing is compared."""
 
 
@@ -51,7 +51,7 @@ class _Image(NamedTuple):
 def observe(predictor: Predictor, paths: Iterable[Path]) -> Observed:
     """Predict and measure images, in batches: memory grows by some 300 bytes an image.
 
-    Raises LacunaError when the bundle has nothing to compare with or fewer than FEWEST_IMAGES images can be read.
+    Raises LacunaError when the bundle has nothing to compare with or fewer than FEWEST_NEW_IMAGES images can be read.
     """
     if predictor.detector is None:
         raise LacunaError(
@@ -80,9 +80,9 @@ def observe(predictor: Predictor, paths: Iterable[Path]) -> Observed:
             [places[target.decision] for places, target in zip(classes, prediction.targets.values(), strict=True)]
             for prediction in predictions
         ]
-    if len(unfamiliar) < FEWEST_IMAGES:
+    if len(unfamiliar) < FEWEST_NEW_IMAGES:
         raise LacunaError(
-            f"drift needs at least {FEWEST_IMAGES} images that can be read, received {len(unfamiliar)}"
+            f"drift needs at least {FEWEST_NEW_IMAGES} images that can be read, received {len(unfamiliar)}"
             + (f" and {len(unreadable)} that cannot" if unreadable else "")
         )
     return Observed(
