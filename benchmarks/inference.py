@@ -37,7 +37,8 @@ def inference(root: Path) -> None:
     bundle = read_bundle(folder, "openvino")
     validation = Predictions.load(folder / "validation.npz")
     stored = np.load(root / "data/images/images.npy", mmap_mode="r")
-    rows = [int(one["row"]) for one in read_csv(root / "data/prepared/manifest.csv") if one["split"] == "val"]
+    manifest = read_csv(root / "data/prepared/manifest.csv")
+    rows = [int(image["row"]) for image in manifest if image["split"] == "val"]
     images = np.asarray(stored[rows])
     networks = {runtime: network for runtime in RUNTIMES if (network := _load(folder, runtime)) is not None}
     ways = _ways(networks)
@@ -76,14 +77,8 @@ def _ways(networks: dict[str, Network]) -> dict[str, Callable[[NDArray[np.uint8]
     from lacuna.export.keras_runtime import load_model
 
     model = load_model(Path("models/bundle"))
-    named: dict[str, str] = {
-        "openvino": "OpenVINO",
-        "openvino-bf16": "OpenVINO bf16",
-        "openvino-int8": "OpenVINO int8",
-        "onnx": "ONNX Runtime",
-    }
     return {
-        **{name: networks[runtime] for runtime, name in named.items() if runtime in networks},
+        **{name: network for name, network in networks.items() if not RUNTIMES[name].needs_keras},
         "Keras model(x)": lambda images: np.asarray(model(images, training=False)),
         "Keras predict": lambda images: model.predict(images, verbose=0),
     }
@@ -101,7 +96,7 @@ def _seconds(answer: Callable[[NDArray[np.uint8]], Any], images: NDArray[np.uint
 
 def _decoding(root: Path, bundle: Bundle) -> str:
     folder = root / load_params(root / "params.yaml").data.path
-    paths = [folder / one["image"] for one in read_csv(root / "data/prepared/manifest.csv")[:300]]
+    paths = [folder / image["image"] for image in read_csv(root / "data/prepared/manifest.csv")[:300]]
     wanted = bundle.members[0].input
     taken = []
     for path in paths:
@@ -135,13 +130,14 @@ def _print_quality(
     for runtime, network in networks.items():
         starts = range(0, len(images), BATCH)
         logits = np.concatenate([network(images[start : start + BATCH]).logits for start in starts])
-        before, after = (bundle.calibration.apply(bundle.targets, one) for one in (exact, logits))
-        change = max(float(np.abs(one - other).max()) for one, other in zip(before, after, strict=True))
-        decided, now = (bundle.calibration.decide(bundle.targets, one) for one in (exact, logits))
+        before, after = (bundle.calibration.apply(bundle.targets, each) for each in (exact, logits))
+        change = max(float(np.abs(was - now_is).max()) for was, now_is in zip(before, after, strict=True))
+        decided, now = (bundle.calibration.decide(bundle.targets, each) for each in (exact, logits))
         labelled = list(zip(validation.labels.T, after, strict=True))
         precisions = [average_precision(labels, probabilities) for labels, probabilities in labelled]
+        defined = [precision for precision in precisions if precision is not None]
         losses = [log_loss(labels, probabilities) for labels, probabilities in labelled]
         print(
-            f"| {runtime} | {np.mean([one for one in precisions if one is not None]):.4f} | {np.mean(losses):.4f} "
+            f"| {runtime} | {np.mean(defined):.4f} | {np.mean(losses):.4f} "
             f"| {change:.4f} | {(decided != now).mean():.2%} |"
         )

@@ -2,9 +2,9 @@
 
     python -m benchmarks out_of_distribution --fashion FOLDER [--chest FOLDER] [--aimonk FOLDER]
 
-Each distance learns from training images; from where on an image is unfamiliar is set on validation so that 1 % of like
-images are. Labels decide nothing but which images are left out where a class is. Prints ROC-AUC against test images and
-the share found, as Markdown tables. About ten minutes on two cores.
+Each distance is fitted on training images; the threshold is set on validation so that 1 % of images like these exceed
+it. Labels decide only which images are left out where a class is. Prints ROC-AUC against test images and the share
+found, as Markdown tables. About ten minutes on two cores.
 """
 
 import csv
@@ -25,7 +25,7 @@ from lacuna.inference.ood import unit_length
 
 SIZE, SEED, FALSE_ALARMS = 128, 0, 0.01
 MOST, CHANGED = 1500, 500
-"""Images of each kind that stand for what is unfamiliar, and of each that is made of photos."""
+"""The number of out-of-distribution images of each kind, and of each kind that is made by changing photos."""
 
 Distance = Callable[[NDArray[np.float32]], Floats]
 Features = dict[str, NDArray[np.float32]]
@@ -84,20 +84,20 @@ DISTANCES: dict[str, Callable[[NDArray[np.float32]], Distance]] = {
 }
 
 
-def compare(title: str, familiar: NDArray[np.float32], unfamiliar: Features) -> None:
-    """Print a table: 70 % of the familiar images train, 15 % set the threshold, 15 % say how often it errs."""
-    order = np.random.default_rng(SEED).permutation(len(familiar))
+def compare(title: str, inliers: NDArray[np.float32], outliers: Features) -> None:
+    """Print a table: 70 % of the inliers train, 15 % set the threshold, on 15 % the false alarms are measured."""
+    order = np.random.default_rng(SEED).permutation(len(inliers))
     ends = [int(0.7 * len(order)), int(0.85 * len(order))]
-    training, validation, test = (familiar[rows] for rows in np.split(order, ends))
+    training, validation, test = (inliers[rows] for rows in np.split(order, ends))
     print(f"\n{title}: {len(training)} training, {len(validation)} validation, {len(test)} test images\n")
-    print("| distance | false alarms | " + " | ".join(f"{name} ({len(x)})" for name, x in unfamiliar.items()) + " |")
-    print("|---" * (2 + len(unfamiliar)) + "|")
+    print("| distance | false alarms | " + " | ".join(f"{name} ({len(x)})" for name, x in outliers.items()) + " |")
+    print("|---" * (2 + len(outliers)) + "|")
     for name, make in DISTANCES.items():
         distance = make(training)
         threshold, _ = conformal_threshold(distance(validation), FALSE_ALARMS)
         like = distance(test)
         cells = []
-        for features in unfamiliar.values():
+        for features in outliers.values():
             far = distance(features)
             cells.append(f"{_auc(like, far):.3f} {(far > threshold).mean():.0%}")
         print(f"| {name} | {(like > threshold).mean():.1%} | {' | '.join(cells)} |", flush=True)

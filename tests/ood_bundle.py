@@ -1,4 +1,5 @@
-"""The tiny bundle with what is familiar to it: photos of one colour each, brightish and rather red."""
+"""The tiny bundle with an out-of-distribution detector. Its training images are of one colour each, rather light and
+red."""
 
 from io import BytesIO
 from pathlib import Path
@@ -19,7 +20,14 @@ from tests.tiny_bundle import BUNDLE, PICK, SIZE, write_tiny_network, write_tiny
 Pixels = NDArray[np.uint8]
 
 
-def familiar_pictures(n: int, seed: int) -> Pixels:
+def cloud(n: int, seed: int) -> np.ndarray:
+    """Features (n, 20) around a common direction, of lengths from 1 to 3."""
+    generator = np.random.default_rng(seed)
+    directions = np.ones(20) + generator.normal(0, 0.3, (n, 20)) * np.linspace(0.2, 1, 20)
+    return (directions * generator.uniform(0.2, 0.7, (n, 1))).astype(np.float32)
+
+
+def training_like_pictures(n: int, seed: int) -> Pixels:
     """Pictures (n, SIZE, SIZE, 3): a colour drawn around (0.7, 0.5, 0.4), with some noise on each pixel."""
     generator = np.random.default_rng(seed)
     colours = np.array([0.7, 0.5, 0.4]) + generator.normal(0, 0.07, (n, 3))
@@ -39,8 +47,8 @@ def as_png(picture: Pixels) -> bytes:
 
 
 def write_detector(path: Path, false_alarms: float = 0.01) -> OodDetector:
-    """What is familiar of 300 training, 250 validation and 250 test pictures, all of them PNG."""
-    parts = [familiar_pictures(n, seed) for seed, n in enumerate((300, 250, 250))]
+    """Fit a detector on 300 training, 250 validation and 250 test pictures, all of them PNG, and write it to `path`."""
+    parts = [training_like_pictures(n, seed) for seed, n in enumerate((300, 250, 250))]
     detector = fit_detector(*map(features_of, parts), false_alarms)
     seen = np.concatenate(parts[:2])
     origins = [Origin("PNG", "RGB", SIZE, SIZE, len(as_png(one))) for one in seen]
@@ -58,7 +66,7 @@ def write_ood_bundle(folder: Path, false_alarms: float = 0.01) -> Path:
         path.mkdir(parents=True)
     write_tiny_network(exported)
     predictions = write_tiny_predictions(exported)
-    features = features_of(familiar_pictures(250, 1))
+    features = features_of(training_like_pictures(250, 1))
     labels = np.stack([features[:, 2] > features[:, 1], features[:, 0] > 0.7], axis=1).astype(np.int16)
     names = np.array([f"{row}.png" for row in range(250)])
     Predictions(features @ np.array(PICK, np.float32), labels, names, np.arange(250)).save(predictions["validation"])

@@ -47,6 +47,11 @@ def test_predicting_loads_nothing_that_trains_or_tracks() -> None:
     assert loaded_by("lacuna.inference.predictor") & {*HEAVY, "matplotlib", "onnx", "scipy"} == set()
 
 
+def test_selective_prediction_loads_no_statistics_of_scipy() -> None:
+    """It is loaded where a precision is asked for; importing scipy.stats alone takes up to two seconds."""
+    assert loaded_by("lacuna.calibration.selective") & {*HEAVY, "matplotlib", "onnx"} == set()
+
+
 def test_serving_loads_nothing_that_trains_or_tracks() -> None:
     assert loaded_by("lacuna.serving.server") & {*HEAVY, "matplotlib", "onnx", "scipy"} == set()
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from lacuna.core.scores import Floats, activate
 from lacuna.core.targets import Target, Targets
 
-SMALLEST_MEAN_PROBABILITY = 1e-7
+SMALLEST_MEAN = 1e-7
 """A smaller mean probability counts as this one, so that its logarithm stays finite."""
 
 
@@ -23,5 +23,5 @@ def mean_logits(targets: Targets, members: list[NDArray[np.float32]]) -> NDArray
 
 
 def _logits(target: Target, probabilities: Floats) -> Floats:
-    logs: Floats = np.log(np.clip(probabilities, SMALLEST_MEAN_PROBABILITY, 1))
+    logs: Floats = np.log(np.clip(probabilities, SMALLEST_MEAN, 1))
     return logs[:, 1:] - logs[:, :1] if target.kind == "binary" else logs

@@ -25,7 +25,7 @@ from lacuna.inference.ood import FalseAlarms
 from lacuna.inference.predictor import Predictor
 from lacuna.monitoring.observe import Observed
 from lacuna.monitoring.two_sample import (
-    CONFIDENCE,
+    CONFIDENCE_LEVEL,
     TwoSampleResult,
     compare_categories,
     compare_coordinates,
@@ -125,7 +125,7 @@ def compare_features(
     if false_alarms.n_test:
         counts = _independent(int(unfamiliar.sum()), n, crowding)
         result = compare_shares(false_alarms.n_alarms, false_alarms.n_test, *counts, only_more=True)
-        low, high = share_interval(*counts, CONFIDENCE)
+        low, high = share_interval(*counts, CONFIDENCE_LEVEL)
         share = float(unfamiliar.mean())
         yield DriftComparison("features", UNFAMILIAR, None, false_alarms.measured, share, low, high, result)
     drawn = np.random.default_rng(SEED).permutation(n)[: min(MOST_COORDINATES, int(n / crowding))]
@@ -141,7 +141,7 @@ def compare_decisions(targets: Targets, before: Labels, now: Labels, crowding: f
             if hits[0][0] or hits[1][0]:
                 was, now_is = (count / n for count, n in hits)
                 counts = [_independent(count, n, crowding) for count, n in hits]
-                low, high = share_interval(*counts[1], CONFIDENCE)
+                low, high = share_interval(*counts[1], CONFIDENCE_LEVEL)
                 result = compare_shares(*counts[0], *counts[1])
                 name = target.classes[index]
                 yield DriftComparison("predictions", name, target.name, was, now_is, low, high, result)

@@ -27,7 +27,7 @@ SMALL: dict[Measure, float] = {"h": 0.2, "AUC": 0.56, "D": 0.1, "TV": 0.1}
 
 PERMUTATIONS = 999
 RANDOM_TABLES = 9999
-CONFIDENCE = 0.95
+CONFIDENCE_LEVEL = 0.95
 WIDEST = 4.0
 """Coordinates are clipped to so many standard deviations, so that a single odd image does not determine the
 direction."""
@@ -110,5 +110,5 @@ def compare_coordinates(
     folds = random_folds(group, seed)
     probe = Probe(features, folds)
     auc, pulls = fold_auc(labels, probe.scores(labels, (1,)), folds, (1,))
-    low, high = auc_interval(auc, pulls, group, min(len(before), len(now)), CONFIDENCE)
+    low, high = auc_interval(auc, pulls, group, min(len(before), len(now)), CONFIDENCE_LEVEL)
     return TwoSampleResult("AUC", auc, permutation_p(probe, labels, group, (1,), permutations, seed), low, high)

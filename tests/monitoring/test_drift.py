@@ -30,7 +30,7 @@ from lacuna.monitoring.two_sample import (
     compare_numbers,
     compare_shares,
 )
-from tests.ood_bundle import Pixels, familiar_pictures, write_ood_bundle
+from tests.ood_bundle import Pixels, training_like_pictures, write_ood_bundle
 from tests.tiny_bundle import SIZE, write_tiny_bundle
 
 SEEDS = 200
@@ -67,10 +67,10 @@ def compare(
 ) -> list[DriftComparison]:
     rows = np.arange(len(before.unfamiliar)) if independent is None else independent
     crowding = 1.0 if group is None else design_effect(group)
-    alarms = FalseAlarms(0.01, 0.01, 99, int(before.unfamiliar[rows].sum()), len(rows), 0, 1)
+    false_alarms = FalseAlarms(0.01, 0.01, 99, int(before.unfamiliar[rows].sum()), len(rows), 0, 1)
     return correct(
         [
-            *compare_features(alarms, before.coordinates[rows], now.unfamiliar, now.coordinates, crowding),
+            *compare_features(false_alarms, before.coordinates[rows], now.unfamiliar, now.coordinates, crowding),
             *compare_decisions(TARGETS, before.decisions, now.decisions, crowding),
             *compare_properties(before.properties, now.properties, crowding),
         ]
@@ -203,31 +203,31 @@ def drifted(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_pictures_of_the_same_kind_have_not_drifted(drifted: Drifted) -> None:
-    assert drifted(familiar_pictures(120, seed=50)) == set()
+    assert drifted(training_like_pictures(120, seed=50)) == set()
 
 
 def test_darkened_pictures_have(drifted: Drifted) -> None:
-    found = drifted(familiar_pictures(60, seed=50) // 2)
+    found = drifted(training_like_pictures(60, seed=50) // 2)
     assert {"brightness", "contrast", "present"} <= found
 
 
 def test_grey_pictures_have(drifted: Drifted) -> None:
-    grey = familiar_pictures(60, seed=50).mean(axis=3, keepdims=True).astype(np.uint8)
+    grey = training_like_pictures(60, seed=50).mean(axis=3, keepdims=True).astype(np.uint8)
     found = drifted(np.repeat(grey, 3, axis=3))
     assert {"told apart", "colour"} <= found
 
 
 def test_pictures_of_another_world_are_unfamiliar(drifted: Drifted) -> None:
-    found = drifted(familiar_pictures(60, seed=50)[..., [2, 1, 0]])  # red and blue change places
+    found = drifted(training_like_pictures(60, seed=50)[..., [2, 1, 0]])  # red and blue change places
     assert {"unfamiliar", "told apart"} <= found
 
 
 def test_another_format_is_called_by_its_name_and_nothing_else_is(drifted: Drifted) -> None:
-    assert drifted(familiar_pictures(60, seed=50), "bmp") == {"format PNG", "bytes"}
+    assert drifted(training_like_pictures(60, seed=50), "bmp") == {"format PNG", "bytes"}
 
 
 def test_another_mix_of_classes_shows_in_what_is_predicted(drifted: Drifted) -> None:
-    many = familiar_pictures(900, seed=50)
+    many = training_like_pictures(900, seed=50)
     means = many.mean(axis=(1, 2))
     bluish = many[means[:, 2] > means[:, 1]][:60]  # one in six is
     assert {"blue", "green"} <= drifted(bluish)
@@ -238,7 +238,7 @@ def test_the_table_says_it_line_by_line_and_names_what_cannot_be_read(
 ) -> None:
     folder = tmp_path / "new"
     folder.mkdir()
-    for place, picture in enumerate(familiar_pictures(40, seed=50) // 3):
+    for place, picture in enumerate(training_like_pictures(40, seed=50) // 3):
         Image.fromarray(picture).save(folder / f"{place}.png")
     (folder / "broken.png").write_bytes(b"no image")
     assert main(["drift", str(folder), "--bundle", str(bundle), "--out", str(tmp_path / "drift.png")]) == 0
@@ -268,7 +268,7 @@ def test_too_few_images_are_refused_in_one_line(
     bundle: Path, tmp_path: Path, n: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "broken.png").write_bytes(b"no image")
-    for place, picture in enumerate(familiar_pictures(n, seed=50)):
+    for place, picture in enumerate(training_like_pictures(n, seed=50)):
         Image.fromarray(picture).save(tmp_path / f"{place}.png")
     assert main(["drift", str(tmp_path), "--bundle", str(bundle)]) == 1
     assert capsys.readouterr().err == (

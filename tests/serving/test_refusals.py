@@ -25,7 +25,7 @@ def error(answer, status):
     [
         ("empty.jpg", b"", "empty file"),
         ("notes.jpg", b"just text", "not an image of a known format; expected an image (JPEG, PNG"),
-        ("drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg"/>', "not an image of a known format"),
+        ("drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg"/>', "a drawing or document, which is not read"),
         ("cut.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "truncated image"),
     ],
 )

@@ -93,7 +93,7 @@ def test_an_answer_without_the_promised_precision_reads_unsure(
 
 
 def test_an_unfamiliar_image_is_called_so(open_page: Open, images: Path, tmp_path: Path) -> None:
-    with running_service("--bundle", write_ood_bundle(tmp_path / "familiar")) as address:
+    with running_service("--bundle", write_ood_bundle(tmp_path / "with_detector")) as address:
         visit = open_page(address)  # this model learned from pictures of a reddish brown
         visit.choose(images / "blue.png")
         expect(visit.card("blue.png").locator(".unfamiliar")).to_have_text(

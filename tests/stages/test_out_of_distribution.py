@@ -11,7 +11,7 @@ from lacuna.errors import LacunaError
 from lacuna.inference.drift_reference import DriftReference
 from lacuna.io.csv_files import write_csv
 from stages.out_of_distribution import out_of_distribution
-from tests.ood_bundle import familiar_pictures, features_of
+from tests.ood_bundle import features_of, training_like_pictures
 from tests.tiny_bundle import SIZE, TARGETS, write_tiny_network
 
 PARTS = {"train": 120, "val": 110, "test": 60}
@@ -24,7 +24,7 @@ def exported(tiny_project, tmp_path) -> Params:
         Path(folder).mkdir(parents=True)
     write_tiny_network(Path("models/export"))
     n = sum(PARTS.values())
-    pictures = familiar_pictures(n, 0)
+    pictures = training_like_pictures(n, 0)
     split = np.repeat(list(PARTS), list(PARTS.values()))
     copies = np.flatnonzero(split == "val")
     pictures, split = np.concatenate([pictures, pictures[copies]]), np.concatenate([split, split[copies]])
@@ -54,7 +54,7 @@ def outs() -> dict[str, bytes]:
 def test_it_tells_like_images_from_others_by_the_exported_network_alone(exported, capsys):
     out_of_distribution(exported)
     found, reference = DriftReference.load(Path("models/out_of_distribution.npz"))
-    assert (found.distance(features_of(familiar_pictures(50, 9))) > found.threshold).mean() < 0.1
+    assert (found.distance(features_of(training_like_pictures(50, 9))) > found.threshold).mean() < 0.1
     assert (found.distance(np.float32([[0, 0, 1], [0.4, 0.5, 0.7]])) > found.threshold).all()
     assert len(reference.properties) == len(reference.group) == 340  # training and validation, test images left out
     assert np.unique(reference.group).size == 230

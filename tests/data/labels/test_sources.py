@@ -163,7 +163,7 @@ def test_folders_named_like_splits_give_the_split(read_folder: Any) -> None:
             "2 folders where a class belongs hold no image: bird, dog",
         ),
         (["train/cat/1.png", "test/dog/1.png"], ("test/cat", "val"), "2 folders .* hold no image: test/cat, val"),
-        (["cat/1.png"], tuple("abcdefg"), "7 folders where a class belongs hold no image: a, b, c, d, e, ..."),
+        (["cat/1.png"], tuple("abcdefg"), "7 folders where a class belongs hold no image: a, b, c, ..."),
     ],
     ids=["image in the root", "image in a split", "empty class", "empty class in a split", "many"],
 )
