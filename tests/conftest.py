@@ -2,15 +2,15 @@
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from ruamel.yaml import YAML
 
-from lacuna.config.load import load_params
 from lacuna.config.params import Params
+from tests.tiny_project import REPOSITORY, write_params
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # before any test imports TensorFlow
 
@@ -19,8 +19,6 @@ settings.register_profile(
     "lacuna", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("lacuna")
-
-REPOSITORY = Path(__file__).parents[1]
 
 TinyProject = Callable[[Mapping[str, Any]], Params]
 
@@ -40,20 +38,7 @@ def tiny_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinyProject
     """
     monkeypatch.chdir(tmp_path)
 
-    def write(changes: Mapping[str, Any]) -> Params:
-        yaml = YAML()
-        content = yaml.load(REPOSITORY / "params.yaml")
-        for key, value in changes.items():
-            *blocks, name = key.split(".")
-            block = content
-            for part in blocks:
-                block = block[part]
-            assert name in block, f"params.yaml has no {key}"
-            block[name] = value
-        yaml.dump(content, tmp_path / "params.yaml")
-        return load_params(tmp_path / "params.yaml")
-
-    return write
+    return partial(write_params, tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,8 @@
 """featurize, train_warmup and train_finetune on a few small images."""
 
+import shutil
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -14,25 +17,27 @@ from lacuna.training.model import load_trained
 from stages.featurize import featurize
 from stages.train_finetune import train_finetune
 from stages.train_warmup import train_warmup
+from tests.tiny_project import write_params
 
 TARGETS = Targets(
     (Target("kind", "categorical", ("bag", "shoe", "hat")), Target("red", "binary", ("absent", "present")))
 )
 N, SIZE = 30, 32
+STAGES = (featurize, train_warmup, train_finetune)
 HEAD = Head(dropout=0.0, hidden_units=0, batch_norm=False)
 SETTINGS = Backbone(name="efficientnet_lite0", weights="none", input_size=0, interpolation="bilinear")
-SMALL = {"augment.views": 2, "warmup.epochs": 2, "finetune.epochs": 2, "train.batch_size": 8, "data.image_size": SIZE}
+SMALL = {"augment.views": 2, "warmup.epochs": 2, "finetune.epochs": 2, "train.batch_size": 9, "data.image_size": SIZE}
+SMALL_CNN = {"backbone.name": "small_cnn", "backbone.weights": "none"}
 
 
-@pytest.fixture
-def project(tiny_project, tmp_path):
-    """What ingest and prepare would have written, and a function that runs the three stages with changed parameters."""
+def write_data(folder):
+    """Write what ingest and prepare would have written."""
     random = np.random.default_rng(0)
     labels = np.stack([np.arange(N) % 3, np.arange(N) % 2], axis=1).astype(np.int16)
     images = random.integers(0, 100, (N, SIZE, SIZE, 3), dtype=np.uint8)
     images[labels[:, 1] == 1, :, :, 0] += 150
     labels[random.random(labels.shape) < 0.2] = -1
-    data = tmp_path / "data"
+    data = folder / "data"
     (data / "images").mkdir(parents=True)
     (data / "prepared").mkdir()
     np.save(data / "images/images.npy", images)
@@ -50,42 +55,65 @@ def project(tiny_project, tmp_path):
         },
     )
 
-    def run(changes):
-        keras.utils.clear_session()  # weight files hold the numbers Keras gives to layers, from 1 in each process
-        params = tiny_project(SMALL | changes)
-        return featurize(params), train_warmup(params), train_finetune(params)
 
-    return run
+def run_in(folder, changes, stages=STAGES):
+    """Run the stages in the working folder with changed parameters; return what each says of its run."""
+    keras.utils.clear_session()  # weight files hold the numbers Keras gives to layers, from 1 in each process
+    params = write_params(folder, SMALL | changes)
+    return [stage(params) for stage in stages]
 
 
-def test_both_phases_twice_give_the_same_bytes_and_count_what_they_train(project, tmp_path):
-    outs = [
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of a project after the three stages with EfficientNet-Lite0, made once: to copy, not to change."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        write_data(folder)
+        run_in(folder, {})
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project before the three stages; a function that runs them in it with changed parameters."""
+    monkeypatch.chdir(tmp_path)
+    write_data(tmp_path)
+    return partial(run_in, tmp_path)
+
+
+@pytest.fixture
+def copied(finished, tmp_path, monkeypatch):
+    """A copy of the finished project; a function that runs stages in it again with changed parameters."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    return partial(run_in, tmp_path)
+
+
+def test_both_phases_again_give_the_same_bytes_and_count_what_they_train(project, finished, tmp_path):
+    _, warmup, finetune = project({})
+    for out in (
         "data/features/boundary.npy", "models/warmup.weights.h5", "models/finetuned.weights.h5",
         "data/predictions/val.npz", "data/predictions/test.npz",
         "plots/history_warmup.csv", "plots/history_finetune.csv",
-    ]  # fmt: skip
-    digests = []
-    for _ in range(2):
-        _, warmup, finetune = project({})
-        digests.append({out: sha256(tmp_path / out) for out in outs})
-    assert digests[0] == digests[1]
+    ):  # fmt: skip
+        assert sha256(tmp_path / out) == sha256(finished / out), out
     assert warmup["parameters_trained"] == 1280 * 4 + 4
     assert 1_000_000 < finetune["parameters_trained"] < finetune["parameters"]
     assert not list((tmp_path / "runs/checkpoints").glob("*/state.npz"))
 
 
-def test_predictions_are_aligned_with_names_groups_and_the_saved_network(project, tmp_path):
-    project({})
-    test = Predictions.load(tmp_path / "data/predictions/test.npz")
+def test_predictions_are_aligned_with_names_groups_and_the_saved_network(finished):
+    test = Predictions.load(finished / "data/predictions/test.npz")
     assert test.image.tolist() == [f"{i}.png" for i in range(24, 30)]
     assert test.group.tolist() == list(range(24, 30))
-    network = load_trained(SETTINGS, SIZE, TARGETS, HEAD, tmp_path / "models/finetuned.weights.h5")
-    images = np.load(tmp_path / "data/images/images.npy")
+    network = load_trained(SETTINGS, SIZE, TARGETS, HEAD, finished / "models/finetuned.weights.h5")
+    images = np.load(finished / "data/images/images.npy")
     np.testing.assert_allclose(network.predict_on_batch(images[24:]), test.logits, atol=0.02)  # features are float16
 
 
-def test_without_fine_tuning_the_model_is_the_warm_up_one(project, tmp_path):
-    _, _, finetune = project({"finetune.epochs": 0})
+def test_without_fine_tuning_the_model_is_the_warm_up_one(copied, tmp_path):
+    (finetune,) = copied({"finetune.epochs": 0}, [train_finetune])
     assert finetune["epochs"] == 0
     network = load_trained(SETTINGS, SIZE, TARGETS, HEAD, tmp_path / "models/finetuned.weights.h5")
     pooled = FeatureStore.open(tmp_path / "data/features").pooled[18:24, 0]
@@ -96,8 +124,8 @@ def test_without_fine_tuning_the_model_is_the_warm_up_one(project, tmp_path):
     )
 
 
-def test_a_full_disk_ends_in_one_line_and_leaves_no_weights(project, tmp_path, run_stage, one_line):
-    project({})
+@pytest.mark.usefixtures("copied")
+def test_a_full_disk_ends_in_one_line_and_leaves_no_weights(tmp_path, run_stage, one_line):
     (tmp_path / "models/warmup.weights.h5").unlink()
     # 1,000 blocks of 512 or 1024 bytes hold the checkpoints, not the weights with their reserve.
     line = one_line(run_stage("train_warmup", "sh", "-c", 'ulimit -f 1000; "$@"', "sh"))
@@ -109,24 +137,30 @@ def test_a_full_disk_ends_in_one_line_and_leaves_no_weights(project, tmp_path, r
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"augment.views": 0}, "augment.views is 0"),
-        ({"finetune.unfreeze": 1000}, "every layer of the backbone learns"),
-        ({"finetune.unfreeze": "all", "backbone.input_size": 40}, "every layer of the backbone learns"),
-        ({"finetune.unfreeze": "b0"}, "more than the image that the network sees"),
-        ({"features.max_gb": 1e-9}, "more than features.max_gb"),
-        ({"augment.views": 0, "backbone.weights": "none", "train.seed": 1}, "augment.views is 0"),
+        (SMALL_CNN | {"augment.views": 0, "finetune.unfreeze": 1, "train.seed": 1}, "augment.views is 0"),
+        (SMALL_CNN | {"finetune.unfreeze": 1000}, "every layer of the backbone learns"),
+        (
+            SMALL_CNN | {"finetune.unfreeze": "all", "backbone.input_size": 40, "train.batch_size": 8},
+            "every layer of the backbone learns",
+        ),
+        (SMALL_CNN | {"finetune.unfreeze": "b0"}, "more than the image that the network sees"),
+        pytest.param({"features.max_gb": 1e-9}, "more than features.max_gb", marks=pytest.mark.slow),
     ],
     ids=[
-        "fresh augmentation",
+        "fresh augmentation, random frozen layers",
         "more layers than there are",
-        "all, enlarged",
+        "all, enlarged, last batch smaller",
         "from the lowest block",
         "too large",
-        "random weights",
     ],
 )
 def test_training_straight_from_images_says_why_and_works(project, tmp_path, capsys, changes, reason):
-    settings = SETTINGS.model_copy(update={"input_size": changes.get("backbone.input_size", 0)})
+    settings = SETTINGS.model_copy(
+        update={
+            "name": changes.get("backbone.name", SETTINGS.name),
+            "input_size": changes.get("backbone.input_size", 0),
+        }
+    )
     features, _, finetune = project(changes)
     assert reason in features["streamed"]
     assert reason in capsys.readouterr().out
@@ -152,8 +186,8 @@ def test_by_a_blocks_name_the_enlarged_features_are_cached(project, tmp_path):
     assert finetune["parameters_trained"] == b15 + 320 * 1280 + 1280 * 4 + 4
 
 
-def test_nothing_unfrozen_trains_the_head_alone(project):
-    features, _, finetune = project({"finetune.unfreeze": 0})
+def test_nothing_unfrozen_trains_the_head_alone(copied):
+    features, finetune = copied({"finetune.unfreeze": 0}, [featurize, train_finetune])
     assert features["boundary"] == "top_act"
     assert finetune["parameters_trained"] == 1280 * 4 + 4
 
@@ -163,6 +197,7 @@ EVERYTHING = {
     "train.targets": ["red"],
     "train.loss": "asymmetric",
     "train.label_smoothing": 0.1,
+    "train.batch_size": 8,
     "train.hardest": 0.6,
     "head.hidden_units": 12,
     "head.batch_norm": True,
@@ -176,8 +211,8 @@ EVERYTHING = {
 }
 
 
-def test_with_everything_switched_on_the_predictions_are_those_of_the_saved_network(project, tmp_path, capsys):
-    _, warmup, _ = project(EVERYTHING)
+def test_with_everything_switched_on_the_predictions_are_those_of_the_saved_network(copied, tmp_path, capsys):
+    warmup, _ = copied(EVERYTHING, [train_warmup, train_finetune])
     assert "synthetic images beside the real ones" in capsys.readouterr().out
     assert warmup["parameters_trained"] == 2 * 1280 + (1280 + 1) * 12 + 12 + 1
     learned = Targets.load(tmp_path / "data/predictions/targets.json")
