@@ -23,6 +23,10 @@ QUALITY = 82
 """Of WebP, 0 to 100: at this one a sheet of photos is a sixth of its PNG, and no difference is seen beside it."""
 
 
+LONGEST_SIDE = 16383
+"""Pixels that WebP allows; the curves of two hundred targets below each other are longer, and nobody scrolls them."""
+
+
 class ReportPicture(NamedTuple):
     """A picture in a section of the page; `file` below plots/. With {target} in its file it is one for each target.
 
@@ -101,11 +105,14 @@ def embed_pictures(
     """
     sources: dict[Path, str] = {}
     left_out: set[Path] = set()
-    spent = 0
+    left = most_bytes
     for file in _by_importance(plots, urgent):
-        content = b"" if left_out else shrink(file)
-        spent += len(content)
-        if left_out or spent > most_bytes:
+        content = shrink(file) if left > 0 else None
+        if content is None:
+            left_out.add(file)
+            continue
+        left -= len(content)
+        if left < 0:  # and nothing after it is taken: a smaller picture of a less urgent target would look chosen
             left_out.add(file)
         else:
             sources[file] = f"data:image/webp;base64,{base64.b64encode(content).decode('ascii')}"
@@ -116,10 +123,15 @@ def embed_pictures(
     return found
 
 
-def shrink(file: Path) -> bytes:
-    """A picture as WebP: exactly as it is where it is a chart, with unseen losses where it holds photos."""
+def shrink(file: Path) -> bytes | None:
+    """A picture as WebP: exactly as it is where it is a chart, with unseen losses where it holds photos.
+
+    None where a side is longer than LONGEST_SIDE.
+    """
     content = io.BytesIO()
     with Image.open(file) as opened:
+        if max(opened.size) > LONGEST_SIDE:
+            return None
         picture = opened.convert("RGB")
     chart = picture.getcolors(CHART_COLOURS) is not None
     picture.save(content, "WEBP", quality=QUALITY, lossless=chart, method=4)

@@ -52,11 +52,14 @@ def plots(tmp_path: Path) -> Path:
 
 def test_a_chart_stays_as_it_is_and_photos_become_smaller(plots: Path) -> None:
     chart, sheet = plots / "loss_curve.png", plots / "explain/examples/t0.png"
-    with Image.open(io.BytesIO(shrink(chart))) as small, Image.open(chart) as original:
+    exact, content = shrink(chart), shrink(sheet)
+    assert exact is not None
+    assert content is not None
+    with Image.open(io.BytesIO(exact)) as small, Image.open(chart) as original:
         assert (np.asarray(small) == np.asarray(original)).all()
-    with Image.open(io.BytesIO(shrink(sheet))) as small:
+    with Image.open(io.BytesIO(content)) as small:
         assert small.size == (120, 120)
-    assert len(shrink(sheet)) < sheet.stat().st_size / 2
+    assert len(content) < sheet.stat().st_size / 2
 
 
 def test_pictures_of_all_targets_come_first_then_the_most_urgent_targets(plots: Path) -> None:
@@ -83,3 +86,13 @@ def test_with_room_for_all_the_first_target_is_open_and_nothing_left_out(plots: 
     assert len(attention.folded) == 29
     assert attention.left_out == ()
     assert attention.sentence() == []
+
+
+def test_a_picture_too_long_for_the_page_is_named_and_the_others_are_shown(plots: Path) -> None:
+    """The curves of 200 targets are 18,000 pixels high; WebP ends at 16,383."""
+    Image.new("L", (20, 18_000)).save(plots / "pr_curves.png")
+    found = embed_pictures(plots, TARGETS, TARGETS)
+    assert found["result"].left_out == (plots / "pr_curves.png",)
+    assert found["result"].sentence() == [f"1 more picture would make this page too large: see {plots}"]
+    assert len(found["attention"].open) == 2
+    assert found["attention"].left_out == ()
