@@ -1,5 +1,6 @@
 """The repository's params.yaml, changed for a small project."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,14 @@ REPOSITORY = Path(__file__).parents[1]
 
 def write_params(folder: Path, changes: Mapping[str, Any]) -> Params:
     """Write the repository's params.yaml with `changes`, by dotted key, into `folder`; return the parameters."""
+    shutil.copy(REPOSITORY / "params.yaml", folder)
+    return change_params(folder, changes)
+
+
+def change_params(folder: Path, changes: Mapping[str, Any]) -> Params:
+    """Make `changes`, by dotted key, in the params.yaml of `folder`; return the parameters."""
     yaml = YAML()
-    content = yaml.load(REPOSITORY / "params.yaml")
+    content = yaml.load(folder / "params.yaml")
     for key, value in changes.items():
         *blocks, name = key.split(".")
         block = content

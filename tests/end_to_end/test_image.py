@@ -144,8 +144,9 @@ def test_every_module_of_the_service_and_of_predicting_can_be_imported(container
         import lacuna.serving
         for module in pkgutil.walk_packages(lacuna.serving.__path__, "lacuna.serving."):
             importlib.import_module(module.name)
-        for name in ("batch_prediction", "cli", "predictor", "packing", "prediction_files"):
-            importlib.import_module(f"lacuna.{name}")
+        importlib.import_module("lacuna.cli")
+        for name in ("batch_prediction", "output_files", "packing", "predictor"):
+            importlib.import_module(f"lacuna.inference.{name}")
         """
     )
 

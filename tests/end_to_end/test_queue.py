@@ -1,9 +1,6 @@
 """Parallel DVC experiments into an MLflow store that does not exist yet."""
 
-import os
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 from textwrap import dedent
@@ -13,6 +10,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from ruamel.yaml import YAML
 
+from tests.dvc_project import commit, run, start_dvc, write_code
 from tests.tiny_bundle import write_tiny_bundle
 
 pytestmark = pytest.mark.slow
@@ -47,45 +45,23 @@ UPSTREAM = """
 """
 
 
-@pytest.fixture
-def project(tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
     """A git and DVC project: the repository's own stage `track` behind one cheap stage that writes all it reads."""
-    for name, value in {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.org",
-        "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@example.org",
-        "DVC_SITE_CACHE_DIR": str(tmp_path / "site"),
-    }.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
-    for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME", "PYTHONPATH"):
-        monkeypatch.delenv(name, raising=False)
-
-    root = tmp_path / "project"
-    no_caches = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(repository / "lacuna", root / "lacuna", ignore=no_caches)
-    shutil.copytree(repository / "stages", root / "stages", ignore=no_caches)
-    for name in ("params.yaml", "requirements-serve.txt", ".gitignore", ".dvcignore"):
-        shutil.copy(repository / name, root / name)
+    root = tmp_path_factory.mktemp("queue") / "project"
+    write_code(root)
+    shutil.copy(repository / "params.yaml", root)
 
     track = YAML(typ="safe").load(repository / "dvc.yaml")["stages"]["track"]
-    outs = [dep for dep in track["deps"] if not dep.endswith(".py") and dep != "requirements-serve.txt"]
+    outs = [dep for dep in track["deps"] if dep.partition("/")[0] in ("data", "metrics", "models", "plots")]
     write_tiny_bundle(root / "tiny_bundle")
     (root / "upstream.py").write_text(f"OUTS = {outs}\n" + dedent(UPSTREAM))
     upstream = {"cmd": "python upstream.py", "deps": ["upstream.py"], "params": ["train.gamma"], "outs": outs}
     YAML().dump({"stages": {"upstream": upstream, "track": track}}, root / "dvc.yaml")
 
-    run(root, "git", "init", "--quiet")
-    run(root, "dvc", "init", "--quiet")
-    shutil.copy(repository / ".dvc/config", root / ".dvc/config")
-    run(root, "git", "add", ".")
-    run(root, "git", "commit", "--quiet", "--message", "start")
+    start_dvc(root)
+    commit(root)
     return root
-
-
-def run(root: Path, *command: str) -> str:
-    done = subprocess.run(command, cwd=root, text=True, capture_output=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 def runs(root: Path) -> list[Run]:
@@ -95,11 +71,11 @@ def runs(root: Path) -> list[Run]:
     return [one for one in found if "mlflow.parentRunId" not in one.data.tags]
 
 
-def test_three_jobs_at_once_leave_three_finished_runs_in_a_cold_store(project: Path) -> None:
+def test_three_jobs_at_once_leave_three_finished_runs_in_a_cold_store(project: Path, python: Path) -> None:
     for gamma in (1, 2, 3):
         run(project, "dvc", "exp", "run", "--queue", "--name", f"gamma-{gamma}", "--set-param", f"train.gamma={gamma}")
     try:
-        run(project, "dvc", "queue", "start", "--jobs", "3")
+        run(project, "dvc", "queue", "start", "--jobs", "3", python=python)
         deadline = time.monotonic() + 200
         while any(word in run(project, "dvc", "queue", "status") for word in ("Queued", "Running")):
             assert time.monotonic() < deadline, run(project, "dvc", "queue", "status")
@@ -119,9 +95,9 @@ def test_three_jobs_at_once_leave_three_finished_runs_in_a_cold_store(project: P
         assert one.data.tags["lacuna.model"] == "models:/lacuna/1"  # one bundle, registered once
 
 
-def test_an_experiment_in_a_temporary_folder_is_kept_in_the_project(project: Path) -> None:
-    run(project, "dvc", "exp", "run", "--temp", "--name", "aside", "--set-param", "train.gamma=1.5")
-    (only,) = runs(project)
-    assert (only.info.run_name, only.info.status) == ("aside", "FINISHED")
-    assert (project / "mlruns" / only.info.run_id / "artifacts/plots/confusion/one.png").exists()
+def test_an_experiment_in_a_temporary_folder_is_kept_in_the_project(project: Path, python: Path) -> None:
+    run(project, "dvc", "exp", "run", "--temp", "--name", "aside", "--set-param", "train.gamma=1.5", python=python)
+    (aside,) = (found for found in runs(project) if found.info.run_name == "aside")
+    assert aside.info.status == "FINISHED"
+    assert (project / "mlruns" / aside.info.run_id / "artifacts/plots/confusion/one.png").exists()
     assert not (project / "metrics").exists()

@@ -1,16 +1,11 @@
 """The space in params.yaml, what a setting scores, and a whole search as a user runs it."""
 
 import csv
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from mlflow import MlflowClient
 from ruamel.yaml import YAML
 
 from lacuna.config.load import load_params, parse_params
@@ -149,80 +144,3 @@ def test_pictures_are_drawn_of_a_search_that_has_hardly_begun(tmp_path):
     search(study, plan, quality, lambda _: None)
     paths = plot_search(tmp_path, study, plan, "log_loss", DEFAULTS)
     assert [path.name for path in paths] == ["history.png", "space.png"]
-
-
-SMALL = {
-    "sample.images": 60, "data.image_size": 64, "augment.views": 1, "train.loss": "cross_entropy",
-    "warmup.epochs": 3, "finetune.epochs": 1, "finetune.unfreeze": 3, "evaluate.bootstrap": 50,
-    "tune.trials": 2, "tune.seeds": 2, "tune.metric": "log_loss",
-}  # fmt: skip
-
-
-@pytest.mark.slow
-def test_the_best_of_a_whole_search_becomes_an_experiment_and_an_mlflow_run(tmp_path, monkeypatch):
-    root = tmp_path / "project"
-    for name, value in {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.org",
-        "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@example.org",
-        "DVC_SITE_CACHE_DIR": str(tmp_path / "site"),
-    }.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
-    for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME", "PYTHONPATH"):
-        monkeypatch.delenv(name, raising=False)
-    for folder in ("lacuna", "stages", "corrections", ".dvc"):
-        shutil.copytree(
-            REPOSITORY / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__", "cache", "tmp")
-        )
-    for name in ("dvc.yaml", "requirements-serve.txt", ".gitignore", ".dvcignore"):
-        shutil.copy(REPOSITORY / name, root / name)
-    yaml = YAML()
-    content = yaml.load(REPOSITORY / "params.yaml")
-    for key, value in SMALL.items():
-        block, _, name = key.partition(".")
-        content[block][name] = value
-    content["tune"]["space"] = {"warmup.learning_rate": {"low": 2e-3, "high": 2e-2, "log": True}}
-    yaml.dump(content, root / "params.yaml")
-
-    def run(*command: str) -> str:
-        done = subprocess.run(command, cwd=root, text=True, capture_output=True, timeout=1000)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    run("git", "init", "--quiet")
-    run("git", "add", ".")
-    run("git", "commit", "--quiet", "--message", "start")
-    out = run(sys.executable, "-m", "lacuna", "tune")
-    assert "2 settings of 2 seeds" in out
-    (folder,) = (root / "runs/tune").iterdir()
-    assert {"study.db", "trials.csv", "summary.txt", "history.png", "space.png"} <= {p.name for p in folder.iterdir()}
-
-    experiments = run("dvc", "exp", "list", "--name-only").split()
-    assert len(experiments) == 1, out
-    assert experiments[0].startswith(folder.name)
-    with (folder / "trials.csv").open(newline="") as file:
-        best = min((line for line in csv.DictReader(file) if line["mean"]), key=lambda line: float(line["mean"]))
-    assert load_params(root / "params.yaml").warmup.learning_rate == float(best["warmup.learning_rate"])
-    assert (root / "metrics/validation.json").exists()
-
-    client = MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
-    runs = client.search_runs([client.get_experiment_by_name("lacuna").experiment_id])
-    (parent,) = (one for one in runs if one.info.run_name == folder.name)
-    assert parent.data.metrics["log_loss/best"] == pytest.approx(float(best["mean"]), abs=1e-5)
-    children = [one for one in runs if one.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
-    assert {one.info.run_name for one in children} == {"setting 1", "setting 2"}
-    assert any(one.info.run_name == experiments[0] for one in runs)
-
-    # With its first seed the winner is the very training that the experiment repeats.
-    losses = []
-    for phase in ("warmup", "finetune"):
-        with (root / f"plots/history_{phase}.csv").open(newline="") as file:
-            losses += [float(line["val_log_loss"]) for line in csv.DictReader(file)]
-    assert float(best["seed_0"]) == pytest.approx(min(losses), abs=2e-3)
-
-    trained = (folder / "trials.csv").read_bytes()
-    run("git", "checkout", "params.yaml")
-    again = run(sys.executable, "-m", "lacuna", "tune")
-    assert "setting 1 of" not in again
-    assert (folder / "trials.csv").read_bytes() == trained
-    assert load_params(root / "params.yaml").warmup.learning_rate == float(best["warmup.learning_rate"])

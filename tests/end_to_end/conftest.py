@@ -1,0 +1,45 @@
+"""The whole pipeline, run once for all tests that start from a finished project."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.dvc_project import run, start_dvc, write_code
+from tests.preloaded import preloaded_python
+from tests.tiny_project import write_params
+
+SMALL = {
+    "sample.images": 120,
+    "data.image_size": 64,
+    "augment.views": 2,
+    "warmup.epochs": 2,
+    "finetune.epochs": 12,
+    "finetune.patience": 12,
+    "finetune.unfreeze": 3,
+    "split.min_positives": 1,
+    "evaluate.bootstrap": 50,
+    "audit.permutations": 99,
+    "baseline.cnn_epochs": 2,
+    "explain.images": 20,
+}
+
+
+@pytest.fixture(scope="session")
+def python() -> Iterator[Path]:
+    """The folder of a Python with TensorFlow already imported."""
+    with preloaded_python() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, repository: Path, python: Path) -> Path:
+    """A folder of its own in which `dvc repro` ran the repository's pipeline from nothing: to copy, not to change."""
+    root = tmp_path_factory.mktemp("finished") / "project"
+    write_code(root)
+    shutil.copy(repository / "dvc.yaml", root)
+    write_params(root, SMALL)
+    start_dvc(root)
+    run(root, "dvc", "repro", python=python)
+    return root
