@@ -85,7 +85,7 @@ def test_compare_prints_which_experiment_is_better(project, monkeypatch, capsys)
     monkeypatch.chdir(project)
     assert main(["compare", "main", "calm"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["target", "figure", "main", "calm", "difference", "interval", "better"]
+    assert lines[0].split() == ["target", "metric", "main", "calm", "difference", "interval", "better"]
     (log_loss,) = [line for line in lines if line.startswith("red     log loss")]
     assert log_loss.endswith("calm")
     assert "60 validation images in common" in lines
