@@ -7,6 +7,9 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# Each file's tests stay in one process, which makes what they share once. More processes than four would fill the memory.
+IN_PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 .DEFAULT_GOAL := repro
 .PHONY: repro repair test test-fast lint lock bench clean help
 
@@ -21,10 +24,10 @@ repair: $(VENV)/requirements.installed  ## Repair what a killed dvc left behind:
 	@python -m lacuna.repair || { [ $$? -eq 3 ] && echo "nothing to repair"; }
 
 test: lint  ## Set up .venv, run every check and every test, report coverage
-	pytest --cov --cov-report=term
+	pytest $(IN_PARALLEL) --cov --cov-report=term
 
 test-fast: $(VENV)/requirements-dev.installed  ## The tests without the slow end-to-end ones
-	pytest -m "not slow"
+	pytest $(IN_PARALLEL) -m "not slow"
 
 lint: $(VENV)/requirements-dev.installed  ## Style, types and import rules
 	ruff check .

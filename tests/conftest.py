@@ -1,5 +1,6 @@
 """What many tests share: a quiet TensorFlow, one way for Hypothesis, and a project in a temporary folder."""
 
+import gc
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -21,6 +22,17 @@ settings.register_profile(
 settings.load_profile("lacuna")
 
 TinyProject = Callable[[Mapping[str, Any]], Params]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first: when processes share the work, none is left with one of them at the end."""
+    items.sort(key=lambda item: (item.path.name != "test_training_stages.py", "slow" not in item.keywords))
+
+
+def pytest_collection_finish() -> None:
+    """What the imports made stays to the end: the garbage collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

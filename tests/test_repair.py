@@ -164,6 +164,7 @@ def test_nothing_is_touched_while_a_dvc_is_at_work(at_work: Path) -> None:
     locks.write_text(held)
 
 
+@pytest.mark.slow
 def test_a_dvc_that_holds_the_project_is_waited_for(project: Path) -> None:
     from dvc.lock import Lock
 

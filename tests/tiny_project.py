@@ -1,13 +1,14 @@
 """The repository's params.yaml, changed for a small project."""
 
-import shutil
+import copy
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
-from lacuna.config.load import load_params
+from lacuna.config.load import parse_params
 from lacuna.config.params import Params
 
 REPOSITORY = Path(__file__).parents[1]
@@ -15,14 +16,26 @@ REPOSITORY = Path(__file__).parents[1]
 
 def write_params(folder: Path, changes: Mapping[str, Any]) -> Params:
     """Write the repository's params.yaml with `changes`, by dotted key, into `folder`; return the parameters."""
-    shutil.copy(REPOSITORY / "params.yaml", folder)
-    return change_params(folder, changes)
+    return _write(folder, params_content(), changes)
 
 
 def change_params(folder: Path, changes: Mapping[str, Any]) -> Params:
     """Make `changes`, by dotted key, in the params.yaml of `folder`; return the parameters."""
-    yaml = YAML()
-    content = yaml.load(folder / "params.yaml")
+    return _write(folder, YAML(typ="safe", pure=True).load(folder / "params.yaml"), changes)
+
+
+def params_content() -> dict[str, Any]:
+    """What the repository's params.yaml holds, to be changed at will."""
+    return copy.deepcopy(_content())
+
+
+@cache
+def _content() -> dict[str, Any]:  # read once: it takes longer than what most tests do with it
+    content: dict[str, Any] = YAML(typ="safe", pure=True).load(REPOSITORY / "params.yaml")
+    return content
+
+
+def _write(folder: Path, content: dict[str, Any], changes: Mapping[str, Any]) -> Params:
     for key, value in changes.items():
         *blocks, name = key.split(".")
         block = content
@@ -30,5 +43,7 @@ def change_params(folder: Path, changes: Mapping[str, Any]) -> Params:
             block = block[part]
         assert name in block, f"params.yaml has no {key}"
         block[name] = value
+    yaml = YAML(typ="safe", pure=True)  # to keep the comments would take ten times as long
+    yaml.default_flow_style = yaml.sort_base_mapping_type_on_output = False
     yaml.dump(content, folder / "params.yaml")
-    return load_params(folder / "params.yaml")
+    return parse_params(content)

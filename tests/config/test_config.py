@@ -1,30 +1,23 @@
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ruamel.yaml import YAML
 
 from lacuna.config.load import load_params, parse_params
 from lacuna.config.params import Params
 from lacuna.errors import LacunaError
+from tests.tiny_project import params_content
 
 REPOSITORY = Path(__file__).parents[2]
 PARAMS_FILE = REPOSITORY / "params.yaml"
 
-
-def content() -> dict[str, dict[str, Any]]:
-    loaded: dict[str, dict[str, Any]] = YAML(typ="safe", pure=True).load(PARAMS_FILE)
-    return loaded
-
-
-KEYS = [(block, key) for block, values in content().items() for key in values]
+KEYS = [(block, key) for block, values in params_content().items() for key in values]
 NUMBERS = [
     (block, key)
     for block, key in KEYS
-    if type(content()[block][key]) in (int, float) and (block, key) != ("finetune", "unfreeze")
+    if type(params_content()[block][key]) in (int, float) and (block, key) != ("finetune", "unfreeze")
 ]
 searched = settings(derandomize=True, max_examples=60)
 
@@ -42,7 +35,7 @@ def test_the_committed_params_are_valid_and_keep_their_values():
     params = load_params(PARAMS_FILE).model_dump(exclude_unset=True)
     for block, key in KEYS:
         value = params[block][key]
-        assert (list(value) if isinstance(value, tuple) else value) == content()[block][key]
+        assert (list(value) if isinstance(value, tuple) else value) == params_content()[block][key]
 
 
 def test_the_file_has_every_key_and_the_models_hold_no_defaults():
@@ -59,7 +52,7 @@ def test_a_mistyped_key_is_named_and_the_right_one_suggested(place, data):
     block, key = place
     position = data.draw(st.integers(0, len(key) - 1))
     typo = data.draw(st.sampled_from([key[:position] + key[position + 1 :], key[:position] + "x" + key[position:]]))
-    changed = content()
+    changed = params_content()
     if typo in changed[block]:
         return
     changed[block][typo] = changed[block].pop(key)
@@ -71,7 +64,7 @@ def test_a_mistyped_key_is_named_and_the_right_one_suggested(place, data):
 
 
 def test_a_mistyped_block_is_named_and_the_right_one_suggested():
-    changed = content()
+    changed = params_content()
     changed["agument"] = changed.pop("augment")
     message = mistake(changed)
     assert "agument: unknown key, did you mean augment?" in message
@@ -79,7 +72,7 @@ def test_a_mistyped_block_is_named_and_the_right_one_suggested():
 
 
 def test_a_key_like_no_other_is_answered_with_all_that_exist():
-    changed = content()
+    changed = params_content()
     changed["features"]["zzz"] = 1
     assert "features.zzz: unknown key, expected one of max_gb, batch_size" in mistake(changed)
 
@@ -88,7 +81,7 @@ def test_a_key_like_no_other_is_answered_with_all_that_exist():
 @given(st.sampled_from(KEYS), st.sampled_from([None, [None], {"a": [1]}, object, b"x"]))
 def test_a_wrong_type_anywhere_is_named_with_what_was_received(place, value):
     block, key = place
-    changed = content()
+    changed = params_content()
     changed[block][key] = value
     message = mistake(changed)
     assert re.search(rf"{block}\.{key}(\.\w+)*: expected .+, received ", message)
@@ -98,7 +91,7 @@ def test_a_wrong_type_anywhere_is_named_with_what_was_received(place, value):
 @given(st.sampled_from(NUMBERS), st.sampled_from(["abc", "1", "1,5", "", True, [1], float("nan"), float("inf"), -1]))
 def test_what_is_no_fitting_number_is_refused_where_a_number_belongs(place, value):
     block, key = place
-    changed = content()
+    changed = params_content()
     changed[block][key] = value
     assert re.search(rf"{block}\.{key}: expected .+, received {re.escape(repr(value))}", mistake(changed))
 
@@ -153,7 +146,7 @@ def test_what_is_no_fitting_number_is_refused_where_a_number_belongs(place, valu
 )
 def test_an_impossible_value_is_named_with_what_was_expected(key, value, message):
     block, name = key.split(".")
-    changed = content()
+    changed = params_content()
     changed[block][name] = value
     said = mistake(changed)
     assert block in said
@@ -161,14 +154,14 @@ def test_an_impossible_value_is_named_with_what_was_expected(key, value, message
 
 
 def test_labels_txt_may_leave_its_targets_unnamed():
-    changed = content()
+    changed = params_content()
     changed["data"].update(source="labels_txt", targets={})
     assert parse_params(changed).data.targets == {}
 
 
 @pytest.mark.parametrize("source", ["folders", "idx"])
 def test_sources_whose_labels_lie_with_the_images_want_one_categorical_target(source):
-    changed = content()
+    changed = params_content()
     right = {"source": source, "path": "raw", "labels": "raw", "targets": {"kind": "categorical"}}
     for targets in ({}, {"kind": "categorical"}):
         changed["data"].update(right, targets=targets)
@@ -181,7 +174,7 @@ def test_sources_whose_labels_lie_with_the_images_want_one_categorical_target(so
 
 
 def test_several_mistakes_are_said_at_once():
-    changed = content()
+    changed = params_content()
     changed["train"]["gamma"] = -1
     changed["split"]["test"] = "a lot"
     message = mistake(changed)
@@ -195,7 +188,7 @@ def test_several_mistakes_are_said_at_once():
         st.none() | st.booleans() | st.integers() | st.text(max_size=5),
         lambda values: (
             st.lists(values, max_size=3)
-            | st.dictionaries(st.sampled_from([*content(), "x", 3, None]), values, max_size=3)
+            | st.dictionaries(st.sampled_from([*params_content(), "x", 3, None]), values, max_size=3)
         ),
         max_leaves=8,
     )

@@ -1,6 +1,7 @@
 """params.yaml explains itself: every block, every key, every choice, and every key that has another name now."""
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -13,19 +14,21 @@ from lacuna.config.params import Params
 from lacuna.config.renamed import RENAMED
 from lacuna.data.labels.sources import SOURCES
 from lacuna.errors import LacunaError
+from tests.tiny_project import params_content
 
 PARAMS_FILE = Path(__file__).parents[2] / "params.yaml"
 
 
-def content() -> dict[str, dict[str, Any]]:
-    loaded: dict[str, dict[str, Any]] = YAML(typ="safe", pure=True).load(PARAMS_FILE)
-    return loaded
+@cache
+def commented() -> Any:
+    """params.yaml with its comments."""
+    return YAML().load(PARAMS_FILE)
 
 
-KEYS = [(block, key) for block, values in content().items() for key in values]
+KEYS = [(block, key) for block, values in params_content().items() for key in values]
 
 
-@pytest.mark.parametrize("block", list(content()))
+@pytest.mark.parametrize("block", list(params_content()))
 def test_every_block_is_documented_in_the_line_above(block):
     lines = PARAMS_FILE.read_text(encoding="utf-8").splitlines()
     assert lines[lines.index(f"{block}:") - 1].startswith("# ")
@@ -33,7 +36,7 @@ def test_every_block_is_documented_in_the_line_above(block):
 
 @pytest.mark.parametrize(("block", "key"), KEYS)
 def test_every_key_is_documented_behind_its_value(block, key):
-    comments = YAML().load(PARAMS_FILE)[block].ca.items
+    comments = commented()[block].ca.items
     assert key in comments, f"{block}.{key} has no comment in params.yaml"
     assert re.match(r"# \w{2,}|# [\w\"]", comments[key][2].value)
 
@@ -48,14 +51,14 @@ def choices(block: str, key: str) -> tuple[object, ...]:
 def test_the_file_names_every_choice_behind_the_value_or_above_the_block(block, key):
     text = PARAMS_FILE.read_text(encoding="utf-8")
     above = text[: text.index(f"\n{block}:\n")].rpartition("\n\n")[2]
-    behind = YAML().load(PARAMS_FILE)[block].ca.items[key][2].value.split("\n")[0]
+    behind = commented()[block].ca.items[key][2].value.split("\n")[0]
     named = set(re.findall(r"\w+", above + behind))
     assert [choice for choice in choices(block, key) if choice not in named] == []
 
 
 @pytest.mark.parametrize(("old", "new"), RENAMED.items())
 def test_a_key_by_its_old_name_is_answered_with_the_new_one_alone(old, new):
-    changed = content()
+    changed = params_content()
     before, after = changed, new.rpartition(".")[2]
     if "." in old:
         before = changed[old.partition(".")[0]]
@@ -67,7 +70,7 @@ def test_a_key_by_its_old_name_is_answered_with_the_new_one_alone(old, new):
 
 @pytest.mark.parametrize(("old", "new"), RENAMED.items())
 def test_what_was_renamed_exists_by_its_new_name_only_and_in_the_block_it_was_in(old, new):
-    keys = {*content(), *(f"{block}.{key}" for block, key in KEYS)}
+    keys = {*params_content(), *(f"{block}.{key}" for block, key in KEYS)}
     assert new in keys
     assert old not in keys
     assert old.rpartition(".")[0] == new.rpartition(".")[0]

@@ -115,7 +115,7 @@ def test_the_users_data_folder_takes_the_place_of_data_raw(params_file, tmp_path
     assert data.labels == f"{folder}/labels.txt"
 
 
-@settings(derandomize=True, max_examples=30)
+@settings(derandomize=True, max_examples=12)
 @given(name=st.text(st.characters(exclude_characters="/\x00", exclude_categories=["Cs"]), min_size=1, max_size=20))
 def test_any_folder_name_survives_the_file(name, tmp_path_factory):
     root = tmp_path_factory.mktemp("any")

@@ -3,13 +3,13 @@
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
-from ruamel.yaml import YAML
 
 from lacuna.config.load import parse_params
 from lacuna.config.params import Params
 from lacuna.config.search_space import FIXED, SEARCHED_BLOCKS, without_effect
 from lacuna.config.types import IgnoredWith
 from lacuna.errors import LacunaError
+from tests.tiny_project import params_content
 
 KEYS = [(block, key) for block, keys in Params.model_fields.items() for key in keys.annotation.model_fields]
 
@@ -24,8 +24,8 @@ def space_of(block: str, key: str) -> dict[str, Any]:
     return {"low": 1, "high": 2} if annotation is int else {"low": 0.25, "high": 0.5}
 
 
-def with_space(repository, space: dict[str, Any], changes: dict[str, Any] | None = None) -> Params:
-    content = YAML(typ="safe", pure=True).load(repository / "params.yaml")
+def with_space(space: dict[str, Any], changes: dict[str, Any] | None = None) -> Params:
+    content = params_content()
     for changed, value in (changes or {}).items():
         block, key = changed.split(".")
         content[block][key] = value
@@ -34,14 +34,14 @@ def with_space(repository, space: dict[str, Any], changes: dict[str, Any] | None
 
 
 @pytest.mark.parametrize(("block", "key"), KEYS)
-def test_a_space_takes_the_keys_that_trials_vary_and_no_other(repository, block, key):
+def test_a_space_takes_the_keys_that_trials_vary_and_no_other(block, key):
     name = f"{block}.{key}"
     space = {name: space_of(block, key)}
     if block in SEARCHED_BLOCKS and name not in FIXED:
-        assert set(with_space(repository, space).tune.space) == {name}
+        assert set(with_space(space).tune.space) == {name}
         return
     with pytest.raises(LacunaError, match=f"tune.space.{name}: ") as caught:
-        with_space(repository, space)
+        with_space(space)
     said = str(caught.value)
     if block in SEARCHED_BLOCKS:
         assert f"{FIXED[name]}; remove it from the space" in said
@@ -83,6 +83,6 @@ RATE = {"finetune.learning_rate": {"low": 1e-4, "high": 1e-3}}
         (RATE | {"finetune.epochs": {"low": 0, "high": 9}}, {"finetune.epochs": 0}, {}),
     ],
 )
-def test_keys_that_the_other_settings_leave_without_effect_are_known(repository, space, changes, inert):
-    params = with_space(repository, space, changes)
+def test_keys_that_the_other_settings_leave_without_effect_are_known(space, changes, inert):
+    params = with_space(space, changes)
     assert without_effect(params, params.tune.space) == inert

@@ -163,6 +163,7 @@ def kaggle(handle: str, to: Path, proxy: str, home: Path) -> subprocess.Complete
 KAGGLE = "http://localhost/api/v1/datasets.DatasetApiService"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "message"),
     [

@@ -1,10 +1,12 @@
 """The whole pipeline, run once for all tests that start from a finished project."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.dvc_project import run, start_dvc, write_code
 from tests.preloaded import preloaded_python
@@ -35,11 +37,22 @@ def python() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, repository: Path, python: Path) -> Path:
-    """A folder of its own in which `dvc repro` ran the repository's pipeline from nothing: to copy, not to change."""
-    root = tmp_path_factory.mktemp("finished") / "project"
-    write_code(root)
-    shutil.copy(repository / "dvc.yaml", root)
-    write_params(root, SMALL)
-    start_dvc(root)
-    run(root, "dvc", "repro", python=python)
+    """A folder of its own in which `dvc repro` ran the repository's pipeline from nothing: to copy, not to change.
+
+    It is made once for all processes among which pytest-xdist deals the tests.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    root, done = shared / "finished/project", shared / "finished/done"
+    with FileLock(shared / "finished.lock"):
+        if not done.exists():
+            shutil.rmtree(root.parent, ignore_errors=True)
+            root.parent.mkdir()
+            write_code(root)
+            shutil.copy(repository / "dvc.yaml", root)
+            write_params(root, SMALL)
+            start_dvc(root)
+            run(root, "dvc", "repro", python=python)
+            done.touch()
     return root

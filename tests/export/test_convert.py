@@ -93,6 +93,7 @@ def test_both_formats_take_the_images_alone_and_put_out_logits_and_features(expo
     assert [tensor.names for tensor in model.outputs] == [{"logits"}, {"features"}]
 
 
+@pytest.mark.slow
 def test_another_process_with_another_hash_seed_writes_the_same_bytes_and_says_nothing(exported, tmp_path, repository):
     script = NETWORK + (
         "from pathlib import Path\n"

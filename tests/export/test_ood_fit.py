@@ -29,6 +29,7 @@ def test_channels_without_any_variance_do_not_make_everything_unfamiliar() -> No
     assert (detector.distance(np.float32([[3, 2, 1]])) > detector.threshold).all()
 
 
+@pytest.mark.slow
 def test_as_many_new_images_are_called_unfamiliar_as_was_promised() -> None:
     rates = []
     for seed in range(300):

@@ -28,6 +28,7 @@ def photo(name, size):
     return np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "checkpoint", "classifier", "pictures"),
     [
@@ -43,7 +44,7 @@ def test_pretrained_backbones_know_real_photos(name, checkpoint, classifier, pic
     backbone = build_backbone(settings(name, "imagenet"), BACKBONES[name].native_size)
     tensors = checkpoint()
     images = np.stack([photo(picture, BACKBONES[name].native_size) for picture in pictures])
-    features = backbone.predict_on_batch(images).mean(axis=(1, 2))
+    features = np.asarray(backbone(images)).mean(axis=(1, 2))
     scores = features @ tensors[f"{classifier}.weight"].T + tensors[f"{classifier}.bias"]
     for score, classes in zip(scores, pictures.values(), strict=True):
         assert set(np.argsort(-score)[:2].tolist()) & classes
@@ -70,6 +71,7 @@ def test_mobilenet_sees_the_pixels_that_torch_sees():
     np.testing.assert_allclose(np.asarray(stem(image[None]))[0, 0, 0], expected, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "application", "preprocess"),
     [
@@ -114,6 +116,7 @@ def test_a_package_with_weights_that_is_not_there_is_named():
         read_packaged_weights("no_such_package", "*.pth")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "efficientnet_b0"])
 def test_weights_from_a_local_file(tmp_path, name):
     trained = build_backbone(settings(name, "none"), 32)
@@ -141,8 +144,10 @@ def test_b0_preprocesses_like_its_imagenet_weights_expect():
     np.testing.assert_allclose(np.asarray(normalization(white)).ravel(), expected, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["efficientnet_b0", "efficientnet_v2b0", "resnet50"])
 def test_without_its_download_a_backbone_says_what_to_do(tmp_path, monkeypatch, name):
+    monkeypatch.setattr("urllib.request._opener", None)  # urlopen keeps the proxies of its first call for later ones
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr("keras.src.utils.file_utils.config.keras_home", lambda: str(tmp_path), raising=False)
     for proxy in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):

@@ -35,6 +35,7 @@ def test_27_layers_put_the_boundary_where_the_design_says(name):
     assert not any(name.endswith("bn") for name in learning)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unfreeze", [0, 1, 27, 60, 10_000, "top", "b14", "stem", "all"])
 def test_trunk_and_tail_are_the_whole(lite0, unfreeze):
     images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
@@ -46,6 +47,7 @@ def test_trunk_and_tail_are_the_whole(lite0, unfreeze):
     assert parts.at_image is (unfreeze in ("all", 10_000))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "block", "boundary", "lowest"),
     [
@@ -103,6 +105,7 @@ def test_depths_count_blocks_from_the_top():
     assert resnet["conv1_conv"] == 16
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BACKBONES)
 def test_every_layer_that_can_learn_has_a_depth_that_never_falls_downwards(name):
     backbone = build(name)

@@ -31,6 +31,7 @@ def many(n: int, targets: Targets) -> Subject:
     return Subject.of(images, manifest, files, targets)
 
 
+@pytest.mark.slow
 def test_a_hundred_and_forty_classes_and_fifty_targets(tmp_path: Path) -> None:
     long_names = tuple(f"class with $ and a very long name {number}" for number in range(140))
     attributes = (Target(f"attribute number {number}", "binary", ("absent", "present")) for number in range(49))

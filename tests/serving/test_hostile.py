@@ -60,6 +60,7 @@ def test_300_hostile_uploads_get_4xx_and_memory_stays_bounded(service, client, p
     assert client.post("/predict", files={"file": picture()}).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_no_request_that_the_description_allows_or_forbids_breaks_the_service(service, mode):
     description = schemathesis.openapi.from_url(f"{service.address}/openapi.json")

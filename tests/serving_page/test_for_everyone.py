@@ -9,6 +9,8 @@ from playwright.sync_api import Page, expect
 
 from tests.serving_page.conftest import Open, Visit, lines
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_page_is_served_under_rules_that_allow_no_inline_code_and_no_other_host(service: str) -> None:
     with urllib.request.urlopen(service) as answer:

@@ -13,6 +13,8 @@ from tests.serving_page.conftest import Open, Visit, lines
 from tests.serving_page.running_service import running_service, write_described_bundle
 from tests.tiny_bundle import TIED_CALIBRATION, TIED_PICK, TIED_TARGETS, write_tiny_bundle
 
+pytestmark = pytest.mark.slow
+
 # Of a yellow image colour has the logits 1, 0 and red 2 x 1 - 1 = 1; of a blue one colour 0, 1 and red -1.
 # The logistic function of 1 is 0.731, that of -1 is 0.269; red is present from 0.6 on.
 

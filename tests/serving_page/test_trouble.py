@@ -10,6 +10,8 @@ from playwright.sync_api import Route, expect
 from tests.serving_page.conftest import Open, Visit, lines
 from tests.serving_page.running_service import running_service
 
+pytestmark = pytest.mark.slow
+
 KEY = "a-key-of-the-tests"
 
 

@@ -3,9 +3,12 @@
 import shutil
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.serving_page.conftest import Open, Visit
+
+pytestmark = pytest.mark.slow
 
 # A yellow image of 40 x 40 pixels as a File in the browser.
 YELLOW = """async () => {

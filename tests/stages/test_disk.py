@@ -49,6 +49,7 @@ def test_a_file_where_the_output_folder_should_be(
     assert Path("data").read_text() == "in the way"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no such limit")
 @pytest.mark.parametrize("stage", ["sample", "ingest"])
 def test_a_file_that_must_not_grow(

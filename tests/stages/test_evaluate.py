@@ -162,6 +162,7 @@ def test_labels_without_signal_are_called_so(predicted, capsys):
     assert facts["validation_conclusion"] in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["one target", "many targets", "many classes"])
 def test_any_number_of_targets_and_classes_fits_the_pictures(predicted, name):
     two = ("absent", "present")

@@ -88,6 +88,7 @@ def run_and_hash(params):
     return facts, {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+@pytest.mark.slow
 def test_what_the_stage_writes_twice_the_same_and_whatever_the_test_part_holds(trained, capsys):
     params = trained()
     facts, before = run_and_hash(params)
@@ -138,6 +139,7 @@ def test_a_hidden_layer_is_explained_by_the_gradient(trained):
     assert facts["maps"] == "gradient"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["binary only", "many classes", "nothing known", "few images"])
 def test_any_targets_fit_the_pictures(trained, case):
     two = ("absent", "present")

@@ -110,6 +110,7 @@ def test_tables_pictures_and_words(prepared: Any, capsys: Any) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_twice_the_same_and_test_images_change_nothing_but_their_counts(prepared: Any) -> None:
     params = prepared()
     explore(params)

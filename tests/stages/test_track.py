@@ -135,6 +135,7 @@ LOAD = """
 """
 
 
+@pytest.mark.slow
 def test_the_registered_model_loads_and_predicts_in_a_clean_process(finished, tmp_path):
     track(finished)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "DVC"))}
@@ -198,6 +199,7 @@ def test_the_model_needs_what_serving_needs_and_mlflow_each_pinned(finished, cli
     assert Image.open(io.BytesIO(base64.b64decode(content))).getpixel((0, 0)) == (255, 0, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no such limit")
 def test_a_full_disk_is_one_line_and_no_run_looks_at_work_afterwards(finished, client, run_stage, one_line):
     blocks = Path("mlflow.db").stat().st_size // 512 + 8  # the database cannot grow: as on a disk that is full

@@ -95,15 +95,17 @@ def test_every_simple_model_answers_for_validation(project, capsys):
     assert "small CNN epoch 12" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_same_bytes_again_whatever_the_test_part_and_the_training_settings_are(project):
     changes = {"train.loss": "asymmetric", "train.seed": 5, "finetune.learning_rate": 0.1, "head.hidden_units": 7}
     found = []
-    for again in ({}, {}, {"seed_of_test": 1}, changes):
-        train_baselines(project(**again))
+    for again in ({}, {"seed_of_test": 1, **changes}):
+        train_baselines(project(**{"baseline.cnn_epochs": 2}, **again))
         found.append(digests())
-    assert found[0] == found[1] == found[2] == found[3]
+    assert found[0] == found[1]
 
 
+@pytest.mark.slow
 def test_learned_targets_only_are_answered(project):
     train_baselines(project(**{"train.targets": ["red"]}))
     assert Predictions.load(Path("data/baselines/small_cnn.npz")).logits.shape == (40, 1)

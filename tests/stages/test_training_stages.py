@@ -10,10 +10,13 @@ from lacuna.config.blocks import Backbone, Head
 from lacuna.core.manifest import Manifest
 from lacuna.core.predictions import Predictions
 from lacuna.core.targets import Target, Targets
+from lacuna.features.backbones import build_backbone
 from lacuna.features.backend import keras
 from lacuna.features.store import FeatureStore
+from lacuna.inference.runtimes import EXACT_RUNTIMES, load_network
 from lacuna.io.atomic import sha256, write_json
 from lacuna.training.model import load_trained
+from stages.export import export
 from stages.featurize import featurize
 from stages.train_finetune import train_finetune
 from stages.train_warmup import train_warmup
@@ -90,6 +93,7 @@ def copied(finished, tmp_path, monkeypatch):
     return partial(run_in, tmp_path)
 
 
+@pytest.mark.slow
 def test_both_phases_again_give_the_same_bytes_and_count_what_they_train(project, finished, tmp_path):
     _, warmup, finetune = project({})
     for out in (
@@ -109,7 +113,7 @@ def test_predictions_are_aligned_with_names_groups_and_the_saved_network(finishe
     assert test.group.tolist() == list(range(24, 30))
     network = load_trained(SETTINGS, SIZE, TARGETS, HEAD, finished / "models/finetuned.weights.h5")
     images = np.load(finished / "data/images/images.npy")
-    np.testing.assert_allclose(network.predict_on_batch(images[24:]), test.logits, atol=0.02)  # features are float16
+    np.testing.assert_allclose(np.asarray(network(images[24:])), test.logits, atol=0.02)  # features are float16
 
 
 def test_without_fine_tuning_the_model_is_the_warm_up_one(copied, tmp_path):
@@ -124,6 +128,7 @@ def test_without_fine_tuning_the_model_is_the_warm_up_one(copied, tmp_path):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("copied")
 def test_a_full_disk_ends_in_one_line_and_leaves_no_weights(tmp_path, run_stage, one_line):
     (tmp_path / "models/warmup.weights.h5").unlink()
@@ -144,7 +149,7 @@ def test_a_full_disk_ends_in_one_line_and_leaves_no_weights(tmp_path, run_stage,
             "every layer of the backbone learns",
         ),
         (SMALL_CNN | {"finetune.unfreeze": "b0"}, "more than the image that the network sees"),
-        pytest.param({"features.max_gb": 1e-9}, "more than features.max_gb", marks=pytest.mark.slow),
+        ({"features.max_gb": 1e-9}, "more than features.max_gb"),
     ],
     ids=[
         "fresh augmentation, random frozen layers",
@@ -169,9 +174,10 @@ def test_training_straight_from_images_says_why_and_works(project, tmp_path, cap
     val = Predictions.load(tmp_path / "data/predictions/val.npz")
     network = load_trained(settings, SIZE, TARGETS, HEAD, tmp_path / "models/finetuned.weights.h5")
     images = np.load(tmp_path / "data/images/images.npy")
-    np.testing.assert_allclose(network.predict_on_batch(images[18:24]), val.logits, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(np.asarray(network(images[18:24])), val.logits, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_by_a_blocks_name_the_enlarged_features_are_cached(project, tmp_path):
     features, _, finetune = project({"finetune.unfreeze": "b15", "backbone.input_size": 64})
     assert features["boundary"] == "b14_add"
@@ -181,11 +187,12 @@ def test_by_a_blocks_name_the_enlarged_features_are_cached(project, tmp_path):
     network = load_trained(enlarging, SIZE, TARGETS, HEAD, tmp_path / "models/finetuned.weights.h5")
     images = np.load(tmp_path / "data/images/images.npy")
     val = Predictions.load(tmp_path / "data/predictions/val.npz")
-    np.testing.assert_allclose(network.predict_on_batch(images[18:24]), val.logits, atol=0.02)  # features are float16
+    np.testing.assert_allclose(np.asarray(network(images[18:24])), val.logits, atol=0.02)  # features are float16
     b15 = 192 * 1152 + 9 * 1152 + 1152 * 320
     assert finetune["parameters_trained"] == b15 + 320 * 1280 + 1280 * 4 + 4
 
 
+@pytest.mark.slow
 def test_nothing_unfrozen_trains_the_head_alone(copied):
     features, finetune = copied({"finetune.unfreeze": 0}, [featurize, train_finetune])
     assert features["boundary"] == "top_act"
@@ -211,6 +218,7 @@ EVERYTHING = {
 }
 
 
+@pytest.mark.slow
 def test_with_everything_switched_on_the_predictions_are_those_of_the_saved_network(copied, tmp_path, capsys):
     warmup, _ = copied(EVERYTHING, [train_warmup, train_finetune])
     assert "synthetic images beside the real ones" in capsys.readouterr().out
@@ -224,10 +232,11 @@ def test_with_everything_switched_on_the_predictions_are_those_of_the_saved_netw
     head = Head(dropout=0.0, hidden_units=12, batch_norm=True)
     network = load_trained(SETTINGS, SIZE, learned, head, tmp_path / "models/finetuned.weights.h5")
     images = np.load(tmp_path / "data/images/images.npy")
-    np.testing.assert_allclose(network.predict_on_batch(images[24:]), test.logits, atol=0.02)
+    np.testing.assert_allclose(np.asarray(network(images[24:])), test.logits, atol=0.02)
     assert "val_log_loss_kind" not in (tmp_path / "plots/history_finetune.csv").read_text()
 
 
+@pytest.mark.no_cover  # other tests cover the same lines, and it takes a third longer with coverage
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "weights", "block"),
@@ -242,10 +251,14 @@ def test_with_everything_switched_on_the_predictions_are_those_of_the_saved_netw
         ("small_cnn", "none", "b0"),
     ],
 )
-def test_every_backbone_goes_through_both_phases_and_predicts_what_it_is_saved_as(
+def test_every_backbone_goes_through_both_phases_and_is_exported_as_it_was_trained(
     project, tmp_path, name, weights, block
 ):
-    features, warmup, finetune = project(
+    images = np.load(tmp_path / "data/images/images.npy")
+    if weights == "none":
+        weights = str(tmp_path / "random.weights.h5")
+        random_weights(name, images).save_weights(weights)
+    facts = project(
         {
             "backbone.name": name,
             "backbone.weights": weights,
@@ -253,14 +266,25 @@ def test_every_backbone_goes_through_both_phases_and_predicts_what_it_is_saved_a
             "finetune.unfreeze": block,
             "finetune.epochs": 1,
             "warmup.epochs": 1,
-        }
+        },
+        (*STAGES, export),
     )
+    features, warmup, finetune, exported = facts
     assert bool(features["streamed"]) is (name in ("small_cnn", "resnet50"))  # 2,048 channels: larger than the image
     assert 0 < warmup["parameters_trained"] < finetune["parameters_trained"]
     assert warmup["epochs"] == finetune["epochs"] == 1
-    settings = Backbone(name=name, weights="none", input_size=48, interpolation="bilinear")
-    network = load_trained(settings, SIZE, TARGETS, HEAD, tmp_path / "models/finetuned.weights.h5")
-    images = np.load(tmp_path / "data/images/images.npy")
+    assert set(exported["export_difference"]) == set(EXACT_RUNTIMES)
+    network = load_network(tmp_path / "models/export", "openvino")
     val = Predictions.load(tmp_path / "data/predictions/val.npz")
     assert np.isfinite(val.logits).all()
-    np.testing.assert_allclose(network.predict_on_batch(images[18:24]), val.logits, atol=0.02)  # features are float16
+    np.testing.assert_allclose(network(images[18:24]).logits, val.logits, atol=0.02)  # features are float16
+
+
+def random_weights(name, images):
+    """A backbone with the batch statistics of these images, so that what it makes of them differs from 0."""
+    body = build_backbone(Backbone(name=name, weights="none", input_size=48, interpolation="bilinear"), SIZE)
+    for layer in body.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    assert np.asarray(body(images, training=True)).std() > 0.1
+    return body

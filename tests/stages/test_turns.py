@@ -116,6 +116,7 @@ run("slow", work)
 """
 
 
+@pytest.mark.slow
 def test_dvc_killed_in_the_middle_of_a_stage_and_started_again_records_all_of_it(
     tiny_project: Any, repository: Path
 ) -> None:

@@ -95,6 +95,7 @@ def test_a_run_that_cannot_be_logged_does_not_look_finished_and_is_logged_anew(r
     assert log_run(run, root=root, experiment="lacuna")[1]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no such limit")
 def test_a_disk_that_fills_up_is_one_line_and_the_run_ends_as_failed(root: Path, repository: Path) -> None:
     """In a process of its own, whose files cannot grow beyond the database as it is: as on a disk that is full."""

@@ -107,6 +107,7 @@ def test_resumed_after_a_kill_it_ends_with_the_same_weights(tmp_path, phase):
         np.testing.assert_array_equal(expected, resumed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

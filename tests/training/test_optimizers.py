@@ -38,7 +38,7 @@ def new_model():
 
 def train(model, optimizer, steps):
     """The weights before and after each step."""
-    model.compile(optimizer, "mse", jit_compile=False)
+    model.compile(optimizer, "mse", run_eagerly=True)  # tracing takes far longer than a few steps
     weights = [model.get_weights()]
     for _ in range(steps):
         model.train_on_batch(X, Y)
@@ -73,6 +73,7 @@ def run_of(**changes):
     return [*weights, float(optimizer.learning_rate)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", CHANGED)
 def test_a_parameter_changes_steps_unless_it_is_marked_as_ignored(key):
     (ignored,) = (mark for mark in Optimizer.model_fields[key].metadata if isinstance(mark, IgnoredWith))

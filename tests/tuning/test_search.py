@@ -95,6 +95,7 @@ def test_a_search_finds_what_is_better_and_twice_the_same(searched):
     assert outcome(run(Landscape()), PLAN) == [trials, values, defaults]
 
 
+@pytest.mark.slow
 def test_a_search_that_was_stopped_anywhere_goes_on_and_ends_as_if_it_had_not_been(tmp_path):
     once = Landscape()
     whole = outcome(run(once, SHORT), SHORT)
