@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 IN_PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := repro
-.PHONY: repro repair test test-fast lint lock bench clean help
+.PHONY: repro repair test coverage test-fast lint lock bench clean help
 
 repro: $(VENV)/requirements.installed  ## Set up .venv and run the pipeline (the default)
 	@# A killed dvc can leave its files broken: when that was so, they are repaired and dvc goes on.
@@ -23,8 +23,11 @@ repro: $(VENV)/requirements.installed  ## Set up .venv and run the pipeline (the
 repair: $(VENV)/requirements.installed  ## Repair what a killed dvc left behind: an empty dvc.lock, locks nobody holds
 	@python -m lacuna.repair || { [ $$? -eq 3 ] && echo "nothing to repair"; }
 
-test: lint  ## Set up .venv, run every check and every test, report coverage
-	pytest $(IN_PARALLEL) --cov --cov-report=term
+test: lint  ## Set up .venv, run every check and every test
+	pytest $(IN_PARALLEL)
+
+coverage: $(VENV)/requirements-dev.installed  ## Every test, and which lines none of them reaches: a third longer
+	pytest $(IN_PARALLEL) --cov --cov-report=term-missing:skip-covered
 
 test-fast: $(VENV)/requirements-dev.installed  ## The tests without the slow end-to-end ones
 	pytest $(IN_PARALLEL) -m "not slow"

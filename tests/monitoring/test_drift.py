@@ -85,7 +85,6 @@ def count_false_alarms(draw: Callable[[np.random.Generator], list[DriftCompariso
 MOST_FALSE_ALARMS = binom.ppf(0.999, SEEDS, ALPHA)
 
 
-@pytest.mark.no_cover  # other tests cover the same lines, and it takes a third longer with coverage
 @pytest.mark.slow
 def test_half_of_validation_has_not_drifted() -> None:
     def draw(generator: np.random.Generator) -> list[DriftComparison]:
@@ -95,13 +94,11 @@ def test_half_of_validation_has_not_drifted() -> None:
     assert count_false_alarms(draw) <= MOST_FALSE_ALARMS
 
 
-@pytest.mark.no_cover  # other tests cover the same lines, and it takes a third longer with coverage
 @pytest.mark.slow
 def test_like_batches_are_called_drifted_no_oftener_than_stated() -> None:
     assert count_false_alarms(lambda one: compare(Population(160, one), Population(60, one))) <= MOST_FALSE_ALARMS
 
 
-@pytest.mark.no_cover  # other tests cover the same lines, and it takes a third longer with coverage
 @pytest.mark.slow
 def test_images_that_come_in_copies_are_no_drift_either() -> None:
     """Images of the first class have up to four copies, so that one image of each group would not stand for all."""
@@ -119,7 +116,6 @@ def test_images_that_come_in_copies_are_no_drift_either() -> None:
     assert count_false_alarms(draw) <= MOST_FALSE_ALARMS
 
 
-@pytest.mark.no_cover  # other tests cover the same lines, and it takes a third longer with coverage
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [25, 200])
 def test_the_classifier_reaches_any_p_as_often_as_it_says(n: int) -> None:

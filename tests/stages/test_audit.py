@@ -153,7 +153,6 @@ def confounded_by_format(one):
     return one.metadata == MetadataVerdict.CONFOUNDED and telling_fields(one.fields)[0][0] == "format"
 
 
-@pytest.mark.no_cover  # other tests cover the same lines, and it takes a third longer with coverage
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoil", "target", "finds"),

@@ -236,7 +236,6 @@ def test_with_everything_switched_on_the_predictions_are_those_of_the_saved_netw
     assert "val_log_loss_kind" not in (tmp_path / "plots/history_finetune.csv").read_text()
 
 
-@pytest.mark.no_cover  # other tests cover the same lines, and it takes a third longer with coverage
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "weights", "block"),

@@ -38,7 +38,6 @@ def simulate(seed, n=400, copies=0.25):
     return generator, group, cuts, originals
 
 
-@pytest.mark.no_cover  # other tests cover the same lines, and it takes a third longer with coverage
 @pytest.mark.slow
 def test_on_noise_false_claims_stay_within_alpha():
     """Copies are right or wrong together, which would make any test that takes them for new images claim too much."""
