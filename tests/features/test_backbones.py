@@ -50,6 +50,7 @@ def test_pretrained_backbones_know_real_photos(name, checkpoint, classifier, pic
         assert set(np.argsort(-score)[:2].tolist()) & classes
 
 
+@pytest.mark.slow
 def test_every_tensor_of_a_checkpoint_but_the_classifier_is_used():
     for name, tensors in (
         ("efficientnet_lite1", efficientnet_lite.checkpoint(1)),
@@ -126,6 +127,7 @@ def test_weights_from_a_local_file(tmp_path, name):
         np.testing.assert_array_equal(before, after)
 
 
+@pytest.mark.slow
 def test_weights_that_do_not_fit_are_a_clear_error(tmp_path):
     build_backbone(settings("efficientnet_b0", "none"), 32).save_weights(tmp_path / "b0.weights.h5")
     with pytest.raises(

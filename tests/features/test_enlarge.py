@@ -41,6 +41,7 @@ def test_a_bilinear_step_by_hand():
     np.testing.assert_allclose(enlarged[0, :, :, 0], [[0, 25, 75, 100]] * 4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("interpolation", INTERPOLATIONS)
 def test_both_runtimes_enlarge_as_keras_does(tmp_path, images, interpolation):
     keras.utils.set_random_seed(1)

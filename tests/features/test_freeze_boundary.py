@@ -23,6 +23,7 @@ def learning_layers(backbone):
     return {layer.name for layer in backbone.layers if layer.trainable_weights}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FIRST_UNFROZEN)
 def test_27_layers_put_the_boundary_where_the_design_says(name):
     backbone = build(name)

@@ -48,6 +48,7 @@ def test_every_view_holds_what_the_frozen_layers_put_out(tmp_path, images, backb
     assert np.abs(written.pooled[:, 1] - written.pooled[:, 2]).max() > 0.1
 
 
+@pytest.mark.slow
 def test_twice_gives_the_same_bytes(tmp_path, images, backbone, augment):
     for name in ("one", "two"):
         store(tmp_path / name, images, backbone, augment)
@@ -55,6 +56,7 @@ def test_twice_gives_the_same_bytes(tmp_path, images, backbone, augment):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
+@pytest.mark.slow
 def test_no_views_or_too_large_features_leave_only_the_pooled_ones(tmp_path, images, backbone, augment):
     none = store(tmp_path / "none", images, backbone, augment.model_copy(update={"views": 0}))
     assert none.boundary is None
@@ -78,6 +80,7 @@ def test_what_is_kept_and_why_not():
     assert "95.7 GB, more than features.max_gb (50)" in why
 
 
+@pytest.mark.slow
 def test_an_enlarged_image_is_compared_as_the_network_sees_it(tmp_path, augment):
     images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
     enlarging = build_backbone(LITE0.model_copy(update={"weights": "none", "input_size": 64}), 8)
@@ -88,6 +91,7 @@ def test_an_enlarged_image_is_compared_as_the_network_sees_it(tmp_path, augment)
     np.testing.assert_allclose(written.boundary[:, 0], parts.trunk(images), rtol=2e-3, atol=2e-2)
 
 
+@pytest.mark.slow
 def test_an_image_is_never_stored_as_its_own_features(tmp_path, augment):
     images = np.zeros((4, 8, 8, 3), np.uint8)
     enlarging = build_backbone(LITE0.model_copy(update={"weights": "none", "input_size": 64}), 8)

@@ -139,6 +139,7 @@ def test_together_images_get_the_same_answers_as_one_by_one(service, picture):
     assert runs < total  # some went together
 
 
+@pytest.mark.slow
 def test_a_full_queue_answers_503_and_when_to_come_back(bundle, tmp_path, picture):
     """Requests of 4 images fill a queue of 4: of many that come at once, some have to come back, and then succeed."""
     slow = picture(size=(1000, 1000), kind="PNG")
@@ -165,6 +166,7 @@ def test_a_full_queue_answers_503_and_when_to_come_back(bundle, tmp_path, pictur
             assert len(answer.json()["images"]) == 4
 
 
+@pytest.mark.slow
 def test_without_batching_every_image_runs_alone(bundle, tmp_path, picture):
     with running_service(tmp_path, "--bundle", bundle, "--max-batch", 1) as service, service.client() as client:
         client.post("/predict/batch", files=[("files", picture())] * 9)

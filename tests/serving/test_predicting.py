@@ -127,6 +127,7 @@ def test_metrics_count_requests_batches_and_unreadable_images(client, picture):
     assert "/no/such" not in client.get("/metrics").text  # any client could make up names
 
 
+@pytest.mark.slow
 def test_several_bundles_answer_as_one_and_shared_targets_carry_their_bundle(bundle, tmp_path, picture):
     tied = write_tiny_bundle(tmp_path / "tied", TIED_TARGETS, TIED_CALIBRATION, TIED_PICK, linear=False)
 
@@ -148,6 +149,7 @@ def test_several_bundles_answer_as_one_and_shared_targets_carry_their_bundle(bun
         assert refused.json()["error"]["code"] == "not_explainable"
 
 
+@pytest.mark.slow
 def test_with_a_precision_asked_for_every_target_says_whether_it_is_sure(bundle, tmp_path, picture):
     with running_service(tmp_path, "--bundle", bundle, "--min-precision", 0.99) as service, service.client() as client:
         targets = client.post("/predict", files={"file": picture()}).json()["targets"]
@@ -156,6 +158,7 @@ def test_with_a_precision_asked_for_every_target_says_whether_it_is_sure(bundle,
         assert client.get("/metadata").json()["models"][0]["min_precision"] == 0.99
 
 
+@pytest.mark.slow
 def test_examples_are_listed_and_sent(bundle, tmp_path, picture):
     folder = tmp_path / "examples"
     folder.mkdir()

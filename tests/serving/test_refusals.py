@@ -258,6 +258,7 @@ def test_a_client_that_goes_away_leaves_no_trace(service, client):
     assert "lacuna_queue_images 0.0" in client.get("/metrics").text
 
 
+@pytest.mark.slow
 def test_a_slow_upload_is_given_up(bundle, tmp_path):
     with running_service(tmp_path, "--bundle", bundle, "--timeout", 0.3) as service:
         (status, _, content), _ = sent_raw(service, FORM + b"Content-Length: 1000\r\n\r\n" + FILE, [])
@@ -265,6 +266,7 @@ def test_a_slow_upload_is_given_up(bundle, tmp_path):
     assert (status, content["error"]["code"]) == (408, "upload_too_slow")
 
 
+@pytest.mark.slow
 def test_uploads_that_would_not_fit_in_memory_together_have_to_come_back(bundle, tmp_path, picture):
     """16 uploads of the largest size may be held: 17 that stop before their ends are one too many."""
     arguments = ("--bundle", bundle, "--max-upload-mb", 0.1)

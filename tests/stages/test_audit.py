@@ -177,6 +177,7 @@ def test_what_is_planted_is_found(featurized, monkeypatch, spoil, target, finds)
     assert sum(found) >= 19
 
 
+@pytest.mark.slow
 def test_a_confound_is_said_with_its_field(featurized, capsys):
     audit(featurized(0, by_format))
     assert "warning: noise is confounded: the files' properties alone foretell it, by format (AUC 1.00)" in (
@@ -185,11 +186,13 @@ def test_a_confound_is_said_with_its_field(featurized, capsys):
     assert figures()["red"]["metadata"]["verdict"] == "nothing shown"
 
 
+@pytest.mark.slow
 def test_missing_labels_that_depend_on_the_image_are_said(featurized, capsys):
     audit(featurized(0, hidden))
     assert "kind: which labels are missing depends on the image" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_contradicting_copies_are_said_listed_and_shown(featurized, capsys):
     audit(featurized(0, contradicting))
     assert "groups of duplicates contradict each other, labels drawn at random would in" in capsys.readouterr().out

@@ -22,6 +22,7 @@ def in_namespace(mount: str) -> tuple[str, ...]:
     return ("unshare", "-rm", "sh", "-c", f'{mount} && "$@"; code=$?; find data -type f >&2; exit $code', "sh")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not can_mount(), reason="needs a user namespace in which to mount a small disk")
 @pytest.mark.parametrize(
     ("mount", "message"),

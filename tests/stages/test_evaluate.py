@@ -83,6 +83,7 @@ def test_what_the_stages_write(predicted, capsys):
     assert sum(row["target"] == "kind" for row in classes) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("consistent", [True, False])
 def test_tied_targets_are_decided_together_if_asked_for(predicted, capsys, consistent):
     params = predicted(1.5, TIED, relations=(RELATION,), **{"calibrate.consistent": consistent})
@@ -143,6 +144,7 @@ def test_a_clone_of_a_project_without_categorical_targets_is_up_to_date_for_dvc(
     assert "warn" not in (shown.stderr + shown.stdout).lower()
 
 
+@pytest.mark.slow
 def test_running_twice_changes_no_byte(predicted):
     params = predicted(2)
     calibrate(params)

@@ -134,6 +134,7 @@ def test_what_the_stage_writes_twice_the_same_and_whatever_the_test_part_holds(t
     assert run_and_hash(params)[1] == before
 
 
+@pytest.mark.slow
 def test_a_hidden_layer_is_explained_by_the_gradient(trained):
     facts, _ = run_and_hash(trained(**{"head.hidden_units": 5, "head.batch_norm": True}))
     assert facts["maps"] == "gradient"

@@ -72,6 +72,7 @@ def written() -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+@pytest.mark.slow
 def test_tables_pictures_and_words(prepared: Any, capsys: Any) -> None:
     explore(prepared())
     folder = Path("plots/explore")

@@ -110,6 +110,7 @@ def test_bad_folders_end_in_one_line_and_no_output(
     assert list(Path("data").iterdir() if Path("data").exists() else []) == []
 
 
+@pytest.mark.slow
 def test_photos_in_a_format_that_is_not_read_are_rejected_by_name(
     tiny_project: Any, tiny_images: Path, run_stage: Any, one_line: Any
 ) -> None:

@@ -107,6 +107,7 @@ def test_the_first_screen_says_which_targets_can_be_used_and_how_well(project):
     assert int(answered[1]) / int(answered[2]) > 0.9
 
 
+@pytest.mark.slow
 def test_without_signal_nothing_is_usable_and_nothing_answered(project):
     facts = report(project(signal=0))
     rows = rows_of_first_table(PAGE.read_text(encoding="utf-8"))
@@ -115,6 +116,7 @@ def test_without_signal_nothing_is_usable_and_nothing_answered(project):
     assert read_json(Path("metrics/report.json"))["answers_by_itself"]["kind"] == 0
 
 
+@pytest.mark.slow
 def test_a_confounded_target_is_to_be_used_with_care_and_an_unbeaten_model_named(project):
     report(project(metadata="confounded"))
     rows = rows_of_first_table(PAGE.read_text(encoding="utf-8"))
@@ -145,6 +147,7 @@ def test_the_page_tells_of_every_stage_and_needs_nothing_but_itself(project):
     assert html.count("<img") >= 4
 
 
+@pytest.mark.slow
 def test_of_many_targets_the_page_stays_small_and_names_what_it_leaves_out(project, monkeypatch):
     """The one target that is to be used with care comes before those that are fine."""
     params = project(verdicts=BEATEN)
@@ -172,6 +175,7 @@ def test_of_many_targets_the_page_stays_small_and_names_what_it_leaves_out(proje
     assert len(html) < (general + 4 * sheet) * 4 / 3 + 60_000
 
 
+@pytest.mark.slow
 def test_the_same_bytes_again(project):
     params = project()
     digests = []

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from lacuna.io.atomic import read_json
@@ -57,6 +58,7 @@ def test_class_folders(tiny_project: Any, tmp_path: Path, run_stage: Any) -> Non
     ]
 
 
+@pytest.mark.slow
 def test_class_folders_in_split_folders(tiny_project: Any, tmp_path: Path, run_stage: Any) -> None:
     generator = np.random.default_rng(0)
     for number in range(60):
@@ -74,6 +76,7 @@ def test_class_folders_in_split_folders(tiny_project: Any, tmp_path: Path, run_s
     assert read_json(Path("metrics/prepare.json"))["rows_left_out"] == 30
 
 
+@pytest.mark.slow
 def test_idx_files(tiny_project: Any, tmp_path: Path, run_stage: Any) -> None:
     values = write_idx_folder(tmp_path / "raw", train=80, test=40)
     values["t10k-images"][0] = values["train-images"][0]
@@ -96,6 +99,7 @@ def test_idx_files(tiny_project: Any, tmp_path: Path, run_stage: Any) -> None:
     assert splits["train", "val"] >= 16
 
 
+@pytest.mark.slow
 def test_a_sample_of_idx_files_is_no_mistake(tiny_project: Any, tmp_path: Path, run_stage: Any) -> None:
     write_idx_folder(tmp_path / "raw", train=800, test=400)
     tiny_project({**IDX, **SMALL, "data.max_images": 60})

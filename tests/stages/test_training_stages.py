@@ -116,6 +116,7 @@ def test_predictions_are_aligned_with_names_groups_and_the_saved_network(finishe
     np.testing.assert_allclose(np.asarray(network(images[24:])), test.logits, atol=0.02)  # features are float16
 
 
+@pytest.mark.slow
 def test_without_fine_tuning_the_model_is_the_warm_up_one(copied, tmp_path):
     (finetune,) = copied({"finetune.epochs": 0}, [train_finetune])
     assert finetune["epochs"] == 0

@@ -178,6 +178,7 @@ def test_unknown_cells_never_matter_and_the_loss_is_finite(logits, other, labels
     assert (losses[(labels == -1).all(axis=1)] == 0).all()
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(
     logits=npst.arrays(np.float32, (6, 4), elements=st.floats(-60, 60, width=32)),

@@ -162,6 +162,7 @@ def test_without_an_average_the_weights_stay():
         np.testing.assert_array_equal(model.get_weights()[0], before[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "depths"),
     [

@@ -61,6 +61,7 @@ def test_every_way_to_resample_can_be_named():
     assert set(get_args(Warmup.model_fields["resample"].annotation)) == {"none", *RESAMPLERS}
 
 
+@pytest.mark.slow
 def test_resampling_changes_what_is_learned(tiny_project):
     changes = {"train.batch_size": 8, "warmup.epochs": 1}
     plain = warm_up(tiny_project(changes), new_data(), on_epoch=lambda row: None)
