@@ -62,13 +62,15 @@ UNREAD_CONTAINERS = (
     Unread(
         "a drawing or document",
         "export the pictures inside to PNG",
-        _suffixes("svg svgz pdf eps ps ai psd psb xcf kra"),
+        _suffixes("svg svgz pdf djvu eps ps ai psd psb xcf kra"),
         ((0, b"%PDF"), (0, b"<svg"), (0, b"8BPS")),
     ),
     Unread(
         "a picture in a format that is not read",
         "convert to PNG",
-        _suffixes("tga ico icns pcx sgi exr hdr dds xbm xpm jxr"),
+        _suffixes(
+            "tga ico icns cur pcx sgi exr hdr dds xbm xpm jxr qoi bpg flif jls jb2 mng wmf emf pict pct fits fit fts"
+        ),
     ),
     Unread(
         "a volume or slide", "export the slices to PNG", _suffixes("nii nrrd mha mhd czi nd2 lif svs ndpi vsi scn mrxs")

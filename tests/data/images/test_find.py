@@ -75,11 +75,13 @@ def test_what_is_left_out_and_may_hold_images_is_named_with_what_to_do(tmp_path:
     Image.new("RGB", (8, 8)).save(tmp_path / "DSC1", "JPEG")
     Image.new("RGB", (8, 8)).save(tmp_path / "DSC2.jpg_large", "PNG")
     (tmp_path / "slice7").write_bytes(bytes(128) + b"DICM" + bytes(40))
-    touch(tmp_path, "a.zip", "b.zip", "c.zip", "d.ZIP", "x.npy", "y.nef")
+    touch(tmp_path, "a.zip", "b.zip", "c.zip", "d.ZIP", "sky.FITS", "x.npy", "y.nef", "z.qoi")
     touch(tmp_path, "LICENSE", "notes.txt", "labels.csv", ".DS_Store")
     assert describe_left_out(sorted(tmp_path.iterdir())) == [
+        "1 .fits files are left out (sky.FITS); if they hold images of yours: convert to PNG",
         "1 .nef files are left out (y.nef): an image of the same name lies beside each",
         "1 .npy files are left out (x.npy); if they hold images of yours: save the images inside as PNG files",
+        "1 .qoi files are left out (z.qoi); if they hold images of yours: convert to PNG",
         "4 .zip files are left out (a.zip, b.zip, c.zip, ...); if they hold images of yours: unpack first",
         "3 files without an image's suffix hold images and are left out (DSC1, DSC2.jpg_large, slice7): rename them, "
         "to .jpg for example",

@@ -263,6 +263,19 @@ def test_a_label_with_a_control_character_is_named_with_its_line(read: Any, word
         read(f'image,red,kind\n1.jpg,1,boot\n2.jpg,1,"{word}"\n')
 
 
+def test_a_class_folder_with_a_control_character_is_named_by_an_image_in_it(tiny_project: Any, tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    data = tiny_project(
+        {"data.source": "folders", "data.path": "raw", "data.labels": "raw", "data.targets": {"kind": "categorical"}}
+    ).data
+    with pytest.raises(LacunaError, match=r"^raw: boot.*/2\.jpg: the label 'boot\\rbrown' of kind holds a control"):
+        read_labels(data, ["boot/1.jpg", "boot\rbrown/2.jpg"])
+
+
+def test_byte_order_marks_of_files_that_were_put_together_are_none_of_the_header(read: Any) -> None:
+    assert len(read("\ufeff\ufeffimage,red,kind\n" + GOOD).rows) == GOOD.count("\n")
+
+
 def test_labels_may_be_long_and_hold_whatever_stands_in_one_line(read: Any) -> None:
     words = ("w/", "http://x", "ä" * 300, "..", "macro", "👩\u200d💻", "a b", "%2F", "../../x")
     found = read("image,red,kind\n" + "".join(f"{n}.jpg,1,{word}\n" for n, word in enumerate(words)))

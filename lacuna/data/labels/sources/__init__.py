@@ -13,7 +13,7 @@ from lacuna.data.labels.sources.label_file import Dropped, LabelFile, LabelRow
 from lacuna.data.labels.sources.labels_txt import read_labels_txt
 from lacuna.data.labels.sources.table import read_table
 from lacuna.errors import LacunaError
-from lacuna.io.names import UNPRINTABLE
+from lacuna.io.names import UNPRINTABLE, printable
 
 __all__ = ["SOURCES", "Dropped", "LabelFile", "LabelRow", "read_labels"]
 
@@ -43,12 +43,17 @@ def read_labels(data: Data, images: Sequence[str]) -> LabelFile:
             word = row.labels[column]
             if kind == "binary" and word not in known:
                 raise LacunaError(
-                    f"{labels.path}:{row.line}: {word!r} is no label of the binary target {name}; "
+                    f"{_place(labels, row)}: {word!r} is no label of the binary target {name}; "
                     "expected a word of data.positive, data.negative or data.unknown"
                 )
             if UNPRINTABLE.search(word):
                 raise LacunaError(
-                    f"{labels.path}:{row.line}: the label {word[:MOST_CHARACTERS]!r} of {name} holds a control "
+                    f"{_place(labels, row)}: the label {word[:MOST_CHARACTERS]!r} of {name} holds a control "
                     "character, expected a word in one line"
                 )
     return labels
+
+
+def _place(labels: LabelFile, row: LabelRow) -> str:
+    """Where a label stands: its line, or the image itself where no file names it."""
+    return f"{labels.path}:{row.line}" if row.line else f"{labels.path}: {printable(row.image)}"

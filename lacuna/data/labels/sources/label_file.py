@@ -56,10 +56,13 @@ class LabelFile:
 
 
 def read_text(path: Path, key: str = "data.labels") -> str:
-    """The file's text without byte order mark. Raises LacunaError when it is missing, empty or not UTF-8."""
+    """The file's text without byte order marks: files that were put together have several.
+
+    Raises LacunaError when it is missing, empty or not UTF-8.
+    """
     try:
         content = path.read_bytes()
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-8").lstrip("\ufeff")
     except FileNotFoundError:
         raise LacunaError(f"{path}: no such file; {key} must name the label file") from None
     except IsADirectoryError:
