@@ -8,7 +8,8 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # Each file's tests stay in one process, which makes what they share once. More processes than four would fill the memory.
-IN_PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# The processes share the cores already: more threads in each of them would only wait for one another.
+PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := repro
 .PHONY: repro repair test coverage test-fast lint lock bench clean help
@@ -24,13 +25,13 @@ repair: $(VENV)/requirements.installed  ## Repair what a killed dvc left behind:
 	@python -m lacuna.repair || { [ $$? -eq 3 ] && echo "nothing to repair"; }
 
 test: lint  ## Set up .venv, run every check and every test
-	pytest $(IN_PARALLEL)
+	$(PYTEST)
 
 coverage: $(VENV)/requirements-dev.installed  ## Every test, and which lines none of them reaches: a third longer
-	pytest $(IN_PARALLEL) --cov --cov-report=term-missing:skip-covered
+	$(PYTEST) --cov --cov-report=term-missing:skip-covered
 
 test-fast: $(VENV)/requirements-dev.installed  ## The tests without the slow end-to-end ones
-	pytest $(IN_PARALLEL) -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: $(VENV)/requirements-dev.installed  ## Style, types and import rules
 	ruff check .
