@@ -41,7 +41,7 @@ def ingest(params: Params) -> Facts:
             )
         images = np.load(out / "images.npy", mmap_mode="r")
         duplicates = find_duplicates(images, rms=data.duplicate_rms, workspace=out)
-        write_files(out / "files.csv", stored.accepted, duplicates.group)
+        write_files(out / "files.csv", stored.accepted, duplicates.group, stored.sha256)
         write_csv(out / "rejected.csv", ("image", "reason"), stored.rejected)
         taken = set(names)
         left_out = [[name] for name in collection.names if name not in taken]

@@ -86,6 +86,7 @@ class Split(Block):
     val: OpenFraction
     test: OpenFraction
     seed: Seed
+    keep: bool
     min_positives: Count
 
     @model_validator(mode="after")

@@ -1,7 +1,9 @@
 """The random numbers behind each changed training image; module `augmentation` applies them.
 
-They depend on (seed, view or epoch, row) alone, not on the batch that an image is in.
+They depend on (seed, view or epoch, content of the image) alone: not on which other images there are.
 """
+
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +22,12 @@ GREY = (0.299, 0.587, 0.114)
 CUTOUT_GREY = 127
 
 
-def draw_changes(augment: Augment, rows: NDArray[np.int64], turn: int) -> NDArray[np.float32]:
-    """Draw the changes (len(rows), CHANGES) to the images at `rows`; `turn` numbers the view or the epoch."""
-    changes = np.empty((len(rows), CHANGES), np.float32)
-    for i, row in enumerate(rows):
-        r = np.random.default_rng([augment.seed, turn, int(row)]).uniform(-1, 1, CHANGES)
+def draw_changes(augment: Augment, images: NDArray[np.uint8], turn: int) -> NDArray[np.float32]:
+    """Draw the changes (n, CHANGES) to `images` (n, size, size, 3); `turn` numbers the view or the epoch."""
+    changes = np.empty((len(images), CHANGES), np.float32)
+    for i, image in enumerate(images):
+        content = int.from_bytes(blake2b(image.tobytes(), digest_size=8).digest(), "big")
+        r = np.random.default_rng([augment.seed, turn, content]).uniform(-1, 1, CHANGES)
         changes[i] = (
             -1 if augment.horizontal_flip and r[0] < 0 else 1,
             -1 if augment.vertical_flip and r[1] < 0 else 1,

@@ -72,7 +72,7 @@ def write_features(
         rows = np.arange(start, min(start + batch_size, len(images)))
         batch = np.asarray(images[rows])
         for view in range(views):
-            drawn = draw_changes(augment, rows, view) if view else no_changes(len(rows))
+            drawn = draw_changes(augment, batch, view) if view else no_changes(len(rows))
             at_boundary, at_top = network.predict_on_batch([batch, drawn])
             pooled_store[rows, view] = at_top
             checksum.update(at_top.tobytes())

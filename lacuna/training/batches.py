@@ -94,8 +94,8 @@ class ImageBatches:
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self.rows))
         for start in range(0, len(order), self.batch_size):
             chosen = order[start : start + self.batch_size]
-            rows = self.rows[chosen]
-            yield chosen, [np.asarray(self.images[rows]), draw_changes(self.augment, rows, epoch)]
+            images = np.asarray(self.images[self.rows[chosen]])
+            yield chosen, [images, draw_changes(self.augment, images, epoch)]
 
     def clean(self) -> Iterator[list[NDArray[Any]]]:
         for start in range(0, len(self.rows), self.batch_size):

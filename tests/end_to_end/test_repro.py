@@ -1,5 +1,6 @@
 """The whole pipeline by `dvc repro`, small: from nothing to a prediction, again, and after a kill."""
 
+import csv
 import json
 import os
 import shutil
@@ -103,3 +104,22 @@ def test_corrected_labels_decode_no_image_and_run_no_trunk(project: Path, other_
     ran = {file.stem for file in (project / "runs").glob("*.json")}
     (project / "params.yaml").write_text(before)
     assert ran == {"check_params", "prepare", "train_warmup", "train_finetune", "calibrate", "evaluate"}
+
+
+def test_images_that_are_added_move_no_other_from_its_part(finished: Path, python: Path, tmp_path: Path) -> None:
+    """DVC deletes what a stage is about to write, but not the split that the next one is to keep."""
+    root = tmp_path / "project"
+    shutil.copytree(finished, root)
+    before = parts_of(root)
+    change_params(root, {"sample.images": 150})
+    run(root, "dvc", "repro", "prepare", python=python)
+    after = parts_of(root)
+    assert len(after) > len(before)
+    stayed = before.keys() & after.keys()
+    assert len(stayed) > 100
+    assert {name: after[name] for name in stayed} == {name: before[name] for name in stayed}
+
+
+def parts_of(root: Path) -> dict[str, str]:
+    with (root / "data/prepared/manifest.csv").open(newline="") as file:
+        return {line["image"]: line["split"] for line in csv.DictReader(file)}

@@ -28,7 +28,7 @@ def change(image, cutout=0.0, **values):
 
 def test_no_change_is_the_image_itself():
     np.testing.assert_array_equal(np.asarray(Augmentation(0.25)([IMAGES, no_changes(3)])), IMAGES)
-    np.testing.assert_array_equal(draw_changes(OFF, np.arange(3), 1), no_changes(3))
+    np.testing.assert_array_equal(draw_changes(OFF, IMAGES, 1), no_changes(3))
 
 
 def test_flips_and_a_quarter_turn():
@@ -66,16 +66,18 @@ def test_cutout_blanks_a_square_of_the_given_side():
     assert blank[50, 50]
 
 
-def test_draws_depend_on_seed_view_and_row_only():
-    rows = np.array([7, 2, 9])
-    together = draw_changes(ALL, rows, 1)
-    np.testing.assert_array_equal(together[1], draw_changes(ALL, np.array([2]), 1)[0])
-    assert not np.array_equal(together, draw_changes(ALL, rows, 2))
-    assert not np.array_equal(together, draw_changes(ALL.model_copy(update={"seed": 1}), rows, 1))
+def test_draws_depend_on_seed_view_and_content_only():
+    together = draw_changes(ALL, IMAGES, 1)
+    np.testing.assert_array_equal(together[::-1], draw_changes(ALL, IMAGES[::-1], 1))
+    np.testing.assert_array_equal(together[1:2], draw_changes(ALL, IMAGES[1:2], 1))
+    assert len(np.unique(together, axis=0)) == len(IMAGES)
+    assert not np.array_equal(together, draw_changes(ALL, IMAGES, 2))
+    assert not np.array_equal(together, draw_changes(ALL.model_copy(update={"seed": 1}), IMAGES, 1))
 
 
 def test_draws_stay_in_their_ranges():
-    drawn = draw_changes(ALL, np.arange(500), 1)
+    images = np.random.default_rng(1).integers(0, 256, (500, 2, 2, 3), dtype=np.uint8)
+    drawn = draw_changes(ALL, images, 1)
     assert drawn.shape == (500, CHANGES)
     assert set(np.unique(drawn[:, :2])) == {-1.0, 1.0}
     limits = [0.2 * 2 * np.pi, 0.2, 0.2 * 255, 0.2, 0.2]

@@ -38,7 +38,7 @@ def test_every_view_holds_what_the_frozen_layers_put_out(tmp_path, images, backb
     written = store(tmp_path / "features", images, backbone, augment, batch_size=2)
     parts = cut(backbone, 27)
     assert written.boundary.shape == (5, 3, *parts.trunk.output_shape[1:])
-    changes = draw_changes(augment, np.arange(5), 2)
+    changes = draw_changes(augment, images, 2)
     third_view = np.asarray(Augmentation(augment.cutout)([images, changes]))
     for view, pictures in ((0, images), (2, third_view)):
         at_boundary = np.asarray(parts.trunk(pictures))

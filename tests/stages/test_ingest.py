@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lacuna.io.atomic import sha256
 from lacuna.io.csv_files import read_csv
 from stages.ingest import ingest
 
@@ -31,10 +32,11 @@ def test_images_rejections_and_duplicates(tiny_project: Any, tiny_images: Path, 
     by_name = {line["image"]: line for line in files}
     assert list(by_name) == sorted(by_name)
     assert by_name["sub/same.png"]["group"] == by_name["7.png"]["row"]
-    assert list(files[0]) == ["image", "row", "group", "format", "mode", "width", "height", "bytes"]
+    assert list(files[0]) == ["image", "row", "group", "format", "mode", "width", "height", "bytes", "sha256"]
     for name, line in by_name.items():
         assert [line[key] for key in ("format", "mode", "width", "height")] == ["PNG", "RGB", "40", "40"]
         assert int(line["bytes"]) == (tiny_images / name).stat().st_size
+        assert line["sha256"] == sha256(tiny_images / name)
         with Image.open(tiny_images / name) as image:
             assert (images[int(line["row"])] == np.asarray(image.resize((32, 32), Image.Resampling.BICUBIC))).all()
     rejected = {line["image"]: line["reason"] for line in read_csv(Path("data/images/rejected.csv"))}

@@ -12,43 +12,12 @@ from lacuna.core.targets import Targets
 from lacuna.io.atomic import read_json
 from lacuna.io.csv_files import read_csv, write_csv
 from stages.prepare import prepare
-
-CHANGES = {
-    "data.labels": "labels.csv",
-    "data.targets": {"red": "binary", "kind": "categorical"},
-    "data.group_column": "",
-    "split.val": 0.2,
-    "split.test": 0.2,
-}
-
-N = 60
+from tests.stages.prepare_inputs import CHANGES, N, good_rows, write_ingested, write_labels
 
 
 @pytest.fixture
 def ingested(tmp_path: Path) -> None:
-    """What ingest leaves of 60 images, of which 0 and 1 are duplicates, and a rejected one."""
-    folder = tmp_path / "data" / "images"
-    folder.mkdir(parents=True)
-    files = [(f"{number:02}.png", number, 0 if number == 1 else number) for number in range(N)]
-    write_csv(folder / "files.csv", ("image", "row", "group"), files)
-    write_csv(folder / "rejected.csv", ("image", "reason"), [("bad.png", "truncated image")])
-    write_csv(folder / "left_out.csv", ("image",), [("left.png",)])
-
-
-def good_rows() -> list[list[str]]:
-    """A label for every image: red where 3 divides, unknown where 7 does; a boot, a shoe or a hat."""
-    return [
-        [
-            f"{number:02}.png",
-            "NA" if number % 7 == 0 else str(int(number % 3 == 0)),
-            ("boot", "shoe", "hat")[number % 3],
-        ]
-        for number in range(N)
-    ]
-
-
-def write_labels(rows: list[list[str]], header: tuple[str, ...] = ("image", "red", "kind")) -> None:
-    write_csv(Path("labels.csv"), header, rows)
+    write_ingested(tmp_path / "data/images")
 
 
 @pytest.mark.usefixtures("ingested")
@@ -185,7 +154,7 @@ class TestOutputs:
             prepare(params)
             contents.append([path.read_bytes() for path in sorted(Path("data/prepared").iterdir())])
         assert contents[0] == contents[1]
-        assert len(contents[0]) == 5
+        assert len(contents[0]) == 6
 
 
 def nothing_known(rows: list[list[str]]) -> list[list[str]]:
@@ -250,5 +219,5 @@ def test_bad_labels_txt(tiny_project: Any, run_stage: Any, one_line: Any, conten
 def test_groups_that_leave_a_part_empty(tiny_project: Any, run_stage: Any, one_line: Any) -> None:
     tiny_project(CHANGES | {"data.group_column": "who"})
     write_labels([[*row, "anna"] for row in good_rows()], ("image", "red", "kind", "who"))
-    assert "none of the 60 images (1 groups) is in the val part" in one_line(run_stage("prepare"))
+    assert "none of the 60 images (1 groups) is in the train part" in one_line(run_stage("prepare"))
     assert not Path("data/prepared").exists()

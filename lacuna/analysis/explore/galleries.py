@@ -79,7 +79,7 @@ def plot_views(path: Path, subject: Subject, augment: Augment, most: int) -> Non
     rows: list[ThumbnailRow] = []
     for name, row in _viewed(subject, most):
         image = np.asarray(subject.images[row])
-        changes = [draw_changes(augment, np.array([row]), turn)[0] for turn in turns]
+        changes = [draw_changes(augment, image[None], turn)[0] for turn in turns]
         rows.append((name, [image, *(render_view(image, change, augment.cutout) for change in changes)], DARK))
     word = "view" if augment.views else "epoch"
     plot_rows(path, "What augmentation makes of an image", rows, ["as it is", *(f"{word} {turn}" for turn in turns)])

@@ -3,6 +3,7 @@
 Ingest and the predictor decode with the same function, so what is trained on and what is predicted from agree.
 """
 
+import hashlib
 import io
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,11 +31,13 @@ a camera or scanner of 10 or 12 bits, or all."""
 class Decoded(NamedTuple):
     """A working image, uint8 `(size, size, 3)`, and what it was made from.
 
+    `sha256`: of the file's content, or of the pixels in an idx file: what the image is known by whatever its name.
     `value_bits`: how many bits the values of a grey file with 16 bits per pixel use, one of VALUE_BITS; 0 of others.
     """
 
     pixels: NDArray[np.uint8]
     origin: Origin
+    sha256: str
     value_bits: int = 0
 
 
@@ -81,14 +84,16 @@ def decode_with_origin(source: Path | bytes, *, size: int, resize: Resize, max_p
     except Exception as error:  # Pillow's readers raise nearly anything on damaged files
         what = "truncated" if "truncated" in str(error).lower() else "damaged"
         raise UnreadableImageError(f"{what} image: {' '.join(str(error).split())}") from None
-    return Decoded(np.asarray(_to_square(picture, size, resize)), origin, value_bits)
+    return Decoded(
+        np.asarray(_to_square(picture, size, resize)), origin, hashlib.sha256(content).hexdigest(), value_bits
+    )
 
 
 def square_from_grey(pixels: NDArray[np.uint8], *, size: int, resize: Resize) -> Decoded:
     """Make of grey values `(height, width)` the working image that `decode` makes of a grey file: `(size, size, 3)`."""
     height, width = pixels.shape
     square = np.asarray(_to_square(Image.fromarray(pixels).convert("RGB"), size, resize))
-    return Decoded(square, Origin("IDX", "L", width, height, pixels.size))
+    return Decoded(square, Origin("IDX", "L", width, height, pixels.size), hashlib.sha256(pixels.tobytes()).hexdigest())
 
 
 def _read(path: Path) -> bytes:

@@ -17,11 +17,13 @@ from lacuna.io.progress import progress
 class Stored:
     """What became of the images.
 
-    `accepted`: names in the order of their rows, with what they were made from. `rejected`: names with the reason.
+    `accepted`: names in the order of their rows, with what they were made from; `sha256`: the hashes of these files'
+    content. `rejected`: names with the reason.
     `value_bits`: of grey images with 16 bits per pixel, the names by how many of these their values use (`Decoded`).
     """
 
     accepted: dict[str, Origin] = field(default_factory=dict)
+    sha256: list[str] = field(default_factory=list)
     rejected: list[tuple[str, str]] = field(default_factory=list)
     value_bits: dict[int, list[str]] = field(default_factory=dict)
 
@@ -36,6 +38,7 @@ def write_images(pictures: Iterable[tuple[str, Picture]], n: int, target: Path, 
         else:
             images[len(stored.accepted)] = picture.pixels
             stored.accepted[name] = picture.origin
+            stored.sha256.append(picture.sha256)
             if picture.value_bits:
                 stored.value_bits.setdefault(picture.value_bits, []).append(name)
     images.flush()

@@ -1,7 +1,7 @@
 """Label rows to integer labels of the images that ingest accepted."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -205,6 +205,17 @@ def image_groups(joined: Joined, duplicate_group: NDArray[np.int64], data: Data)
         for name in {label_row.group for label_row in label_rows} - set(data.unknown) - {""}:
             sets.merge(position, first.setdefault(name, position))
     return rows[smallest_members(sets)]
+
+
+def identify(joined: Joined, sha256: Sequence[str], data: Data) -> list[str]:
+    """What each labelled image is known by in a split: its value in the group column, or the hash of its content.
+
+    `sha256`: of each labelled image, `(n_images,)`.
+    """
+    no_name = {*data.unknown, ""}
+    names = [min({row.group for row in rows} - no_name, default="") for rows in joined.rows.values()]
+    # Values sort before hashes: a copy without a value that joins a group does not change what the group is known by.
+    return [f"group {name}" if name else f"image {digest}" for name, digest in zip(names, sha256, strict=True)]
 
 
 def given_parts(label_file: LabelFile, joined: Joined, data: Data) -> NDArray[np.int8]:

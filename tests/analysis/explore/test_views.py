@@ -30,8 +30,8 @@ def test_no_change_is_the_image_itself() -> None:
 def test_as_the_layer_that_trains(size: int) -> None:
     from lacuna.features.augmentation import Augmentation
 
-    images, rows = smooth_images(40, size), np.arange(40)
-    changes = draw_changes(STRONG, rows, 1)
+    images = smooth_images(40, size)
+    changes = draw_changes(STRONG, images, 1)
     expected = np.asarray(Augmentation(STRONG.cutout)([images, changes])).astype(int)
     found = np.stack([render_view(*one, STRONG.cutout) for one in zip(images, changes, strict=True)]).astype(int)
     # Keras computes in float32: a value may round to the neighbour, and a pixel on cutout's edge fall to either side.

@@ -5,9 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lacuna.data.labels.split import NOT_GIVEN, TEST, TRAIN, VAL, completed_split, stratified_split
+from lacuna.config.blocks import Split
+from lacuna.data.labels.split import NOT_GIVEN, TEST, TRAIN, VAL, completed_split, deal
 
 SHARES = (0.7, 0.15, 0.15)
+
+
+def dealt(labels: np.ndarray, group: np.ndarray, seed: int = 0, former: np.ndarray | None = None) -> np.ndarray:
+    """Each group is known by its number."""
+    return deal(labels, group, [f"{number:06}" for number in group], SHARES, seed, former)
 
 
 @st.composite
@@ -22,18 +28,17 @@ def labelled_groups(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, int]:
 
 @settings(derandomize=True, max_examples=150, deadline=None)
 @given(labelled_groups())
-def test_groups_stay_whole_and_shares_hold(case: tuple[np.ndarray, np.ndarray, int]) -> None:
+def test_groups_stay_whole_and_neither_order_nor_numbers_matter(case: tuple[np.ndarray, np.ndarray, int]) -> None:
     labels, group, seed = case
-    part = stratified_split(labels, group, SHARES, seed)
+    part = dealt(labels, group, seed)
     assert part.shape == group.shape
     assert set(part.tolist()) <= {TRAIN, VAL, TEST}
     for number in np.unique(group):
         assert len(set(part[group == number].tolist())) == 1
-    largest = np.bincount(group).max()
-    for number, share in enumerate(SHARES):
-        assert (part == number).sum() < share * len(part) + largest
-    assert (part == stratified_split(labels, group, SHARES, seed)).all()
-    assert (part == stratified_split(labels, group + 1000, SHARES, seed)).all()
+    order = np.random.default_rng(seed).permutation(len(group))
+    assert (part[order] == dealt(labels[order], group[order], seed)).all()
+    names = [f"{number:06}" for number in group]
+    assert (part == deal(labels, 1000 - group, names, SHARES, seed)).all()
 
 
 @settings(derandomize=True, max_examples=60, deadline=None)
@@ -41,45 +46,90 @@ def test_groups_stay_whole_and_shares_hold(case: tuple[np.ndarray, np.ndarray, i
 def test_a_rare_class_lands_in_every_part(n_rare: int, n: int, seed: int) -> None:
     labels = np.zeros((n, 1), dtype=np.int16)
     labels[:n_rare] = 1
-    part = stratified_split(labels, np.arange(n), SHARES, seed)
+    part = dealt(labels, np.arange(n), seed)
     in_part = np.bincount(part[:n_rare], minlength=3)
     assert (in_part >= 1).all()
     assert (np.abs(in_part - np.array(SHARES) * n_rare) <= 2).all()
+    assert (
+        np.abs(np.bincount(part, minlength=3) - np.array(SHARES) * n) <= np.array([0.03, 0.015, 0.015]) * n + 1
+    ).all()
 
 
 def test_each_class_and_each_gap_is_stratified() -> None:
-    generator = np.random.default_rng(5)
-    labels = np.stack([generator.integers(-1, 4, 2000), generator.integers(-1, 2, 2000)], axis=1).astype(np.int16)
-    labels[generator.random(2000) < 0.5, 1] = -1
-    part = stratified_split(labels, np.arange(2000) // 2, SHARES, 0)
+    labels = gappy_labels(2000, np.random.default_rng(5))
+    part = dealt(labels, np.arange(2000) // 2)
     for column in (0, 1):
         for label in np.unique(labels[:, column]):
             counts = np.bincount(part[labels[:, column] == label], minlength=3)
-            assert np.abs(counts / counts.sum() - SHARES).max() < 0.02
+            assert np.abs(counts[1:] / counts.sum() - 0.15).max() <= 0.015 + 2 / counts.sum()
+
+
+def gappy_labels(n: int, generator: np.random.Generator) -> np.ndarray:
+    labels = np.stack([generator.integers(-1, 4, n), generator.integers(-1, 2, n)], axis=1).astype(np.int16)
+    labels[generator.random(n) < 0.5, 1] = -1
+    return labels
 
 
 def test_the_seed_changes_the_split() -> None:
     labels, group = np.zeros((50, 1), dtype=np.int16), np.arange(50)
-    splits = {tuple(stratified_split(labels, group, SHARES, seed).tolist()) for seed in range(5)}
-    assert len(splits) == 5
+    assert len({tuple(dealt(labels, group, seed).tolist()) for seed in range(5)}) == 5
 
 
 def test_a_large_group_does_not_swell_a_small_part() -> None:
     group = np.concatenate([np.zeros(30), np.arange(1, 71)]).astype(int)
-    for seed in range(10):
-        part = stratified_split(np.zeros((100, 1), dtype=np.int16), group, SHARES, seed)
+    for seed in range(20):
+        part = dealt(np.zeros((100, 1), dtype=np.int16), group, seed)
         assert part[0] == TRAIN
-        assert np.bincount(part).tolist() == [70, 15, 15]
+        assert np.bincount(part)[1:].tolist() == pytest.approx([15, 15], abs=2)
+
+
+def test_who_adds_images_finds_the_others_where_they_were() -> None:
+    """Of a former split nothing moves; without one, what is dealt again is nearly the same."""
+    moved = []
+    for seed in range(20):
+        labels, group = gappy_labels(310, np.random.default_rng(seed)), np.arange(310)
+        before = dealt(labels[:300], group[:300], seed)
+        former = np.concatenate([before, np.full(10, NOT_GIVEN)]).astype(np.int8)
+        assert (dealt(labels, group, seed, former)[:300] == before).all()
+        unseen = before != TRAIN
+        moved.append(np.mean(dealt(labels, group, seed)[:300][unseen] != before[unseen]))
+    assert np.mean(moved) < 0.15  # a shuffle would move 0.85 of them
+
+
+def test_new_images_fill_up_what_former_parts_lack() -> None:
+    former = np.array([TRAIN] * 70 + [VAL] * 30 + [NOT_GIVEN] * 100, dtype=np.int8)
+    part = dealt(np.zeros((200, 1), dtype=np.int16), np.arange(200), former=former)
+    assert (part[:100] == former[:100]).all()
+    assert np.bincount(part).tolist() == pytest.approx([140, 30, 30], abs=3)
+
+
+@pytest.mark.parametrize(
+    ("former", "expected"), [([TRAIN, TEST], TEST), ([VAL, TRAIN], VAL), ([TEST, VAL], TEST), ([NOT_GIVEN, VAL], VAL)]
+)
+def test_groups_that_merge_stay_out_of_training(former: list[int], expected: int) -> None:
+    labels = np.zeros((2, 1), dtype=np.int16)
+    assert dealt(labels, np.zeros(2, int), former=np.array(former, np.int8)).tolist() == [expected] * 2
+
+
+def test_a_group_is_known_by_the_least_of_its_images_alone() -> None:
+    """So a copy that sorts behind its original moves no group."""
+    labels, group = np.zeros((200, 1), dtype=np.int16), np.arange(200) // 2
+    names = [f"{number:03}" for number in range(200)]
+    part = deal(labels, group, names, SHARES, 0)
+    assert (part[::2] == deal(labels[::2], group[::2], names[::2], SHARES, 0)).all()
 
 
 def complete(given: list[int], group: list[int]) -> np.ndarray:
     labels = np.zeros((len(given), 1), dtype=np.int16)
-    return completed_split(np.array(given, dtype=np.int8), labels, np.array(group), val=0.2, test=0.2, seed=0)
+    names = [f"{number:03}" for number in group]
+    split = Split(val=0.2, test=0.2, seed=0, keep=True, min_positives=1)
+    new = np.full(len(given), NOT_GIVEN, dtype=np.int8)
+    return completed_split(np.array(given, dtype=np.int8), labels, np.array(group), names, split, new)
 
 
-def test_nothing_given_is_the_stratified_split() -> None:
+def test_where_nothing_is_given_all_is_dealt() -> None:
     part = complete([NOT_GIVEN] * 100, list(range(100)))
-    assert np.bincount(part).tolist() == [60, 20, 20]
+    assert np.bincount(part).tolist() == pytest.approx([60, 20, 20], abs=2)
 
 
 def test_a_given_split_is_kept_even_across_groups() -> None:
@@ -92,15 +142,15 @@ def test_val_is_cut_from_train_groups_whole() -> None:
     group = [number // 2 for number in range(80)] + [0] * 20
     part = complete(given, group)
     assert (part[80:] == TEST).all()
-    assert np.bincount(part).tolist() == [60, 20, 20]
+    assert np.bincount(part).tolist() == pytest.approx([60, 20, 20], abs=2)
     assert (part[:80:2] == part[1:80:2]).all()
 
 
 def test_test_is_cut_from_train_when_every_image_is_given_another_part() -> None:
     part = complete([TRAIN] * 80 + [VAL] * 20, list(range(100)))
     assert (part[80:] == VAL).all()
-    assert np.bincount(part).tolist() == [60, 20, 20]
-    assert np.bincount(complete([TRAIN] * 100, list(range(100)))).tolist() == [60, 20, 20]
+    assert np.bincount(part).tolist() == pytest.approx([60, 20, 20], abs=2)
+    assert np.bincount(complete([TRAIN] * 100, list(range(100)))).tolist() == pytest.approx([60, 20, 20], abs=2)
 
 
 @pytest.mark.parametrize(
@@ -117,4 +167,4 @@ def test_images_without_a_part_dilute_no_part_that_is_given() -> None:
     assert part[:3].tolist() == [TRAIN, VAL, TEST]
     assert (part[3:] == TRAIN).all()
     part = complete([TEST] * 10 + [NOT_GIVEN] * 40, list(range(50)))
-    assert np.bincount(part[10:]).tolist() == [30, 10]
+    assert np.bincount(part[10:]).tolist() == pytest.approx([30, 10], abs=1)
