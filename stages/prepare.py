@@ -17,7 +17,7 @@ from lacuna.data.labels.class_weights import weigh_targets
 from lacuna.data.labels.corrections import encode_corrected
 from lacuna.data.labels.encode import image_groups, join_labels
 from lacuna.data.labels.hierarchy import describe_relations, learn_relations
-from lacuna.data.labels.kept_split import describe_moves, former_parts, save_split, split_images
+from lacuna.data.labels.kept_split import split_images
 from lacuna.data.labels.sources import Dropped, read_labels
 from lacuna.io.atomic import atomic_folder, write_json
 from lacuna.io.csv_files import read_csv, write_csv
@@ -38,8 +38,8 @@ def prepare(params: Params) -> Facts:
     row = np.array(list(joined.rows), dtype=np.int64)
     group = image_groups(joined, duplicates, data)
     sha256 = [files[i]["sha256"] for i in row.tolist()]
-    former = former_parts(Path("data/prepared/split.json"), split, sha256)
-    part = split_images(label_file, joined, encoded.labels, group, sha256, former, data, split)
+    record = Path("data/split.json")
+    part, moves = split_images(label_file, joined, encoded.labels, group, sha256, data, split, record)
     image = np.array(list(names), dtype=np.str_)[row]
     manifest = Manifest(image, row, np.array(PARTS)[part], group, encoded.labels)
 
@@ -63,7 +63,6 @@ def prepare(params: Params) -> Facts:
     with atomic_folder(Path("data/prepared")) as out:
         manifest.save(out / "manifest.csv", targets)
         targets.save(out / "targets.json")
-        save_split(out / "split.json", split, sha256, part)
         dropped = sorted([*label_file.malformed, *joined.dropped])
         write_csv(out / "dropped.csv", Dropped._fields, [(line or "", *rest) for line, *rest in dropped])
         weighed = weigh_targets(train.labels, targets, weights.scheme, beta=weights.beta, ceiling=weights.max)
@@ -76,7 +75,7 @@ def prepare(params: Params) -> Facts:
     if relations:
         print(f"{describe_relations(relevant(relations, targets))}: calibrate.consistent says what becomes of it")
     flaws = label_report.find_flaws(metrics, label_file, joined, encoded, data)
-    notes = describe_moves(former, part) + flaws + label_report.find_shortages(counts, split.min_positives)
+    notes = moves + flaws + label_report.find_shortages(counts, split.min_positives)
     for note in notes:
         print(f"warning: {note}")
     return {**metrics, "notes": notes}

@@ -154,7 +154,7 @@ class TestOutputs:
             prepare(params)
             contents.append([path.read_bytes() for path in sorted(Path("data/prepared").iterdir())])
         assert contents[0] == contents[1]
-        assert len(contents[0]) == 6
+        assert len(contents[0]) == 5
 
 
 def nothing_known(rows: list[list[str]]) -> list[list[str]]:

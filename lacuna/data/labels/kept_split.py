@@ -1,4 +1,4 @@
-"""The split of the last run, from which images keep their part: `data/prepared/split.json`.
+"""Which part each image ever had, from which it keeps it: `data/split.json`, by the shares and the seed of the split.
 
 Images are known by the hash of their content, so that names, folders and other images may change.
 """
@@ -14,7 +14,7 @@ from lacuna.config.blocks import Data, Split
 from lacuna.core.manifest import PARTS
 from lacuna.data.labels.encode import Joined, given_parts, identify
 from lacuna.data.labels.sources import LabelFile
-from lacuna.data.labels.split import NOT_GIVEN, completed_split
+from lacuna.data.labels.split import MOST_KEPT, NOT_GIVEN, completed_split
 from lacuna.errors import LacunaError
 from lacuna.io.atomic import read_json, write_json
 
@@ -25,56 +25,77 @@ def split_images(
     labels: NDArray[np.int16],
     group: NDArray[np.int64],
     sha256: Sequence[str],
-    former: NDArray[np.int8],
     data: Data,
     split: Split,
-) -> NDArray[np.int8]:
-    """The part of each labelled image, by what the data give, what was decided before, and the hash of its group."""
+    record: Path,
+) -> tuple[NDArray[np.int8], list[str]]:
+    """The part of each labelled image, by what the data give, what was decided before, and the hash of its group.
+
+    Also says in words which images could not keep their part. Writes `record`.
+    """
     given = given_parts(label_file, joined, data)
-    return completed_split(given, labels, group, identify(joined, sha256, data), split, former)
-
-
-def save_split(path: Path, split: Split, sha256: Sequence[str], part: NDArray[np.int8]) -> None:
-    """Write the part `(n,)` of each image, and the shares and the seed by which they were dealt."""
-    parts = dict(sorted(zip(sha256, (PARTS[place] for place in part.tolist()), strict=True)))
-    write_json(path, {**_how(split), "parts": parts})
+    former = former_parts(record, split, sha256)
+    part = completed_split(given, labels, group, identify(joined, sha256, data), split, former)
+    remember_parts(record, split, sha256, part)
+    return part, describe_moves(former, given, part)
 
 
 def former_parts(path: Path, split: Split, sha256: Sequence[str]) -> NDArray[np.int8]:
-    """The part that each image had in the last run, NOT_GIVEN for new ones, int8 `(n,)`.
+    """The part that each image had when it was last split by these shares and this seed, int8 `(n,)`.
 
-    All are new where nothing is to be kept: by `split.keep`, after a change of shares or seed, and in a first run.
-    Raises LacunaError when the file is not what `save_split` writes.
+    NOT_GIVEN where it never was, and for all by `split.keep`. Raises LacunaError when the file is not what
+    `remember_parts` writes.
     """
-    if not split.keep or not path.exists():
-        return np.full(len(sha256), NOT_GIVEN, dtype=np.int8)
-    try:
-        former = read_json(path)
-        known = {digest: PARTS.index(part) for digest, part in former.pop("parts").items()}
-    except (AttributeError, KeyError, TypeError, ValueError):
-        raise LacunaError(f"{path}: not the split of a run; delete it, or set split.keep to false") from None
-    if former != _how(split):
-        known = {}
+    known = _read(path).get(_how(split), {}) if split.keep else {}
     return np.array([known.get(digest, NOT_GIVEN) for digest in sha256], dtype=np.int8)
 
 
-def _how(split: Split) -> dict[str, float]:
-    return {"val": split.val, "test": split.test, "seed": split.seed}
+def remember_parts(path: Path, split: Split, sha256: Sequence[str], part: NDArray[np.int8]) -> None:
+    """Write the part `(n,)` of each image beside those of images that are gone and of other shares and seeds.
 
-
-def describe_moves(former: NDArray[np.int8], part: NDArray[np.int8]) -> list[str]:
-    """Which images could not keep their part, in words.
-
-    >>> describe_moves(np.array([0, 0, 2, -1]), np.array([2, 0, 2, 1]))
-    ['1 of 3 images did not keep their part: from train to test 1. They have joined a group of another part, or the \
-data give them one']
+    Of images with the same content in several parts the file has the part that MOST_KEPT names first.
     """
-    moved = (former != NOT_GIVEN) & (former != part)
+    record = _read(path) if split.keep else {}
+    parts = record.setdefault(_how(split), {})
+    for digest in sha256:
+        parts.pop(digest, None)
+    for place in reversed(MOST_KEPT):
+        parts.update((digest, place) for digest, here in zip(sha256, part.tolist(), strict=True) if here == place)
+    content = {how: {digest: PARTS[place] for digest, place in sorted(parts.items())} for how, parts in record.items()}
+    write_json(path, dict(sorted(content.items())))
+
+
+def _read(path: Path) -> dict[str, dict[str, int]]:
+    if not path.exists():
+        return {}
+    try:
+        return {
+            how: {digest: PARTS.index(part) for digest, part in parts.items()} for how, parts in read_json(path).items()
+        }
+    except (AttributeError, RecursionError, TypeError, ValueError):
+        raise LacunaError(
+            f"{path}: not a record of splits as prepare writes it; dvc checkout {path} brings it back, and without the "
+            "file all images are dealt anew"
+        ) from None
+
+
+def _how(split: Split) -> str:
+    return f"val {split.val:g}, test {split.test:g}, seed {split.seed}"
+
+
+def describe_moves(former: NDArray[np.int8], given: NDArray[np.int8], part: NDArray[np.int8]) -> list[str]:
+    """Which images could not keep their part although the data give them none, in words.
+
+    >>> describe_moves(np.array([0, 0, 2, -1, 0]), np.array([-1, -1, -1, -1, 1]), np.array([2, 0, 2, 1, 1]))
+    ['1 images did not keep their part, because they have joined a group of another one: from train to test 1. \
+split.keep=false deals all images anew']
+    """
+    moved = (former != NOT_GIVEN) & (given == NOT_GIVEN) & (former != part)
     if not moved.any():
         return []
     ways = Counter(zip(former[moved].tolist(), part[moved].tolist(), strict=True))
     listed = ", ".join(f"from {PARTS[old]} to {PARTS[new]} {n}" for (old, new), n in sorted(ways.items()))
     return [
-        f"{moved.sum()} of {(former != NOT_GIVEN).sum()} images did not keep their part: {listed}. They have joined a "
-        "group of another part, or the data give them one"
+        f"{moved.sum()} images did not keep their part, because they have joined a group of another one: {listed}. "
+        "split.keep=false deals all images anew"
     ]

@@ -110,14 +110,17 @@ def _repair(
     wanted, tolerated = _wanted_and_tolerated(count, shares)
     weight = 1 / np.maximum(count.sum(axis=0), 1)
     surplus = np.stack([count[part == place].sum(axis=0) for place in range(len(shares))]) - wanted
-    given_up = np.zeros(surplus.shape, dtype=bool)
-    given_up[shares == 0] = True
+    given_up = np.broadcast_to(shares == 0, surplus.T.shape).T.copy()
+    has_moved = False
     by_cell = count.tocsc()
     while True:
         excess = np.where(given_up, 0, np.abs(surplus) - tolerated) * weight
         place, cell = divmod(int(np.argmax(excess)), excess.shape[1])
         if excess[place, cell] <= 1e-9:
-            return
+            if not has_moved:
+                return
+            given_up[shares > 0] = has_moved = False  # what could not be helped before may be helped now
+            continue
         holders = by_cell.indices[by_cell.indptr[cell] : by_cell.indptr[cell + 1]]
         moves: list[tuple[float, int, int, int]] = []
         for other in np.flatnonzero(shares).tolist():
@@ -134,7 +137,7 @@ def _repair(
         if gain >= 0:
             given_up[place, cell] = True
             continue
-        part[chosen] = goal
+        part[chosen], has_moved = goal, True
         row = count[[chosen]].toarray()[0]
         surplus[source] -= row
         surplus[goal] += row
