@@ -120,7 +120,6 @@ class Backbone(Block):
         "small_cnn",
     ]
     weights: Annotated[str, Field(min_length=1)]
-    input_size: Annotated[int, Field(ge=0, le=1024)]
     interpolation: Interpolation
 
     @model_validator(mode="after")
@@ -144,8 +143,15 @@ class Augment(Block):
 
 
 class Features(Block):
+    sizes: Annotated[tuple[Annotated[int, Field(ge=0, le=1024)], ...], Field(strict=False, min_length=1)]
+    stages: Annotated[Literal["all", "top"] | Words, Field(union_mode="left_to_right")]
     max_gb: Positive
-    batch_size: Count
+
+    @model_validator(mode="after")
+    def _sizes_differ(self) -> Self:
+        if len(set(self.sizes)) < len(self.sizes):
+            raise ValueError(f"sizes must differ from each other, received {list(self.sizes)}")
+        return self
 
 
 class Head(Block):
@@ -180,9 +186,11 @@ class Optimizer(Block):
 
 
 class Warmup(Block):
-    epochs: Count
-    learning_rate: Positive
-    resample: Literal["none", "mlsmote"]
+    solver: Literal["exact", "sgd"]
+    l2: dict[str, Positive]
+    epochs: Annotated[Count, IgnoredWith("solver", ("exact",))]
+    learning_rate: Annotated[Positive, IgnoredWith("solver", ("exact",))]
+    resample: Annotated[Literal["none", "mlsmote"], IgnoredWith("solver", ("exact",))]
 
 
 class Finetune(Block):

@@ -51,12 +51,12 @@ def block_depths(model: keras.Model) -> dict[str, int]:
         for layer in reversed(model.layers)
         if layer.weights and not isinstance(layer, layers.Normalization)  # fixed preprocessing
     ]
-    depths = {block: depth for depth, block in enumerate(dict.fromkeys(map(_block, learning)))}
-    return {name: depths[_block(name)] for name in learning}
+    depths = {block: depth for depth, block in enumerate(dict.fromkeys(map(block_of, learning)))}
+    return {name: depths[block_of(name)] for name in learning}
 
 
-def _block(layer: str) -> str:
-    """ResNet's blocks have two words, conv5_block3; those of all others one."""
+def block_of(layer: str) -> str:
+    """The block that a layer belongs to, by its name. ResNet's blocks have two words, conv5_block3; those of all others one."""
     found = re.match(r"conv\d+_block\d+|[^_]+", layer)
     return found.group() if found else layer
 
@@ -70,7 +70,7 @@ def _first_unfrozen(model: keras.Model, unfreeze: int | str) -> int:
     for index, layer in enumerate(model.layers):
         if layer.name == unfreeze or layer.name.startswith(f"{unfreeze}_"):
             return max(index, 1)
-    blocks = dict.fromkeys(_block(name) for name in reversed(block_depths(model)))
+    blocks = dict.fromkeys(block_of(name) for name in reversed(block_depths(model)))
     raise LacunaError(
         f"finetune.unfreeze: {model.name} has no block {unfreeze!r}, expected a number of layers, all or one of "
         f"{', '.join(blocks)}"

@@ -1,6 +1,6 @@
 """The backbones: name → layers, preprocessing, native input size and ImageNet weights.
 
-Every backbone takes the stored uint8 RGB images (n, size, size, 3), enlarges them if asked to, preprocesses them
+Every backbone takes the stored uint8 RGB images (n, size, size, 3), resizes them if asked to, preprocesses them
 itself, and puts out its last feature map (n, h, w, channels). Adding one takes a function that builds its layers,
 another that fills them with weights, and a row in BACKBONES.
 """
@@ -16,7 +16,7 @@ from typing import Any
 from lacuna.config.blocks import Backbone
 from lacuna.errors import LacunaError
 from lacuna.features.backbones import efficientnet_lite, keras_applications, mobilenet, small_cnn
-from lacuna.features.backbones.enlarge import Enlarge
+from lacuna.features.backbones.resize import Resize
 from lacuna.features.backend import keras
 
 
@@ -52,25 +52,21 @@ BACKBONES = {
 }
 
 
-def build_backbone(settings: Backbone, image_size: int) -> keras.Model:
+def build_backbone(settings: Backbone, image_size: int, seen: int = 0) -> keras.Model:
     """Build the backbone that `settings` describe for square images stored with `image_size` pixels a side.
 
-    Raises LacunaError when the weights cannot be had or do not fit, or when images would have to be shrunk.
+    seen: the side of the images as the network sees them, 0: as they are stored. Raises LacunaError when the weights
+    cannot be had or do not fit.
 
     Random weights are the same in every call: what one stage computes below the freeze boundary must be what the next
     one trains on. They neither depend on the global random state nor change it.
     """
     architecture = BACKBONES[settings.name]
-    size = settings.input_size or image_size
-    if size < image_size:
-        raise LacunaError(
-            f"backbone.input_size: expected 0 or at least the stored images' {image_size} pixels, received {size}; "
-            "to show the network smaller images, lower data.image_size"
-        )
+    size = seen or image_size
     state = random.getstate()
     random.seed(0)  # Keras draws the seed of each initializer from here
     stored = keras.Input((image_size, image_size, 3), dtype="uint8", name="image")
-    images = Enlarge(size, settings.interpolation, name="enlarge")(stored) if size > image_size else stored
+    images = Resize(size, settings.interpolation, name="resize")(stored) if size != image_size else stored
     model = keras.Model(stored, architecture.build(images), name=settings.name)
     random.setstate(state)
     keras_applications.normalize_as_imagenet(model)

@@ -1,4 +1,4 @@
-"""Enlarging images in the network, so that they can be stored small."""
+"""Bringing images to the size that the backbone sees, in the network, so that they can be stored at another."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ import numpy as np
 from lacuna.features.backend import keras, ops
 
 
-class Enlarge(keras.layers.Layer):  # type: ignore[misc]
-    """Enlarges square images: (n, s, s, channels) → float32 (n, size, size, channels), neither rounded nor clipped.
+class Resize(keras.layers.Layer):  # type: ignore[misc]
+    """Resizes square images: (n, s, s, channels) → float32 (n, size, size, channels), neither rounded nor clipped.
 
     Every interpolation is linear and acts on rows and columns alike, so a matrix W (size, s) holds it: W x Wᵀ. That is
     the same in every runtime, where OpenVINO knows no bicubic and neither it nor ONNX a Lanczos resize operation.
-    W is what Keras' own resize makes of the unit matrix.
+    W is what Keras' own resize makes of the unit matrix, with antialiasing where images are shrunk.
     """
 
     def __init__(self, size: int, interpolation: str, **kwargs: Any) -> None:
@@ -22,7 +22,10 @@ class Enlarge(keras.layers.Layer):  # type: ignore[misc]
 
     def build(self, shape: tuple[Any, ...]) -> None:
         unit = np.eye(shape[1], dtype=np.float32)[None, :, :, None]
-        resized = ops.image.resize(unit, (self.size, shape[1]), interpolation=self.interpolation)
+        shrinks = self.size < shape[1] and self.interpolation != "nearest"
+        resized = ops.image.resize(
+            unit, (self.size, shape[1]), interpolation=self.interpolation, antialias=shrinks
+        )
         self.matrix = ops.convert_to_numpy(resized)[0, :, :, 0]
 
     def call(self, images: Any) -> Any:
@@ -32,9 +35,3 @@ class Enlarge(keras.layers.Layer):  # type: ignore[misc]
         x = ops.matmul(self.matrix, ops.cast(images, "float32"))
         x = ops.matmul(self.matrix, ops.reshape(x, (-1, height, self.size * channels)))
         return ops.reshape(x, (-1, self.size, self.size, channels))
-
-
-def seen_size(backbone: keras.Model) -> int:
-    """The side of the images as a backbone sees them, in pixels: enlarged, or as they are stored."""
-    sizes = [layer.size for layer in backbone.layers if isinstance(layer, Enlarge)]
-    return int(sizes[0] if sizes else backbone.input_shape[1])
