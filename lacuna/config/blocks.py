@@ -157,7 +157,6 @@ class Features(Block):
 class Head(Block):
     dropout: Annotated[float, Field(ge=0, lt=1)]
     hidden_units: Annotated[int, Field(ge=0)]
-    batch_norm: bool
 
 
 class Train(Block):

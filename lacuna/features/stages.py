@@ -51,7 +51,7 @@ class Extractor:
 
     def maps(self) -> dict[str, Any]:
         """The tensors of the maps that the layout names, each a function of its own body's input."""
-        return {block.map_name: _map_of(self.bodies[block.size], block.stage) for block in self.layout.blocks}
+        return {block.map_name: map_of(self.bodies[block.size], block.stage) for block in self.layout.blocks}
 
 
 def build_extractor(backbone: Backbone, features: Features, image_size: int) -> Extractor:
@@ -71,7 +71,7 @@ def build_extractor(backbone: Backbone, features: Features, image_size: int) -> 
 
 def stages_of(body: keras.Model) -> list[str]:
     """The last block of each stage, from the image up; the last one ends with the last feature map."""
-    shapes = {block: tuple(_map_of(body, block).shape[1:]) for block in _blocks(body)}
+    shapes = {block: tuple(map_of(body, block).shape[1:]) for block in _blocks(body)}
     names = list(shapes)
     return [name for name, above in zip(names, [*names[1:], None], strict=True) if shapes.get(above or "") != shapes[name]]
 
@@ -98,7 +98,7 @@ def _column_blocks(body: keras.Model, size: int, wanted: str | Sequence[str]) ->
         chosen = [name for name in stages if name in wanted]
     blocks = []
     for stage in chosen:
-        channels = int(_map_of(body, stage).shape[-1])
+        channels = int(map_of(body, stage).shape[-1])
         blocks += [ColumnBlock(size, stage, "mean", channels), ColumnBlock(size, stage, "deviation", channels)]
     return [*blocks, ColumnBlock(size, top, "mean", int(body.output_shape[-1]), top=True)]
 
@@ -108,6 +108,6 @@ def _blocks(body: keras.Model) -> list[str]:
     return list(dict.fromkeys(block_of(name) for name in reversed(block_depths(body))))
 
 
-def _map_of(body: keras.Model, block: str) -> Any:
+def map_of(body: keras.Model, block: str) -> Any:
     """The output of a block's last layer."""
     return next(layer.output for layer in reversed(body.layers) if block_of(layer.name) == block)

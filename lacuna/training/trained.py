@@ -1,0 +1,70 @@
+"""The trained model in a folder: what was kept of head and fine-tuning, and how to build its network again.
+
+`model.json`: the layout of its features, where fine-tuning began, and what was kept. `head.npz`: the head on those
+features. `tail.weights.h5`: the fine-tuned layers, where any are kept. What is frozen comes from the backbone's own
+weights.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from lacuna.config.blocks import Backbone, Features, Head
+from lacuna.core.feature_layout import FeatureLayout
+from lacuna.core.head_weights import HeadWeights
+from lacuna.core.targets import Targets
+from lacuna.features.backbones import load_weights
+from lacuna.features.backend import keras
+from lacuna.features.stages import build_extractor, cut_extractor
+from lacuna.io.atomic import read_json, write_json
+from lacuna.training.model import Network, build_head, build_network, save_weights, set_head
+
+Kept = Literal["head", "fine-tuned", "mean"]
+
+MODEL, HEAD, TAIL = "model.json", "head.npz", "tail.weights.h5"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What was kept: the head of phase 1, the fine-tuned network, or the mean of both in logits; see `save_trained`."""
+
+    kept: Kept
+    layout: FeatureLayout
+    unfreeze: int | str
+
+
+def save_trained(folder: Path, trained: Trained, head: HeadWeights, tail: keras.Model | None) -> None:
+    """Write a trained model into an empty folder. tail: the fine-tuned layers, None where none are kept."""
+    head.save(folder / HEAD)
+    if tail is not None:
+        save_weights(tail, folder / TAIL)
+    content = {"kept": trained.kept, "layout": trained.layout.to_json(), "unfreeze": trained.unfreeze}
+    write_json(folder / MODEL, content)
+
+
+def read_trained(folder: Path) -> Trained:
+    content = read_json(folder / MODEL)
+    return Trained(content["kept"], FeatureLayout.from_json(content["layout"]), content["unfreeze"])
+
+
+def load_trained(backbone: Backbone, features: Features, image_size: int, targets: Targets, folder: Path) -> Network:
+    """The network that `save_trained` wrote, images uint8 (n, size, size, 3) → logits float32 (n, n_logits).
+
+    Raises LacunaError when a file is missing or does not fit.
+    """
+    trained, head = read_trained(folder), HeadWeights.load(folder / HEAD)
+    network = empty_network(backbone, features, image_size, targets, trained, head.n_hidden)
+    if network.tail is not None:
+        load_weights(network.tail, folder / TAIL, "fine-tuned layers")
+    set_head(network.head, head)
+    return network
+
+
+def empty_network(
+    backbone: Backbone, features: Features, image_size: int, targets: Targets, trained: Trained, hidden_units: int
+) -> Network:
+    """A network of this structure whose head, and whose fine-tuned layers if any, are still to be filled."""
+    head = build_head(trained.layout.n_columns, targets, Head(dropout=0.0, hidden_units=hidden_units))
+    fine_tuned = any(block.tuned for block in trained.layout.blocks)
+    cut = cut_extractor(build_extractor(backbone, features, image_size), trained.unfreeze) if fine_tuned else None
+    return build_network(build_extractor(backbone, features, image_size), trained.layout, head, cut)
