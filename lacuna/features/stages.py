@@ -73,7 +73,9 @@ def stages_of(body: keras.Model) -> list[str]:
     """The last block of each stage, from the image up; the last one ends with the last feature map."""
     shapes = {block: tuple(map_of(body, block).shape[1:]) for block in _blocks(body)}
     names = list(shapes)
-    return [name for name, above in zip(names, [*names[1:], None], strict=True) if shapes.get(above or "") != shapes[name]]
+    return [
+        name for name, above in zip(names, [*names[1:], None], strict=True) if shapes.get(above or "") != shapes[name]
+    ]
 
 
 def pool_columns(maps: Mapping[str, Any], layout: FeatureLayout) -> Any:
