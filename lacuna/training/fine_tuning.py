@@ -32,6 +32,7 @@ def fine_tune(
 
     checkpoint, on_epoch: as in `train_phase`. A search must leave the test part out of `predict`.
     """
+    keras.utils.clear_session()  # a search trains many
     backend.make_reproducible(params.train.seed)
     settings = params.finetune
     extractor = build_extractor(params.backbone, params.features, data.images.shape[1])
@@ -75,7 +76,7 @@ def _tail_with_head(
     boundary = keras.Input(parts.tail.input_shape[1:], name="boundary")
     frozen = keras.Input((parts.frozen.n_columns,), name="frozen")
     tuned = parts.tail(boundary)
-    columns = layers.Concatenate(name="columns")([frozen, tuned]) if parts.frozen.n_columns else tuned
+    columns = layers.Concatenate(name="columns")([frozen, tuned])
     copy = build_head(int(columns.shape[-1]), data.targets, params.head)
     n = head.mean.size
     set_head(copy, take_columns(head, np.concatenate([parts.frozen_columns, _others(parts.frozen_columns, n)])))
