@@ -1,4 +1,4 @@
-"""Computing the feature store: every image, and of those that fine-tuning asks for every view, through frozen layers."""
+"""Computing the feature store: the frozen layers over every image, and over every view if fine-tuning asks for it."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -64,9 +64,7 @@ def write_features(
     return info
 
 
-def enumerate_views(
-    images: NDArray[np.uint8], augment: Augment, views: int
-) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def enumerate_views(images: NDArray[np.uint8], augment: Augment, views: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Yield every view of every image (size, size, 3) with its number, row * views + view."""
     change = _changes(augment, images.shape[1]) if views > 1 else None
     for start in range(0, len(images), CHANGED_AT_ONCE):
