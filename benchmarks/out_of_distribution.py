@@ -146,7 +146,7 @@ def out_of_distribution(fashion: Path, chest: Path | None, aimonk: Path | None) 
 
 
 def _network() -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
-    settings = Backbone(name="efficientnet_lite0", weights="imagenet", input_size=0, interpolation="bilinear")
+    settings = Backbone(name="efficientnet_lite0", weights="imagenet", interpolation="bilinear")
     model = build_backbone(settings, SIZE)
 
     def embed(images: NDArray[np.uint8]) -> NDArray[np.float32]:

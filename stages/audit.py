@@ -21,6 +21,7 @@ from lacuna.analysis.audit.tables import write_conflicts, write_label_issues, wr
 from lacuna.config.params import Params
 from lacuna.core.manifest import Manifest
 from lacuna.core.targets import Targets
+from lacuna.features.store import FeatureStore
 from lacuna.io.atomic import atomic_folder, write_json
 from lacuna.io.csv_files import read_csv
 from stages._run import Facts, run
@@ -38,7 +39,7 @@ def audit(params: Params) -> Facts:
 
     images = np.load("data/images/images.npy", mmap_mode="r")
     with threadpool_limits(1):  # matrices this small only keep a second core busy waiting
-        features = project(np.load("data/features/pooled.npy", mmap_mode="r"), manifest.row)
+        features = project(FeatureStore.open(Path("data/features")).pooled, manifest.row)
         fields = describe_files(FILES, manifest.row, images, params.data.resize)
         audits = audit_targets(targets, manifest, features, fields, copies, params.evaluate.confidence, params.audit)
 

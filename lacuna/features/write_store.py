@@ -1,4 +1,4 @@
-"""Computing the feature store: every image, and of those that fine-tuning asks for every view, through frozen layers."""
+"""Computing the feature store: the frozen layers over every image, and over every view if fine-tuning asks for it."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -45,8 +45,7 @@ def write_features(
         seen = None if parts.at_image else (extractor.sizes[0], extractor.sizes[0], 3)
         views, streamed = plan_store(len(images), seen, shape, n_columns, augment.views, max_gb)
         if not streamed:
-            at_boundary = extractor.body.get_layer(boundary).output
-            network = keras.Model(network.input, [network.output, at_boundary])
+            network = feature_network(extractor, boundary)
             boundary_store = create_array(folder / BOUNDARY, (len(images), views, *shape), np.float16)
     features = create_array(folder / FEATURES, (len(images), views, n_columns), np.float32)
 
@@ -64,9 +63,7 @@ def write_features(
     return info
 
 
-def enumerate_views(
-    images: NDArray[np.uint8], augment: Augment, views: int
-) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def enumerate_views(images: NDArray[np.uint8], augment: Augment, views: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Yield every view of every image (size, size, 3) with its number, row * views + view."""
     change = _changes(augment, images.shape[1]) if views > 1 else None
     for start in range(0, len(images), CHANGED_AT_ONCE):

@@ -26,7 +26,8 @@ from lacuna.inference.bundle import OOD_FILE, Bundle, Input, Member, read_bundle
 from lacuna.inference.ensemble import mean_logits
 from lacuna.inference.ood import OodDetector
 from lacuna.inference.prediction import HeatMap, Prediction, TargetPrediction, UnnamedPrediction
-from lacuna.inference.runtimes import HEAD_FILE, Network, Output, load_network, n_cores
+from lacuna.inference.runtimes import HEAD_FILE, Network, Output, load_network
+from lacuna.io.openvino_runtime import n_cores
 
 if TYPE_CHECKING:
     from lacuna.calibration.selective import Promise

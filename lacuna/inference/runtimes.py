@@ -4,11 +4,10 @@ A runtime is a row of the table RUNTIMES at the end of this module. Bundle, expo
 command line, which must not import numpy to show its help, and docs/predict.md are tested against it.
 
 Both OpenVINO and ONNX Runtime report their use over the network unless they are told not to, OpenVINO as soon as it is
-imported. So import this module before either of them.
+imported (`lacuna.io.openvino_runtime` tells it). So import this module before either of them.
 """
 
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -20,10 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.errors import LacunaError
+from lacuna.io.openvino_runtime import compile_network, n_cores
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-if "openvino_telemetry" not in sys.modules:
-    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # cannot be imported: OpenVINO does without
 
 HEAD_FILE = "head.npy"
 """Beside an exported network whose head is linear: the head's weights, float32 (channels, n_logits)."""
@@ -77,19 +75,8 @@ def load_network(folder: Path, runtime: str) -> Network:
     return found.load(folder / found.files[0])
 
 
-def n_cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _load_openvino(path: Path, *, precision: str) -> Network:
-    import openvino
-
-    settings = {
-        "INFERENCE_PRECISION_HINT": precision,  # left alone it is bf16 where the CPU has it: off by 0.04 in probability
-        "INFERENCE_NUM_THREADS": n_cores(),  # the default is one thread on some virtual machines
-    }
-    compiled = openvino.compile_model(path, "CPU", settings)
+    compiled = compile_network(path, precision)
 
     def infer(images: NDArray[np.uint8]) -> Output:
         outputs = compiled(np.ascontiguousarray(images))

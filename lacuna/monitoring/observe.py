@@ -18,7 +18,7 @@ from lacuna.data.images.decode import UnreadableImageError, decode, decode_with_
 from lacuna.errors import LacunaError
 from lacuna.inference.drift_reference import COMPARED_AXES, Properties
 from lacuna.inference.predictor import NetworkInputs, Predictor
-from lacuna.inference.runtimes import n_cores
+from lacuna.io.openvino_runtime import n_cores
 
 FEWEST_NEW_IMAGES = 20
 """With fewer new images nothing is compared."""

@@ -67,7 +67,7 @@ def _resample(
 ) -> tuple[LabelledBatches, list[TargetStatistics]]:
     real = training.batches
     assert isinstance(real, FeatureBatches)
-    synthetic = resampler(real.features[:, 0], real.rows, training.labels, data.targets, seed)
+    synthetic = resampler(real.arrays[0][:, 0], real.rows, training.labels, data.targets, seed)
     labels = np.concatenate([training.labels, synthetic.labels])
     return replace(training, batches=ResampledBatches(real, synthetic), labels=labels), resampled_statistics(
         data.statistics, labels

@@ -23,7 +23,7 @@ from lacuna.training.loop import EpochRow, Phase, predict_logits, train_phase
 from lacuna.training.losses import TargetStatistics
 from lacuna.training.model import attach_head, augment_in_graph, build_head, start_at_prior
 
-BACKBONE = Backbone(name="small_cnn", weights="none", input_size=0, interpolation="bilinear")
+BACKBONE = Backbone(name="small_cnn", weights="none", interpolation="bilinear")
 HEAD = Head(dropout=0.3, hidden_units=0, batch_norm=False)
 OPTIMIZER = Optimizer(
     name="adam",
