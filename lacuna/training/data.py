@@ -13,7 +13,7 @@ from lacuna.core.targets import Targets
 from lacuna.errors import LacunaError
 from lacuna.features.store import FeatureStore
 from lacuna.training.batches import FeatureBatches, ImageBatches, ResampledBatches
-from lacuna.training.losses import TargetStatistics, load_statistics
+from lacuna.training.statistics import TargetStatistics, load_statistics
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,9 @@ from lacuna.io.atomic import atomic_file
 from lacuna.io.progress import progress
 from lacuna.training.checkpoint import Checkpoint, TrainingState
 from lacuna.training.data import LabelledBatches
-from lacuna.training.losses import MaskedLoss, TargetStatistics
+from lacuna.training.losses import MaskedLoss
 from lacuna.training.optimizers import SCHEDULES, averaged, make_optimizer
+from lacuna.training.statistics import TargetStatistics
 
 EpochRow = dict[str, float]
 

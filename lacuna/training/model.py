@@ -12,7 +12,7 @@ from lacuna.features.augmentation_draws import CHANGES
 from lacuna.features.backbones import build_backbone, load_weights
 from lacuna.features.backend import keras, layers
 from lacuna.io.atomic import atomic_file, reserve
-from lacuna.training.losses import TargetStatistics
+from lacuna.training.statistics import TargetStatistics
 
 BATCH_NORM_MOMENTUM = 0.9
 """The moving statistics forget where they started within an epoch of a small data set; Keras' 0.99 would not."""

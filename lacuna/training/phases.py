@@ -19,10 +19,10 @@ from lacuna.training.batches import FeatureBatches, ResampledBatches
 from lacuna.training.checkpoint import Checkpoint, fingerprint
 from lacuna.training.data import LabelledBatches, TrainingData
 from lacuna.training.loop import EpochRow, Phase, count_parameters, predict_logits, train_phase
-from lacuna.training.losses import TargetStatistics
 from lacuna.training.mlsmote import Synthetic, mlsmote, resampled_statistics
 from lacuna.training.model import attach_head, augment_in_graph, build_head, start_at_prior
 from lacuna.training.optimizers import depth_factors
+from lacuna.training.statistics import TargetStatistics
 
 OnEpoch = Callable[[EpochRow], None]
 
