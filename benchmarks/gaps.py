@@ -49,9 +49,10 @@ from lacuna.features import backend
 from lacuna.features.backend import keras
 from lacuna.io.atomic import write_json
 from lacuna.stats.bootstrap import group_weights, interval
-from lacuna.training.losses import MaskedLoss, TargetStatistics
+from lacuna.training.losses import MaskedLoss
 from lacuna.training.model import build_head, start_at_prior
 from lacuna.training.optimizers import make_optimizer
+from lacuna.training.statistics import TargetStatistics
 
 RESULTS, PICTURE = Path("benchmarks/results/gaps.json"), Path("docs/gaps.png")
 SHARES = (0.0, 0.2, 0.5, 0.8, 0.9)

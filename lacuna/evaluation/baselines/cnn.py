@@ -20,8 +20,8 @@ from lacuna.io.atomic import create_array
 from lacuna.training.batches import ImageBatches
 from lacuna.training.data import LabelledBatches
 from lacuna.training.loop import EpochRow, Phase, predict_logits, train_phase
-from lacuna.training.losses import TargetStatistics
 from lacuna.training.model import attach_head, augment_in_graph, build_head, start_at_prior
+from lacuna.training.statistics import TargetStatistics
 
 BACKBONE = Backbone(name="small_cnn", weights="none", interpolation="bilinear")
 HEAD = Head(dropout=0.3, hidden_units=0, batch_norm=False)
