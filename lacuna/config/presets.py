@@ -18,7 +18,7 @@ from ruamel.yaml.scalarstring import PlainScalarString, ScalarString
 
 from lacuna.config.load import parse_params
 from lacuna.config.params import FREE_MAPPINGS
-from lacuna.config.renamed import LISTED, REMOVED, RENAMED
+from lacuna.config.renamed import BECAME_LISTS, REMOVED, RENAMED
 from lacuna.errors import LacunaError
 from lacuna.io.atomic import atomic_file
 
@@ -133,7 +133,7 @@ def _rename(params: CommentedMap, source: Path) -> list[tuple[str, str]]:
             raise LacunaError(f"{source}: {old} is the old name of {new}, and both are there; remove {old}")
         place = 0 if moved else list(content).index(key)
         value, comment = _take(content, key) if moved else (content.pop(key), content.ca.items.pop(key, None))
-        target.insert(place, name, _listed(value) if old in LISTED else value)
+        target.insert(place, name, _listed(value) if old in BECAME_LISTS else value)
         if comment is not None:
             target.ca.items[name] = comment
         renamed.append((old, new))
