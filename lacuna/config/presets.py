@@ -192,7 +192,11 @@ def _lay_over(values: Any, changes: Any, block: str = "") -> None:
         else:
             # ruamel gives a bare string the quotes of the one it replaces, unless it is marked as plain.
             bare = isinstance(change, str) and not isinstance(change, ScalarString)
-            values[key] = PlainScalarString(change) if bare else change
+            new = PlainScalarString(change) if bare else change
+            if block and key not in values:
+                values.insert(0, key, new)  # at the end it would stand below the comment on the next block
+            else:
+                values[key] = new
 
 
 def _leaves(values: Any, block: str = "") -> Iterator[tuple[str, Any]]:
