@@ -47,6 +47,7 @@ from lacuna.core.targets import Targets
 from lacuna.data.labels.class_weights import weigh_targets
 from lacuna.features import backend
 from lacuna.features.backend import keras
+from lacuna.features.store import FeatureStore
 from lacuna.io.atomic import write_json
 from lacuna.stats.bootstrap import group_weights, interval
 from lacuna.training.losses import MaskedLoss
@@ -123,7 +124,7 @@ class Products:
         targets = Targets.load(project / "data/prepared/targets.json")
         manifest = Manifest.load(project / "data/prepared/manifest.csv", targets)
         train, test = manifest.part("train"), manifest.part("test")
-        pooled = np.load(project / "data/features/pooled.npy", mmap_mode="r")[:, 0]
+        pooled = FeatureStore.open(project / "data/features").pooled[:, 0]
         columns = LabelFile("columns", targets, train.labels, test.labels)
         return cls(load_params(project / "params.yaml"), columns, pooled[train.row], pooled[test.row], test.group)
 

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from lacuna.config.params import Params
-from lacuna.config.renamed import LISTED, REMOVED, RENAMED
+from lacuna.config.renamed import BECAME_LISTS, REMOVED, RENAMED
 from lacuna.errors import LacunaError
 
 
@@ -50,7 +50,7 @@ def _describe(mistake: Any) -> str:
     location, key = mistake["loc"], _key(mistake)
     kind, received = mistake["type"], mistake["input"]
     if key in RENAMED and kind == "extra_forbidden":
-        return f"{key}: renamed, write {RENAMED[key]}" + (f": [{received}]" if key in LISTED else "")
+        return f"{key}: renamed, write {RENAMED[key]}" + (f": [{received}]" if key in BECAME_LISTS else "")
     if key in REMOVED and kind == "extra_forbidden":
         return f"{key}: no parameter any more, remove it ({REMOVED[key]})"
     if kind == "extra_forbidden":

@@ -18,7 +18,7 @@ from ruamel.yaml.scalarstring import PlainScalarString, ScalarString
 
 from lacuna.config.load import parse_params
 from lacuna.config.params import FREE_MAPPINGS
-from lacuna.config.renamed import LISTED, REMOVED, RENAMED
+from lacuna.config.renamed import BECAME_LISTS, REMOVED, RENAMED
 from lacuna.errors import LacunaError
 from lacuna.io.atomic import atomic_file
 
@@ -133,7 +133,7 @@ def _rename(params: CommentedMap, source: Path) -> list[tuple[str, str]]:
             raise LacunaError(f"{source}: {old} is the old name of {new}, and both are there; remove {old}")
         place = 0 if moved else list(content).index(key)
         value, comment = _take(content, key) if moved else (content.pop(key), content.ca.items.pop(key, None))
-        target.insert(place, name, _listed(value) if old in LISTED else value)
+        target.insert(place, name, _listed(value) if old in BECAME_LISTS else value)
         if comment is not None:
             target.ca.items[name] = comment
         renamed.append((old, new))
@@ -192,7 +192,11 @@ def _lay_over(values: Any, changes: Any, block: str = "") -> None:
         else:
             # ruamel gives a bare string the quotes of the one it replaces, unless it is marked as plain.
             bare = isinstance(change, str) and not isinstance(change, ScalarString)
-            values[key] = PlainScalarString(change) if bare else change
+            new = PlainScalarString(change) if bare else change
+            if block and key not in values:
+                values.insert(0, key, new)  # at the end it would stand below the comment on the next block
+            else:
+                values[key] = new
 
 
 def _leaves(values: Any, block: str = "") -> Iterator[tuple[str, Any]]:

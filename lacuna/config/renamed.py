@@ -8,7 +8,7 @@ RENAMED = {
 }
 """Blocks, and dotted keys of blocks, by their old names. A key may have moved to another block."""
 
-LISTED = frozenset({"backbone.input_size"})
+BECAME_LISTS = frozenset({"backbone.input_size"})
 """Those keys whose value stands in a list now."""
 
 REMOVED = {"features.batch_size": "images go through the frozen layers one by one"}

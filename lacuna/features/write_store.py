@@ -14,7 +14,7 @@ from lacuna.features.backend import keras
 from lacuna.features.freeze_boundary import cut
 from lacuna.features.frozen_pass import run_frozen
 from lacuna.features.stages import Extractor, feature_network
-from lacuna.features.store import BOUNDARY, FEATURES, NOTHING_LEARNS, FeatureInfo, plan_store
+from lacuna.features.store import BOUNDARY_FILE, FEATURES_FILE, NOTHING_LEARNS, FeatureInfo, plan_store
 from lacuna.io.atomic import create_array, sha256
 from lacuna.io.progress import progress
 
@@ -46,8 +46,8 @@ def write_features(
         views, streamed = plan_store(len(images), seen, shape, n_columns, augment.views, max_gb)
         if not streamed:
             network = feature_network(extractor, boundary)
-            boundary_store = create_array(folder / BOUNDARY, (len(images), views, *shape), np.float16)
-    features = create_array(folder / FEATURES, (len(images), views, n_columns), np.float32)
+            boundary_store = create_array(folder / BOUNDARY_FILE, (len(images), views, *shape), np.float16)
+    features = create_array(folder / FEATURES_FILE, (len(images), views, n_columns), np.float32)
 
     def receive(number: int, outputs: list[NDArray[np.float32]]) -> None:
         place = divmod(number, views)
@@ -58,7 +58,7 @@ def write_features(
     pictures = enumerate_views(images, augment, views)
     run_frozen(network, progress(pictures, total=len(images) * views, what="featurize", unit="images"), receive)
     features.flush()
-    info = FeatureInfo(extractor.layout, boundary, views, streamed, sha256(folder / FEATURES))
+    info = FeatureInfo(extractor.layout, boundary, views, streamed, sha256(folder / FEATURES_FILE))
     info.save(folder)
     return info
 

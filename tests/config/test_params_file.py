@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from lacuna.config.blocks import Data
 from lacuna.config.load import parse_params
 from lacuna.config.params import Params
-from lacuna.config.renamed import LISTED, REMOVED, RENAMED
+from lacuna.config.renamed import BECAME_LISTS, REMOVED, RENAMED
 from lacuna.data.labels.sources import SOURCES
 from lacuna.errors import LacunaError
 from tests.tiny_project import params_content
@@ -61,12 +61,12 @@ def test_a_key_by_its_old_name_is_answered_with_the_new_one_alone(old, new):
     changed = params_content()
     before, after = (changed[key.partition(".")[0]] if "." in key else changed for key in (old, new))
     value = after.pop(new.rpartition(".")[2])
-    if old in LISTED:
+    if old in BECAME_LISTS:
         (value,) = value
     before[old.rpartition(".")[2]] = value
     with pytest.raises(LacunaError) as caught:
         parse_params(changed)
-    written = f"{new}: [{value}]" if old in LISTED else new
+    written = f"{new}: [{value}]" if old in BECAME_LISTS else new
     assert str(caught.value) == f"params.yaml: {old}: renamed, write {written}"
 
 

@@ -205,6 +205,13 @@ def test_a_key_that_went_to_another_block_keeps_its_comment_and_leaves_the_next_
     assert changes.values == ([] if side == "224" else [("features.sizes", [int(side)], [224])])
 
 
+def test_a_key_that_is_new_stands_in_its_block(params_file):
+    text = re.sub(r"  stages: all .*\n", "", params_file.read_text())
+    params_file.write_text(text)
+    use("default", params_file)
+    assert params_file.read_text() == text.replace("\nfeatures:\n", "\nfeatures:\n  stages: all\n")
+
+
 def test_a_moved_key_in_a_preset_of_the_user_sets_the_new_one(params_file, tmp_path):
     mine = tmp_path / "mine.yaml"
     mine.write_text("backbone:\n  input_size: 96\n")

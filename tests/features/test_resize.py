@@ -6,7 +6,7 @@ from lacuna.core.targets import Target, Targets
 from lacuna.export.convert import MAX_DIFFERENCE, check_export, export_network
 from lacuna.features.backbones import build_backbone
 from lacuna.features.backbones.keras_applications import SwapRedAndBlue
-from lacuna.features.backbones.resize import Resize
+from lacuna.features.backbones.resize import SquareResize
 from lacuna.features.backend import keras
 from lacuna.inference.runtimes import EXACT_RUNTIMES, load_network
 from lacuna.training.model import attach_head, build_head
@@ -31,20 +31,20 @@ def test_it_does_what_the_resize_operation_does(images, interpolation):
         expected = keras.ops.image.resize(
             images.astype(np.float32), (size, size), interpolation=interpolation, antialias=size < 28
         )
-        np.testing.assert_allclose(Resize(size, interpolation)(images), expected, atol=1e-3)  # of 255
+        np.testing.assert_allclose(SquareResize(size, interpolation)(images), expected, atol=1e-3)  # of 255
 
 
 def test_a_bilinear_step_by_hand():
     row = np.zeros((1, 2, 2, 1), np.uint8)
     row[:, :, 1] = 100
-    enlarged = np.asarray(Resize(4, "bilinear")(row))
+    enlarged = np.asarray(SquareResize(4, "bilinear")(row))
     np.testing.assert_allclose(enlarged[0, :, :, 0], [[0, 25, 75, 100]] * 4, atol=1e-4)
 
 
 def test_shrinking_takes_every_pixel_into_account():
     stripes = np.zeros((1, 8, 8, 1), np.uint8)
     stripes[:, :, ::4] = 200  # a pixel in four, which taking some pixels would lose or take for all
-    shrunk = np.asarray(Resize(2, "bilinear")(stripes))
+    shrunk = np.asarray(SquareResize(2, "bilinear")(stripes))
     assert shrunk.mean() == pytest.approx(50, abs=10)
     assert (shrunk > 20).all()
 
@@ -65,7 +65,7 @@ def test_per_channel_preprocessing_after_it_is_exported_too(tmp_path, images, sw
     """OpenVINO fuses what follows a matrix product, and with other ways to enlarge did it on the wrong axis."""
     keras.utils.set_random_seed(1)
     stored = keras.Input((28, 28, 3), dtype="uint8")
-    x = Resize(45, "bilinear")(stored)
+    x = SquareResize(45, "bilinear")(stored)
     x = SwapRedAndBlue()(x) if swapped else x
     x = keras.layers.Rescaling(1.0, offset=[-1.0, 20.0, 300.0])(x)
     x = keras.layers.Conv2D(8, 3, strides=2)(keras.layers.ZeroPadding2D(3)(x))
