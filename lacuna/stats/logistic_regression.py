@@ -9,6 +9,7 @@ numpy and SciPy only. The caller limits linear algebra to one thread (`threadpoo
 number of cores; fits may run side by side in threads of their own.
 """
 
+import copy
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -354,11 +355,14 @@ class _Problem:
             scaling = self._scaling(p, l2)
             largest = scaling.largest(gradient)
             self.passes += 1
-            if largest.max() <= tolerance or stalled or step == NEWTON_STEPS:
+            if stalled or step == NEWTON_STEPS:
                 break
-            if gain and (_dot(gradient, scaling.divide(gradient)) / 2 <= gain * loss).all():
+            unsolved = largest > tolerance
+            if gain:
+                unsolved &= _dot(gradient, scaling.divide(gradient)) / 2 > gain * loss
+            if not unsolved.any():
                 break
-            move, moved = self._newton(gradient, scaling, l2, p, forcing)
+            move, moved = self._newton_of(np.flatnonzero(unsolved), gradient, scaling, l2, p, forcing)
             slope = _dot(gradient, move)
             length = np.ones(len(loss))
             while True:
@@ -379,6 +383,38 @@ class _Problem:
             stalled = not exact and bool((loss - tried_loss <= 0.1 * rounding * loss).all())  # 64 bits go on
             there, logits, loss, p = tried, ahead, tried_loss, tried_p
         return there, loss, largest
+
+    def _newton_of(
+        self,
+        fits: NDArray[np.intp],
+        gradient: Floats,
+        scaling: "_Scaling",
+        l2: float,
+        p: Sequence[NDArray[Any]],
+        forcing: float,
+    ) -> tuple[Floats, list[NDArray[np.float32]]]:
+        """The Newton steps of `fits`, none of the others: they stay, and cost nothing."""
+        if len(fits) == len(self._total):
+            return self._newton(gradient, scaling, l2, p, forcing)
+        inside = [np.isin(block.fits, fits) for block in self._blocks]
+        few = copy.copy(self)
+        few._total, few._shares = self._total[fits], self._shares[fits]
+        few._blocks = [
+            replace(block, fits=np.searchsorted(fits, block.fits[here]))
+            for block, here in zip(self._blocks, inside, strict=True)
+            if here.any()
+        ]
+        some_p = [values[:, here] for values, here in zip(p, inside, strict=True) if here.any()]
+        some = _Scaling(scaling.turn[fits], scaling.inverse[:, fits])
+        some_move, some_moved = few._newton(gradient[:, fits], some, l2, some_p, forcing)
+        self.passes = few.passes
+        move, left = np.zeros_like(gradient), iter(some_moved)
+        move[:, fits] = some_move
+        moved = [np.zeros(values.shape, np.float32) for values in p]
+        for values, here in zip(moved, inside, strict=True):
+            if here.any():
+                values[:, here] = next(left)
+        return move, moved
 
     def _newton(
         self, gradient: Floats, scaling: "_Scaling", l2: float, p: Sequence[NDArray[Any]], forcing: float
