@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 HEAD_ALONE = "head"
 
 SHARES_ADDED = {"mean": 0.5, "fine-tuned": 1.0}
-"""The candidates beside the head, and how much of what fine-tuning adds each takes; half gives the mean of both logits."""
+"""The candidates beside the head, and how much of what fine-tuning adds each takes; half is the mean of both logits."""
 
 
 @dataclass(frozen=True)
