@@ -85,7 +85,7 @@ class HeadWeights:
         try:
             found = {name: array.astype(np.float64) for name, array in arrays.items()}
             mean, scale, weights, bias = (found[name] for name in ("mean", "scale", "weights", "bias"))
-            into, shift, out = (found[name] for name in HIDDEN) if HIDDEN[0] in found else (None, None, None)
+            into, shift, out = (found[name] for name in HIDDEN) if found.keys() & set(HIDDEN) else (None, None, None)
         except (KeyError, TypeError, ValueError) as error:
             raise LacunaError(f"{path}: not the weights of a head ({error}); run `dvc repro train_warmup`") from None
         shapes = [scale.shape == mean.shape == (mean.size,), weights.shape == (mean.size, bias.size), bias.ndim == 1]
