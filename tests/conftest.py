@@ -26,7 +26,8 @@ TinyProject = Callable[[Mapping[str, Any]], Params]
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first: when processes share the work, none is left with one of them at the end."""
-    items.sort(key=lambda item: (item.path.name != "test_training_stages.py", "slow" not in item.keywords))
+    long = ("test_training_settings.py", "test_training_stages.py")
+    items.sort(key=lambda item: (item.path.name not in long, "slow" not in item.keywords))
 
 
 def pytest_collection_finish() -> None:

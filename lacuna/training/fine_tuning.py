@@ -54,7 +54,7 @@ def fine_tune(
     parameters = count_parameters(model)
     if not on_epoch:
         print(
-            f"fine-tuning trains {parameters['parameters_trained']:,} parameters from {tail.boundary} up"
+            f"fine-tuning trains {parameters['parameters_trained']:,} parameters above {tail.boundary}"
             + (f"; reads images: {store.info.streamed}" if store.boundary is None else "")
         )
     phase = Phase(
