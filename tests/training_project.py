@@ -21,8 +21,8 @@ from tests.tiny_project import write_params
 TARGETS = Targets(
     (Target("kind", "categorical", ("bag", "shoe", "hat")), Target("red", "binary", ("absent", "present")))
 )
-N, N_TRAIN, SIZE = 56, 24, 32
-TEST = slice(40, N)
+N, N_TRAIN, SIZE = 88, 24, 32
+TEST = slice(72, N)
 Stage = Callable[[Params], Mapping[str, Any]]
 
 STAGES: tuple[Stage, ...] = (featurize, train_warmup, train_finetune)
@@ -31,7 +31,7 @@ SMALL = {
     "data.image_size": SIZE,
     "augment.views": 2,
     "features.stages": ["b10"],
-    "finetune.epochs": 2,
+    "finetune.epochs": 4,
     "finetune.unfreeze": "top",
     "train.batch_size": 9,
     "calibrate.folds": 2,
@@ -41,7 +41,7 @@ WEAK = {
     "warmup.solver": "sgd",
     "warmup.epochs": 1,
     "warmup.learning_rate": 1e-6,
-    "finetune.learning_rate": 0.005,
+    "finetune.learning_rate": 0.002,
     "evaluate.confidence": 0.5,
 }
 """A head that hardly leaves its random weights, so that fine-tuning is kept."""

@@ -67,12 +67,15 @@ def test_what_the_stages_write(finished):
     assert [row["epoch"] for row in read_csv(finished / "plots/history_warmup.csv")] == ["0", "1"]
     assert read_csv(finished / "plots/regularization_path.csv") == []
     rows = read_csv(finished / "plots/history_finetune.csv")
-    assert [(row["epoch"], bool(row["log_loss"])) for row in rows] == [("0", False), ("1", True), ("2", True)]
+    assert [(row["epoch"], bool(row["log_loss"])) for row in rows] == [
+        ("0", False),
+        *((str(i), True) for i in range(1, 5)),
+    ]
     assert [row["kept"] for row in rows].count("1") == 1
     training = read_json(finished / "metrics/training.json")
-    assert training["kept"] in ("mean", "fine-tuned")
-    assert training["log_loss"][training["kept"]] < training["log_loss"]["head"]
-    assert training["gain"][training["kept"]]["macro"]["low"] > 0
+    assert training["kept"] == "fine-tuned"
+    assert training["log_loss"]["fine-tuned"] < training["log_loss"]["head"]
+    assert training["gain"]["fine-tuned"]["macro"]["low"] > 0
     assert not list((finished / "runs/checkpoints").glob("*/state.npz"))
 
 
@@ -86,7 +89,7 @@ def test_again_gives_the_same_bytes_and_counts_what_is_trained(project, finished
     assert warmup["epochs"] == 1
     assert finetune["parameters_trained"] == 320 * 1280 + 1280 * 4
     assert finetune["parameters_trained"] < finetune["parameters"]
-    assert finetune["epochs"] == 2
+    assert finetune["epochs"] == 4
     for facts, phase in ((warmup, "warmup"), (finetune, "finetune")):
         assert facts["history_sha256"] == sha256(tmp_path / f"plots/history_{phase}.csv")  # how track knows its record
 
@@ -100,13 +103,19 @@ def test_predictions_are_aligned_with_names_groups_and_the_saved_network(finishe
     assert_network_predicts(finished, WEAK)
 
 
-def test_a_head_that_is_no_worse_is_kept(copied, tmp_path, capsys):
-    copied(WEAK | {"evaluate.confidence": 0.99, "finetune.learning_rate": 1e-9}, [train_finetune])
-    assert read_json(tmp_path / "metrics/training.json")["kept"] == "head"
-    assert "kept: head; less log loss on validation than the head: " in capsys.readouterr().out
+@pytest.mark.slow
+def test_where_fine_tuning_is_not_shown_to_be_better_the_head_is_kept(copied, tmp_path, capsys):
+    timid = {"warmup.l2": {"kind": 300.0, "red": 300.0}, "finetune.learning_rate": 1e-4}
+    _, finetune = copied(timid, [train_warmup, train_finetune])
+    assert finetune["best_epoch"] > 0  # surer of itself it is, which calibration would have given the head too
+    training = read_json(tmp_path / "metrics/training.json")
+    assert training["kept"] == "head"
+    assert set(training["log_loss"]) == {"head", "mean", "fine-tuned"}
+    assert training["gain"]["fine-tuned"]["macro"]["low"] < 0
+    assert "kept: head; less log loss on validation than the head: mean " in capsys.readouterr().out
     assert (tmp_path / "models/trained/head.npz").read_bytes() == (tmp_path / "models/head.npz").read_bytes()
     assert not (tmp_path / "models/trained/tail.weights.h5").exists()
-    assert_network_predicts(tmp_path, WEAK)
+    assert_network_predicts(tmp_path, {})
 
 
 def test_without_fine_tuning_the_model_is_the_head(copied, tmp_path, capsys):
