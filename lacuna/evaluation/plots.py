@@ -61,6 +61,7 @@ def plot_loss_curve(path: Path, warmup: Path, finetune: Path, regularization: Pa
     steps = [
         (row["target"], float(row["l2"]), float(row["cv_log_loss"]), row["chosen"] == "1")
         for row in read_csv(regularization)
+        if row["cv_log_loss"]  # a strength that was given was compared with none
     ]
     phases = {"warm-up": read_history(warmup), "fine-tuning": read_history(finetune)}
     shown = {name: history for name, history in phases.items() if len(history) > 1}
