@@ -39,9 +39,12 @@ def predicted(tiny_project):
         for part, seed in (("val", 0), ("test", 1)):
             predictions = simulate(n, signal=signal, seed=seed, targets=targets)
             predictions.save(Path(f"data/predictions/{part}.npz"))
-        for phase, losses in (("warmup", [0.7, 0.6]), ("finetune", [0.5, 0.3, 0.4])):
-            rows = "".join(f"{phase},{epoch},{loss},{loss}\n" for epoch, loss in enumerate(losses, 1))
-            Path(f"plots/history_{phase}.csv").write_text("phase,epoch,log_loss,val_log_loss\n" + rows)
+        for phase, losses in (("warmup", []), ("finetune", [0.5, 0.3, 0.4])):
+            rows = "".join(
+                f"{phase},{epoch},{int(loss == min(losses))},{loss},{loss}\n" for epoch, loss in enumerate(losses)
+            )
+            Path(f"plots/history_{phase}.csv").write_text("phase,epoch,kept,log_loss,val_log_loss\n" + rows)
+        Path("plots/regularization_path.csv").write_text("target,l2,cv_log_loss,chosen\nred,0.1,0.4,1\n")
         return params
 
     return make

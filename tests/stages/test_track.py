@@ -44,8 +44,8 @@ def finished(tiny_project, tmp_path, monkeypatch, repository, bundle, migrated):
     Path("metrics/audit.json").write_text(json.dumps({"targets": {"person": {"auc": 0.75, "verdict": "weak"}}}))
     for phase in ("warmup", "finetune"):
         Path(f"plots/history_{phase}.csv").write_text(
-            "epoch,phase,loss,log_loss,val_log_loss,val_average_precision_person\n"
-            f"1,{phase},0.5,0.5,0.6,\n2,{phase},0.25,0.25,0.4,0.75\n"
+            "phase,epoch,kept,loss,log_loss,val_log_loss,val_average_precision_person\n"
+            f"{phase},0,0,,,0.7,\n{phase},1,0,0.5,0.5,0.6,\n{phase},2,1,0.25,0.25,0.4,0.75\n"
         )
     for folder in ("runs", "data/images", "data/prepared"):
         Path(folder).mkdir(parents=True)
@@ -93,9 +93,19 @@ def test_the_mirror_shows_the_run_and_both_phases(finished, client, capsys):
     assert facts["mlflow_run"] in capsys.readouterr().out
 
 
+def test_a_head_that_was_solved_without_epochs_is_a_phase_with_its_facts(finished, client):
+    history, record = Path("plots/history_warmup.csv"), Path("runs/train_warmup.json")
+    history.write_text(history.read_text().splitlines()[0] + "\n")
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"history_sha256": sha256(history)}))
+    parent = client.get_run(track(finished)["mlflow_run"]).info
+    (child,) = client.search_runs([parent.experiment_id], "attributes.run_name = 'warm-up'")
+    assert child.data.metrics["parameters_trained"] == 1285
+    assert "loss" not in child.data.metrics
+
+
 def test_a_record_of_another_execution_is_not_taken_for_this_one(finished, client):
     with Path("plots/history_warmup.csv").open("a") as file:
-        file.write("3,warmup,0.1,0.1,0.4,0.9\n")  # as when DVC restores a phase from its cache
+        file.write("warmup,3,0,0.1,0.1,0.4,0.9\n")  # as when DVC restores a phase from its cache
     parent = client.get_run(track(finished)["mlflow_run"]).info
     (child,) = client.search_runs([parent.experiment_id], "attributes.run_name = 'warm-up'")
     assert child.data.metrics["loss"] == 0.1
