@@ -26,7 +26,7 @@ TEST = slice(72, N)
 Stage = Callable[[Params], Mapping[str, Any]]
 
 STAGES: tuple[Stage, ...] = (featurize, train_warmup, train_finetune)
-SMALL = {
+SMALL: dict[str, Any] = {
     "data.targets": {"kind": "categorical", "red": "binary"},
     "data.image_size": SIZE,
     "augment.views": 2,
@@ -80,14 +80,14 @@ def write_data(folder: Path) -> None:
     )
 
 
-def run_in(folder: Path, changes: Mapping[str, Any], stages: Sequence[Stage] = STAGES) -> list[Mapping[str, Any]]:
+def run_in(folder: Path, changes: dict[str, Any], stages: Sequence[Stage] = STAGES) -> list[Mapping[str, Any]]:
     """Run the stages in the working folder with changed parameters; return what each says of its run."""
     keras.utils.clear_session()  # weight files hold the numbers Keras gives to layers, from 1 in each process
     params = write_params(folder, SMALL | changes)
     return [stage(params) for stage in stages]
 
 
-def assert_network_predicts(folder: Path, changes: Mapping[str, Any], targets: Targets = TARGETS) -> None:
+def assert_network_predicts(folder: Path, changes: dict[str, Any], targets: Targets = TARGETS) -> None:
     """The network from models/trained gives the logits in data/predictions."""
     params = write_params(folder, SMALL | changes)
     network = load_trained(params.backbone, params.features, SIZE, targets, folder / "models/trained")
