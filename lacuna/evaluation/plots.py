@@ -102,8 +102,17 @@ def _draw_path(axes: Axes, steps: Sequence[tuple[str, float, float, bool]]) -> N
             names[NAMES_SHOWN - 1 :] = [f"{len(names) - NAMES_SHOWN + 1} more"]
         longest = max(longest, *map(len, names))
         axes.plot(l2, 1, "o", markersize=6, markerfacecolor="white", color=BLUE)
-        below = {"xytext": (0, -7), "textcoords": "offset points", "ha": "center", "va": "top", "rotation": 90}
-        axes.annotate("\n".join(names), (l2, 1), fontsize=8, color=BLUE, **below)
+        axes.annotate(
+            "\n".join(names),
+            (l2, 1),
+            xytext=(0, -7),
+            textcoords="offset points",
+            ha="center",
+            va="top",
+            rotation=90,
+            fontsize=8,
+            color=BLUE,
+        )
     axes.set_xscale("log")
     axes.invert_xaxis()
     axes.xaxis.set_major_formatter(FuncFormatter(lambda strength, _: f"{strength:g}"))
