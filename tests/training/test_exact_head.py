@@ -11,7 +11,7 @@ from lacuna.errors import LacunaError
 from lacuna.io.csv_files import read_csv
 from lacuna.stats.logistic_regression import PATH
 from lacuna.training import exact_head
-from lacuna.training.exact_head import solve_head, write_path
+from lacuna.training.exact_head import describe_path, solve_head, write_path
 from lacuna.training.statistics import TargetStatistics
 
 TARGETS = Targets(
@@ -191,13 +191,21 @@ def test_broken_features_are_an_error(data):
         solve((features, rows, labels, group))
 
 
-def test_the_path_is_written(data, tmp_path):
+def test_the_path_is_written_and_said(data, tmp_path):
     exact = solve(data, l2={"kind": 0.05})
-    write_path(tmp_path / "l2.csv", exact)
+    write_path(tmp_path / "l2.csv", exact.path)
     table = read_csv(tmp_path / "l2.csv")
-    assert table[0] == {"target": "kind", "l2": "0.05", "cv_log_loss": "", "chosen": "True"}
-    assert [float(row["cv_log_loss"]) for row in table[1:]] == [step.log_loss for step in exact.path["red"]]
-    assert sum(row["chosen"] == "True" for row in table) == 2
+    assert table[0] == {"target": "kind", "l2": "0.05", "cv_log_loss": "", "chosen": "1"}
+    assert [float(row["l2"]) for row in table[1:]] == [step.l2 for step in exact.path["red"]]
+    assert [float(row["cv_log_loss"]) for row in table[1:]] == pytest.approx(
+        [step.log_loss for step in exact.path["red"]], abs=1e-6
+    )
+    (chosen,) = (row for row in table[1:] if row["chosen"] == "1")
+    assert {row["target"] for row in table} == {"kind", "red"}  # the third target has no label to choose by
+    kind, red, never = describe_path(exact.path)
+    assert kind == "kind: penalty 0.05"
+    assert red == f"red: penalty {chosen['l2']}, cross-validated log loss {float(chosen['cv_log_loss']):.4f}"
+    assert never == "never: no known label in training"
 
 
 def test_it_needs_no_keras():
