@@ -38,7 +38,7 @@ def audit(params: Params) -> Facts:
 
     images = np.load("data/images/images.npy", mmap_mode="r")
     with threadpool_limits(1):  # matrices this small only keep a second core busy waiting
-        features = project(np.load("data/features/pooled.npy", mmap_mode="r"), manifest.row)
+        features = project(FeatureStore.open(Path("data/features")).pooled, manifest.row)
         fields = describe_files(FILES, manifest.row, images, params.data.resize)
         audits = audit_targets(targets, manifest, features, fields, copies, params.evaluate.confidence, params.audit)
 

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.config.params import Params
-from lacuna.core.feature_maps import pool_images
+from lacuna.core.feature_layout import FeatureLayout
+from lacuna.core.feature_maps import features_of_images
 from lacuna.core.files_table import read_files
 from lacuna.core.groups import independent_sample, one_of_each
 from lacuna.core.manifest import Manifest, Part
@@ -25,8 +26,8 @@ from lacuna.inference.drift_reference import (
     DriftReference,
     Properties,
 )
-from lacuna.inference.runtimes import load_network
-from lacuna.io.atomic import save_arrays, write_json
+from lacuna.inference.runtimes import LAYOUT_FILE, load_network
+from lacuna.io.atomic import read_json, save_arrays, write_json
 from stages._run import Facts, run
 
 UNSEEN: tuple[Part, ...] = ("val", "test")
@@ -40,7 +41,8 @@ def out_of_distribution(params: Params) -> Facts:
     options = params.out_of_distribution
     manifest = Manifest.load(Path("data/prepared/manifest.csv"), Targets.load(Path("data/prepared/targets.json")))
     images = np.load("data/images/images.npy", mmap_mode="r")
-    network = load_network(Path("models/export"), "openvino")
+    exported = Path("models/export")
+    network, top = load_network(exported, "openvino"), FeatureLayout.from_json(read_json(exported / LAYOUT_FILE)).top
     generator = np.random.default_rng(options.seed)
     rows: dict[str, NDArray[np.int64]] = {
         "train": _draw(manifest.part("train").row, options.images, generator),
@@ -48,7 +50,8 @@ def out_of_distribution(params: Params) -> Facts:
         "drift": _draw(_rows(independent_sample, manifest.part("val"), generator), MOST_COORDINATES, generator),
     }
     pooled = {
-        part: pool_images(lambda batch: network(batch).features, images, chosen, part) for part, chosen in rows.items()
+        part: features_of_images(lambda batch: network(batch).features[:, top], images, chosen, part)
+        for part, chosen in rows.items()
     }
     detector = fit_detector(pooled["train"], pooled["val"], pooled["test"], options.false_alarms)
     seen = _draw(manifest.row[manifest.split != "test"], MOST_PROPERTIES, generator)

@@ -8,7 +8,7 @@ the OpenVINO one.
 import contextlib
 import copy
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from lacuna.core.scores import activate
 from lacuna.core.targets import Targets
 from lacuna.errors import LacunaError
-from lacuna.export.keras_runtime import with_features
 from lacuna.features import backend
-from lacuna.inference.runtimes import EXACT_RUNTIMES, HEAD_FILE, OUTPUTS, RUNTIMES, load_network
-from lacuna.training.model import fold_head
+from lacuna.inference.runtimes import EXACT_RUNTIMES, HEAD_FILE, LAYOUT_FILE, OUTPUTS, RUNTIMES, load_network
+from lacuna.io.atomic import write_json
+from lacuna.training.model import Network, head_weights
 
 MAX_DIFFERENCE = 1e-4
 """The largest difference in probability between Keras and an exported network that passes as rounding."""
@@ -32,19 +32,21 @@ ONNX_OPSET = 17
 INPUT_NAME = "images"
 
 
-def export_network(model: Any, folder: Path) -> None:
-    """Write a Keras network that `lacuna.training.model.load_trained` built to `folder`, for OpenVINO and for ONNX.
+def export_network(network: Network, folder: Path) -> None:
+    """Write a network that `lacuna.training.trained.load_trained` built to `folder`, for OpenVINO and for ONNX.
 
-    Both take uint8 images (n, size, size, 3), any n, and put out the logits and the feature map below the pooling. The
-    weights of a head without hidden layer, float32 (channels, n_logits), are written beside them: with the feature map
-    they give heat maps. The files depend on the network alone: equal weights give equal bytes.
+    Both take uint8 images (n, size, size, 3), any n, and put out the logits, the features and the feature maps. Beside
+    them the layout of the features and, if it is linear, the head: with the maps these give heat maps. The files depend
+    on the network alone: equal weights give equal bytes.
     """
-    frozen = backend.freeze(with_features(model))
+    frozen = backend.freeze(network.with_maps)
+    names = (*OUTPUTS, *network.layout.map_names)
     with _quiet_converters():
-        _write_openvino(frozen, folder / RUNTIMES["openvino"].files[0])
-        _write_onnx(frozen, folder / RUNTIMES["onnx"].files[0])
-    if (linear := fold_head(model.get_layer("head"))) is not None:
-        np.save(folder / HEAD_FILE, linear[0].astype(np.float32))
+        _write_openvino(frozen, names, folder / RUNTIMES["openvino"].files[0])
+        _write_onnx(frozen, names, folder / RUNTIMES["onnx"].files[0])
+    write_json(folder / LAYOUT_FILE, network.layout.to_json())
+    if (head := head_weights(network.head)).linear:
+        head.save(folder / HEAD_FILE)
 
 
 def quantize(folder: Path, images: NDArray[np.uint8]) -> None:
@@ -104,21 +106,23 @@ def check_export(model: Any, targets: Targets, images: NDArray[np.uint8], folder
     return differences
 
 
-def _write_openvino(frozen: Any, path: Path) -> None:
+def _write_openvino(frozen: Any, names: Sequence[str], path: Path) -> None:
     import openvino
 
     model = openvino.convert_model(frozen.graph)
+    places = {tensor.name: place for place, tensor in enumerate(frozen.outputs)}
+    found = {next(places[name] for name in output.get_names() if name in places): output for output in model.outputs}
     for index, node in enumerate(model.get_ordered_ops()):
         node.set_friendly_name(f"node_{index}")  # Keras numbers its layers by what the process built before
         for output in node.outputs():
             output.set_names(set())
     model.inputs[0].set_names({INPUT_NAME})
-    for output, name in zip(model.outputs, OUTPUTS, strict=True):
-        output.set_names({name})
+    for place, name in enumerate(names):
+        found[place].set_names({name})
     openvino.save_model(model, path, compress_to_fp16=False)
 
 
-def _write_onnx(frozen: Any, path: Path) -> None:
+def _write_onnx(frozen: Any, names: Sequence[str], path: Path) -> None:
     import onnx
     from tf2onnx.tfonnx import process_tf_graph
 
@@ -127,7 +131,7 @@ def _write_onnx(frozen: Any, path: Path) -> None:
         frozen.graph,
         input_names=[source],
         output_names=results,
-        tensors_to_rename={source: INPUT_NAME, **dict(zip(results, OUTPUTS, strict=True))},
+        tensors_to_rename={source: INPUT_NAME, **dict(zip(results, names, strict=True))},
         opset=ONNX_OPSET,
     )
     # Without tf2onnx's optimizers: their result depends on the order of sets, and onnxruntime optimizes when it loads

@@ -1,47 +1,43 @@
-"""The runtimes that run an exported network: images in, logits and the last feature map out, on all cores.
+"""The runtimes that run an exported network: images in, logits and features out, and the feature maps where they are
+wanted, on all cores.
 
 A runtime is a row of the table RUNTIMES at the end of this module. Bundle, export and benchmarks go by that table; the
 command line, which must not import numpy to show its help, and docs/predict.md are tested against it.
 
-Both OpenVINO and ONNX Runtime report their use over the network unless they are told not to, OpenVINO as soon as it is
-imported. So import this module before either of them.
+ONNX Runtime reports its use over the network unless it is told not to: import this module before it.
 """
 
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lacuna.core.feature_maps import Output
 from lacuna.errors import LacunaError
+from lacuna.io.openvino_runtime import compile_network, n_cores
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-if "openvino_telemetry" not in sys.modules:
-    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # cannot be imported: OpenVINO does without
 
-HEAD_FILE = "head.npy"
-"""Beside an exported network whose head is linear: the head's weights, float32 (channels, n_logits)."""
+HEAD_FILE = "head.npz"
+"""Beside an exported network whose head is linear: the head, as `lacuna.core.head_weights` reads it."""
+
+LAYOUT_FILE = "layout.json"
+"""Beside every exported network: what the columns of its features are, `lacuna.core.feature_layout`."""
 
 OUTPUTS = ("logits", "features")
-"""The names of an exported network's outputs, in their order."""
+"""The names of an exported network's first outputs, in their order; those of its feature maps follow."""
 
 
-class Output(NamedTuple):
-    """What a network puts out for n images: logits float32 (n, n_logits), and its last feature map float32 (n, h, w,
-    channels), whose mean over positions is the input of the head."""
+class Network(Protocol):
+    """A function from images uint8 (n, size, size, 3), n ≥ 1, to their Output, with feature maps if asked for."""
 
-    logits: NDArray[np.float32]
-    features: NDArray[np.float32]
-
-
-Network = Callable[[NDArray[np.uint8]], Output]
-"""A function from images uint8 (n, size, size, 3), n ≥ 1, to their Output."""
+    def __call__(self, images: NDArray[np.uint8], maps: bool = False) -> Output: ...
 
 
 @dataclass(frozen=True)
@@ -77,24 +73,25 @@ def load_network(folder: Path, runtime: str) -> Network:
     return found.load(folder / found.files[0])
 
 
-def n_cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _load_openvino(path: Path, *, precision: str) -> Network:
     import openvino
 
-    settings = {
-        "INFERENCE_PRECISION_HINT": precision,  # left alone it is bf16 where the CPU has it: off by 0.04 in probability
-        "INFERENCE_NUM_THREADS": n_cores(),  # the default is one thread on some virtual machines
-    }
-    compiled = openvino.compile_model(path, "CPU", settings)
+    whole = openvino.Core().read_model(path)
 
-    def infer(images: NDArray[np.uint8]) -> Output:
-        outputs = compiled(np.ascontiguousarray(images))
-        return Output(*(np.array(outputs[name]) for name in OUTPUTS))  # copies: the next call overwrites its buffers
+    @cache
+    def compiled(maps: bool) -> Any:
+        model = whole.clone()  # compiling changes a model
+        for output in model.outputs:
+            if not maps and output.any_name not in OUTPUTS:
+                model.remove_result(output.node)  # so that layers can be merged and memory shared across it
+        return compile_network(model, precision)
 
+    def infer(images: NDArray[np.uint8], maps: bool = False) -> Output:
+        outputs = compiled(maps)(np.ascontiguousarray(images))
+        # copies: the next call overwrites its buffers
+        return _output({port.any_name: np.array(values) for port, values in outputs.items()})
+
+    compiled(False)
     return infer
 
 
@@ -106,11 +103,18 @@ def _load_onnx(path: Path) -> Network:
     options.log_severity_level = 3  # errors; they also arrive as exceptions
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
+    every = [output.name for output in session.get_outputs()]
 
-    def infer(images: NDArray[np.uint8]) -> Output:
-        return Output(*session.run(list(OUTPUTS), {name: images}))
+    def infer(images: NDArray[np.uint8], maps: bool = False) -> Output:
+        wanted = every if maps else list(OUTPUTS)
+        return _output(dict(zip(wanted, session.run(wanted, {name: images}), strict=True)))
 
     return infer
+
+
+def _output(values: dict[str, NDArray[np.float32]]) -> Output:
+    maps = {name: found for name, found in values.items() if name not in OUTPUTS}
+    return Output(*(values[name] for name in OUTPUTS), maps)
 
 
 def _load_keras(path: Path) -> Network:

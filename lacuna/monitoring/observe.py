@@ -11,14 +11,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.core.feature_maps import POOLED_AT_ONCE
+from lacuna.core.feature_maps import IMAGES_AT_ONCE
 from lacuna.core.scores import Labels
 from lacuna.core.working_image import Light, Origin, measure_light
 from lacuna.data.images.decode import UnreadableImageError, decode, decode_with_origin
 from lacuna.errors import LacunaError
 from lacuna.inference.drift_reference import COMPARED_AXES, Properties
 from lacuna.inference.predictor import NetworkInputs, Predictor
-from lacuna.inference.runtimes import n_cores
+from lacuna.io.openvino_runtime import n_cores
 
 FEWEST_NEW_IMAGES = 20
 """With fewer new images nothing is compared."""
@@ -112,5 +112,5 @@ def _decoded(predictor: Predictor, paths: Iterator[Path]) -> Iterator[list[tuple
         return _Image({first: found.pixels, **others_decoded}, found.origin, light)
 
     with ThreadPoolExecutor(n_cores()) as pool:
-        while batch := list(islice(paths, POOLED_AT_ONCE)):
+        while batch := list(islice(paths, IMAGES_AT_ONCE)):
             yield list(zip(batch, pool.map(decode_image, batch), strict=True))

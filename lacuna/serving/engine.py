@@ -11,7 +11,7 @@ from lacuna.data.images.decode import UnreadableImageError
 from lacuna.errors import LacunaError
 from lacuna.inference.prediction import HeatMap, UnnamedPrediction
 from lacuna.inference.predictor import NetworkInputs
-from lacuna.inference.runtimes import n_cores
+from lacuna.io.openvino_runtime import n_cores
 from lacuna.presentation import overlay
 from lacuna.serving import refusals
 from lacuna.serving.answers import Merged, merge

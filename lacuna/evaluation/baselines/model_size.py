@@ -4,13 +4,14 @@ from lacuna.config.blocks import Head
 from lacuna.core.targets import Targets
 
 
-def linear_size(n_channels: int, targets: Targets) -> int:
-    """Weights and biases of a layer of logits on `n_channels` features."""
-    return (n_channels + 1) * targets.n_logits
+def linear_size(n_features: int, targets: Targets) -> int:
+    """Weights and biases of a layer of logits on `n_features` features, and each one's mean and scale in training."""
+    return 2 * n_features + (n_features + 1) * targets.n_logits
 
 
-def head_size(n_channels: int, targets: Targets, options: Head) -> int:
-    """What `training.model.build_head` holds: weights, biases, and batch normalization's four numbers per channel."""
-    batch_norm = 4 * n_channels if options.batch_norm else 0
-    hidden = (n_channels + 1) * options.hidden_units
-    return batch_norm + hidden + linear_size(options.hidden_units or n_channels, targets)
+def head_size(n_columns: int, targets: Targets, options: Head) -> int:
+    """What `training.model.build_head` holds: mean and scale of each column, weights and biases."""
+    hidden = options.hidden_units
+    if not hidden:
+        return linear_size(n_columns, targets)
+    return 2 * n_columns + (n_columns + 1) * hidden + (hidden + 1) * targets.n_logits
