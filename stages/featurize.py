@@ -1,4 +1,4 @@
-"""Run the frozen layers once per image and view.
+"""Run the frozen layers once per image; where layers will be fine-tuned, also for every view.
 
 python -m stages.featurize
 """
@@ -9,8 +9,8 @@ import numpy as np
 
 from lacuna.config.params import Params
 from lacuna.features import backend
-from lacuna.features.backbones import build_backbone
-from lacuna.features.store import write_features
+from lacuna.features.stages import build_extractor
+from lacuna.features.write_store import write_features
 from lacuna.io.atomic import atomic_folder
 from stages._run import Facts, run
 
@@ -18,20 +18,19 @@ from stages._run import Facts, run
 def featurize(params: Params) -> Facts:
     backend.make_reproducible(params.augment.seed)
     images = np.load("data/images/images.npy", mmap_mode="r")
-    backbone = build_backbone(params.backbone, images.shape[1])
+    extractor = build_extractor(params.backbone, params.features, images.shape[1])
+    unfreeze = params.finetune.unfreeze if params.finetune.epochs else None
     with atomic_folder(Path("data/features")) as folder:
-        info = write_features(
-            folder,
-            images,
-            backbone,
-            params.finetune.unfreeze,
-            params.augment,
-            params.features.max_gb,
-            params.features.batch_size,
-        )
-    if info.streamed:
+        info = write_features(folder, images, extractor, params.augment, unfreeze, params.features.max_gb)
+    if unfreeze is not None and info.streamed:
         print(f"fine-tuning will read images and run every layer in each epoch: {info.streamed}")
-    return {"images": len(images), "boundary": info.boundary, "streamed": info.streamed}
+    return {
+        "images": len(images),
+        "columns": info.layout.n_columns,
+        "views": info.views,
+        "boundary": info.boundary,
+        "streamed": info.streamed,
+    }
 
 
 if __name__ == "__main__":

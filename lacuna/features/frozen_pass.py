@@ -1,7 +1,9 @@
 """Running layers that do not learn over many images, one image at a time: no image's numbers depend on its neighbours.
 
 With TensorFlow as Keras' backend OpenVINO runs them, in 32-bit floats and as many images at once as there are cores;
-each by one thread, so that the bytes do not depend on the number of cores either.
+each by one thread, so that the bytes do not depend on the number of cores either. That is also cheaper than one image
+at a time by all threads: EfficientNet-Lite0 takes 20 ms of processor time instead of 27 at 224 pixels, 9 instead of 12
+at 128.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,7 +22,9 @@ Receive = Callable[[int, list[NDArray[np.float32]]], None]
 def run_frozen(network: keras.Model, images: Iterable[tuple[int, NDArray[np.uint8]]], receive: Receive) -> None:
     """Run `network` over images uint8 (s, s, 3), each with a number; `receive` gets the number and the outputs.
 
-    The outputs come without the axis of images, in any order, and are only valid during the call.
+    The outputs come in the network's order, without the axis of images. `receive` is called from other threads, one
+    call at a time, in any order of the images; the outputs are only valid during the call. Only as many images are
+    taken from `images` as are being computed. Raises what `images` or `receive` raises, after the images under way.
     """
     if keras.backend.backend() != "tensorflow":
         for number, image in images:
@@ -29,28 +33,34 @@ def run_frozen(network: keras.Model, images: Iterable[tuple[int, NDArray[np.uint
         return
     import openvino
 
-    queue = openvino.AsyncInferQueue(compile_network(_converted(network), "f32", streams=n_cores()), n_cores())
+    model, names = _convert(network)
+    queue = openvino.AsyncInferQueue(compile_network(model, "f32", streams=n_cores()), n_cores())
     failures: list[Exception] = []
 
     def finish(request: Any, number: int) -> None:
         try:  # what a callback raises ends the process
-            receive(number, [output.data[0] for output in request.output_tensors])
+            if not failures:
+                receive(number, [request.get_tensor(name).data[0] for name in names])
         except Exception as error:
             failures.append(error)
 
     queue.set_callback(finish)
-    for number, image in images:
-        queue.start_async({0: np.ascontiguousarray(image[None])}, number)
-        if failures:
-            break
-    queue.wait_all()
+    try:
+        for number, image in images:
+            queue.start_async({0: np.ascontiguousarray(image[None])}, number)
+            if failures:
+                break
+    finally:
+        queue.wait_all()
     if failures:
         raise failures[0]
 
 
-def _converted(network: keras.Model) -> Any:
+def _convert(network: keras.Model) -> tuple[Any, list[str]]:
+    """The network for one image, and the names of its outputs in their order, which OpenVINO does not promise to keep."""
     import openvino
 
-    model = openvino.convert_model(backend.freeze(network).graph)
+    frozen = backend.freeze(network)
+    model = openvino.convert_model(frozen.graph)
     model.reshape([1, *network.inputs[0].shape[1:]])
-    return model
+    return model, [output.name for output in frozen.outputs]

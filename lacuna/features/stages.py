@@ -4,25 +4,28 @@ A stage is what lies between two changes of the map's size or channels: its last
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lacuna.config.blocks import Backbone, Features
 from lacuna.core.feature_layout import SMALLEST_VARIANCE, ColumnBlock, FeatureLayout
 from lacuna.errors import LacunaError
 from lacuna.features.backbones import build_backbone
-from lacuna.features.backend import keras, ops
-from lacuna.features.freeze_boundary import block_depths, block_of
+from lacuna.features.backend import keras, layers, ops
+from lacuna.features.freeze_boundary import block_depths, block_of, cut
 
 
-class ChannelMean(keras.layers.Layer):  # type: ignore[misc]
+class ChannelMean(layers.Layer):  # type: ignore[misc]
     """Mean of each channel over positions: (n, h, w, channels) → (n, channels)."""
 
     def call(self, maps: Any) -> Any:
         return ops.mean(maps, axis=(1, 2))
 
 
-class ChannelDeviation(keras.layers.Layer):  # type: ignore[misc]
+class ChannelDeviation(layers.Layer):  # type: ignore[misc]
     """Standard deviation of each channel over positions: (n, h, w, channels) → (n, channels).
 
     SMALLEST_VARIANCE is added, so that a constant channel has a slope to learn by.
@@ -31,6 +34,16 @@ class ChannelDeviation(keras.layers.Layer):  # type: ignore[misc]
     def call(self, maps: Any) -> Any:
         away = maps - ops.mean(maps, axis=(1, 2), keepdims=True)
         return ops.sqrt(ops.mean(away * away, axis=(1, 2)) + SMALLEST_VARIANCE)
+
+
+class NoColumns(layers.Layer):  # type: ignore[misc]
+    """What an empty layout takes of maps: (n, h, w, channels) → float32 (n, 0)."""
+
+    def call(self, maps: Any) -> Any:
+        return ops.zeros((ops.shape(maps)[0], 0))
+
+    def compute_output_spec(self, maps: Any) -> keras.KerasTensor:
+        return keras.KerasTensor((maps.shape[0], 0))
 
 
 STATISTICS = {"mean": ChannelMean, "deviation": ChannelDeviation}
@@ -47,9 +60,53 @@ class Extractor:
     bodies: Mapping[int, keras.Model]
     layout: FeatureLayout
 
+    @property
+    def body(self) -> keras.Model:
+        """The body of the first size, the one that fine-tuning changes."""
+        return next(iter(self.bodies.values()))
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Sides in pixels of the images as the network sees them."""
+        return tuple(self.bodies)
+
     def maps(self) -> dict[str, Any]:
         """The tensors of the maps that the layout names, each a function of its own body's input."""
         return {block.map_name: map_of(self.bodies[block.size], block.stage) for block in self.layout.blocks}
+
+    def maps_of(self, layout: FeatureLayout) -> dict[str, Any]:
+        """The tensors of the maps that a part of the layout names, all functions of the first body's input."""
+        found: dict[str, Any] = {}
+        for size, body in self.bodies.items():
+            tensors = {block.map_name: map_of(body, block.stage) for block in layout.blocks if block.size == size}
+            if tensors and body is not self.body:
+                there = keras.Model(body.input, list(tensors.values()), name=f"maps_{size}")(self.body.input)
+                tensors = dict(zip(tensors, there if isinstance(there, list) else [there], strict=True))
+            found |= tensors
+        return found
+
+
+@dataclass(frozen=True)
+class CutExtractor:
+    """An extractor cut in two at the freeze boundary of its first body. The parts share their layers with the bodies:
+    fine-tuning `tail` changes the first one in place.
+
+    body: the first body. boundary: the name of its layer at the boundary. at_image: it is the image as it is stored,
+    because every layer learns. trunk: images uint8 (n, s, s, 3) → [boundary map (n, h, w, channels), frozen columns
+    (n, frozen.n_columns)], always both, of which the second may have no columns. tail: boundary map → tuned columns
+    (n, tuned.n_columns). frozen: the blocks at the boundary or below, and those of the other sizes, in the order of the
+    extractor's layout; the top of the first size is never among them. tuned: all others, marked as tuned.
+    frozen_columns: where the columns of `frozen` stand in the extractor's layout.
+    """
+
+    body: keras.Model
+    boundary: str
+    at_image: bool
+    trunk: keras.Model
+    tail: keras.Model
+    frozen: FeatureLayout
+    tuned: FeatureLayout
+    frozen_columns: NDArray[np.intp]
 
 
 def build_extractor(backbone: Backbone, features: Features, image_size: int) -> Extractor:
@@ -71,13 +128,67 @@ def stages_of(body: keras.Model) -> list[str]:
     """The last block of each stage, from the image up; the last one ends with the last feature map."""
     shapes = {block: tuple(map_of(body, block).shape[1:]) for block in _blocks(body)}
     names = list(shapes)
-    return [name for name, above in zip(names, [*names[1:], None], strict=True) if shapes.get(above or "") != shapes[name]]
+    return [
+        name for name, above in zip(names, [*names[1:], ""], strict=True) if shapes.get(above) != shapes[name]
+    ]
+
+
+def cut_extractor(extractor: Extractor, unfreeze: int | str) -> CutExtractor:
+    """Cut an extractor at the freeze boundary of its first body, and freeze what `unfreeze` does not name.
+
+    unfreeze: as `lacuna.features.freeze_boundary.cut` takes it. Raises LacunaError when there is no such block.
+    """
+    body = extractor.body
+    parts = cut(body, unfreeze)
+    for other in extractor.bodies.values():
+        if other is not body:
+            other.trainable = False
+    places = {layer.name: place for place, layer in enumerate(body.layers)}
+    learns = np.array(
+        [
+            block.size == extractor.sizes[0]
+            and (block.top or places[_last_layer(body, block.stage).name] > places[parts.boundary])
+            for block in extractor.layout.blocks
+        ]
+    )
+    frozen = extractor.layout.take(~learns)
+    tuned = FeatureLayout(tuple(replace(block, tuned=True) for block in extractor.layout.take(learns).blocks))
+
+    boundary = body.get_layer(parts.boundary).output
+    below = layers.Identity(dtype=boundary.dtype)(boundary) if parts.at_image else boundary
+    columns = pool_columns(extractor.maps_of(frozen), frozen) if frozen.blocks else NoColumns()(boundary)
+    maps = {block.map_name: map_of(body, block.stage) for block in tuned.blocks}
+    given = boundary
+    if boundary is body.output:  # a network from a tensor to itself needs an input of its own
+        given = keras.Input(boundary.shape[1:], dtype=boundary.dtype)
+        maps = dict.fromkeys(maps, given)
+    return CutExtractor(
+        body,
+        parts.boundary,
+        parts.at_image,
+        keras.Model(body.input, [below, columns], name="trunk"),
+        keras.Model(given, pool_columns(maps, tuned), name="tail"),
+        frozen,
+        tuned,
+        np.flatnonzero(np.repeat(~learns, [block.channels for block in extractor.layout.blocks])),
+    )
+
+
+def feature_network(extractor: Extractor) -> keras.Model:
+    """Images uint8 (n, s, s, 3) → features float32 (n, n_columns): one input for all sizes."""
+    layout = extractor.layout
+    return keras.Model(extractor.body.input, pool_columns(extractor.maps_of(layout), layout), name="features")
 
 
 def pool_columns(maps: Mapping[str, Any], layout: FeatureLayout) -> Any:
-    """The features (n, n_columns) of the maps by their names, in the order of the layout."""
+    """The features (n, n_columns) of the maps by their names, in the order of a layout of at least one block."""
     columns = [STATISTICS[block.statistic]()(maps[block.map_name]) for block in layout.blocks]
-    return keras.layers.Concatenate(name="features")(columns) if len(columns) > 1 else columns[0]
+    return layers.Concatenate(name="features")(columns) if len(columns) > 1 else columns[0]
+
+
+def map_of(body: keras.Model, block: str) -> Any:
+    """The output of a block's last layer."""
+    return _last_layer(body, block).output
 
 
 def _column_blocks(body: keras.Model, size: int, wanted: str | Sequence[str]) -> list[ColumnBlock]:
@@ -106,6 +217,5 @@ def _blocks(body: keras.Model) -> list[str]:
     return list(dict.fromkeys(block_of(name) for name in reversed(block_depths(body))))
 
 
-def map_of(body: keras.Model, block: str) -> Any:
-    """The output of a block's last layer."""
-    return next(layer.output for layer in reversed(body.layers) if block_of(layer.name) == block)
+def _last_layer(body: keras.Model, block: str) -> Any:
+    return next(layer for layer in reversed(body.layers) if block_of(layer.name) == block)

@@ -1,0 +1,93 @@
+"""Computing the feature store: every image, and of those that fine-tuning asks for every view, through frozen layers."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacuna.config.blocks import Augment
+from lacuna.features import backend
+from lacuna.features.augmentation import Augmentation
+from lacuna.features.augmentation_draws import CHANGES, draw_changes, no_changes
+from lacuna.features.backend import keras
+from lacuna.features.freeze_boundary import cut
+from lacuna.features.frozen_pass import run_frozen
+from lacuna.features.stages import Extractor, feature_network
+from lacuna.features.store import BOUNDARY, FEATURES, NOTHING_LEARNS, FeatureInfo, plan_store
+from lacuna.io.atomic import create_array, sha256
+from lacuna.io.progress import progress
+
+CHANGED_AT_ONCE = 8
+"""So many images are changed in a step, the last step filled up: with another number bytes may differ."""
+
+
+def write_features(
+    folder: Path,
+    images: NDArray[np.uint8],
+    extractor: Extractor,
+    augment: Augment,
+    unfreeze: int | str | None,
+    max_gb: float,
+) -> FeatureInfo:
+    """Run the frozen layers over every image and view and write the store into `folder`.
+
+    images: (n, size, size, 3). unfreeze: what fine-tuning will train, as `lacuna.features.freeze_boundary.cut` takes
+    it; None when nothing will be fine-tuned, and then neither views nor boundary maps are kept. Raises LacunaError when
+    the backbone has no such block. The same bytes in every run on a machine.
+    """
+    network, n_columns = feature_network(extractor), extractor.layout.n_columns
+    views, streamed, boundary = 1, NOTHING_LEARNS, ""
+    boundary_store = None
+    if unfreeze is not None:
+        parts = cut(extractor.body, unfreeze)
+        boundary, shape = parts.boundary, parts.trunk.output_shape[1:]
+        seen = None if parts.at_image else (extractor.sizes[0], extractor.sizes[0], 3)
+        views, streamed = plan_store(len(images), seen, shape, n_columns, augment.views, max_gb)
+        if not streamed:
+            at_boundary = extractor.body.get_layer(boundary).output
+            network = keras.Model(network.input, [network.output, at_boundary])
+            boundary_store = create_array(folder / BOUNDARY, (len(images), views, *shape), np.float16)
+    features = create_array(folder / FEATURES, (len(images), views, n_columns), np.float32)
+
+    def receive(number: int, outputs: list[NDArray[np.float32]]) -> None:
+        place = divmod(number, views)
+        features[place] = outputs[0]
+        if boundary_store is not None:
+            boundary_store[place] = outputs[1]
+
+    pictures = enumerate_views(images, augment, views)
+    run_frozen(network, progress(pictures, total=len(images) * views, what="featurize", unit="images"), receive)
+    features.flush()
+    info = FeatureInfo(extractor.layout, boundary, views, streamed, sha256(folder / FEATURES))
+    info.save(folder)
+    return info
+
+
+def enumerate_views(
+    images: NDArray[np.uint8], augment: Augment, views: int
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yield every view of every image (size, size, 3) with its number, row * views + view."""
+    change = _changes(augment, images.shape[1]) if views > 1 else None
+    for start in range(0, len(images), CHANGED_AT_ONCE):
+        batch = np.asarray(images[start : start + CHANGED_AT_ONCE])
+        for view in range(views):
+            pictures = change(batch, view) if change and view else batch
+            for row, picture in enumerate(pictures, start):
+                yield row * views + view, picture
+
+
+def _changes(augment: Augment, size: int) -> Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]:
+    """A function of at most CHANGED_AT_ONCE images and a view's number: the images as they are in that view."""
+    inputs = [keras.Input((size, size, 3), dtype="uint8"), keras.Input((CHANGES,))]
+    network = keras.Model(inputs, Augmentation(augment.cutout)(inputs))
+    network.compile(jit_compile=backend.jit_compile())
+    full, nothing = np.zeros((CHANGED_AT_ONCE, size, size, 3), np.uint8), no_changes(CHANGED_AT_ONCE)
+
+    def change(batch: NDArray[np.uint8], view: int) -> NDArray[np.uint8]:
+        n = len(batch)
+        filled, drawn = full.copy(), nothing.copy()
+        filled[:n], drawn[:n] = batch, draw_changes(augment, batch, view)
+        return np.asarray(network.predict_on_batch([filled, drawn]))[:n]
+
+    return change
