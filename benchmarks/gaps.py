@@ -47,11 +47,13 @@ from lacuna.core.targets import Targets
 from lacuna.data.labels.class_weights import weigh_targets
 from lacuna.features import backend
 from lacuna.features.backend import keras
+from lacuna.features.store import FeatureStore
 from lacuna.io.atomic import write_json
 from lacuna.stats.bootstrap import group_weights, interval
-from lacuna.training.losses import MaskedLoss, TargetStatistics
+from lacuna.training.losses import MaskedLoss
 from lacuna.training.model import build_head, start_at_prior
 from lacuna.training.optimizers import make_optimizer
+from lacuna.training.statistics import TargetStatistics
 
 RESULTS, PICTURE = Path("benchmarks/results/gaps.json"), Path("docs/gaps.png")
 SHARES = (0.0, 0.2, 0.5, 0.8, 0.9)
@@ -122,7 +124,7 @@ class Products:
         targets = Targets.load(project / "data/prepared/targets.json")
         manifest = Manifest.load(project / "data/prepared/manifest.csv", targets)
         train, test = manifest.part("train"), manifest.part("test")
-        pooled = np.load(project / "data/features/pooled.npy", mmap_mode="r")[:, 0]
+        pooled = FeatureStore.open(project / "data/features").pooled[:, 0]
         columns = LabelFile("columns", targets, train.labels, test.labels)
         return cls(load_params(project / "params.yaml"), columns, pooled[train.row], pooled[test.row], test.group)
 

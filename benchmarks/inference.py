@@ -76,7 +76,7 @@ def _load(folder: Path, runtime: str) -> Network | None:
 def _ways(networks: dict[str, Network]) -> dict[str, Callable[[NDArray[np.uint8]], Any]]:
     from lacuna.export.keras_runtime import load_model
 
-    model = load_model(Path("models/bundle"))
+    model = load_model(Path("models/bundle")).model
     return {
         **{name: network for name, network in networks.items() if not RUNTIMES[name].needs_keras},
         "Keras model(x)": lambda images: np.asarray(model(images, training=False)),

@@ -22,8 +22,9 @@ from lacuna.core.predictions import Predictions
 from lacuna.core.targets import Targets
 from lacuna.features.backbones import build_backbone
 from lacuna.features.freeze_boundary import cut
-from lacuna.training.losses import MaskedLoss, load_statistics
+from lacuna.training.losses import MaskedLoss
 from lacuna.training.model import build_head, start_at_prior
+from lacuna.training.statistics import load_statistics
 
 params = load_params(Path("params.yaml"))
 size, train, augment = params.data.image_size, params.train, params.augment

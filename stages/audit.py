@@ -21,6 +21,7 @@ from lacuna.analysis.audit.tables import write_conflicts, write_label_issues, wr
 from lacuna.config.params import Params
 from lacuna.core.manifest import Manifest
 from lacuna.core.targets import Targets
+from lacuna.features.store import FeatureStore
 from lacuna.io.atomic import atomic_folder, write_json
 from lacuna.io.csv_files import read_csv
 from stages._run import Facts, run

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.config.params import Params
-from lacuna.core.feature_layout import FeatureLayout
 from lacuna.core.feature_maps import features_of_images
 from lacuna.core.files_table import read_files
 from lacuna.core.groups import independent_sample, one_of_each
@@ -26,8 +25,8 @@ from lacuna.inference.drift_reference import (
     DriftReference,
     Properties,
 )
-from lacuna.inference.runtimes import LAYOUT_FILE, load_network
-from lacuna.io.atomic import read_json, save_arrays, write_json
+from lacuna.inference.runtimes import load_layout, load_network
+from lacuna.io.atomic import save_arrays, write_json
 from stages._run import Facts, run
 
 UNSEEN: tuple[Part, ...] = ("val", "test")
@@ -41,8 +40,7 @@ def out_of_distribution(params: Params) -> Facts:
     options = params.out_of_distribution
     manifest = Manifest.load(Path("data/prepared/manifest.csv"), Targets.load(Path("data/prepared/targets.json")))
     images = np.load("data/images/images.npy", mmap_mode="r")
-    exported = Path("models/export")
-    network, top = load_network(exported, "openvino"), FeatureLayout.from_json(read_json(exported / LAYOUT_FILE)).top
+    network, top = load_network(Path("models/export"), "openvino"), load_layout(Path("models/export")).top
     generator = np.random.default_rng(options.seed)
     rows: dict[str, NDArray[np.int64]] = {
         "train": _draw(manifest.part("train").row, options.images, generator),

@@ -105,7 +105,8 @@ def _shares_of_deviations(maps: NDArray[np.float32], slopes: Floats, mean: Float
     squares = np.square(maps - maps.mean(axis=(1, 2), keepdims=True))
     deviation = np.sqrt(squares.mean(axis=(1, 2), dtype=np.float64) + SMALLEST_VARIANCE)
     everywhere = (slopes * (SMALLEST_VARIANCE / deviation - mean)).sum(axis=1)
-    return _weigh(squares, slopes / deviation) + everywhere[:, None, None]
+    shares: Floats = _weigh(squares, slopes / deviation) + everywhere[:, None, None]
+    return shares
 
 
 _SHARES: dict[str, Callable[[NDArray[np.float32], Floats, Floats], Floats]] = {
@@ -117,7 +118,7 @@ _SHARES: dict[str, Callable[[NDArray[np.float32], Floats, Floats], Floats]] = {
 def _weigh(maps: NDArray[np.float32], weights: Floats) -> Floats:
     """The sums over channels (n, h, w) of maps (n, h, w, channels), each image by weights of its own (n, channels)."""
     n, h, w, channels = maps.shape
-    sums: Floats = maps.reshape(n, h * w, channels) @ weights.astype(np.float32)[:, :, None]
+    sums = maps.reshape(n, h * w, channels) @ weights.astype(np.float32)[:, :, None]
     return sums.reshape(n, h, w).astype(np.float64)
 
 

@@ -28,8 +28,7 @@ from lacuna.inference.bundle import OOD_FILE, Bundle, Input, Member, read_bundle
 from lacuna.inference.ensemble import mean_logits
 from lacuna.inference.ood import OodDetector
 from lacuna.inference.prediction import HeatMap, Prediction, TargetPrediction, UnnamedPrediction
-from lacuna.inference.runtimes import HEAD_FILE, LAYOUT_FILE, Network, load_network
-from lacuna.io.atomic import read_json
+from lacuna.inference.runtimes import HEAD_FILE, Network, load_layout, load_network
 from lacuna.io.openvino_runtime import n_cores
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ class Predictor:
         folder = Path(folder)
         bundle = read_bundle(folder, runtime)
         description = read_description(folder)
-        layout = _load_layout(folder / bundle.members[0].folder / LAYOUT_FILE)
+        layout = load_layout(folder / bundle.members[0].folder)
         return cls(
             folder,
             bundle,
@@ -234,13 +233,6 @@ def _load_member(folder: Path, member: Member, runtime: str, n_logits: int) -> N
     if logits.shape != (1, n_logits):
         raise LacunaError(f"{folder}: expected a network of {n_logits} logits, received shape {logits.shape}")
     return network
-
-
-def _load_layout(path: Path) -> FeatureLayout:
-    try:
-        return FeatureLayout.from_json(read_json(path))
-    except (TypeError, ValueError) as error:
-        raise LacunaError(f"{path}: no layout of features ({error}); run `dvc repro bundle`") from None
 
 
 def _load_head(folder: Path, bundle: Bundle, layout: FeatureLayout) -> HeadWeights | None:

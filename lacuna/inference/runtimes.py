@@ -18,8 +18,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lacuna.core.feature_layout import FeatureLayout
 from lacuna.core.feature_maps import Output
 from lacuna.errors import LacunaError
+from lacuna.io.atomic import read_json
 from lacuna.io.openvino_runtime import compile_network, n_cores
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -73,6 +75,14 @@ def load_network(folder: Path, runtime: str) -> Network:
     return found.load(folder / found.files[0])
 
 
+def load_layout(folder: Path) -> FeatureLayout:
+    """What the columns of the features of the exported network in `folder` are. Raises LacunaError for another file."""
+    try:
+        return FeatureLayout.from_json(read_json(folder / LAYOUT_FILE))
+    except (OSError, TypeError, ValueError) as error:
+        raise LacunaError(f"{folder / LAYOUT_FILE}: no layout of features ({error}); run `dvc repro bundle`") from None
+
+
 def _load_openvino(path: Path, *, precision: str) -> Network:
     import openvino
 
@@ -113,8 +123,8 @@ def _load_onnx(path: Path) -> Network:
 
 
 def _output(values: dict[str, NDArray[np.float32]]) -> Output:
-    maps = {name: found for name, found in values.items() if name not in OUTPUTS}
-    return Output(*(values[name] for name in OUTPUTS), maps)
+    logits, features = (values[name] for name in OUTPUTS)
+    return Output(logits, features, {name: found for name, found in values.items() if name not in OUTPUTS})
 
 
 def _load_keras(path: Path) -> Network:

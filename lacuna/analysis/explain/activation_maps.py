@@ -1,8 +1,8 @@
 """What places of an image add to a score: exact where the head is linear, else by the gradient.
 
-The head sees means and standard deviations of feature maps over positions; `lacuna.core.feature_maps.heat_maps` has
-each position's share in them. With a hidden layer in the head the slopes are those of the score at this image (Grad-CAM,
-Selvaraju et al. 2017), here without their ReLU: what speaks against a class is shown too.
+The head sees means and standard deviations of feature maps over positions; `lacuna.core.feature_maps.heat_maps` knows
+each position's share in them. With a hidden layer in the head the slopes are those of the score at this image
+(Grad-CAM, Selvaraju et al. 2017), here without their ReLU: what speaks against a class is shown too.
 """
 
 from typing import Any

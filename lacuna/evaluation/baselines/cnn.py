@@ -16,15 +16,16 @@ from lacuna.features import backend
 from lacuna.features.backbones import build_backbone
 from lacuna.features.backend import keras
 from lacuna.features.freeze_boundary import cut
+from lacuna.features.stages import ChannelMean
 from lacuna.io.atomic import create_array
 from lacuna.training.batches import ImageBatches
 from lacuna.training.data import LabelledBatches
 from lacuna.training.loop import EpochRow, Phase, predict_logits, train_phase
-from lacuna.training.losses import TargetStatistics
-from lacuna.training.model import attach_head, augment_in_graph, build_head, start_at_prior
+from lacuna.training.model import augment_in_graph, build_head, start_at_prior
+from lacuna.training.statistics import TargetStatistics
 
-BACKBONE = Backbone(name="small_cnn", weights="none", input_size=0, interpolation="bilinear")
-HEAD = Head(dropout=0.3, hidden_units=0, batch_norm=False)
+BACKBONE = Backbone(name="small_cnn", weights="none", interpolation="bilinear")
+HEAD = Head(dropout=0.3, hidden_units=0)
 OPTIMIZER = Optimizer(
     name="adam",
     momentum=0.9,
@@ -91,10 +92,20 @@ def train_small_cnn(
             part = manifest.part(name)
             return LabelledBatches(ImageBatches(small, augment, part.row, plain.batch_size, plain.seed), part.labels)
 
-        model = augment_in_graph(parts.trunk, attach_head(parts.tail, head), augment.cutout)
+        model = augment_in_graph(parts.trunk, _attach(parts.tail, head), augment.cutout)
         train_phase(phase, model, labelled("train"), labelled("val"), on_epoch=_print_epoch)
         asked = np.array(small[manifest.part("val").row])
-        return SmallCnn(attach_head(backbone, head), asked, predict_logits(model, labelled("val")))
+        return SmallCnn(_attach(backbone, head), asked, predict_logits(model, labelled("val")))
+
+
+def _attach(body: keras.Model, head: keras.Model) -> keras.Model:
+    """Put a head on the means of a body's last feature map."""
+    return keras.Model(body.input, head(ChannelMean()(body.output)))
+
+
+def learned_numbers(network: keras.Model) -> int:
+    """How many numbers of a network its training changed."""
+    return sum(math.prod(weight.shape) for weight in network.trainable_weights)
 
 
 def label_statistics(targets: Targets, labels: NDArray[np.int16]) -> list[TargetStatistics]:
