@@ -14,7 +14,7 @@ from lacuna.evaluation.confusion import describe_confusions, write_confusions
 from lacuna.evaluation.consistency_report import describe_consistency, summarise_consistency
 from lacuna.evaluation.plots import plot_attributes, plot_loss_curve
 from lacuna.evaluation.scoring import priors_of, score_test, score_validation
-from lacuna.evaluation.training_curves import HISTORIES, diagnose_collapse, diagnose_phases
+from lacuna.evaluation.training_curves import HISTORIES, REGULARIZATION, diagnose_collapse, diagnose_phases
 from lacuna.evaluation.verdicts import conclude, summarise, table
 from lacuna.io.atomic import atomic_folder, read_json, write_json
 from stages._run import Facts, run
@@ -54,7 +54,7 @@ def evaluate(params: Params) -> Facts:
     notes = diagnose_collapse(targets, validation.labels, validation.logits) + diagnose_phases(HISTORIES)
     print(*notes, sep="\n")
     plot_attributes(Path("plots/attributes.png"), metrics)
-    plot_loss_curve(Path("plots/loss_curve.png"), *HISTORIES.values())
+    plot_loss_curve(Path("plots/loss_curve.png"), *HISTORIES.values(), REGULARIZATION)
     with atomic_folder(Path("plots/confusion")) as matrices, atomic_folder(Path("plots/confused_pairs")) as pairs:
         write_confusions(matrices, pairs, scored["validation"])
     write_classes(Path("metrics/classes.csv"), scored, settings.confidence)

@@ -1,43 +1,51 @@
-"""Phase 2: the last layers and the head, from the best epoch of phase 1, with early stopping.
+"""Phase 2: the last layers, from where phase 1 left the head; kept is what validation shows to be better.
 
 python -m stages.train_finetune
 """
 
 from pathlib import Path
 
+from lacuna.calibration.candidates import choose
 from lacuna.config.params import Params
+from lacuna.core.head_weights import HeadWeights
 from lacuna.core.predictions import Predictions
-from lacuna.features.backbones import load_weights
-from lacuna.io.atomic import atomic_folder, sha256
+from lacuna.io.atomic import atomic_folder, write_json
+from lacuna.training.candidates import candidates_of
 from lacuna.training.checkpoint import open_checkpoint
 from lacuna.training.data import TrainingData
-from lacuna.training.loop import write_history
-from lacuna.training.model import build_head, save_weights
-from lacuna.training.phases import fine_tune, fine_tune_key
+from lacuna.training.history import write_history
+from lacuna.training.phases import fine_tune_key
 from stages._run import Facts, checkpoint_folder, run
-
-HISTORY = Path("plots/history_finetune.csv")
 
 
 def train_finetune(params: Params) -> Facts:
     data = TrainingData.open(Path("data"), params.train)
-    head = build_head(data.store.pooled.shape[-1], data.targets, params.head)
-    load_weights(head, Path("models/warmup.weights.h5"), "warm-up's head")
+    head = HeadWeights.load(Path("models/head.npz"))
     with open_checkpoint(checkpoint_folder(), fine_tune_key(params, data, head)) as checkpoint:
-        tuned = fine_tune(params, data, head, checkpoint)
+        candidates, tuned = candidates_of(params, data, head, checkpoint)
+        history, best_epoch = (tuned.history, tuned.best_epoch) if tuned else ([], 0)
+        predictions = {
+            name: {part: _predictions(data, part, logits) for part, logits in candidate.logits.items()}
+            for name, candidate in candidates.items()
+        }
+        choice = choose(
+            data.targets, {name: of["val"] for name, of in predictions.items()}, params.calibrate, params.evaluate
+        )
+        with atomic_folder(Path("models/trained")) as folder:
+            candidates[choice.kept].save(folder, choice.kept, params.finetune.unfreeze)
         with atomic_folder(Path("data/predictions")) as folder:
             data.targets.save(folder / "targets.json")
-            for name, logits in tuned.logits.items():
-                part = data.manifest.part(name)
-                Predictions(logits, part.labels, part.image, part.group).save(folder / f"{name}.npz")
-        write_history(HISTORY, "finetune", tuned.history, data.targets)
-        save_weights(tuned.network, Path("models/finetuned.weights.h5"))
-    return {
-        **tuned.parameters,
-        "epochs": len(tuned.history),
-        "best_epoch": tuned.best_epoch,
-        "history_sha256": sha256(HISTORY),
-    }
+            for part, of_part in predictions[choice.kept].items():
+                of_part.save(folder / f"{part}.npz")
+        write_history(Path("plots/history_finetune.csv"), "finetune", history, best_epoch, data.targets)
+        write_json(Path("metrics/training.json"), choice.to_json())
+    print(choice.describe())
+    return {**(tuned.parameters if tuned else {}), "epochs": max(len(history) - 1, 0), "best_epoch": best_epoch}
+
+
+def _predictions(data, part, logits) -> Predictions:
+    of_part = data.manifest.part(part)
+    return Predictions(logits, of_part.labels, of_part.image, of_part.group)
 
 
 if __name__ == "__main__":

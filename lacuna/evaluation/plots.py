@@ -1,15 +1,18 @@
 """Pictures of a whole run: every target beside its trivial baseline, and the loss over both training phases."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from lacuna.evaluation.training_curves import read_history
+from lacuna.evaluation.training_curves import kept_epoch, read_history
 from lacuna.evaluation.verdicts import LEARNED
-from lacuna.presentation.style import BLUE, DARK, GREY, LIGHT, ORANGE, legend, picture, shorten
+from lacuna.io.csv_files import read_csv
+from lacuna.presentation.style import BLUE, DARK, LIGHT, ORANGE, legend, picture, shorten
 
 
 def plot_attributes(path: Path, metrics: dict[str, dict[str, Any]]) -> None:
@@ -53,36 +56,69 @@ def plot_attributes(path: Path, metrics: dict[str, dict[str, Any]]) -> None:
         )
 
 
-def plot_loss_curve(path: Path, warmup: Path, finetune: Path) -> None:
-    """Training and validation log loss over both phases, from their history files."""
-    phases = [read_history(warmup), read_history(finetune)]
-    rows = [row for phase in phases for row in phase]
-    epochs = range(1, len(rows) + 1)
-    with picture(path, 7, 3.4) as figure:
-        axes = figure.subplots()
-        axes.plot(epochs, [row["log_loss"] for row in rows], color=ORANGE, marker="o", markersize=3.5, label="training")
-        validation = [row["val_log_loss"] for row in rows]
-        axes.plot(epochs, validation, color=BLUE, marker="o", markersize=3.5, label="validation")
-        start = len(phases[0])
-        axes.set_ylim(bottom=0)
-        top = axes.get_ylim()[1]
-        if phases[0] and phases[1]:
-            axes.axvline(start + 0.5, color=GREY, linestyle=":", linewidth=1)
-        for phase, first, name in zip(phases, (0, start), ("warm-up", "fine-tuning"), strict=True):
-            if phase:
-                axes.text(first + 0.6, top, name, color=GREY, va="bottom", fontsize=9)
-        if rows:
-            best = int(np.nanargmin(validation))
-            axes.plot(best + 1, validation[best], "o", markersize=11, markerfacecolor="none", color=BLUE)
-            axes.annotate(
-                f"best, epoch {best + 1}: {validation[best]:.3f}",
-                (best + 1, validation[best]),
-                xytext=(0, 12),
-                textcoords="offset points",
-                ha="center" if 1 < best + 1 < len(rows) else ("right" if best else "left"),
-                color=BLUE,
-                fontsize=8,
-            )
-        axes.set(xlabel="epoch", ylabel="log loss", xlim=(0.5, max(len(rows), 1) + 0.5))
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend(loc="upper right")
+def plot_loss_curve(path: Path, warmup: Path, finetune: Path, regularization: Path) -> None:
+    """How both phases were chosen: the penalties of an exact head, or epochs; the kept one is ringed."""
+    steps = [
+        (row["target"], float(row["l2"]), float(row["cv_log_loss"]), row["chosen"] == "1")
+        for row in read_csv(regularization)
+    ]
+    phases = {"warm-up": read_history(warmup), "fine-tuning": read_history(finetune)}
+    shown = {name: history for name, history in phases.items() if len(history) > 1}
+    n_panels = max(bool(steps) + len(shown), 1)
+    with picture(path, 4.6 * n_panels if n_panels > 1 else 7, 3.4) as figure:
+        panels = list(figure.subplots(1, n_panels, squeeze=False)[0])
+        if steps:
+            _draw_path(panels[0], steps)
+        for axes, (name, history) in zip(panels[bool(steps) :], shown.items(), strict=False):
+            _draw_epochs(axes, name, history)
+        if not steps and not shown:
+            panels[0].set(xticks=[], yticks=[], title="the head's strengths were given, and nothing was fine-tuned")
+
+
+def _draw_path(axes: Axes, steps: Sequence[tuple[str, float, float, bool]]) -> None:
+    """Cross-validated log loss of each target over the penalty, as a multiple of its lowest."""
+    for target in dict.fromkeys(step[0] for step in steps):
+        of_target = [step for step in steps if step[0] == target]
+        lowest = min(loss for _, _, loss, _ in of_target)
+        strengths, losses = [l2 for _, l2, _, _ in of_target], [loss / lowest for _, _, loss, _ in of_target]
+        axes.plot(strengths, losses, color=BLUE, linewidth=1, alpha=0.6)
+        for _, l2, loss, chosen in of_target:
+            if chosen:
+                axes.plot(l2, loss / lowest, "o", markersize=6, markerfacecolor="white", color=BLUE)
+    axes.set_xscale("log")
+    axes.invert_xaxis()
+    axes.set(
+        xlabel="L2 penalty, weaker to the right",
+        ylabel="log loss / lowest",
+        title="warm-up: cross-validation in training, by target",
+        ylim=(0.98, min(axes.get_ylim()[1], 1.6)),
+    )
+
+
+def _draw_epochs(axes: Axes, name: str, history: Sequence[Mapping[str, float]]) -> None:
+    epochs, validation = [row["epoch"] for row in history], [row.get("val_log_loss", np.nan) for row in history]
+    trained = [row for row in history if "log_loss" in row]
+    axes.plot(
+        [row["epoch"] for row in trained],
+        [row["log_loss"] for row in trained],
+        color=ORANGE,
+        marker="o",
+        markersize=3.5,
+        label="training",
+    )
+    axes.plot(epochs, validation, color=BLUE, marker="o", markersize=3.5, label="validation")
+    axes.set_ylim(bottom=0)
+    kept = kept_epoch(history)
+    axes.plot(kept, validation[kept], "o", markersize=11, markerfacecolor="none", color=BLUE)
+    axes.annotate(
+        f"kept, epoch {kept}: {validation[kept]:.3f}",
+        (kept, validation[kept]),
+        xytext=(0, 12),
+        textcoords="offset points",
+        ha="center" if 0 < kept < len(history) - 1 else ("right" if kept else "left"),
+        color=BLUE,
+        fontsize=8,
+    )
+    axes.set(xlabel="epoch", ylabel="log loss", title=name, xlim=(-0.5, len(history) - 0.5))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(loc="upper right")

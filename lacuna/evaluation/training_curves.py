@@ -1,6 +1,6 @@
 """What the training curves and the validation logits show, in words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +20,12 @@ STILL_FALLING = 0.01
 """A last epoch that lowers the validation log loss by more than this share says underfitting."""
 
 
+REGULARIZATION = Path("plots/regularization_path.csv")
+"""What cross-validation found for each penalty, where the head was solved exactly."""
+
+
 def read_history(path: Path) -> list[dict[str, float]]:
-    """A phase's epochs, a row each, as `training.loop.write_history` wrote them; what was undefined is left out."""
+    """A phase's epochs, a row each, as `training.history.write_history` wrote them; what was undefined is left out."""
     return [{key: float(value) for key, value in row.items() if key != "phase" and value} for row in read_csv(path)]
 
 
@@ -30,19 +34,28 @@ def diagnose_phases(histories: Mapping[str, Path]) -> list[str]:
     return [f"{phase}: {note}" for phase, path in histories.items() for note in diagnose_history(read_history(path))]
 
 
-def diagnose_history(history: list[dict[str, float]]) -> list[str]:
-    """Say when a phase overfitted, or was still learning when it ended."""
-    if not history or "val_log_loss" not in history[-1]:
+def kept_epoch(history: Sequence[Mapping[str, float]]) -> int:
+    """The number of the epoch whose weights were kept, 0 for those that the phase started from."""
+    return next(int(row["epoch"]) for row in history if row["kept"])
+
+
+def diagnose_history(history: Sequence[Mapping[str, float]]) -> list[str]:
+    """Say when a phase brought nothing, overfitted, or was still learning when it ended."""
+    if len(history) < 2 or "val_log_loss" not in history[-1]:
         return []
-    training = [row["log_loss"] for row in history]
-    validation = [row["val_log_loss"] for row in history]
-    best = validation.index(min(validation))
-    if validation[-1] > validation[best] * (1 + OVERFIT_RISE) and training[-1] < training[best]:
+    kept, last = kept_epoch(history), history[-1]
+    before = history[kept]["val_log_loss"]
+    if kept == 0:
         return [
-            f"overfitting: validation log loss rose from {validation[best]:.3f} in epoch {best + 1} to "
-            f"{validation[-1]:.3f}, while training fell to {training[-1]:.3f}"
+            f"no epoch was better on validation than the weights it started from, which are kept: log loss {before:.3f}"
         ]
-    if best == len(history) - 1 > 0 and validation[-1] < validation[-2] * (1 - STILL_FALLING):
+    fell = last["log_loss"] < history[kept]["log_loss"]
+    if last["val_log_loss"] > before * (1 + OVERFIT_RISE) and fell:
+        return [
+            f"overfitting: validation log loss rose from {before:.3f} in epoch {kept}, whose weights are kept, to "
+            f"{last['val_log_loss']:.3f} in epoch {last['epoch']:.0f}, while training fell on"
+        ]
+    if last["kept"] and last["val_log_loss"] < history[-2]["val_log_loss"] * (1 - STILL_FALLING):
         return ["underfitting: validation log loss was still falling at the last epoch; more epochs may help"]
     return []
 

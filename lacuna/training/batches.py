@@ -12,35 +12,49 @@ from lacuna.config.blocks import Augment
 from lacuna.features.augmentation_draws import draw_changes, no_changes
 from lacuna.training.mlsmote import Synthetic
 
+Inputs = NDArray[np.float32] | list[NDArray[Any]]
+"""What a network takes: one array, or one for each of its inputs."""
+
 
 @dataclass(frozen=True)
 class FeatureBatches:
-    """Batches from one of the feature store's arrays. In each epoch every image comes once, in one of its views.
+    """Batches from the feature store. In each epoch every image comes once, in one of its views.
 
     Order and views derive from (seed, epoch) alone, so that a resumed training reads what an uninterrupted one reads.
+    With `boundary`, the maps at the freeze boundary, a batch is those and the `columns` of the features; without, it is
+    all features.
     """
 
-    features: NDArray[Any]
+    features: NDArray[np.float32]
     rows: NDArray[np.int64]
     batch_size: int
     seed: int
+    boundary: NDArray[np.float16] | None = None
+    columns: NDArray[np.intp] | None = None
 
     def __len__(self) -> int:
         return math.ceil(len(self.rows) / self.batch_size)
 
-    def epoch(self, epoch: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    def epoch(self, epoch: int) -> Iterator[tuple[NDArray[np.int64], Inputs]]:
         """Yield (indices into rows, inputs) over one epoch in random order."""
         random = np.random.default_rng([self.seed, epoch])
         order = random.permutation(len(self.rows))
         views = random.integers(self.features.shape[1], size=len(self.rows))
         for start in range(0, len(order), self.batch_size):
             chosen = order[start : start + self.batch_size]
-            yield chosen, np.asarray(self.features[self.rows[chosen], views[chosen]], np.float32)
+            yield chosen, self._read(self.rows[chosen], views[chosen])
 
-    def clean(self) -> Iterator[NDArray[np.float32]]:
+    def clean(self) -> Iterator[Inputs]:
         """Yield the inputs of view 0 in the order of rows."""
         for start in range(0, len(self.rows), self.batch_size):
-            yield np.asarray(self.features[self.rows[start : start + self.batch_size], 0], np.float32)
+            rows = self.rows[start : start + self.batch_size]
+            yield self._read(rows, np.zeros(len(rows), np.int64))
+
+    def _read(self, rows: NDArray[np.int64], views: NDArray[np.int64]) -> Inputs:
+        features = np.asarray(self.features[rows, views])
+        if self.boundary is None:
+            return features
+        return [np.asarray(self.boundary[rows, views], np.float32), features[:, self.columns]]
 
 
 @dataclass(frozen=True)
@@ -72,7 +86,7 @@ class ResampledBatches:
             inputs[made] += self.synthetic.share[at, None] * (towards - inputs[made])
             yield chosen, inputs
 
-    def clean(self) -> Iterator[NDArray[np.float32]]:
+    def clean(self) -> Iterator[Inputs]:
         """Yield the inputs of view 0 of the real images, in the order of rows."""
         return self.real.clean()
 

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.config.blocks import Augment, Train
+from lacuna.config.blocks import Train
+from lacuna.config.params import Params
 from lacuna.core.manifest import Manifest, Part
 from lacuna.core.targets import Targets
 from lacuna.errors import LacunaError
 from lacuna.features.store import FeatureStore
 from lacuna.training.batches import FeatureBatches, ImageBatches, ResampledBatches
-from lacuna.training.losses import TargetStatistics, load_statistics
+from lacuna.training.statistics import TargetStatistics, load_statistics
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,22 @@ class TrainingData:
             np.load(data / "images/images.npy", mmap_mode="r"),
         )
 
-    def part(self, name: Part, inputs: NDArray[Any] | Augment, train: Train) -> LabelledBatches:
-        """The part `train`, `val` or `test`, fed from an array of the feature store or, given `Augment`, the images."""
-        manifest = self.manifest.part(name)
-        if isinstance(inputs, Augment):
-            return LabelledBatches(
-                ImageBatches(self.images, inputs, manifest.row, train.batch_size, train.seed), manifest.labels
-            )
-        return LabelledBatches(FeatureBatches(inputs, manifest.row, train.batch_size, train.seed), manifest.labels)
+    def feature_batches(self, name: Part, train: Train) -> LabelledBatches:
+        """All features of the part `train`, `val` or `test`."""
+        part = self.manifest.part(name)
+        return LabelledBatches(FeatureBatches(self.store.features, part.row, train.batch_size, train.seed), part.labels)
+
+    def boundary_batches(self, name: Part, train: Train, columns: NDArray[np.intp]) -> LabelledBatches:
+        """The maps at the freeze boundary of a part, and these columns of its features."""
+        part = self.manifest.part(name)
+        read = FeatureBatches(self.store.features, part.row, train.batch_size, train.seed, self.store.boundary, columns)
+        return LabelledBatches(read, part.labels)
+
+    def image_batches(self, name: Part, params: Params) -> LabelledBatches:
+        """The images of a part, changed anew in every epoch of training."""
+        part, train = self.manifest.part(name), params.train
+        read = ImageBatches(self.images, params.augment, part.row, train.batch_size, train.seed)
+        return LabelledBatches(read, part.labels)
 
     def identity(self) -> list[NDArray[Any] | str]:
         """What tells this data from any other, for the fingerprint of a training."""

@@ -1,11 +1,9 @@
 """A training phase: epochs of batches, early stopping, and resuming after a kill to the same weights."""
 
-import csv
 import math
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +14,13 @@ from lacuna.core.targets import Targets
 from lacuna.errors import DivergedError
 from lacuna.features import backend
 from lacuna.features.backend import keras
-from lacuna.io.atomic import atomic_file
 from lacuna.io.progress import progress
 from lacuna.training.checkpoint import Checkpoint, TrainingState
 from lacuna.training.data import LabelledBatches
-from lacuna.training.losses import MaskedLoss, TargetStatistics
+from lacuna.training.history import EpochRow
+from lacuna.training.losses import MaskedLoss
 from lacuna.training.optimizers import SCHEDULES, averaged, make_optimizer
-
-EpochRow = dict[str, float]
+from lacuna.training.statistics import TargetStatistics
 
 PRINTED = ("log_loss", "val_log_loss", "val_average_precision")
 
@@ -32,7 +29,8 @@ PRINTED = ("log_loss", "val_log_loss", "val_average_precision")
 class Phase:
     """How one phase trains.
 
-    `patience` counts epochs without a better validation log loss; None never stops early. `factors`: by layer name,
+    `patience` counts epochs without a better validation log loss; None never stops early. While no epoch is better than
+    the weights that the phase started from it is one epoch: what brings nothing costs little. `factors`: by layer name,
     what its learning rate is multiplied by; 1 for the others.
     """
 
@@ -58,7 +56,8 @@ def train_phase(
     """Train `model` in place, leave it with the weights of its best epoch; return the history and that epoch's number.
 
     Best is the lowest validation log loss: unweighted, masked, averaged over targets, so that runs with different
-    losses and class weights compare. Epoch 0, the model as it came, takes part: a phase never makes the model worse.
+    losses and class weights compare. Epoch 0, the model as it came, takes part: a phase never makes the model worse. It
+    is the history's first row, which has no training loss.
     With a moving average of the weights, the averaged ones are validated and kept, the others go on learning.
 
     Without a checkpoint nothing is written. `on_epoch` is called with each epoch's row of the history, instead of
@@ -74,16 +73,11 @@ def train_phase(
         metrics=[keras.metrics.MeanMetricWrapper(MaskedLoss(phase.targets, phase.statistics).call, name="log_loss")],
         jit_compile=backend.jit_compile(),
     )
-    state = (checkpoint.load() if checkpoint else None) or TrainingState(
-        weights=model.get_weights(),
-        optimizer=_values(optimizer),
-        best_weights=model.get_weights(),
-        best_log_loss=validate(phase, model, objective, validation).get("val_log_loss", math.inf),
-    )
+    state = (checkpoint.load() if checkpoint else None) or _first_state(phase, model, optimizer, objective, validation)
     model.set_weights(state.weights)
     _assign(optimizer, state.optimizer)
-    for epoch in range(len(state.history) + 1, phase.epochs + 1):
-        if phase.patience is not None and len(state.history) - state.best_epoch >= phase.patience:
+    for epoch in range(len(state.history), phase.epochs + 1):
+        if phase.patience is not None and epoch - 1 - state.best_epoch >= (phase.patience if state.best_epoch else 1):
             break
         _reseed_dropout(model, phase.train.seed, epoch)
         row = {"epoch": epoch, **_train_epoch(model, training, epoch)}
@@ -106,6 +100,14 @@ def train_phase(
     if state.best_epoch == 0 and not on_epoch:
         print(f"{phase.name}: no epoch improved the validation log loss, the weights it started from are kept")
     return state.history, state.best_epoch
+
+
+def _first_state(
+    phase: Phase, model: keras.Model, optimizer: keras.Optimizer, objective: MaskedLoss, validation: LabelledBatches
+) -> TrainingState:
+    row = {"epoch": 0, **validate(phase, model, objective, validation)}
+    weights = model.get_weights()
+    return TrainingState(weights, _values(optimizer), weights, row.get("val_log_loss", math.inf), 0, [row])
 
 
 def _print_row(phase: Phase) -> Callable[[EpochRow], None]:
@@ -151,18 +153,6 @@ def validate(phase: Phase, model: keras.Model, objective: MaskedLoss, part: Labe
         if values:
             row[metric] = float(np.mean(values))
     return row
-
-
-def write_history(path: Path, phase: str, history: list[EpochRow], targets: Targets) -> None:
-    """Write the history as CSV, a row per epoch, for `dvc plots`."""
-    columns = ["loss", "val_loss", "log_loss", "val_log_loss", "val_average_precision"]
-    columns += [f"val_{metric}_{name}" for name in targets.names for metric in ("log_loss", "average_precision")]
-    with atomic_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, ["phase", "epoch", *columns], lineterminator="\n")
-        writer.writeheader()
-        for row in history:
-            known = {name: f"{row[name]:.6f}" for name in columns if name in row}
-            writer.writerow({"phase": phase, "epoch": int(row["epoch"]), **known})
 
 
 def count_parameters(model: keras.Model) -> dict[str, int]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lacuna.core.targets import UNKNOWN, Targets
 from lacuna.errors import LacunaError
-from lacuna.training.losses import TargetStatistics
+from lacuna.training.statistics import TargetStatistics
 
 NEIGHBOURS = 5
 

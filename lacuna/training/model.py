@@ -10,6 +10,7 @@ import numpy as np
 from lacuna.config.blocks import Head
 from lacuna.core.feature_layout import FeatureLayout
 from lacuna.core.head_weights import HeadWeights
+from lacuna.core.scores import Floats
 from lacuna.core.targets import Targets
 from lacuna.features.augmentation import Augmentation
 from lacuna.features.augmentation_draws import CHANGES
@@ -47,9 +48,13 @@ def head_weights(head: keras.Model) -> HeadWeights:
     return HeadWeights(*by_name["standardize"], *by_name["logits"], hidden)
 
 
+def set_standardization(head: keras.Model, mean: Floats, scale: Floats) -> None:
+    head.get_layer("standardize").set_weights([mean, scale])
+
+
 def set_head(head: keras.Model, weights: HeadWeights) -> None:
     """Give these weights to a head that `build_head` built with the same options."""
-    head.get_layer("standardize").set_weights([weights.mean, weights.scale])
+    set_standardization(head, weights.mean, weights.scale)
     head.get_layer("logits").set_weights([weights.weights, weights.bias])
     if weights.hidden is not None:
         head.get_layer("hidden").set_weights(list(weights.hidden))

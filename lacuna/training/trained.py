@@ -7,7 +7,6 @@ weights.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from lacuna.config.blocks import Backbone, Features, Head
 from lacuna.core.feature_layout import FeatureLayout
@@ -19,16 +18,14 @@ from lacuna.features.stages import build_extractor, cut_extractor
 from lacuna.io.atomic import read_json, write_json
 from lacuna.training.model import Network, build_head, build_network, save_weights, set_head
 
-Kept = Literal["head", "fine-tuned", "mean"]
-
 MODEL, HEAD, TAIL = "model.json", "head.npz", "tail.weights.h5"
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What was kept: the head of phase 1, the fine-tuned network, or the mean of both in logits; see `save_trained`."""
+    """`kept`: which of the candidates it is, head, fine-tuned or mean. `unfreeze`: from where up layers are tuned."""
 
-    kept: Kept
+    kept: str
     layout: FeatureLayout
     unfreeze: int | str
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lacuna.calibration.candidates import choose
 from lacuna.config.params import Params
 from lacuna.config.search_space import TRAINING_BLOCKS, Value, get_value, set_values, typed_space, without_effect
 from lacuna.core.predictions import Predictions
@@ -16,12 +17,12 @@ from lacuna.core.scores import Floats, Labels, activate, average_precision, log_
 from lacuna.errors import LacunaError
 from lacuna.evaluation.baselines.trivial import training_prior
 from lacuna.evaluation.scoring import score_validation
-from lacuna.features.backend import keras
 from lacuna.io.atomic import atomic_file
 from lacuna.tracking.content import Run, flatten
+from lacuna.training.candidates import candidates_of
 from lacuna.training.data import TrainingData
-from lacuna.training.loop import EpochRow
-from lacuna.training.phases import fine_tune, warm_up
+from lacuna.training.history import EpochRow
+from lacuna.training.phases import warm_up
 from lacuna.tuning.plots import plot_search
 from lacuna.tuning.report import as_run, summary, write_trials
 from lacuna.tuning.search import (
@@ -127,11 +128,10 @@ def study_name(params: Params, data: TrainingData) -> str:
 def score_setting(params: Params, data: TrainingData, values: Values, seed: int, report: ReportEpoch | None) -> float:
     """Train both phases with `values` in the place of the parameters; return the macro metric on validation.
 
-    It is that of the fine-tuned model's best epoch. The test part is not read. Average precision and log loss are
+    It is that of the model that would be kept. The test part is not read. Average precision and log loss are
     those of the network's own probabilities, before calibration, which changes the log loss alone. F1 is that of
     decisions by cross-fitted calibration, as in metrics/validation.json, each target deciding alone.
     """
-    keras.utils.clear_session()
     setting: Params = set_values(params, {**values, "train.seed": params.train.seed + seed})
 
     def on_epoch(row: EpochRow) -> None:
@@ -140,10 +140,14 @@ def score_setting(params: Params, data: TrainingData, values: Values, seed: int,
 
     fine_tunes = setting.finetune.epochs > 0
     warm = warm_up(setting, data, on_epoch=_ignore if fine_tunes else on_epoch)
-    tuned = fine_tune(setting, data, warm.head, on_epoch=on_epoch if fine_tunes else _ignore, predict=("val",))
+    candidates, _ = candidates_of(setting, data, warm.head, on_epoch=on_epoch, predict=("val",))
     part = data.manifest.part("val")
-    predictions = Predictions(tuned.logits["val"], part.labels, part.image, part.group)
-    return macro_metric(setting, data, predictions)
+    predictions = {
+        name: Predictions(candidate.logits["val"], part.labels, part.image, part.group)
+        for name, candidate in candidates.items()
+    }
+    kept = choose(data.targets, predictions, setting.calibrate, setting.evaluate).kept
+    return macro_metric(setting, data, predictions[kept])
 
 
 def macro_metric(params: Params, data: TrainingData, validation: Predictions) -> float:

@@ -23,9 +23,7 @@ class Resize(keras.layers.Layer):  # type: ignore[misc]
     def build(self, shape: tuple[Any, ...]) -> None:
         unit = np.eye(shape[1], dtype=np.float32)[None, :, :, None]
         shrinks = self.size < shape[1] and self.interpolation != "nearest"
-        resized = ops.image.resize(
-            unit, (self.size, shape[1]), interpolation=self.interpolation, antialias=shrinks
-        )
+        resized = ops.image.resize(unit, (self.size, shape[1]), interpolation=self.interpolation, antialias=shrinks)
         self.matrix = ops.convert_to_numpy(resized)[0, :, :, 0]
 
     def call(self, images: Any) -> Any:

@@ -1,0 +1,129 @@
+"""Which of several models is kept: the cheapest, unless a dearer one is shown to be better on validation."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from lacuna.calibration.cross_fit import cross_fit
+from lacuna.config.blocks import Calibrate, Evaluate
+from lacuna.core.predictions import Predictions
+from lacuna.core.scores import SMALLEST_PROBABILITY, Floats
+from lacuna.core.targets import Targets
+from lacuna.presentation.numbers import rounded, signed_interval
+from lacuna.stats.bootstrap import group_weights, interval
+
+MACRO = "macro"
+
+REPLICATES_AT_ONCE = 100
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What one model has less of log loss than another, and the ends of its paired interval; None where undefined."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def shown(self) -> bool:
+        """Whether the interval lies above 0."""
+        return self.low > 0
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The name of the kept candidate, every candidate's log loss, and what each but the first gains over the first.
+
+    gains: by candidate, of each target by name and of their mean under None; those without a known label are left out.
+    """
+
+    kept: str
+    log_loss: Mapping[str, float]
+    gains: Mapping[str, Mapping[str | None, Gain]]
+
+    def to_json(self) -> dict[str, Any]:
+        """For a file of metrics: {kept, log_loss: {candidate}, gain: {candidate: {macro or target: …}}}."""
+        gains = {
+            name: {
+                key or MACRO: {field: rounded(value) for field, value in asdict(gain).items()}
+                for key, gain in of.items()
+            }
+            for name, of in self.gains.items()
+        }
+        return {"kept": self.kept, "log_loss": {k: rounded(v) for k, v in self.log_loss.items()}, "gain": gains}
+
+    def describe(self) -> str:
+        """One line: what is kept, and what the others would bring."""
+        said = [
+            f"{name} {of[None].value:+.4f} {signed_interval(of[None].low, of[None].high)}"
+            for name, of in self.gains.items()
+            if None in of
+        ]
+        against = f"; less log loss on validation than the head: {', '.join(said)}" if said else ""
+        return f"kept: {self.kept}{against}"
+
+
+def choose(targets: Targets, candidates: Mapping[str, Predictions], options: Calibrate, evaluate: Evaluate) -> Choice:
+    """Choose among the validation predictions of candidates, named from the cheapest to the dearest.
+
+    Each is calibrated by cross-fitting, so that none gains by being less sure of itself. Compared is the log loss over
+    known labels, averaged over targets. A dearer candidate takes the place of the kept one where the interval of what
+    it gains, paired by groups of images, lies above 0: less than that is no reason to pay for it.
+    """
+    losses = {name: _losses(targets, predictions, options) for name, predictions in candidates.items()}
+    weights = _weights(next(iter(candidates.values())), evaluate)
+    means = {name: _means(of_targets, weights) for name, of_targets in losses.items()}
+    first = kept = next(iter(candidates))
+    for name in candidates:
+        gain = _gain(_macro(means[kept]), _macro(means[name]), evaluate.confidence)
+        if gain is not None and gain.shown:
+            kept = name
+    names = [target.name for target in targets]
+    gains = {}
+    for name in candidates:
+        if name != first:
+            of_target = [_gain(a, b, evaluate.confidence) for a, b in zip(means[first], means[name], strict=True)]
+            of_target.append(_gain(_macro(means[first]), _macro(means[name]), evaluate.confidence))
+            gains[name] = {key: gain for key, gain in zip([*names, None], of_target, strict=True) if gain is not None}
+    return Choice(kept, {name: float(_macro(means[name])[0]) for name in candidates}, gains)
+
+
+def _losses(targets: Targets, predictions: Predictions, options: Calibrate) -> Floats:
+    """The loss (n_targets, n) of each cell by cross-fitted probabilities, NaN where the label is unknown."""
+    losses = np.full((len(targets), len(predictions)), np.nan)
+    for index, probabilities in enumerate(cross_fit(targets, predictions, options).probabilities()):
+        known = predictions.labels[:, index] >= 0
+        true = predictions.labels[known, index].astype(np.intp)
+        losses[index, known] = -np.log(
+            np.maximum(probabilities[known][np.arange(len(true)), true], SMALLEST_PROBABILITY)
+        )
+    return losses
+
+
+def _weights(predictions: Predictions, evaluate: Evaluate) -> Floats:
+    """How often each image counts (1 + replicates, n): once in the sample, which stands first."""
+    drawn = group_weights(predictions.group, evaluate.bootstrap, evaluate.seed, REPLICATES_AT_ONCE)
+    return np.concatenate([np.ones((1, len(predictions))), *drawn])
+
+
+def _means(losses: Floats, weights: Floats) -> Floats:
+    """The mean loss (n_targets, replicates) of each target over its known cells, NaN where none is known."""
+    known = ~np.isnan(losses)
+    with np.errstate(invalid="ignore"):
+        means: Floats = np.nan_to_num(losses) @ weights.T / (known @ weights.T)
+    return means
+
+
+def _macro(means: Floats) -> Floats:
+    """The mean over the targets that have known labels in a replicate (replicates,)."""
+    with np.errstate(invalid="ignore"):
+        macro: Floats = np.nansum(means, axis=0) / (~np.isnan(means)).sum(axis=0)
+    return macro
+
+
+def _gain(before: Floats, after: Floats, confidence: float) -> Gain | None:
+    ends = interval((before - after)[1:], confidence)
+    return None if ends is None or np.isnan(before[0] - after[0]) else Gain(float(before[0] - after[0]), *ends)
