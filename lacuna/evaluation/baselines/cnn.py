@@ -20,7 +20,8 @@ from lacuna.features.stages import ChannelMean
 from lacuna.io.atomic import create_array
 from lacuna.training.batches import ImageBatches
 from lacuna.training.data import LabelledBatches
-from lacuna.training.loop import EpochRow, Phase, predict_logits, train_phase
+from lacuna.training.history import EpochRow
+from lacuna.training.loop import Phase, predict_logits, train_phase
 from lacuna.training.model import augment_in_graph, build_head, start_at_prior
 from lacuna.training.statistics import TargetStatistics
 
