@@ -53,29 +53,8 @@ def quantize(folder: Path, images: NDArray[np.uint8]) -> None:
     """Write the exported network in `folder` once more, with weights and activations in 8-bit integers.
 
     Post-training quantization by NNCF, which takes the ranges of activations from `images` uint8 (n, size, size, 3).
-    The bytes may differ between machines.
-    """
-    import nncf
-    import openvino
-
-    model = openvino.Core().read_model(folder / RUNTIMES["openvino"].files[0])
-    batches = nncf.Dataset([images[[row]] for row in range(len(images))])
-    with _quiet_converters():
-        small = nncf.quantize(
-            model,
-            batches,
-            subset_size=len(images),
-            preset=nncf.QuantizationPreset.MIXED,
-            fast_bias_correction=False,  # half the error of the fast one on EfficientNet-Lite0, for a minute more
-        )
-    openvino.save_model(small, folder / RUNTIMES["openvino-int8"].files[0], compress_to_fp16=False)
-
-
-def quantize_ignored(folder: Path, images: NDArray[np.uint8]) -> None:
-    """Write the exported network in `folder` once more, with weights and activations in 8-bit integers.
-
-    Post-training quantization by NNCF, which takes the ranges of activations from `images` uint8 (n, size, size, 3).
-    The bytes may differ between machines.
+    The statistics of the feature maps and the head stay as they are: they are small, and eight bits of them would add an
+    error of their own. The bytes may differ between machines.
     """
     import nncf
     import openvino
@@ -92,21 +71,6 @@ def quantize_ignored(folder: Path, images: NDArray[np.uint8]) -> None:
             fast_bias_correction=False,  # half the error of the fast one on EfficientNet-Lite0, for a minute more
         )
     openvino.save_model(small, folder / RUNTIMES["openvino-int8"].files[0], compress_to_fp16=False)
-
-
-def _above_maps(model: Any) -> list[str]:
-    """The names of the operations above the feature maps: statistics and head."""
-    maps = {output.node.input_value(0).node.friendly_name for output in model.outputs if output.any_name not in OUTPUTS}
-    waiting = [output.node for output in model.outputs if output.any_name in OUTPUTS]
-    found: dict[str, None] = {}
-    while waiting:
-        for value in waiting.pop().input_values():
-            node = value.node
-            if node.friendly_name in maps or node.friendly_name in found or node.type_name == "Constant":
-                continue
-            found[node.friendly_name] = None
-            waiting.append(node)
-    return list(found)
 
 
 def difference_in_probability(
@@ -148,6 +112,7 @@ def _write_openvino(frozen: Any, names: Sequence[str], path: Path) -> None:
     import openvino
 
     model = openvino.convert_model(frozen.graph)
+    _skip_detours(model)
     places = {tensor.name: place for place, tensor in enumerate(frozen.outputs)}
     found = {next(places[name] for name in output.get_names() if name in places): output for output in model.outputs}
     for index, node in enumerate(model.get_ordered_ops()):
@@ -158,6 +123,20 @@ def _write_openvino(frozen: Any, names: Sequence[str], path: Path) -> None:
     for place, name in enumerate(names):
         found[place].set_names({name})
     openvino.save_model(model, path, compress_to_fp16=False)
+
+
+def _skip_detours(model: Any) -> None:
+    """Have no layer read a feature map that was brought to TensorFlow's order of axes, for its output, and back again.
+
+    The converter leaves these detours where a map is an output. They take time, and NNCF mistakes the order of axes
+    between the two, which ends in networks that OpenVINO refuses.
+    """
+    for back in model.get_ordered_ops():
+        there = back.input_value(0).get_node() if back.get_input_size() else None
+        if there is not None and {back.get_type_name(), there.get_type_name()} == {"Transpose"}:
+            first, second = (node.input_value(1).get_node().get_data() for node in (there, back))
+            if (first[second] == np.arange(len(first))).all():
+                back.output(0).replace(there.input_value(0))
 
 
 def _write_onnx(frozen: Any, names: Sequence[str], path: Path) -> None:
