@@ -37,15 +37,6 @@ class Params(Block):
     tune: blocks.Tune
 
     @model_validator(mode="after")
-    def _images_are_not_shrunk(self) -> Self:
-        if 0 < self.backbone.input_size < self.data.image_size:
-            raise ValueError(
-                f"backbone.input_size: expected 0 or at least data.image_size ({self.data.image_size}), received "
-                f"{self.backbone.input_size}; to show the network smaller images, lower data.image_size"
-            )
-        return self
-
-    @model_validator(mode="after")
     def _rules_name_targets(self) -> Self:
         if self.data.targets:
             for key, names in (("targets", self.train.targets), ("target_weights", self.train.target_weights)):

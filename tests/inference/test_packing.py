@@ -107,7 +107,7 @@ def test_what_is_no_part_of_the_bundle_stays_behind(folder, archive, tmp_path):
     assert (tmp_path / "again.zip").read_bytes() == archive.read_bytes()
 
 
-@pytest.mark.parametrize("name", ["model.xml", "model.bin", "model.onnx", "head.npy", "validation.npz", "test.npz"])
+@pytest.mark.parametrize("name", ["model.xml", "model.bin", "model.onnx", "head.npz", "validation.npz", "test.npz"])
 def test_a_damaged_bundle_is_not_packed(folder, tmp_path, name):
     (folder / name).write_bytes((folder / name).read_bytes()[:-1] + b"\x01")
     with pytest.raises(LacunaError, match=f"{name}: not the file that bundle.json was written for"):

@@ -93,7 +93,7 @@ def test_an_unreadable_image_gets_a_reason_and_the_others_their_predictions(pred
 
 
 def test_images_beyond_one_batch_keep_their_order(predictor, monkeypatch):
-    monkeypatch.setattr(predictor_module, "POOLED_AT_ONCE", 4)
+    monkeypatch.setattr(predictor_module, "IMAGES_AT_ONCE", 4)
     images = [picture(25 * step, 0, 0) if step % 3 else b"broken" for step in range(11)]
     predictions = predictor.predict(images)
     for step, one in enumerate(predictions):
@@ -185,7 +185,7 @@ def test_tied_targets_are_decided_together_and_keep_their_probabilities(tmp_path
 
 
 def test_a_stream_takes_images_only_as_it_needs_them(predictor, monkeypatch):
-    monkeypatch.setattr(predictor_module, "POOLED_AT_ONCE", 2)
+    monkeypatch.setattr(predictor_module, "IMAGES_AT_ONCE", 2)
     taken = []
 
     def endless():
