@@ -53,8 +53,8 @@ def quantize(folder: Path, images: NDArray[np.uint8]) -> None:
     """Write the exported network in `folder` once more, with weights and activations in 8-bit integers.
 
     Post-training quantization by NNCF, which takes the ranges of activations from `images` uint8 (n, size, size, 3).
-    The statistics of the feature maps and the head stay as they are: they are small, and eight bits of them would add an
-    error of their own. The bytes may differ between machines.
+    Statistics of feature maps and head stay as they are: they take no time that would be worth an error of their own.
+    The bytes may differ between machines.
     """
     import nncf
     import openvino
@@ -106,6 +106,26 @@ def check_export(model: Any, targets: Targets, images: NDArray[np.uint8], folder
             )
         differences[runtime] = difference
     return differences
+
+
+def _above_maps(model: Any) -> list[str]:
+    """The names of the operations above the feature maps: statistics and head."""
+    below = [set(_below(output.node)) for output in model.outputs if output.any_name not in OUTPUTS]
+    above = [name for output in model.outputs if output.any_name in OUTPUTS for name in _below(output.node)]
+    return sorted(set(above).difference(*below))
+
+
+def _below(node: Any) -> Iterator[str]:
+    """The names of the operations that an operation needs, constants left out."""
+    waiting, seen = [node], set()
+    while waiting:
+        for value in waiting.pop().input_values():
+            needed = value.get_node()
+            name = needed.get_friendly_name()
+            if name not in seen and needed.get_type_name() not in ("Constant", "Parameter"):
+                seen.add(name)
+                waiting.append(needed)
+                yield name
 
 
 def _write_openvino(frozen: Any, names: Sequence[str], path: Path) -> None:
