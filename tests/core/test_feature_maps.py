@@ -29,7 +29,7 @@ def test_the_shares_of_a_mean_by_hand():
 
 
 def test_the_shares_of_a_mean_and_a_deviation_by_hand():
-    """The values 0, 0, 0 and 4 have the mean 1 and the variance 3; squared distances from the mean are 1, 1, 1 and 9."""
+    """Values 0, 0, 0 and 4: the mean is 1, the variance 3, and squared distances from the mean are 1, 1, 1 and 9."""
     maps = {"map_8_b0": np.array([[[0], [0]], [[0], [4]]], np.float32)[None]}
     heat = heat_maps(maps, BOTH, np.array([[0.0, 2.0]]), np.array([0.0, 1.0]))
     root = np.sqrt(3)
