@@ -133,15 +133,16 @@ def _write_openvino(frozen: Any, names: Sequence[str], path: Path) -> None:
 
     model = openvino.convert_model(frozen.graph)
     _skip_detours(model)
-    places = {tensor.name: place for place, tensor in enumerate(frozen.outputs)}
-    found = {next(places[name] for name in output.get_names() if name in places): output for output in model.outputs}
+    named = {tensor.name: name for tensor, name in zip(frozen.outputs, names, strict=True)}
+    # several where a map has two names: nothing is tuned below it
+    given = [{named[name] for name in output.get_names() if name in named} for output in model.outputs]
     for index, node in enumerate(model.get_ordered_ops()):
         node.set_friendly_name(f"node_{index}")  # Keras numbers its layers by what the process built before
         for output in node.outputs():
             output.set_names(set())
     model.inputs[0].set_names({INPUT_NAME})
-    for place, name in enumerate(names):
-        found[place].set_names({name})
+    for output, its_names in zip(model.outputs, given, strict=True):
+        output.set_names(its_names)
     openvino.save_model(model, path, compress_to_fp16=False)
 
 

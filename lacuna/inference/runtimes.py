@@ -92,14 +92,14 @@ def _load_openvino(path: Path, *, precision: str) -> Network:
     def compiled(maps: bool) -> Any:
         model = whole.clone()  # compiling changes a model
         for output in model.outputs:
-            if not maps and output.any_name not in OUTPUTS:
+            if not maps and output.names.isdisjoint(OUTPUTS):
                 model.remove_result(output.node)  # so that layers can be merged and memory shared across it
         return compile_network(model, precision)
 
     def infer(images: NDArray[np.uint8], maps: bool = False) -> Output:
         outputs = compiled(maps)(np.ascontiguousarray(images))
         # copies: the next call overwrites its buffers
-        return _output({port.any_name: np.array(values) for port, values in outputs.items()})
+        return _output({name: np.array(values) for port, values in outputs.items() for name in port.get_names()})
 
     compiled(False)
     return infer

@@ -13,7 +13,7 @@ from lacuna.inference.ensemble import mean_logits
 from lacuna.inference.predictor import Predictor
 from lacuna.io.atomic import sha256
 from tests.ood_bundle import training_like_pictures, write_ood_bundle
-from tests.tiny_bundle import FILES, SIZE, TARGETS, write_tiny_bundle, write_tiny_predictions
+from tests.tiny_bundle import SIZE, TARGETS, write_tiny_bundle, write_tiny_predictions
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
 EVALUATE = PARAMS.evaluate.model_copy(update={"bootstrap": 50})

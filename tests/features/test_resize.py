@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
+from lacuna.features.backbones.enlarge import Enlarge, seen_size
 
 from lacuna.config.blocks import Backbone, Head
 from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
 from lacuna.export.convert import MAX_DIFFERENCE, check_export, export_network
 from lacuna.features.backbones import build_backbone
-from lacuna.features.backbones.enlarge import Enlarge, seen_size
 from lacuna.features.backbones.keras_applications import SwapRedAndBlue
 from lacuna.features.backend import keras
 from lacuna.inference.runtimes import EXACT_RUNTIMES, load_network
