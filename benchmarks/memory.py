@@ -20,7 +20,7 @@ NOT_MEASURED = {"sample", "track"}
 
 SETTINGS = {"augment.views": 2, "warmup.epochs": 1, "finetune.epochs": 1, "evaluate.bootstrap": 50}
 FASHION = {"data.image_size": 96}
-MNIST = {"backbone.input_size": 28, "baseline.cnn_epochs": 1}
+MNIST = {"features.sizes": [28], "baseline.cnn_epochs": 1}
 
 
 def peak_anonymous_memory(project: Path, stage: str) -> float:

@@ -64,6 +64,8 @@ def use(options: argparse.Namespace) -> int:
     changes = use_preset(options.preset, PARAMS_FILE, PRESETS_FOLDER, options.data)
     for file, old, new in changes.renamed:
         print(f"{file}: {old} is called {new} now" + ("" if file == PARAMS_FILE else f"; write {new} there"))
+    for file, key in changes.removed:
+        print(f"{file}: {key} is no parameter any more" + ("" if file == PARAMS_FILE else "; remove it there"))
     width = max((len(key) for key, _, _ in changes.values), default=0)
     for key, before, after in changes.values:
         print(f"{key:{width}}  {_format_value(before)} → {_format_value(after)}")

@@ -2,7 +2,8 @@
 
 DVC itself lets `-S train.lr=abc` and `-S +typo=1` pass. `data/params_checked.txt` never changes, so this stage runs
 after every edit of params.yaml and makes no other stage run again. `data/target_order.txt` changes with the order of
-the targets, which DVC does not see and which gives the columns of a labels.txt their names.
+the targets, which DVC does not see and which gives the columns of a labels.txt their names. `data/fine_tuning.txt` says
+whether there will be fine-tuning: another number of its epochs must not start featurize again.
 
     python -m stages.check_params
 """
@@ -30,7 +31,12 @@ def check_params(params: Params) -> None:
     if params.data.corrections and not Path(params.data.corrections).is_file():
         raise LacunaError(f"params.yaml: data.corrections: {params.data.corrections} is not there")
     order = ["targets in order:", *params.data.targets]
-    for name, content in (("params_checked", ["params.yaml is valid"]), ("target_order", order)):
+    fine_tuning = [f"fine-tuning: {'yes' if params.finetune.epochs else 'no'}"]
+    for name, content in (
+        ("params_checked", ["params.yaml is valid"]),
+        ("target_order", order),
+        ("fine_tuning", fine_tuning),
+    ):
         with atomic_file(Path(f"data/{name}.txt")) as partial:
             partial.write_text("".join(f"{line}\n" for line in content), encoding="utf-8")
 

@@ -56,8 +56,8 @@ RERUN = {
 UNTOUCHED = ("lacuna/cli.py", "lacuna/data/fetch.py", "lacuna/monitoring", "lacuna/serving", "lacuna/tuning")
 """What no stage depends on."""
 
-WITHOUT_EFFECT = {("features", "batch_size")}
-"""Params that change the speed of a stage but not its outs."""
+SEEN_IN_A_FILE = {"featurize": {("finetune", "epochs")}}
+"""Params of a stage of which it depends on what check_params writes about them, not on the value."""
 
 WHOLE_FILE = "params.yaml"
 """Listed among a stage's params instead of keys: it depends on all of them."""
@@ -136,8 +136,8 @@ def test_deps_are_the_stage_and_the_packages_it_reaches(imports: grimp.ImportGra
     assert not superfluous, f"{name} does not import these, remove them from its deps: {', '.join(superfluous)}"
 
 
-def test_dvc_yaml_names_code_in_at_most_100_lines() -> None:
-    assert sum(len(code_deps(name)) for name in STAGES) <= 100
+def test_dvc_yaml_names_code_in_at_most_105_lines() -> None:
+    assert sum(len(code_deps(name)) for name in STAGES) <= 105
 
 
 @pytest.mark.parametrize("path", RERUN)
@@ -241,7 +241,7 @@ def test_a_stage_lists_the_params_it_reads(name: str) -> None:
     if WHOLE_FILE in listed:
         return
     source = (REPOSITORY / f"stages/{name}.py").read_text(encoding="utf-8")
-    used = set(re.findall(r"\bparams\.(?!yaml|model_dump)(\w+)(?:\.(\w+))?", source)) - WITHOUT_EFFECT
+    used = set(re.findall(r"\bparams\.(?!yaml|model_dump)(\w+)(?:\.(\w+))?", source)) - SEEN_IN_A_FILE.get(name, set())
     missing = sorted(
         f"{block}.{field}" if field else block
         for block, field in used

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from lacuna.config.params import Params
-from lacuna.config.renamed import RENAMED
+from lacuna.config.renamed import BECAME_LISTS, REMOVED, RENAMED
 from lacuna.errors import LacunaError
 
 
@@ -18,7 +18,7 @@ def parse_params(content: object, *, source: str = "params.yaml") -> Params:
     """Validate the content of a params file.
 
     Raises LacunaError with one line: for each mistake the key, what was expected and what was received. Of a key by its
-    old name, the new name.
+    old name, the new name; of one that is gone, why.
     """
     if not isinstance(content, dict):
         raise LacunaError(f"{source}: expected blocks of parameters, such as `train:` with lines below it")
@@ -50,7 +50,9 @@ def _describe(mistake: Any) -> str:
     location, key = mistake["loc"], _key(mistake)
     kind, received = mistake["type"], mistake["input"]
     if key in RENAMED and kind == "extra_forbidden":
-        return f"{key}: renamed, write {RENAMED[key]}"
+        return f"{key}: renamed, write {RENAMED[key]}" + (f": [{received}]" if key in BECAME_LISTS else "")
+    if key in REMOVED and kind == "extra_forbidden":
+        return f"{key}: no parameter any more, remove it ({REMOVED[key]})"
     if kind == "extra_forbidden":
         return f"{key}: unknown key{_suggestion(location)}"
     if kind == "missing":

@@ -12,13 +12,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import PlainScalarString, ScalarString
 
 from lacuna.config.load import parse_params
 from lacuna.config.params import FREE_MAPPINGS
-from lacuna.config.renamed import RENAMED
+from lacuna.config.renamed import BECAME_LISTS, REMOVED, RENAMED
 from lacuna.errors import LacunaError
 from lacuna.io.atomic import atomic_file
 
@@ -30,26 +30,31 @@ RAW_DATA = PurePosixPath("data/raw")
 
 @dataclass(frozen=True)
 class Changes:
-    """What a preset changed in params.yaml: values, as key, old and new; keys by an old name, as file, old and new."""
+    """What a preset changed in params.yaml.
+
+    values: key, old and new one. renamed: file, and a key's old and new name. removed: file, and a key that is no
+    parameter any more.
+    """
 
     values: list[tuple[str, Any, Any]]
     renamed: list[tuple[Path, str, str]]
+    removed: list[tuple[Path, str]]
 
 
 def use_preset(preset: str, params_file: Path, presets_folder: Path, data_folder: str | None) -> Changes:
     """Write a preset's values into `params_file`; return what changed.
 
     `preset` is a name in `presets_folder` or the path of a YAML file. With `data_folder`, `data.path` and `data.labels`
-    point below it instead of below data/raw. Keys that have another name now get it, with their values and comments; in
-    the preset's file they stay. Raises LacunaError, and writes nothing, when there is no such preset or the result is
-    not valid.
+    point below it instead of below data/raw. Keys that have another name now get it, with their values and comments;
+    those that are gone are taken out. In the preset's file both stay. Raises LacunaError, and writes nothing, when
+    there is no such preset or the result is not valid.
     """
     path = _find(preset, presets_folder)
     original = params_file.read_text(encoding="utf-8") if params_file.exists() else ""
     params, values, chosen = _read(params_file), _read(presets_folder / f"{DEFAULT}.yaml"), _read(path)
-    renamed = [
-        (file, *names) for file, content in ((params_file, params), (path, chosen)) for names in _rename(content, file)
-    ]
+    files = ((params_file, params), (path, chosen))
+    renamed = [(file, *names) for file, content in files for names in _rename(content, file)]
+    removed = [(file, key) for file, content in files for key in _remove(content)]
     before = dict(_leaves(params))
     _lay_over(values, chosen)
     _lay_over(params, values)
@@ -59,7 +64,7 @@ def use_preset(preset: str, params_file: Path, presets_folder: Path, data_folder
     with atomic_file(params_file) as partial:
         partial.write_text(_dump(params, original), encoding="utf-8")
     changed = [(key, before.get(key), value) for key, value in _leaves(params) if before.get(key) != value]
-    return Changes(changed, renamed)
+    return Changes(changed, renamed, removed)
 
 
 def missing_data(preset: str, params_file: Path, presets_folder: Path) -> str | None:
@@ -121,15 +126,58 @@ def _rename(params: CommentedMap, source: Path) -> list[tuple[str, str]]:
         content = params.get(block) if block else params
         if not isinstance(content, CommentedMap) or key not in content:
             continue
-        name = new.rpartition(".")[2]
-        if name in content:
+        into, _, name = new.rpartition(".")
+        moved = into != block
+        target = params.setdefault(into, CommentedMap()) if moved else content
+        if name in target:
             raise LacunaError(f"{source}: {old} is the old name of {new}, and both are there; remove {old}")
-        place, comment = list(content).index(key), content.ca.items.pop(key, None)
-        content.insert(place, name, content.pop(key))
+        place = 0 if moved else list(content).index(key)
+        value, comment = _take(content, key) if moved else (content.pop(key), content.ca.items.pop(key, None))
+        target.insert(place, name, _listed(value) if old in BECAME_LISTS else value)
         if comment is not None:
-            content.ca.items[name] = comment
+            target.ca.items[name] = comment
         renamed.append((old, new))
     return renamed
+
+
+def _remove(params: CommentedMap) -> list[str]:
+    """Take out the keys that are no parameters any more, in place; return them."""
+    removed = []
+    for key in REMOVED:
+        block, _, name = key.rpartition(".")
+        content = params.get(block)
+        if isinstance(content, CommentedMap) and name in content:
+            _take(content, name)
+            removed.append(key)
+    return removed
+
+
+def _take(content: CommentedMap, key: str) -> tuple[Any, Any]:
+    """Take a key out of a block; return its value and the comment behind it, as ruamel keeps it, or None.
+
+    ruamel adds what follows a block, such as an empty line and the comment on the next block, to the comment of its
+    last key: that stays.
+    """
+    value, comment = content.pop(key), content.ca.items.pop(key, None)
+    token = comment[2] if comment else None
+    if token is None:
+        return value, None
+    own, newline, below = token.value.partition("\n")
+    if below:
+        token.value = own + newline
+        last = next(reversed(content), None)
+        before = content.ca.items[last][2] if last in content.ca.items else None
+        if before is not None:
+            before.value = before.value.rstrip("\n") + "\n" + below
+        elif last is not None:
+            content.yaml_set_comment_before_after_key(last, after=below)
+    return value, comment if own else None
+
+
+def _listed(value: Any) -> CommentedSeq:
+    listed = CommentedSeq([value])
+    listed.fa.set_flow_style()
+    return listed
 
 
 def _lay_over(values: Any, changes: Any, block: str = "") -> None:
@@ -144,7 +192,11 @@ def _lay_over(values: Any, changes: Any, block: str = "") -> None:
         else:
             # ruamel gives a bare string the quotes of the one it replaces, unless it is marked as plain.
             bare = isinstance(change, str) and not isinstance(change, ScalarString)
-            values[key] = PlainScalarString(change) if bare else change
+            new = PlainScalarString(change) if bare else change
+            if block and key not in values:
+                values.insert(0, key, new)  # at the end it would stand below the comment on the next block
+            else:
+                values[key] = new
 
 
 def _leaves(values: Any, block: str = "") -> Iterator[tuple[str, Any]]:

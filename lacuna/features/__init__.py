@@ -1,5 +1,5 @@
-"""What does not learn, computed once: the frozen trunk of the backbone over every image and view.
+"""What does not learn, computed once: statistics of the feature map after each stage of the backbone.
 
-In: working images. Out: boundary feature maps and pooled features of every view. The only package that imports Keras
-and TensorFlow.
+In: working images. Out: features of every image and, for fine-tuning, of every view, with its map at the freeze
+boundary. The only package that imports Keras and TensorFlow.
 """

@@ -56,7 +56,7 @@ def block_depths(model: keras.Model) -> dict[str, int]:
 
 
 def block_of(layer: str) -> str:
-    """The block that a layer belongs to, by its name. ResNet's blocks have two words, conv5_block3; those of all others one."""
+    """The block that a layer belongs to, by its name. ResNet's blocks have two words, conv5_block3; all others one."""
     found = re.match(r"conv\d+_block\d+|[^_]+", layer)
     return found.group() if found else layer
 

@@ -57,7 +57,7 @@ def run_frozen(network: keras.Model, images: Iterable[tuple[int, NDArray[np.uint
 
 
 def _convert(network: keras.Model) -> tuple[Any, list[str]]:
-    """The network for one image, and the names of its outputs in their order, which OpenVINO does not promise to keep."""
+    """The network for one image, and the names of its outputs in their order; OpenVINO does not promise to keep it."""
     import openvino
 
     frozen = backend.freeze(network)

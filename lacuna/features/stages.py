@@ -46,7 +46,7 @@ class NoColumns(layers.Layer):  # type: ignore[misc]
         return keras.KerasTensor((maps.shape[0], 0))
 
 
-STATISTICS = {"mean": ChannelMean, "deviation": ChannelDeviation}
+STATISTICS: dict[str, Any] = {"mean": ChannelMean, "deviation": ChannelDeviation}
 
 
 @dataclass(frozen=True)
@@ -128,9 +128,7 @@ def stages_of(body: keras.Model) -> list[str]:
     """The last block of each stage, from the image up; the last one ends with the last feature map."""
     shapes = {block: tuple(map_of(body, block).shape[1:]) for block in _blocks(body)}
     names = list(shapes)
-    return [
-        name for name, above in zip(names, [*names[1:], ""], strict=True) if shapes.get(above) != shapes[name]
-    ]
+    return [name for name, above in zip(names, [*names[1:], ""], strict=True) if shapes.get(above) != shapes[name]]
 
 
 def cut_extractor(extractor: Extractor, unfreeze: int | str) -> CutExtractor:

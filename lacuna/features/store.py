@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lacuna.core.feature_layout import FeatureLayout
 from lacuna.io.atomic import read_json, write_json
 
-FEATURES, BOUNDARY, INFO = "features.npy", "boundary.npy", "features.json"
+FEATURES_FILE, BOUNDARY_FILE, INFO_FILE = "features.npy", "boundary.npy", "features.json"
 
 NOTHING_LEARNS = "finetune.epochs was 0 when they were computed"
 
@@ -37,11 +37,11 @@ class FeatureInfo:
     checksum: str
 
     def save(self, folder: Path) -> None:
-        write_json(folder / INFO, vars(self) | {"layout": self.layout.to_json()})
+        write_json(folder / INFO_FILE, vars(self) | {"layout": self.layout.to_json()})
 
     @classmethod
     def load(cls, folder: Path) -> "FeatureInfo":
-        content = read_json(folder / INFO)
+        content = read_json(folder / INFO_FILE)
         return cls(**content | {"layout": FeatureLayout.from_json(content["layout"])})
 
 
@@ -62,8 +62,8 @@ class FeatureStore:
     @classmethod
     def open(cls, folder: Path) -> "FeatureStore":
         info = FeatureInfo.load(folder)
-        boundary: Any = None if info.streamed else np.load(folder / BOUNDARY, mmap_mode="r")
-        return cls(info, np.load(folder / FEATURES, mmap_mode="r"), boundary)
+        boundary: Any = None if info.streamed else np.load(folder / BOUNDARY_FILE, mmap_mode="r")
+        return cls(info, np.load(folder / FEATURES_FILE, mmap_mode="r"), boundary)
 
 
 def plan_store(

@@ -1,4 +1,4 @@
-"""Computing the feature store: every image, and of those that fine-tuning asks for every view, through frozen layers."""
+"""Computing the feature store: the frozen layers over every image, and over every view if fine-tuning asks for it."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ from lacuna.features.backend import keras
 from lacuna.features.freeze_boundary import cut
 from lacuna.features.frozen_pass import run_frozen
 from lacuna.features.stages import Extractor, feature_network
-from lacuna.features.store import BOUNDARY, FEATURES, NOTHING_LEARNS, FeatureInfo, plan_store
+from lacuna.features.store import BOUNDARY_FILE, FEATURES_FILE, NOTHING_LEARNS, FeatureInfo, plan_store
 from lacuna.io.atomic import create_array, sha256
 from lacuna.io.progress import progress
 
@@ -47,8 +47,8 @@ def write_features(
         if not streamed:
             at_boundary = extractor.body.get_layer(boundary).output
             network = keras.Model(network.input, [network.output, at_boundary])
-            boundary_store = create_array(folder / BOUNDARY, (len(images), views, *shape), np.float16)
-    features = create_array(folder / FEATURES, (len(images), views, n_columns), np.float32)
+            boundary_store = create_array(folder / BOUNDARY_FILE, (len(images), views, *shape), np.float16)
+    features = create_array(folder / FEATURES_FILE, (len(images), views, n_columns), np.float32)
 
     def receive(number: int, outputs: list[NDArray[np.float32]]) -> None:
         place = divmod(number, views)
@@ -59,14 +59,12 @@ def write_features(
     pictures = enumerate_views(images, augment, views)
     run_frozen(network, progress(pictures, total=len(images) * views, what="featurize", unit="images"), receive)
     features.flush()
-    info = FeatureInfo(extractor.layout, boundary, views, streamed, sha256(folder / FEATURES))
+    info = FeatureInfo(extractor.layout, boundary, views, streamed, sha256(folder / FEATURES_FILE))
     info.save(folder)
     return info
 
 
-def enumerate_views(
-    images: NDArray[np.uint8], augment: Augment, views: int
-) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def enumerate_views(images: NDArray[np.uint8], augment: Augment, views: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Yield every view of every image (size, size, 3) with its number, row * views + view."""
     change = _changes(augment, images.shape[1]) if views > 1 else None
     for start in range(0, len(images), CHANGED_AT_ONCE):

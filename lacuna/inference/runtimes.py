@@ -4,7 +4,8 @@ wanted, on all cores.
 A runtime is a row of the table RUNTIMES at the end of this module. Bundle, export and benchmarks go by that table; the
 command line, which must not import numpy to show its help, and docs/predict.md are tested against it.
 
-ONNX Runtime reports its use over the network unless it is told not to: import this module before it.
+Both OpenVINO and ONNX Runtime report their use over the network unless they are told not to, OpenVINO as soon as it is
+imported (`lacuna.io.openvino_runtime` tells it). So import this module before either of them.
 """
 
 import os

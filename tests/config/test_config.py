@@ -74,7 +74,7 @@ def test_a_mistyped_block_is_named_and_the_right_one_suggested():
 def test_a_key_like_no_other_is_answered_with_all_that_exist():
     changed = params_content()
     changed["features"]["zzz"] = 1
-    assert "features.zzz: unknown key, expected one of max_gb, batch_size" in mistake(changed)
+    assert "features.zzz: unknown key, expected one of sizes, stages, max_gb" in mistake(changed)
 
 
 @searched
@@ -123,7 +123,11 @@ def test_what_is_no_fitting_number_is_refused_where_a_number_belongs(place, valu
         ("split.seed", 2**32, "expected less than 4294967296"),
         ("backbone.name", "efficientnet_b7", "received 'efficientnet_b7'"),
         ("backbone.name", "small_cnn", "small_cnn has no ImageNet weights: set backbone.weights to none"),
-        ("backbone.input_size", 96, "expected 0 or at least data.image_size (160), received 96"),
+        ("features.sizes", [], "expected at least 1 item"),
+        ("features.sizes", [96, 96], "sizes must differ from each other, received [96, 96]"),
+        ("features.sizes", [-1], "expected greater than or equal to 0, received -1"),
+        ("features.sizes", 96, "expected a list, received 96"),
+        ("features.stages", "some", "received 'some'"),
         ("backbone.interpolation", "cubic", "'lanczos3' or 'lanczos5', received 'cubic'"),
         ("augment.horizontal_flip", "yes", "expected a valid boolean, received 'yes'"),
         ("augment.rotation", 90, "expected less than or equal to 0.5, received 90"),

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from lacuna.config.blocks import Data
 from lacuna.config.load import parse_params
 from lacuna.config.params import Params
-from lacuna.config.renamed import RENAMED
+from lacuna.config.renamed import BECAME_LISTS, REMOVED, RENAMED
 from lacuna.data.labels.sources import SOURCES
 from lacuna.errors import LacunaError
 from tests.tiny_project import params_content
@@ -59,21 +59,32 @@ def test_the_file_names_every_choice_behind_the_value_or_above_the_block(block, 
 @pytest.mark.parametrize(("old", "new"), RENAMED.items())
 def test_a_key_by_its_old_name_is_answered_with_the_new_one_alone(old, new):
     changed = params_content()
-    before, after = changed, new.rpartition(".")[2]
-    if "." in old:
-        before = changed[old.partition(".")[0]]
-    before[old.rpartition(".")[2]] = before.pop(after)
+    before, after = (changed[key.partition(".")[0]] if "." in key else changed for key in (old, new))
+    value = after.pop(new.rpartition(".")[2])
+    if old in BECAME_LISTS:
+        (value,) = value
+    before[old.rpartition(".")[2]] = value
     with pytest.raises(LacunaError) as caught:
         parse_params(changed)
-    assert str(caught.value) == f"params.yaml: {old}: renamed, write {new}"
+    written = f"{new}: [{value}]" if old in BECAME_LISTS else new
+    assert str(caught.value) == f"params.yaml: {old}: renamed, write {written}"
 
 
 @pytest.mark.parametrize(("old", "new"), RENAMED.items())
-def test_what_was_renamed_exists_by_its_new_name_only_and_in_the_block_it_was_in(old, new):
+def test_what_was_renamed_exists_by_its_new_name_only(old, new):
     keys = {*params_content(), *(f"{block}.{key}" for block, key in KEYS)}
     assert new in keys
     assert old not in keys
-    assert old.rpartition(".")[0] == new.rpartition(".")[0]
+
+
+@pytest.mark.parametrize(("key", "why"), REMOVED.items())
+def test_a_key_that_is_gone_is_answered_with_the_reason(key, why):
+    changed = params_content()
+    block, _, name = key.partition(".")
+    changed[block][name] = 32
+    with pytest.raises(LacunaError) as caught:
+        parse_params(changed)
+    assert str(caught.value) == f"params.yaml: {key}: no parameter any more, remove it ({why})"
 
 
 def test_every_label_source_can_be_read_and_is_documented(repository):

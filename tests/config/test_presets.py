@@ -180,6 +180,47 @@ def with_old_names(path: Path) -> str:
     return text.replace("  images: 5000 ", "  images: 4000 ")
 
 
+SIZES = "  sizes: [224]  # of the image\n"
+
+
+def with_moved_keys(path: Path, side: str) -> str:
+    """Write params.yaml as it was when the size stood in `backbone`, at the end of it, and alone; return what it holds
+    now."""
+    text = re.sub(r"  sizes: \[224\] .*\n", SIZES, path.read_text())
+    old = re.sub(r"(  interpolation: .*\n)", rf"\1  input_size: {side}  # of the image\n", text.replace(SIZES, ""))
+    old = re.sub(r"(  max_gb: .*\n)", r"\1  batch_size: 32  # images per step\n", old)
+    path.write_text(old)
+    return text
+
+
+@pytest.mark.parametrize("side", ["224", "96", "0"])
+def test_a_key_that_went_to_another_block_keeps_its_comment_and_leaves_the_next_blocks(params_file, side, tmp_path):
+    expected = with_moved_keys(params_file, side)
+    empty = tmp_path / "mine.yaml"
+    empty.write_text("train:\n  seed: 0\n")
+    changes = use_preset(str(empty), params_file, PRESETS, None)
+    assert changes.renamed == [(params_file, "backbone.input_size", "features.sizes")]
+    assert changes.removed == [(params_file, "features.batch_size")]
+    assert params_file.read_text() == expected
+    assert changes.values == ([] if side == "224" else [("features.sizes", [int(side)], [224])])
+
+
+def test_a_key_that_is_new_stands_in_its_block(params_file):
+    text = re.sub(r"  stages: all .*\n", "", params_file.read_text())
+    params_file.write_text(text)
+    use("default", params_file)
+    assert params_file.read_text() == text.replace("\nfeatures:\n", "\nfeatures:\n  stages: all\n")
+
+
+def test_a_moved_key_in_a_preset_of_the_user_sets_the_new_one(params_file, tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("backbone:\n  input_size: 96\n")
+    changes = use_preset(str(mine), params_file, PRESETS, None)
+    assert changes.renamed == [(mine, "backbone.input_size", "features.sizes")]
+    assert load_params(params_file).features.sizes == (96,)
+    assert "  sizes: [96]  # " in params_file.read_text()
+
+
 def test_keys_by_old_names_get_the_new_ones_and_keep_values_comments_and_places(params_file):
     expected = with_old_names(params_file)
     changes = use_preset("default", params_file, PRESETS, None)

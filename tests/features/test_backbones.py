@@ -14,7 +14,7 @@ from lacuna.reporting.model_card import CITATIONS
 
 
 def settings(name, weights="none"):
-    return Backbone(name=name, weights=weights, input_size=0, interpolation="bilinear")
+    return Backbone(name=name, weights=weights, interpolation="bilinear")
 
 
 CAT, COFFEE, ROCKET = {281, 282, 285}, {967, 968, 504}, {657, 812}

@@ -10,13 +10,13 @@ FIRST_UNFROZEN = {"efficientnet_lite0": "b13_depthwise_bn", "efficientnet_b0": "
 BOUNDARY = {"efficientnet_lite0": "b12_add", "efficientnet_b0": "block6c_add"}
 
 
-def build(name, input_size=0):
-    return build_backbone(Backbone(name=name, weights="none", input_size=input_size, interpolation="bilinear"), 64)
+def build(name, seen=0):
+    return build_backbone(Backbone(name=name, weights="none", interpolation="bilinear"), 64, seen)
 
 
 @pytest.fixture(scope="module")
 def lite0():
-    return build("efficientnet_lite0", input_size=80)
+    return build("efficientnet_lite0", seen=80)
 
 
 def learning_layers(backbone):

@@ -1,108 +1,172 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from lacuna.config.blocks import Backbone
-from lacuna.features.augmentation import Augmentation
+from lacuna.config.blocks import Augment, Backbone, Features
+from lacuna.core.feature_layout import ColumnBlock, FeatureLayout
 from lacuna.features.augmentation_draws import draw_changes
-from lacuna.features.backbones import build_backbone
+from lacuna.features.backend import keras
 from lacuna.features.freeze_boundary import cut
-from lacuna.features.store import FeatureStore, plan_store, write_features
+from lacuna.features.stages import Extractor, build_extractor, feature_network
+from lacuna.features.store import FeatureInfo, FeatureStore, plan_store
+from lacuna.features.write_store import CHANGED_AT_ONCE, enumerate_views, write_features
+from lacuna.io.atomic import sha256
 from lacuna.training.batches import FeatureBatches, ImageBatches
 
-SIZE = 32
-LITE0 = Backbone(name="efficientnet_lite0", weights="imagenet", input_size=0, interpolation="bilinear")
+SIZE = 24
+AUGMENT = Augment(
+    views=3, horizontal_flip=True, vertical_flip=False, rotation=0.1, zoom=0.1, brightness=0.1, contrast=0.3,
+    saturation=0.3, cutout=0.2, seed=0,
+)  # fmt: skip
+
+
+def extractor() -> Extractor:
+    """Two layers, the map between them smaller than the image."""
+    image = x = keras.Input((SIZE, SIZE, 3), dtype="uint8")
+    x = keras.layers.Rescaling(1 / 255)(x)
+    for name, channels, stride in (("b0_conv", 4, 4), ("b1_conv", 8, 2)):
+        draws = keras.initializers.GlorotUniform(seed=stride)
+        x = keras.layers.Conv2D(
+            channels, 5, strides=stride, padding="same", activation="relu", kernel_initializer=draws, name=name
+        )(x)
+    blocks = [("b0", "mean", 4), ("b0", "deviation", 4), ("b1", "mean", 8)]
+    layout = FeatureLayout(tuple(ColumnBlock(SIZE, *block, top=block[0] == "b1") for block in blocks))
+    return Extractor({SIZE: keras.Model(image, x)}, layout)
+
+
+def store(folder: Path, images, of=None, unfreeze="b1", augment=AUGMENT, max_gb=1.0) -> FeatureStore:
+    folder.mkdir()
+    write_features(folder, images, of or extractor(), augment, unfreeze, max_gb)
+    return FeatureStore.open(folder)
 
 
 @pytest.fixture(scope="module")
 def images():
-    return np.random.default_rng(0).integers(0, 256, (5, SIZE, SIZE, 3), dtype=np.uint8)
+    return np.random.default_rng(0).integers(0, 256, (CHANGED_AT_ONCE + 3, SIZE, SIZE, 3), dtype=np.uint8)
 
 
 @pytest.fixture(scope="module")
-def backbone():
-    return build_backbone(LITE0, SIZE)
+def written(images, tmp_path_factory) -> tuple[Path, FeatureStore]:
+    folder = tmp_path_factory.mktemp("store") / "features"
+    return folder, store(folder, images)
 
 
-def store(folder, images, backbone, augment, max_gb=1.0, batch_size=5):
-    folder.mkdir()
-    write_features(folder, images, backbone, 27, augment, max_gb, batch_size)
-    return FeatureStore.open(folder)
+def test_every_view_holds_what_the_frozen_layers_put_out(written, images):
+    _, found = written
+    whole, trunk = feature_network(extractor()), cut(extractor().body, "b1").trunk
+    assert found.features.shape == (len(images), 3, found.info.layout.n_columns)
+    assert found.features.dtype == np.float32
+    assert found.boundary.shape == (len(images), 3, *trunk.output_shape[1:])
+    assert found.info.streamed == ""
+    assert found.info.boundary == cut(extractor().body, "b1").boundary
+    pictures = {divmod(number, 3): picture for number, picture in enumerate_views(images, AUGMENT, 3)}
+    assert len(pictures) == 3 * len(images)
+    for view in range(3):
+        seen = np.stack([pictures[row, view] for row in range(len(images))])
+        np.testing.assert_allclose(found.features[:, view], whole(seen), rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(found.boundary[:, view], trunk(seen), rtol=2e-3, atol=1e-3)
+        assert np.array_equal(seen, images) is (view == 0)
 
 
-@pytest.fixture
-def augment(tiny_project):
-    return tiny_project({"augment.views": 3}).augment
+def test_pooled_features_are_a_part_of_the_features(written):
+    _, found = written
+    assert found.pooled.shape == (*found.features.shape[:2], 8)
+    np.testing.assert_array_equal(found.pooled, found.features[:, :, -8:])
+    assert np.shares_memory(found.pooled, found.features)
 
 
-def test_every_view_holds_what_the_frozen_layers_put_out(tmp_path, images, backbone, augment):
-    written = store(tmp_path / "features", images, backbone, augment, batch_size=2)
-    parts = cut(backbone, 27)
-    assert written.boundary.shape == (5, 3, *parts.trunk.output_shape[1:])
-    changes = draw_changes(augment, images, 2)
-    third_view = np.asarray(Augmentation(augment.cutout)([images, changes]))
-    for view, pictures in ((0, images), (2, third_view)):
-        at_boundary = np.asarray(parts.trunk(pictures))
-        np.testing.assert_allclose(written.boundary[:, view], at_boundary, rtol=2e-3, atol=2e-2)
-        pooled = np.asarray(backbone(pictures)).mean(axis=(1, 2))
-        np.testing.assert_allclose(written.pooled[:, view], pooled, rtol=1e-3, atol=1e-3)
-    assert np.abs(written.pooled[:, 1] - written.pooled[:, 2]).max() > 0.1
+def test_the_order_of_the_images_changes_the_order_of_the_rows_alone(written, images, tmp_path):
+    _, found = written
+    order = np.random.default_rng(1).permutation(len(images))[: CHANGED_AT_ONCE + 1]  # the last one has no neighbour
+    shuffled = store(tmp_path / "shuffled", images[order])
+    np.testing.assert_array_equal(shuffled.features, found.features[order])
+    np.testing.assert_array_equal(shuffled.boundary, found.boundary[order])
+
+
+def test_twice_gives_the_same_bytes(written, images, tmp_path):
+    folder, found = written
+    store(tmp_path / "again", images)
+    assert sorted(file.name for file in folder.iterdir()) == ["boundary.npy", "features.json", "features.npy"]
+    for file in folder.iterdir():
+        assert file.read_bytes() == (tmp_path / "again" / file.name).read_bytes()
+    assert found.info.checksum == sha256(folder / "features.npy")
+
+
+def test_without_fine_tuning_there_is_the_clean_view_alone(images, written, tmp_path):
+    clean = store(tmp_path / "clean", images, unfreeze=None)
+    assert clean.boundary is None
+    assert (clean.info.views, clean.info.boundary) == (1, "")
+    assert clean.info.streamed == "finetune.epochs was 0 when they were computed"
+    assert sorted(file.name for file in (tmp_path / "clean").iterdir()) == ["features.json", "features.npy"]
+    np.testing.assert_allclose(clean.features, written[1].features[:, :1], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"augment": AUGMENT.model_copy(update={"views": 0})}, "augment.views is 0"),
+        ({"max_gb": 1e-9}, "more than features.max_gb"),
+        ({"unfreeze": "all"}, "every layer of the backbone learns"),
+    ],
+)
+def test_what_is_not_kept_for_fine_tuning_leaves_the_clean_view_alone(images, tmp_path, changes, reason):
+    found = store(tmp_path / "features", images[:2], **changes)
+    assert reason in found.info.streamed
+    assert found.boundary is None
+    assert found.features.shape[:2] == (2, 1)
+    assert not (tmp_path / "features/boundary.npy").exists()
 
 
 @pytest.mark.slow
-def test_twice_gives_the_same_bytes(tmp_path, images, backbone, augment):
-    for name in ("one", "two"):
-        store(tmp_path / name, images, backbone, augment)
-    for file in ("boundary.npy", "pooled.npy", "features.json"):
-        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
-
-
-@pytest.mark.slow
-def test_no_views_or_too_large_features_leave_only_the_pooled_ones(tmp_path, images, backbone, augment):
-    none = store(tmp_path / "none", images, backbone, augment.model_copy(update={"views": 0}))
-    assert none.boundary is None
-    assert none.pooled.shape == (5, 1, 1280)
-    large = store(tmp_path / "large", images, backbone, augment, max_gb=1e-9)
-    assert large.boundary is None
-    assert large.pooled.shape == (5, 1, 1280)
-    assert large.info.views == 0
-    assert not (tmp_path / "large" / "boundary.npy").exists()
+def test_a_resized_image_is_compared_as_the_network_sees_it(tmp_path):
+    small = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
+    backbone = Backbone(name="efficientnet_lite0", weights="none", interpolation="bilinear")
+    resizing = build_extractor(backbone, Features(sizes=(64,), stages="top", max_gb=1.0), 8)
+    found = store(tmp_path / "features", small, resizing, unfreeze=27)
+    assert found.boundary is not None
+    assert small[0].nbytes < found.boundary[0, 0].nbytes < 64 * 64 * 3
 
 
 def test_what_is_kept_and_why_not():
     image, small, large = (224, 224, 3), (7, 7, 192), (112, 112, 16)
     assert plan_store(1000, image, small, 1280, views=4, max_gb=1) == (4, "")
-    assert plan_store(1000, image, small, 1280, views=0, max_gb=1) == (0, "augment.views is 0")
+    assert plan_store(1000, image, small, 1280, views=0, max_gb=1) == (1, "augment.views is 0")
+    assert plan_store(1000, None, image, 1280, views=4, max_gb=9) == (1, "every layer of the backbone learns")
     views, why = plan_store(1000, image, large, 1280, views=4, max_gb=1)
-    assert views == 4
+    assert views == 1
     assert "401,408 bytes, more than the image that the network sees (150,528)" in why
     views, why = plan_store(1_000_000, image, small, 1280, views=4, max_gb=50)
-    assert views == 4
+    assert views == 1
     assert "95.7 GB, more than features.max_gb (50)" in why
 
 
-@pytest.mark.slow
-def test_an_enlarged_image_is_compared_as_the_network_sees_it(tmp_path, augment):
-    images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
-    enlarging = build_backbone(LITE0.model_copy(update={"weights": "none", "input_size": 64}), 8)
-    written = store(tmp_path / "features", images, enlarging, augment)
-    assert written.boundary is not None  # 1,536 bytes of 2 x 2 x 192 halves, against 192 stored and 12,288 seen
-    assert written.boundary[0, 0].nbytes > images[0].nbytes
-    parts = cut(enlarging, 27)
-    np.testing.assert_allclose(written.boundary[:, 0], parts.trunk(images), rtol=2e-3, atol=2e-2)
+def test_an_augmented_image_depends_on_no_other_and_on_no_thread(images):
+    """Contrast turns about the image's mean, which a sum of floats would give other last bits among other images."""
+    by_number = dict(enumerate_views(images, AUGMENT, 3))
+    for row in (0, 5, len(images) - 1):
+        alone = dict(enumerate_views(images[row : row + 1], AUGMENT, 3))
+        for view in range(3):
+            np.testing.assert_array_equal(alone[view], by_number[3 * row + view])
+    assert not np.array_equal(draw_changes(AUGMENT, images, 1), draw_changes(AUGMENT, images, 2))
 
 
-@pytest.mark.slow
-def test_an_image_is_never_stored_as_its_own_features(tmp_path, augment):
-    images = np.zeros((4, 8, 8, 3), np.uint8)
-    enlarging = build_backbone(LITE0.model_copy(update={"weights": "none", "input_size": 64}), 8)
-    (tmp_path / "features").mkdir()
-    info = write_features(tmp_path / "features", images, enlarging, "all", augment, 1.0, 2)
-    assert info.streamed == "every layer of the backbone learns"
-    assert info.boundary == "image"
+def test_info_is_read_as_it_was_written(tmp_path):
+    layout = FeatureLayout((ColumnBlock(96, "b0", "deviation", 8), ColumnBlock(96, "top", "mean", 16, top=True)))
+    info = FeatureInfo(layout, "b0_add", 2, "", "ab12")
+    info.save(tmp_path)
+    assert FeatureInfo.load(tmp_path) == info
 
 
-def test_pooled_features_alone_can_be_too_much():
-    assert plan_store(10_000_000, (224, 224, 3), (7, 7, 192), 1280, views=4, max_gb=50)[0] == 0
+def test_the_store_is_read_without_keras(written):
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from pathlib import Path; from lacuna.features.store import FeatureStore; "
+        f"FeatureStore.open(Path({str(written[0])!r})); sys.exit('keras' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_an_epoch_brings_every_image_once_in_one_of_its_views():
@@ -129,8 +193,8 @@ def test_order_and_views_derive_from_seed_and_epoch():
     assert values(0, 1) != values(1, 1)
 
 
-def test_image_batches_change_images_anew_in_every_epoch(images, augment):
-    batches = ImageBatches(images, augment, np.array([4, 0, 2]), batch_size=2, seed=0)
+def test_image_batches_change_images_anew_in_every_epoch(images):
+    batches = ImageBatches(images, AUGMENT, np.array([4, 0, 2]), batch_size=2, seed=0)
     (first, (pictures, changes)), _ = batches.epoch(1)
     np.testing.assert_array_equal(pictures, images[batches.rows[first]])
     by_row = [

@@ -16,7 +16,7 @@ from typing import Any
 from lacuna.config.blocks import Backbone
 from lacuna.errors import LacunaError
 from lacuna.features.backbones import efficientnet_lite, keras_applications, mobilenet, small_cnn
-from lacuna.features.backbones.resize import Resize
+from lacuna.features.backbones.resize import SquareResize
 from lacuna.features.backend import keras
 
 
@@ -66,7 +66,7 @@ def build_backbone(settings: Backbone, image_size: int, seen: int = 0) -> keras.
     state = random.getstate()
     random.seed(0)  # Keras draws the seed of each initializer from here
     stored = keras.Input((image_size, image_size, 3), dtype="uint8", name="image")
-    images = Resize(size, settings.interpolation, name="resize")(stored) if size != image_size else stored
+    images = SquareResize(size, settings.interpolation, name="resize")(stored) if size != image_size else stored
     model = keras.Model(stored, architecture.build(images), name=settings.name)
     random.setstate(state)
     keras_applications.normalize_as_imagenet(model)

@@ -7,7 +7,7 @@ import numpy as np
 from lacuna.features.backend import keras, ops
 
 
-class Resize(keras.layers.Layer):  # type: ignore[misc]
+class SquareResize(keras.layers.Layer):  # type: ignore[misc]
     """Resizes square images: (n, s, s, channels) → float32 (n, size, size, channels), neither rounded nor clipped.
 
     Every interpolation is linear and acts on rows and columns alike, so a matrix W (size, s) holds it: W x Wᵀ. That is
