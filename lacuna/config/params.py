@@ -37,12 +37,31 @@ class Params(Block):
     tune: blocks.Tune
 
     @model_validator(mode="after")
+    def _exact_heads_are_convex(self) -> Self:
+        if self.warmup.solver == "exact":
+            for key, value, wanted in (
+                ("head.hidden_units", self.head.hidden_units, 0),
+                ("train.loss", self.train.loss, "cross_entropy"),
+                ("train.hardest", self.train.hardest, 1.0),
+            ):
+                if value != wanted:
+                    raise ValueError(
+                        f"warmup.solver: exact solves a linear head of cross-entropy over all images, and {key} is "
+                        f"{value}; write warmup.solver: sgd, or {key}: {wanted}"
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _rules_name_targets(self) -> Self:
         if self.data.targets:
-            for key, names in (("targets", self.train.targets), ("target_weights", self.train.target_weights)):
+            for key, names in (
+                ("train.targets", self.train.targets),
+                ("train.target_weights", self.train.target_weights),
+                ("warmup.l2", self.warmup.l2),
+            ):
                 for name in names:
                     if name not in self.data.targets:
-                        raise ValueError(f"train.{key} names {name!r}, which is none of data.targets")
+                        raise ValueError(f"{key} names {name!r}, which is none of data.targets")
             for name in self.calibrate.rules:
                 if name not in self.data.targets:
                     raise ValueError(f"calibrate.rules names {name!r}, which is none of data.targets")

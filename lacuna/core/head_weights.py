@@ -17,18 +17,19 @@ ROWS_AT_ONCE = 4096
 
 @dataclass(frozen=True)
 class HeadWeights:
-    """Logits = x @ weights + bias, with x = (features - mean) / scale, or relu(x @ hidden_weights + hidden_bias).
+    """Logits = x @ weights + bias, with x = (features - mean) / scale; a hidden layer may add to them.
 
-    float64: mean, scale (d,); weights (d, n_logits), with a hidden layer (units, n_logits); bias (n_logits,). mean and
-    scale are those of the training images: what a feature adds is measured from the average image. `hidden` holds a
-    hidden layer's weights (d, units) and bias (units,); without one the head is linear.
+    float64: mean, scale (d,); weights (d, n_logits); bias (n_logits,). mean and scale are those of the training images:
+    what a feature adds is measured from the average image. hidden: weights (d, units), bias (units,) and the weights of
+    its units in the logits (units, n_logits): relu(x @ hidden[0] + hidden[1]) @ hidden[2] is added. Without it the head
+    is linear.
     """
 
     mean: Floats
     scale: Floats
     weights: Floats
     bias: Floats
-    hidden: tuple[Floats, Floats] | None = None
+    hidden: tuple[Floats, Floats, Floats] | None = None
 
     @property
     def linear(self) -> bool:
@@ -51,16 +52,30 @@ class HeadWeights:
         for start in range(0, len(features), ROWS_AT_ONCE):
             inside = slice(start, start + ROWS_AT_ONCE)
             x = (np.asarray(features[inside], np.float64) - self.mean) / self.scale
+            logits = x @ self.weights + self.bias
             if self.hidden is not None:
-                x = np.maximum(x @ self.hidden[0] + self.hidden[1], 0)
-            found[inside] = x @ self.weights + self.bias
+                logits += np.maximum(x @ self.hidden[0] + self.hidden[1], 0) @ self.hidden[2]
+            found[inside] = logits
         return found
+
+    def with_columns(self, mean: Floats, scale: Floats, weights: Floats) -> "HeadWeights":
+        """The head on more features, whose `weights` (more, n_logits) add to the logits."""
+        hidden = self.hidden
+        if hidden is not None:
+            hidden = (np.concatenate([hidden[0], np.zeros((len(mean), self.n_hidden))]), *hidden[1:])
+        return HeadWeights(
+            np.concatenate([self.mean, mean]),
+            np.concatenate([self.scale, scale]),
+            np.concatenate([self.weights, weights]),
+            self.bias,
+            hidden,
+        )
 
     def save(self, path: Path) -> None:
         """Write a `.npz`; the same content gives the same bytes."""
         arrays = {"mean": self.mean, "scale": self.scale, "weights": self.weights, "bias": self.bias}
         if self.hidden is not None:
-            arrays |= {"hidden_weights": self.hidden[0], "hidden_bias": self.hidden[1]}
+            arrays |= dict(zip(HIDDEN, self.hidden, strict=True))
         save_arrays(path, arrays)
 
     @classmethod
@@ -70,13 +85,16 @@ class HeadWeights:
         try:
             found = {name: array.astype(np.float64) for name, array in arrays.items()}
             mean, scale, weights, bias = (found[name] for name in ("mean", "scale", "weights", "bias"))
-            hidden = (found["hidden_weights"], found["hidden_bias"]) if "hidden_weights" in found else None
+            into, shift, out = (found[name] for name in HIDDEN) if HIDDEN[0] in found else (None, None, None)
         except (KeyError, TypeError, ValueError) as error:
             raise LacunaError(f"{path}: not the weights of a head ({error}); run `dvc repro train_warmup`") from None
-        below = len(mean) if hidden is None else len(hidden[1])
-        shapes = [scale.shape == mean.shape == (mean.size,), weights.shape == (below, bias.size), bias.ndim == 1]
-        if hidden is not None:
-            shapes.append(hidden[0].shape == (mean.size, hidden[1].size))
+        shapes = [scale.shape == mean.shape == (mean.size,), weights.shape == (mean.size, bias.size), bias.ndim == 1]
+        if into is not None and shift is not None and out is not None:
+            shapes += [into.shape == (mean.size, shift.size), out.shape == (shift.size, bias.size), shift.ndim == 1]
         if not all(shapes) or not all(np.isfinite(part).all() for part in found.values()) or (scale <= 0).any():
             raise LacunaError(f"{path}: not the weights of a head: shapes or values; run `dvc repro train_warmup`")
+        hidden = None if into is None or shift is None or out is None else (into, shift, out)
         return cls(mean, scale, weights, bias, hidden)
+
+
+HIDDEN = ("hidden_weights", "hidden_bias", "hidden_logits")

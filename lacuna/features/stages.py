@@ -7,9 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from lacuna.config.blocks import Backbone, Features
 from lacuna.core.feature_layout import SMALLEST_VARIANCE, ColumnBlock, FeatureLayout
 from lacuna.errors import LacunaError
@@ -34,16 +31,6 @@ class ChannelDeviation(layers.Layer):  # type: ignore[misc]
     def call(self, maps: Any) -> Any:
         away = maps - ops.mean(maps, axis=(1, 2), keepdims=True)
         return ops.sqrt(ops.mean(away * away, axis=(1, 2)) + SMALLEST_VARIANCE)
-
-
-class NoColumns(layers.Layer):  # type: ignore[misc]
-    """What an empty layout takes of maps: (n, h, w, channels) → float32 (n, 0)."""
-
-    def call(self, maps: Any) -> Any:
-        return ops.zeros((ops.shape(maps)[0], 0))
-
-    def compute_output_spec(self, maps: Any) -> keras.KerasTensor:
-        return keras.KerasTensor((maps.shape[0], 0))
 
 
 STATISTICS: dict[str, Any] = {"mean": ChannelMean, "deviation": ChannelDeviation}
@@ -87,26 +74,20 @@ class Extractor:
 
 
 @dataclass(frozen=True)
-class CutExtractor:
-    """An extractor cut in two at the freeze boundary of its first body. The parts share their layers with the bodies:
-    fine-tuning `tail` changes the first one in place.
+class Tail:
+    """The layers above the freeze boundary in a backbone of their own, which fine-tuning trains.
 
-    body: the first body. boundary: the name of its layer at the boundary. at_image: it is the image as it is stored,
-    because every layer learns. trunk: images uint8 (n, s, s, 3) → [boundary map (n, h, w, channels), frozen columns
-    (n, frozen.n_columns)], always both, of which the second may have no columns. tail: boundary map → tuned columns
-    (n, tuned.n_columns). frozen: the blocks at the boundary or below, and those of the other sizes, in the order of the
-    extractor's layout; the top of the first size is never among them. tuned: all others, marked as tuned.
-    frozen_columns: where the columns of `frozen` stand in the extractor's layout.
+    boundary: the name of the layer at the boundary. at_image: it is the image as it is stored, because every layer
+    learns. map, means: boundary map (n, h, w, channels) → last feature map, and its means (n, channels). body: the
+    backbone that they are the top of. block: what the layout calls these means.
     """
 
-    body: keras.Model
     boundary: str
     at_image: bool
-    trunk: keras.Model
-    tail: keras.Model
-    frozen: FeatureLayout
-    tuned: FeatureLayout
-    frozen_columns: NDArray[np.intp]
+    map: keras.Model
+    means: keras.Model
+    body: keras.Model
+    block: ColumnBlock
 
 
 def build_extractor(backbone: Backbone, features: Features, image_size: int) -> Extractor:
@@ -131,51 +112,33 @@ def stages_of(body: keras.Model) -> list[str]:
     return [name for name, above in zip(names, [*names[1:], ""], strict=True) if shapes.get(above) != shapes[name]]
 
 
-def cut_extractor(extractor: Extractor, unfreeze: int | str) -> CutExtractor:
-    """Cut an extractor at the freeze boundary of its first body, and freeze what `unfreeze` does not name.
+def build_tail(backbone: Backbone, features: Features, image_size: int, unfreeze: int | str) -> Tail:
+    """Build the backbone once more for the first of `features.sizes`, and cut it for fine-tuning.
 
-    unfreeze: as `lacuna.features.freeze_boundary.cut` takes it. Raises LacunaError when there is no such block.
+    unfreeze: as `lacuna.features.freeze_boundary.cut` takes it. Raises LacunaError when there is no such block, and as
+    `build_backbone` does.
     """
-    body = extractor.body
+    size = features.sizes[0] or image_size
+    body = build_backbone(backbone, image_size, size)
     parts = cut(body, unfreeze)
-    for other in extractor.bodies.values():
-        if other is not body:
-            other.trainable = False
-    places = {layer.name: place for place, layer in enumerate(body.layers)}
-    learns = np.array(
-        [
-            block.size == extractor.sizes[0]
-            and (block.top or places[_last_layer(body, block.stage).name] > places[parts.boundary])
-            for block in extractor.layout.blocks
-        ]
-    )
-    frozen = extractor.layout.take(~learns)
-    tuned = FeatureLayout(tuple(replace(block, tuned=True) for block in extractor.layout.take(learns).blocks))
-
-    boundary = body.get_layer(parts.boundary).output
-    below = layers.Identity(dtype=boundary.dtype)(boundary) if parts.at_image else boundary
-    columns = pool_columns(extractor.maps_of(frozen), frozen) if frozen.blocks else NoColumns()(boundary)
-    maps = {block.map_name: map_of(body, block.stage) for block in tuned.blocks}
-    given = boundary
-    if boundary is body.output:  # a network from a tensor to itself needs an input of its own
-        given = keras.Input(boundary.shape[1:], dtype=boundary.dtype)
-        maps = dict.fromkeys(maps, given)
-    return CutExtractor(
-        body,
-        parts.boundary,
-        parts.at_image,
-        keras.Model(body.input, [below, columns], name="trunk"),
-        keras.Model(given, pool_columns(maps, tuned), name="tail"),
-        frozen,
-        tuned,
-        np.flatnonzero(np.repeat(~learns, [block.channels for block in extractor.layout.blocks])),
-    )
+    means = keras.Model(parts.tail.input, ChannelMean()(parts.tail.output), name="tail")
+    block = replace(_column_blocks(body, size, "top")[-1], tuned=True)
+    return Tail(parts.boundary, parts.at_image, parts.tail, means, body, block)
 
 
-def feature_network(extractor: Extractor) -> keras.Model:
-    """Images uint8 (n, s, s, 3) → features float32 (n, n_columns): one input for all sizes."""
-    layout = extractor.layout
-    return keras.Model(extractor.body.input, pool_columns(extractor.maps_of(layout), layout), name="features")
+def feature_network(extractor: Extractor, boundary: str | None = None) -> keras.Model:
+    """Images uint8 (n, s, s, 3) → features float32 (n, n_columns): one input for all sizes.
+
+    boundary: the name of a layer of the first body, whose output then is the second output.
+    """
+    layout, image = extractor.layout, extractor.body.input
+    features = pool_columns(extractor.maps_of(layout), layout)
+    if boundary is None:
+        return keras.Model(image, features, name="features")
+    at_boundary = extractor.body.get_layer(boundary).output
+    if at_boundary is image:
+        at_boundary = layers.Identity(dtype=image.dtype)(image)  # an input cannot be an output
+    return keras.Model(image, [features, at_boundary], name="features")
 
 
 def pool_columns(maps: Mapping[str, Any], layout: FeatureLayout) -> Any:

@@ -45,8 +45,7 @@ def write_features(
         seen = None if parts.at_image else (extractor.sizes[0], extractor.sizes[0], 3)
         views, streamed = plan_store(len(images), seen, shape, n_columns, augment.views, max_gb)
         if not streamed:
-            at_boundary = extractor.body.get_layer(boundary).output
-            network = keras.Model(network.input, [network.output, at_boundary])
+            network = feature_network(extractor, boundary)
             boundary_store = create_array(folder / BOUNDARY_FILE, (len(images), views, *shape), np.float16)
     features = create_array(folder / FEATURES_FILE, (len(images), views, n_columns), np.float32)
 

@@ -21,16 +21,13 @@ class FeatureBatches:
     """Batches from the feature store. In each epoch every image comes once, in one of its views.
 
     Order and views derive from (seed, epoch) alone, so that a resumed training reads what an uninterrupted one reads.
-    With `boundary`, the maps at the freeze boundary, a batch is those and the `columns` of the features; without, it is
-    all features.
+    arrays: one for each input of the network, (n_images, views, ...).
     """
 
-    features: NDArray[np.float32]
+    arrays: tuple[NDArray[np.floating[Any]], ...]
     rows: NDArray[np.int64]
     batch_size: int
     seed: int
-    boundary: NDArray[np.float16] | None = None
-    columns: NDArray[np.intp] | None = None
 
     def __len__(self) -> int:
         return math.ceil(len(self.rows) / self.batch_size)
@@ -39,7 +36,7 @@ class FeatureBatches:
         """Yield (indices into rows, inputs) over one epoch in random order."""
         random = np.random.default_rng([self.seed, epoch])
         order = random.permutation(len(self.rows))
-        views = random.integers(self.features.shape[1], size=len(self.rows))
+        views = random.integers(self.arrays[0].shape[1], size=len(self.rows))
         for start in range(0, len(order), self.batch_size):
             chosen = order[start : start + self.batch_size]
             yield chosen, self._read(self.rows[chosen], views[chosen])
@@ -51,10 +48,8 @@ class FeatureBatches:
             yield self._read(rows, np.zeros(len(rows), np.int64))
 
     def _read(self, rows: NDArray[np.int64], views: NDArray[np.int64]) -> Inputs:
-        features = np.asarray(self.features[rows, views])
-        if self.boundary is None:
-            return features
-        return [np.asarray(self.boundary[rows, views], np.float32), features[:, self.columns]]
+        inputs = [np.asarray(array[rows, views], np.float32) for array in self.arrays]
+        return inputs if len(inputs) > 1 else inputs[0]
 
 
 @dataclass(frozen=True)
@@ -72,7 +67,7 @@ class ResampledBatches:
         return math.ceil((len(self.real.rows) + len(self.synthetic)) / self.real.batch_size)
 
     def epoch(self, epoch: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        n, features, rows = len(self.real.rows), self.real.features, self.real.rows
+        n, (features,), rows = len(self.real.rows), self.real.arrays, self.real.rows
         random = np.random.default_rng([self.real.seed, epoch])
         order = random.permutation(n + len(self.synthetic))
         views = random.integers(features.shape[1], size=len(order))

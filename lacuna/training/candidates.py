@@ -1,4 +1,4 @@
-"""What may be kept of both phases: the head, the fine-tuned network, or their mean in logits."""
+"""What may be kept of both phases: the head, the head with half or all of what fine-tuning adds to its logits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,10 +17,12 @@ from lacuna.training.data import TrainingData
 from lacuna.training.phases import FineTuned, OnEpoch, head_logits
 
 if TYPE_CHECKING:
-    from lacuna.features.backend import keras
+    from lacuna.features.stages import Tail
 
-HEAD, FINE_TUNED, MEAN = "head", "fine-tuned", "mean"
-"""The candidates' names, from the cheapest to the dearest in prediction."""
+HEAD = "head"
+
+SHARES = {"mean": 0.5, "fine-tuned": 1.0}
+"""The candidates beside the head, and how much of what fine-tuning adds they take: half is the mean of both in logits."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Candidate:
 
     head: HeadWeights
     layout: FeatureLayout
-    tail: "keras.Model | None"
+    tail: "Tail | None"
     logits: dict[Part, NDArray[np.float32]]
 
     def save(self, folder: Path, kept: str, unfreeze: int | str) -> None:
@@ -59,13 +61,16 @@ def candidates_of(
     candidates = {HEAD: Candidate(head, layout, None, logits)}
     if params.finetune.epochs == 0:
         return candidates, None
-    from lacuna.training.fine_tuning import fine_tune, mean_of_heads
+    from lacuna.training.fine_tuning import fine_tune
 
     tuned = fine_tune(params, data, head, checkpoint, on_epoch, predict)
     if tuned.best_epoch > 0:
-        candidates[FINE_TUNED] = Candidate(tuned.head, tuned.layout, tuned.tail, tuned.logits)
-        if head.linear:
-            both, wider = mean_of_heads(head, tuned, layout)
-            means = {part: (logits[part] + tuned.logits[part]) / 2 for part in predict}
-            candidates[MEAN] = Candidate(both, wider, tuned.tail, means)
+        wider, top = FeatureLayout((*layout.blocks, tuned.tail.block)), layout.top
+        for name, share in SHARES.items():
+            candidates[name] = Candidate(
+                head.with_columns(head.mean[top], head.scale[top], share * tuned.weights),
+                wider,
+                tuned.tail,
+                {part: logits[part] + share * (tuned.logits[part] - logits[part]) for part in predict},
+            )
     return candidates, tuned

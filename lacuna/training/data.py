@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lacuna.config.blocks import Train
 from lacuna.config.params import Params
+from lacuna.core.head_weights import HeadWeights
 from lacuna.core.manifest import Manifest, Part
 from lacuna.core.targets import Targets
 from lacuna.errors import LacunaError
@@ -53,12 +54,18 @@ class TrainingData:
     def feature_batches(self, name: Part, train: Train) -> LabelledBatches:
         """All features of the part `train`, `val` or `test`."""
         part = self.manifest.part(name)
-        return LabelledBatches(FeatureBatches(self.store.features, part.row, train.batch_size, train.seed), part.labels)
+        return LabelledBatches(
+            FeatureBatches((self.store.features,), part.row, train.batch_size, train.seed), part.labels
+        )
 
-    def boundary_batches(self, name: Part, train: Train, columns: NDArray[np.intp]) -> LabelledBatches:
-        """The maps at the freeze boundary of a part, and these columns of its features."""
-        part = self.manifest.part(name)
-        read = FeatureBatches(self.store.features, part.row, train.batch_size, train.seed, self.store.boundary, columns)
+    def boundary_batches(self, name: Part, train: Train, head: HeadWeights) -> LabelledBatches:
+        """The maps at the freeze boundary of a part, and the logits that a head gives to the same views."""
+        part, (n_images, views) = self.manifest.part(name), self.store.features.shape[:2]
+        assert self.store.boundary is not None
+        logits = np.zeros((n_images, views, len(head.bias)), np.float32)
+        for view in range(views):
+            logits[part.row, view] = head.logits(self.store.features[part.row, view])
+        read = FeatureBatches((self.store.boundary, logits), part.row, train.batch_size, train.seed)
         return LabelledBatches(read, part.labels)
 
     def image_batches(self, name: Part, params: Params) -> LabelledBatches:

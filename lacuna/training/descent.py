@@ -6,16 +6,15 @@ from dataclasses import replace
 import numpy as np
 
 from lacuna.config.params import Params
-from lacuna.errors import LacunaError
 from lacuna.features import backend
-from lacuna.features.stages import build_extractor, feature_network
+from lacuna.features.backend import keras
 from lacuna.training.batches import FeatureBatches, ResampledBatches
 from lacuna.training.checkpoint import Checkpoint
 from lacuna.training.data import LabelledBatches, TrainingData
 from lacuna.training.exact_head import training_scale
 from lacuna.training.loop import Phase, count_parameters, train_phase
 from lacuna.training.mlsmote import Synthetic, mlsmote, resampled_statistics
-from lacuna.training.model import augment_in_graph, build_head, head_weights, set_standardization, start_at_prior
+from lacuna.training.model import build_head, head_weights, set_standardization, start_at_prior
 from lacuna.training.phases import OnEpoch, WarmUp
 from lacuna.training.statistics import TargetStatistics
 
@@ -26,35 +25,22 @@ RESAMPLERS = {"mlsmote": mlsmote}
 def descend(
     params: Params, data: TrainingData, checkpoint: Checkpoint | None = None, on_epoch: OnEpoch | None = None
 ) -> WarmUp:
-    """Train a new head on the features of all views, or on freshly changed images where no views were stored.
+    """Train a new head on the features of all views that are stored.
 
     checkpoint, on_epoch: as in `train_phase`. Raises LacunaError when the parameters don't suit the data.
     """
     store = data.store
     resampler = RESAMPLERS[params.warmup.resample] if params.warmup.resample != "none" else None
-    if resampler and not store.info.views:
-        raise LacunaError(
-            f"params.yaml: warmup.resample: {params.warmup.resample} works on stored features, and warm-up reads "
-            f"images here ({store.info.streamed}); expected none"
-        )
+    keras.utils.clear_session()  # a search trains many
     backend.make_reproducible(params.train.seed)
     head = build_head(store.features.shape[-1], data.targets, params.head)
     set_standardization(head, *training_scale(store.features, data.manifest.part("train").row))
     start_at_prior(head, data.targets, data.statistics)
-    model = head
-    if not store.info.views:
-        extractor = build_extractor(params.backbone, params.features, data.images.shape[1])
-        network = feature_network(extractor)
-        network.trainable = False
-        model = augment_in_graph(network, head, params.augment.cutout)
-    training, validation = (
-        data.feature_batches(name, params.train) if store.info.views else data.image_batches(name, params)
-        for name in ("train", "val")
-    )
+    training, validation = (data.feature_batches(name, params.train) for name in ("train", "val"))
     statistics = data.statistics
     if resampler:
         training, statistics = _resample(resampler, training, data, params.train.seed)
-    parameters = count_parameters(model)
+    parameters = count_parameters(head)
     if not on_epoch:
         synthetic = len(training.labels) - len(data.manifest.part("train"))
         print(
@@ -72,7 +58,7 @@ def descend(
         settings.epochs,
         patience=None,
     )
-    history, best_epoch = train_phase(phase, model, training, validation, checkpoint, on_epoch)
+    history, best_epoch = train_phase(phase, head, training, validation, checkpoint, on_epoch)
     return WarmUp(head_weights(head), parameters, history, best_epoch)
 
 
@@ -81,7 +67,7 @@ def _resample(
 ) -> tuple[LabelledBatches, list[TargetStatistics]]:
     real = training.batches
     assert isinstance(real, FeatureBatches)
-    synthetic = resampler(real.features[:, 0], real.rows, training.labels, data.targets, seed)
+    synthetic = resampler(real.arrays[0][:, 0], real.rows, training.labels, data.targets, seed)
     labels = np.concatenate([training.labels, synthetic.labels])
     return replace(training, batches=ResampledBatches(real, synthetic), labels=labels), resampled_statistics(
         data.statistics, labels

@@ -1,21 +1,27 @@
-"""Phase 2: the layers above the freeze boundary and the head, from where phase 1 left it."""
+"""Phase 2: the layers above the freeze boundary learn what the head of phase 1 misses.
+
+A copy of them is trained, and a linear layer on its last feature map's means adds to the head's logits, which stay as
+they are. That layer starts at zero, so that epoch 0 is the head. Trained together with the head, its thousands of
+weights, which no penalty holds any longer, overfit within an epoch (docs/decisions.md).
+"""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lacuna.config.params import Params
-from lacuna.core.feature_layout import FeatureLayout
 from lacuna.core.head_weights import HeadWeights
 from lacuna.core.manifest import Part
 from lacuna.features import backend
+from lacuna.features.augmentation import Augmentation
+from lacuna.features.augmentation_draws import CHANGES
 from lacuna.features.backend import keras, layers
-from lacuna.features.stages import CutExtractor, build_extractor, cut_extractor
+from lacuna.features.stages import Tail, build_extractor, build_tail, feature_network
 from lacuna.training.checkpoint import Checkpoint
 from lacuna.training.data import TrainingData
 from lacuna.training.loop import Phase, count_parameters, predict_logits, train_phase
-from lacuna.training.model import augment_in_graph, build_head, head_weights, set_head
+from lacuna.training.model import Standardize, build_head, set_head
 from lacuna.training.optimizers import depth_factors
 from lacuna.training.phases import FineTuned, OnEpoch
 
@@ -28,22 +34,28 @@ def fine_tune(
     on_epoch: OnEpoch | None = None,
     predict: Sequence[Part] = ("val", "test"),
 ) -> FineTuned:
-    """Train the tail and a copy of the head; then compute the logits of the parts in `predict`.
+    """Train the tail and the layer on it; then compute the logits of the parts in `predict`.
 
     checkpoint, on_epoch: as in `train_phase`. A search must leave the test part out of `predict`.
     """
+    keras.utils.clear_session()  # a search trains many
     backend.make_reproducible(params.train.seed)
-    settings = params.finetune
-    extractor = build_extractor(params.backbone, params.features, data.images.shape[1])
-    parts = cut_extractor(extractor, settings.unfreeze)
-    top, top_head = _tail_with_head(parts, head, params, data)
-    model = top if data.store.boundary is not None else augment_in_graph(parts.trunk, top, params.augment.cutout)
+    settings, store, size = params.finetune, data.store, data.images.shape[1]
+    tail = build_tail(params.backbone, params.features, size, settings.unfreeze)
+    top = store.info.layout.top
+    model, residual = _residual_network(tail, len(head.bias), params.head.dropout)
+    model.get_layer("standardize").set_weights([head.mean[top], head.scale[top]])
+    parts = tuple(dict.fromkeys(("train", "val", *predict)))
+    if store.boundary is None:
+        model = _from_images(params, data, head, tail, model)
+        batches = {part: data.image_batches(part, params) for part in parts}
+    else:
+        batches = {part: data.boundary_batches(part, params.train, head) for part in parts}
     parameters = count_parameters(model)
     if not on_epoch:
         print(
-            f"fine-tuning trains {parameters['parameters_trained']:,} of {parameters['parameters']:,} parameters "
-            f"from {parts.boundary} up"
-            + (f"; reads images: {data.store.info.streamed}" if data.store.info.streamed else "")
+            f"fine-tuning trains {parameters['parameters_trained']:,} parameters from {tail.boundary} up"
+            + (f"; reads images: {store.info.streamed}" if store.boundary is None else "")
         )
     phase = Phase(
         "finetune",
@@ -54,62 +66,31 @@ def fine_tune(
         settings.learning_rate,
         settings.epochs,
         settings.patience,
-        depth_factors(parts.body, settings.layer_decay),
+        depth_factors(tail.body, settings.layer_decay),
     )
-    batches = {
-        part: data.boundary_batches(part, params.train, parts.frozen_columns)
-        if data.store.boundary is not None
-        else data.image_batches(part, params)
-        for part in ("train", *dict.fromkeys(("val", *predict)))
-    }
     history, best_epoch = train_phase(phase, model, batches["train"], batches["val"], checkpoint, on_epoch)
     logits = {part: predict_logits(model, batches[part]) for part in predict}
-    layout = FeatureLayout((*parts.frozen.blocks, *parts.tuned.blocks))
-    return FineTuned(parts.tail, head_weights(top_head), layout, logits, history, best_epoch, parameters)
+    weights = np.asarray(residual.get_weights()[0], np.float64)
+    return FineTuned(tail, weights, logits, history, best_epoch, parameters)
 
 
-def _tail_with_head(
-    parts: CutExtractor, head: HeadWeights, params: Params, data: TrainingData
-) -> tuple[keras.Model, keras.Model]:
-    """(map at the freeze boundary, frozen columns) → logits; and the head in it, which begins as `head`."""
-    boundary = keras.Input(parts.tail.input_shape[1:], name="boundary")
-    frozen = keras.Input((parts.frozen.n_columns,), name="frozen")
-    tuned = parts.tail(boundary)
-    columns = layers.Concatenate(name="columns")([frozen, tuned]) if parts.frozen.n_columns else tuned
-    copy = build_head(int(columns.shape[-1]), data.targets, params.head)
-    n = head.mean.size
-    set_head(copy, take_columns(head, np.concatenate([parts.frozen_columns, _others(parts.frozen_columns, n)])))
-    return keras.Model([boundary, frozen], copy(columns)), copy
+def _residual_network(tail: Tail, n_logits: int, dropout: float) -> tuple[keras.Model, Any]:
+    """(boundary map, logits of the head) → their sum with a linear layer of the tail's means; and that layer."""
+    boundary = keras.Input(tail.means.input_shape[1:], dtype=tail.means.input.dtype, name="boundary")
+    logits = keras.Input((n_logits,), name="head_logits")
+    x = layers.Dropout(dropout, name="dropout")(Standardize(name="standardize")(tail.means(boundary)))
+    residual = layers.Dense(n_logits, use_bias=False, kernel_initializer="zeros", name="residual")
+    return keras.Model([boundary, logits], layers.Add(name="sum")([logits, residual(x)])), residual
 
 
-def _others(columns: NDArray[np.intp], n: int) -> NDArray[np.intp]:
-    return np.setdiff1d(np.arange(n), columns)
-
-
-def take_columns(head: HeadWeights, columns: NDArray[np.intp]) -> HeadWeights:
-    """The head on the same features in another order, or on some of them."""
-    mean, scale = head.mean[columns], head.scale[columns]
-    if head.hidden is None:
-        return HeadWeights(mean, scale, head.weights[columns], head.bias)
-    return HeadWeights(mean, scale, head.weights, head.bias, (head.hidden[0][columns], head.hidden[1]))
-
-
-def mean_of_heads(head: HeadWeights, tuned: FineTuned, layout: FeatureLayout) -> tuple[HeadWeights, FeatureLayout]:
-    """The mean in logits of a linear head on the columns of `layout` and a fine-tuned network with a linear head.
-
-    It is one linear head: on all pretrained columns, and the tuned ones beside them.
-    """
-    shared = {block: columns for block, columns in layout.slices()}
-    blocks = [block for block in tuned.layout.blocks if block.tuned]
-    n, added = layout.n_columns, sum(block.channels for block in blocks)
-    mean, scale = np.zeros(n + added), np.ones(n + added)
-    weights = np.zeros((n + added, len(head.bias)))
-    mean[:n], scale[:n], weights[:n] = head.mean, head.scale, head.weights / 2
-    start = n
-    for block, columns in tuned.layout.slices():
-        to = shared[block] if not block.tuned else slice(start, start + block.channels)
-        if block.tuned:
-            mean[to], scale[to], start = tuned.head.mean[columns], tuned.head.scale[columns], to.stop
-        weights[to] += tuned.head.weights[columns] / 2
-    both = HeadWeights(mean, scale, weights, (head.bias + tuned.head.bias) / 2)
-    return both, FeatureLayout((*layout.blocks, *blocks))
+def _from_images(params: Params, data: TrainingData, head: HeadWeights, tail: Tail, model: keras.Model) -> keras.Model:
+    """(images, changes to them) → what `model` puts out: frozen layers and head run in every epoch."""
+    size = data.images.shape[1]
+    frozen = feature_network(build_extractor(params.backbone, params.features, size), tail.boundary)
+    fixed = build_head(head.mean.size, data.targets, params.head.model_copy(update={"hidden_units": head.n_hidden}))
+    set_head(fixed, head)
+    frozen.trainable = fixed.trainable = False
+    image, changes = keras.Input((size, size, 3), dtype="uint8"), keras.Input((CHANGES,), name="changes")
+    # in inference mode: dropout between the blocks belongs to layers that learn
+    features, boundary = frozen(Augmentation(params.augment.cutout)([image, changes]), training=False)
+    return keras.Model([image, changes], model([boundary, fixed(features, training=False)]))

@@ -12,10 +12,8 @@ from lacuna.core.feature_layout import FeatureLayout
 from lacuna.core.head_weights import HeadWeights
 from lacuna.core.scores import Floats
 from lacuna.core.targets import Targets
-from lacuna.features.augmentation import Augmentation
-from lacuna.features.augmentation_draws import CHANGES
 from lacuna.features.backend import keras, layers
-from lacuna.features.stages import CutExtractor, Extractor, map_of, pool_columns
+from lacuna.features.stages import Extractor, Tail, pool_columns
 from lacuna.io.atomic import atomic_file, reserve
 from lacuna.training.statistics import TargetStatistics
 
@@ -32,19 +30,27 @@ class Standardize(layers.Layer):  # type: ignore[misc]
 
 
 def build_head(n_columns: int, targets: Targets, options: Head) -> keras.Model:
-    """Features (n, n_columns) → logits (n, targets.n_logits)."""
+    """Features (n, n_columns) → logits (n, targets.n_logits): a linear layer, and a hidden one beside it if asked for.
+
+    The linear layer learns what is simple, and leaves the rest to the hidden one.
+    """
     features = keras.Input((n_columns,), name="features")
     x = Standardize(name="standardize")(features)
+    logits = layers.Dense(targets.n_logits, name="logits")(layers.Dropout(options.dropout, name="dropout")(x))
     if options.hidden_units:
-        x = layers.Dense(options.hidden_units, activation="relu", kernel_initializer="he_uniform", name="hidden")(x)
-    x = layers.Dropout(options.dropout, name="dropout")(x)
-    return keras.Model(features, layers.Dense(targets.n_logits, name="logits")(x), name="head")
+        hidden = layers.Dense(options.hidden_units, activation="relu", kernel_initializer="he_uniform", name="hidden")(
+            x
+        )
+        hidden = layers.Dropout(options.dropout, name="hidden_dropout")(hidden)
+        added = layers.Dense(targets.n_logits, use_bias=False, kernel_initializer="zeros", name="hidden_logits")(hidden)
+        logits = layers.Add(name="sum")([logits, added])
+    return keras.Model(features, logits, name="head")
 
 
 def head_weights(head: keras.Model) -> HeadWeights:
     """The weights of a head that `build_head` built."""
     by_name = {layer.name: [np.asarray(part, np.float64) for part in layer.get_weights()] for layer in head.layers}
-    hidden = tuple(by_name["hidden"]) if "hidden" in by_name else None
+    hidden = (*by_name["hidden"], *by_name["hidden_logits"]) if "hidden" in by_name else None
     return HeadWeights(*by_name["standardize"], *by_name["logits"], hidden)
 
 
@@ -57,7 +63,8 @@ def set_head(head: keras.Model, weights: HeadWeights) -> None:
     set_standardization(head, weights.mean, weights.scale)
     head.get_layer("logits").set_weights([weights.weights, weights.bias])
     if weights.hidden is not None:
-        head.get_layer("hidden").set_weights(list(weights.hidden))
+        head.get_layer("hidden").set_weights(list(weights.hidden[:2]))
+        head.get_layer("hidden_logits").set_weights([weights.hidden[2]])
 
 
 def start_at_prior(head: keras.Model, targets: Targets, statistics: list[TargetStatistics]) -> None:
@@ -71,17 +78,6 @@ def start_at_prior(head: keras.Model, targets: Targets, statistics: list[TargetS
         bias[columns] = log_prior[1] - log_prior[0] if target.kind == "binary" else log_prior
     dense = head.get_layer("logits")
     dense.set_weights([dense.get_weights()[0], bias])
-
-
-def augment_in_graph(trunk: keras.Model, top: keras.Model, cutout: float) -> keras.Model:
-    """Run the network from images that are changed anew each time: (images, changes) → the output of `top`.
-
-    `top` takes what `trunk` puts out. The trunk stays in inference mode: dropout between its blocks belongs to layers
-    that learn.
-    """
-    changes = keras.Input((CHANGES,), name="changes")
-    images = trunk.input
-    return keras.Model([images, changes], top(trunk(Augmentation(cutout)([images, changes]), training=False)))
 
 
 @dataclass(frozen=True)
@@ -98,7 +94,7 @@ class Network:
     logits: Any
     layout: FeatureLayout
     head: keras.Model
-    tail: keras.Model | None
+    tail: Tail | None
 
     @property
     def model(self) -> keras.Model:
@@ -112,41 +108,14 @@ class Network:
         return keras.Model(self.image, [self.logits, self.features, *maps])
 
 
-def build_network(
-    extractor: Extractor, layout: FeatureLayout, head: keras.Model, tuned: CutExtractor | None
-) -> Network:
-    """Put a head on the features of `layout`.
-
-    Its blocks are statistics of the extractor's maps, and the tuned ones of the maps of `tuned`, whose layers above the
-    freeze boundary then stand on the extractor's map there. The two share no layers.
-    """
-    first = next(iter(extractor.bodies.values()))
-    image = keras.Input(first.input_shape[1:], dtype="uint8", name="image")
-    maps: dict[str, Any] = {}
-    for body_size, body in extractor.bodies.items():
-        blocks = [block for block in layout.blocks if block.size == body_size and not block.tuned]
-        tensors = {block.map_name: map_of(body, block.stage) for block in blocks}
-        if tuned is not None and body is first:
-            tensors[BOUNDARY] = body.get_layer(tuned.boundary).output
-        if tensors:
-            maps |= _run(body.input, tensors, image)
-    if tuned is not None:
-        body = tuned.body
-        tensors = {block.map_name: map_of(body, block.stage) for block in layout.blocks if block.tuned}
-        maps |= _run(body.get_layer(tuned.boundary).output, tensors, maps.pop(BOUNDARY))
+def build_network(extractor: Extractor, head: keras.Model, tail: Tail | None) -> Network:
+    """Put a head on an extractor's features, and on those of a fine-tuned tail beside them if there is one."""
+    image, layout, maps = extractor.body.input, extractor.layout, extractor.maps_of(extractor.layout)
+    if tail is not None:
+        layout = FeatureLayout((*layout.blocks, tail.block))
+        maps[tail.block.map_name] = tail.map(extractor.body.get_layer(tail.boundary).output)
     features = pool_columns(maps, layout)
-    return Network(image, maps, features, head(features), layout, head, None if tuned is None else tuned.tail)
-
-
-BOUNDARY = "boundary"
-
-
-def _run(below: Any, tensors: Mapping[str, Any], given: Any) -> dict[str, Any]:
-    """The tensors above `below` by name, computed from `given` in its place."""
-    above = {name: tensor for name, tensor in tensors.items() if tensor is not below}
-    found = keras.Model(below, list(above.values()))(given) if above else []
-    values = dict(zip(above, found if isinstance(found, list) else [found], strict=True))
-    return {name: values.get(name, given) for name in tensors}
+    return Network(image, maps, features, head(features), layout, head, tail)
 
 
 def save_weights(model: keras.Model, path: Path) -> None:

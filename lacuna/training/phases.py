@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.config.params import Params
-from lacuna.core.feature_layout import FeatureLayout
 from lacuna.core.head_weights import HeadWeights
 from lacuna.core.manifest import Part
+from lacuna.core.scores import Floats
 from lacuna.training.checkpoint import Checkpoint, fingerprint
 from lacuna.training.data import TrainingData
 from lacuna.training.exact_head import PathStep, solve_head
 from lacuna.training.history import EpochRow
 
 if TYPE_CHECKING:
-    from lacuna.features.backend import keras
+    from lacuna.features.stages import Tail
 
 OnEpoch = Callable[[EpochRow], None]
 
@@ -38,15 +38,15 @@ class WarmUp:
 
 @dataclass(frozen=True)
 class FineTuned:
-    """What fine-tuning made of the network in its best epoch.
+    """What fine-tuning made of the layers above the freeze boundary in its best epoch.
 
-    tail: its layers above the freeze boundary. head, layout: the head on the frozen and the tuned columns. logits
-    (n, n_logits) by part. history, best_epoch: the epochs, 0 being the head of phase 1, and the number of the best one.
+    weights (channels, n_logits): what the standardized means of their last feature map add to the head's logits.
+    logits (n, n_logits), with that added, by part. history, best_epoch: the epochs, 0 being the head alone, and the
+    number of the best one.
     """
 
-    tail: "keras.Model"
-    head: HeadWeights
-    layout: FeatureLayout
+    tail: "Tail"
+    weights: Floats
     logits: dict[Part, NDArray[np.float32]]
     history: list[EpochRow]
     best_epoch: int

@@ -12,9 +12,9 @@ from lacuna.config.blocks import Backbone, Features, Head
 from lacuna.core.feature_layout import FeatureLayout
 from lacuna.core.head_weights import HeadWeights
 from lacuna.core.targets import Targets
+from lacuna.errors import LacunaError
 from lacuna.features.backbones import load_weights
-from lacuna.features.backend import keras
-from lacuna.features.stages import build_extractor, cut_extractor
+from lacuna.features.stages import Tail, build_extractor, build_tail
 from lacuna.io.atomic import read_json, write_json
 from lacuna.training.model import Network, build_head, build_network, save_weights, set_head
 
@@ -30,11 +30,11 @@ class Trained:
     unfreeze: int | str
 
 
-def save_trained(folder: Path, trained: Trained, head: HeadWeights, tail: keras.Model | None) -> None:
+def save_trained(folder: Path, trained: Trained, head: HeadWeights, tail: Tail | None) -> None:
     """Write a trained model into an empty folder. tail: the fine-tuned layers, None where none are kept."""
     head.save(folder / HEAD)
     if tail is not None:
-        save_weights(tail, folder / TAIL)
+        save_weights(tail.means, folder / TAIL)
     content = {"kept": trained.kept, "layout": trained.layout.to_json(), "unfreeze": trained.unfreeze}
     write_json(folder / MODEL, content)
 
@@ -51,8 +51,10 @@ def load_trained(backbone: Backbone, features: Features, image_size: int, target
     """
     trained, head = read_trained(folder), HeadWeights.load(folder / HEAD)
     network = empty_network(backbone, features, image_size, targets, trained, head.n_hidden)
+    if network.layout != trained.layout:
+        raise LacunaError(f"{folder}: trained on other features than params.yaml names; run `dvc repro train_finetune`")
     if network.tail is not None:
-        load_weights(network.tail, folder / TAIL, "fine-tuned layers")
+        load_weights(network.tail.means, folder / TAIL, "fine-tuned layers")
     set_head(network.head, head)
     return network
 
@@ -63,5 +65,5 @@ def empty_network(
     """A network of this structure whose head, and whose fine-tuned layers if any, are still to be filled."""
     head = build_head(trained.layout.n_columns, targets, Head(dropout=0.0, hidden_units=hidden_units))
     fine_tuned = any(block.tuned for block in trained.layout.blocks)
-    cut = cut_extractor(build_extractor(backbone, features, image_size), trained.unfreeze) if fine_tuned else None
-    return build_network(build_extractor(backbone, features, image_size), trained.layout, head, cut)
+    tail = build_tail(backbone, features, image_size, trained.unfreeze) if fine_tuned else None
+    return build_network(build_extractor(backbone, features, image_size), head, tail)

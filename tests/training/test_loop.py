@@ -12,8 +12,8 @@ from lacuna.training.batches import FeatureBatches
 from lacuna.training.checkpoint import Checkpoint
 from lacuna.training.data import LabelledBatches
 from lacuna.training.loop import Phase, predict_logits, train_phase, write_history
-from lacuna.training.losses import TargetStatistics
 from lacuna.training.model import build_head, start_at_prior
+from lacuna.training.statistics import TargetStatistics
 
 TARGETS = Targets((Target("kind", "categorical", ("bag", "shoe", "hat")), Target("red", "binary", ("no", "yes"))))
 STATISTICS = [TargetStatistics(0.7, (5, 3, 2), (0.8, 1.0, 1.4)), TargetStatistics(0.7, (12, 4), (0.75, 1.75))]

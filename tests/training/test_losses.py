@@ -11,7 +11,8 @@ from lacuna.config.blocks import Train
 from lacuna.config.types import IgnoredWith
 from lacuna.core.targets import Target, Targets
 from lacuna.features.backend import keras
-from lacuna.training.losses import LOSSES, MaskedLoss, TargetStatistics
+from lacuna.training.losses import LOSSES, MaskedLoss
+from lacuna.training.statistics import TargetStatistics
 
 TARGETS = Targets((Target("kind", "categorical", ("bag", "shoe", "hat")), Target("red", "binary", ("no", "yes"))))
 STATISTICS = [TargetStatistics(0.5, (5, 3, 2), (0.5, 1.0, 2.0)), TargetStatistics(0.8, (12, 4), (0.75, 1.75))]

@@ -7,8 +7,8 @@ from hypothesis.extra import numpy as npst
 from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
 from lacuna.training.batches import FeatureBatches, ResampledBatches
-from lacuna.training.losses import TargetStatistics
 from lacuna.training.mlsmote import Synthetic, imbalance_ratios, mlsmote, resampled_statistics
+from lacuna.training.statistics import TargetStatistics
 
 KIND = Target("kind", "categorical", ("bag", "shoe", "hat"))
 RED = Target("red", "binary", ("absent", "present"))

@@ -11,8 +11,8 @@ from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
 from lacuna.features.store import FeatureInfo, FeatureStore
 from lacuna.training.data import TrainingData, learned_indices
-from lacuna.training.losses import TargetStatistics
 from lacuna.training.phases import RESAMPLERS, warm_up
+from lacuna.training.statistics import TargetStatistics
 
 KIND = Target("kind", "categorical", ("bag", "shoe", "hat"))
 RED = Target("red", "binary", ("absent", "present"))

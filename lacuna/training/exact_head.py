@@ -1,0 +1,219 @@
+"""Phase 1 without steps or epochs: of each target the one head that minimizes its penalized log loss. No Keras.
+
+Each target is a logistic regression of its own over the images whose label is known, on features standardized by all
+training images. How strongly its weights are penalized is chosen by cross-validation within the training images.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from lacuna.config.blocks import Train
+from lacuna.core.groups import assign_folds
+from lacuna.core.head_weights import HeadWeights
+from lacuna.core.scores import Floats
+from lacuna.core.targets import Target, Targets
+from lacuna.errors import LacunaError
+from lacuna.io.csv_files import write_csv
+from lacuna.io.openvino_runtime import n_cores
+from lacuna.stats.logistic_regression import PATH, Axes, cross_validate, find_axes, fit
+from lacuna.training.statistics import TargetStatistics
+
+FEW_LABELS, FOLDS_OF_FEW, FOLDS_OF_MANY = 3000, 5, 3
+"""Folds of a target by its known labels. With few a third held out would be missed, and five folds take seconds."""
+
+SMALLEST_DEVIATION = 1e-6
+"""A column whose standard deviation is no larger, absolutely or against its mean, is constant but for rounding."""
+
+ROWS_AT_ONCE = 2048
+
+
+@dataclass(frozen=True)
+class PathStep:
+    """A strength of the penalty: the cross-validated log loss there, None where none was computed, and whether the head
+    has it."""
+
+    l2: float
+    log_loss: float | None
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class ExactHead:
+    """The head, and by target's name the strengths that were tried, from the strongest on; none of a target without
+    known labels.
+
+    `gradients`: by target's name the largest component of the loss's gradient that is left, in coordinates of
+    curvature 1.
+    """
+
+    head: HeadWeights
+    path: dict[str, list[PathStep]]
+    gradients: dict[str, float]
+
+
+def solve_head(
+    features: NDArray[np.float32],
+    rows: NDArray[np.integer],
+    labels: NDArray[np.integer],
+    group: NDArray[np.int64],
+    targets: Targets,
+    statistics: list[TargetStatistics],
+    train: Train,
+    l2: Mapping[str, float],
+    seed: int,
+) -> ExactHead:
+    """Solve the head of every target on the training images.
+
+    features: (n_images, views, d), may be memory-mapped; view 0 of `rows` (n,) alone is read. labels (n, n_targets), -1
+    unknown, and group (n,) are aligned with `rows`; folds are whole groups. The label's class weight multiplies its
+    cell, and `train.label_smoothing` applies; targets do not compete for weights, so that `train.target_weights` has
+    nothing to weigh. l2: fixed strengths by target's name, the others are chosen. A target without known labels has
+    zero weights and bias, so have those with labels of no weight. Same bytes whatever the number of cores.
+
+    Raises LacunaError when `l2` names no target, or features are not finite.
+    """
+    for name in l2:
+        if name not in targets.names:
+            raise LacunaError(
+                f"params.yaml: warmup.l2 names {name!r}, which is not learned; targets are {', '.join(targets.names)}"
+            )
+    with threadpool_limits(1):  # the order in which threads add up would change the last bits
+        mean, scale = training_scale(features, rows)
+        axes = find_axes(_standardize(features, rows, mean, scale))
+
+        def solve(index: int) -> _Solved:
+            target = targets[index]
+            weights = np.asarray(statistics[index].weights, np.float64)
+            return _solve(
+                target, axes, labels[:, index], group, weights, train.label_smoothing, l2.get(target.name), seed
+            )
+
+        with ThreadPoolExecutor(min(n_cores(), max(len(targets), 1))) as pool:
+            solved = list(pool.map(solve, range(len(targets))))
+    head = HeadWeights(
+        mean,
+        scale,
+        np.concatenate([part.weights for part in solved], axis=1),
+        np.concatenate([part.bias for part in solved]),
+    )
+    path = {name: part.path for name, part in zip(targets.names, solved, strict=True)}
+    return ExactHead(head, path, {name: part.gradient for name, part in zip(targets.names, solved, strict=True)})
+
+
+def write_path(path: Path, tried: Mapping[str, Sequence[PathStep]]) -> None:
+    """Write a row per target and strength that was tried; a strength that was given has no log loss."""
+    rows = [
+        (name, f"{step.l2:g}", "" if step.log_loss is None else f"{step.log_loss:.6f}", int(step.chosen))
+        for name, steps in tried.items()
+        for step in steps
+    ]
+    write_csv(path, ("target", "l2", "cv_log_loss", "chosen"), rows)
+
+
+def describe_path(tried: Mapping[str, Sequence[PathStep]]) -> list[str]:
+    """A line for each target: its penalty, and the log loss that cross-validation found for it."""
+    lines = []
+    for name, steps in tried.items():
+        chosen = next((step for step in steps if step.chosen), None)
+        found = "no known label in training" if chosen is None else f"penalty {chosen.l2:g}"
+        if chosen is not None and chosen.log_loss is not None:
+            found += f", cross-validated log loss {chosen.log_loss:.4f}"
+        lines.append(f"{name}: {found}")
+    return lines
+
+
+@dataclass(frozen=True)
+class _Solved:
+    weights: Floats
+    bias: Floats
+    path: list[PathStep]
+    gradient: float
+
+
+def _solve(
+    target: Target,
+    axes: Axes,
+    labels: NDArray[np.integer],
+    group: NDArray[np.int64],
+    class_weights: Floats,
+    smoothing: float,
+    fixed: float | None,
+    seed: int,
+) -> _Solved:
+    known = labels >= 0
+    weight = np.where(known, class_weights[np.maximum(labels, 0)], 0.0)
+    if not weight.any() or target.n_classes == 1:
+        return _Solved(np.zeros((len(axes.basis), target.n_logits)), np.zeros(target.n_logits), [], 0.0)
+    if fixed is None:
+        path = _choose(target, axes, labels, group, weight, smoothing, seed)
+    else:
+        path = [PathStep(fixed, None, True)]
+    chosen = next(step.l2 for step in path if step.chosen)
+    found = fit(axes, labels, target.n_logits, weight, chosen, smoothing)
+    return _Solved(found.weights, found.bias, path, found.gradient)
+
+
+def _choose(
+    target: Target,
+    axes: Axes,
+    labels: NDArray[np.integer],
+    group: NDArray[np.int64],
+    weight: Floats,
+    smoothing: float,
+    seed: int,
+) -> list[PathStep]:
+    """The strengths with their held-out losses. Where all images are one group nothing can be held out, and the
+    strongest is chosen."""
+    counts = weight > 0
+    wanted = FOLDS_OF_FEW if counts.sum() <= FEW_LABELS else FOLDS_OF_MANY
+    n_folds = min(wanted, len(np.unique(group[counts])))
+    if n_folds < 2:
+        return [PathStep(PATH[0], None, True)]
+    folds = np.zeros(len(labels), np.intp)
+    folds[counts] = assign_folds(group[counts], n_folds, seed)
+    losses = cross_validate(axes, labels, target.n_logits, weight, folds, smoothing)
+    best = int(losses.argmin())
+    return [
+        PathStep(l2, float(loss), index == best) for index, (l2, loss) in enumerate(zip(PATH, losses, strict=False))
+    ]
+
+
+def training_scale(features: NDArray[np.float32], rows: NDArray[np.integer]) -> tuple[Floats, Floats]:
+    """Mean and standard deviation (d,) of view 0 of the rows; the deviation of constant columns counts as 1.
+
+    Raises LacunaError for values that are not finite, and without a row.
+    """
+    n, d = len(rows), features.shape[2]
+    if n == 0:
+        raise LacunaError("no training images; expected at least one")
+    mean, squares = np.zeros(d), np.zeros(d)
+    for block in _blocks(features, rows):
+        mean += block.sum(axis=0) / n
+    if not np.isfinite(mean).all():
+        raise LacunaError("features of training images are not finite; run dvc repro featurize")
+    for block in _blocks(features, rows):
+        squares += ((block - mean) ** 2).sum(axis=0) / n
+    scale = np.sqrt(squares)
+    scale[scale <= SMALLEST_DEVIATION * np.maximum(np.abs(mean), 1)] = 1
+    return mean, scale
+
+
+def _standardize(
+    features: NDArray[np.float32], rows: NDArray[np.integer], mean: Floats, scale: Floats
+) -> NDArray[np.float32]:
+    """View 0 of the rows (n, d) less the mean, by the scale; constant columns are 0."""
+    standardized = np.empty((len(rows), features.shape[2]), np.float32)
+    for start, block in enumerate(_blocks(features, rows)):
+        standardized[start * ROWS_AT_ONCE : (start + 1) * ROWS_AT_ONCE] = (block - mean) / scale
+    return standardized
+
+
+def _blocks(features: NDArray[np.float32], rows: NDArray[np.integer]) -> Iterator[Floats]:
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        yield np.asarray(features[rows[start : start + ROWS_AT_ONCE], 0], np.float64)
