@@ -49,9 +49,9 @@ def baseline(params: Params) -> Facts:
 
 
 def _added_size(trained: Path) -> int:
-    """How many numbers the trained model has besides the backbone's: fine-tuned layers may stand beside those."""
-    both = read_json(trained / "model.json")["kept"] == "mean"
-    return head_size(HeadWeights.load(trained / "head.npz")) + (stored_size(trained / "tail.weights.h5") if both else 0)
+    """How many numbers the trained model has besides the backbone's: fine-tuned layers stand beside those."""
+    head, tail = HeadWeights.load(trained / "head.npz"), trained / "tail.weights.h5"
+    return head_size(head) + (stored_size(tail) if tail.exists() else 0)
 
 
 def _times() -> tuple[dict[str, float], dict[str, float]]:

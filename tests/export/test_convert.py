@@ -20,7 +20,7 @@ from lacuna.export.convert import (
     make_canonical,
     quantize,
 )
-from lacuna.inference.runtimes import EXACT_RUNTIMES, HEAD_FILE, RUNTIMES, load_layout, load_network
+from lacuna.inference.runtimes import EXACT_RUNTIMES, HEAD_FILE, LAYOUT_FILE, RUNTIMES, load_layout, load_network
 
 SIZE = 32
 TARGETS = Targets((Target("shape", "categorical", ("a", "b", "c")), Target("red", "binary", ("0", "1"))))
@@ -55,16 +55,15 @@ def small_network(hidden=0):
         x = layers.Add(name=f"b{{block}}_add")([x, y])
     body = keras.Model(images, x)
     layout = FeatureLayout(tuple(_column_blocks(body, {SIZE}, "all")))
-    d, below = layout.n_columns, hidden or layout.n_columns
+    d = layout.n_columns
     random = np.random.default_rng(0)
-    hidden_layer = (random.normal(size=(d, hidden)) / d, random.normal(size=hidden)) if hidden else None
-    scale = random.uniform(0.5, 2, d)
+    small = [random.normal(size=shape) / d for shape in ((d, 4), (d, hidden), (hidden,), (hidden, 4))]
     weights = HeadWeights(
-        random.normal(size=d), scale, random.normal(size=(below, 4)) / below, random.normal(size=4), hidden_layer
+        random.normal(size=d), random.uniform(0.5, 2, d), small[0], random.normal(size=4), small[1:] if hidden else None
     )
     head = build_head(d, TARGETS, Head(dropout=0.3, hidden_units=hidden))
     set_head(head, weights)
-    return build_network(Extractor({{{SIZE}: body}}, layout), layout, head, None)
+    return build_network(Extractor({{{SIZE}: body}}, layout), head, None)
 """
 
 
@@ -191,7 +190,7 @@ def test_another_process_with_another_hash_seed_writes_the_same_bytes_and_says_n
     assert result.stdout == ""
     assert "tf2onnx" not in result.stderr
     assert "deprecated" not in result.stderr
-    files = [name for runtime in EXACT_RUNTIMES for name in RUNTIMES[runtime].files]
+    files = [LAYOUT_FILE, HEAD_FILE, *(name for runtime in EXACT_RUNTIMES for name in RUNTIMES[runtime].files)]
     assert digests(tmp_path, files) == digests(exported, files)
 
 

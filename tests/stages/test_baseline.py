@@ -42,7 +42,6 @@ def project(tiny_project):
         write_json(Path("data/baselines/parameters.json"), {"backbone": 1000, "models": sizes})
         Path("models/trained").mkdir(parents=True, exist_ok=True)
         random_head(7, 4, hidden_units=5).save(Path("models/trained/head.npz"))
-        write_json(Path("models/trained/model.json"), {"kept": "head"})
         Path("data/prepared").mkdir(parents=True, exist_ok=True)
         save_relations(Path("data/prepared/hierarchy.json"), ())
         return params
@@ -69,7 +68,7 @@ def test_every_model_stands_beside_the_trained_one(project, capsys):
         "nearest_neighbours": 20,
         "linear_probe": 30,
         "small_cnn": 40,
-        "trained": 1000 + 8 * 5 + 6 * 4 + 2 * 7,
+        "trained": 1000 + 2 * 7 + 8 * 4 + 8 * 5 + 5 * 4,
     }
     lines = capsys.readouterr().out.splitlines()
     assert next(line for line in lines if line.startswith("small CNN")).split()[-4:] == ["12", "s", "0.7", "ms"]
@@ -82,12 +81,11 @@ def test_every_model_stands_beside_the_trained_one(project, capsys):
 def test_fine_tuned_layers_count_where_they_stand_beside_the_pretrained_ones(project):
     import h5py
 
-    params = project()
-    with h5py.File("models/trained/tail.weights.h5", "w") as file:
-        file["layers/b2/vars/0"] = np.zeros((3, 5))
-    sizes = []
-    for kept in ("fine-tuned", "mean"):
-        write_json(Path("models/trained/model.json"), {"kept": kept})
+    params, sizes = project(), []
+    for tuned in (False, True):
+        if tuned:
+            with h5py.File("models/trained/tail.weights.h5", "w") as file:
+                file["layers/b2/vars/0"] = np.zeros((3, 5))
         baseline(params)
         sizes.append(read_json(Path("metrics/baseline.json"))["models"]["trained"]["parameters"])
     assert sizes[1] - sizes[0] == 15

@@ -30,7 +30,7 @@ LAYOUT = FeatureLayout(
 def network_of(body, layout, weights, hidden=0):
     head = build_head(layout.n_columns, TARGETS, Head(dropout=0.5, hidden_units=hidden))
     set_head(head, weights)
-    return build_network(Extractor({SIZE: body}, layout), layout, head, None)
+    return build_network(Extractor({SIZE: body}, layout), head, None)
 
 
 def random_network(hidden=0):
