@@ -124,14 +124,16 @@ def fit(
     l2: float,
     smoothing: float = 0.0,
     tolerance: float = TOLERANCE,
+    gain: float = 0.0,
 ) -> Fit:
     """The weights that minimize the mean of -log p over the rows, weighted, plus l2 / 2 times the sum of their squares.
 
     labels (n,): class indices, anything where `weight` (n,) is 0: those rows take no part. n_logits: 1 for two classes,
     the logit is then that of class 1, or as many as there are classes. One more observation, an average row that
     belongs to all classes in equal shares, keeps the bias of a class without members finite; the bias is not penalized.
-    smoothing: the share of each label that is spread over all classes (Szegedy et al. 2016, section 7). Raises
-    ValueError when no row has a weight.
+    smoothing: the share of each label that is spread over all classes (Szegedy et al. 2016, section 7). gain: converged
+    is also what a step promises to lower by no more than this share of the loss. Raises ValueError when no row has a
+    weight.
     """
     known = _known(weight)
     every = len(known) == len(weight)
@@ -149,8 +151,8 @@ def fit(
         )
         near, _, _ = few.descend(few.at_shares(), l2, NEAR_ENOUGH, FAR)
         there[:n_first], there[-1], passes = near[:-1], near[-1], few.passes
-    there, loss, gradient = problem.descend(there, l2, max(tolerance, TOLERANCE_32_BITS), FAR)
-    if tolerance < TOLERANCE_32_BITS:
+    there, loss, gradient = problem.descend(there, l2, max(tolerance, TOLERANCE_32_BITS), FAR, gain)
+    if tolerance < TOLERANCE_32_BITS and not gain:
         exact = _Products(axes.rows, None if every else known, axes.basis.astype(np.float64))
         there, loss, gradient = problem.descend(there, l2, tolerance, NEAR, exact=exact)
     weights = axes.basis.astype(np.float64) @ there[:-1, 0]

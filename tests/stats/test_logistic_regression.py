@@ -128,6 +128,14 @@ def test_the_solution_has_no_slope(n, d, n_logits, l2, smoothing, seed):
     assert found.loss == pytest.approx(expected, rel=1e-6)
 
 
+def test_a_promised_gain_ends_it_within_that_share_of_the_lowest_loss():
+    rows, labels = standardized(300, 40)
+    axes, weight = find_axes(rows), np.ones(300)
+    lowest, near = fit(axes, labels, 3, weight, 0.001), fit(axes, labels, 3, weight, 0.001, gain=1e-3)
+    assert lowest.loss <= near.loss <= lowest.loss * (1 + 3e-3)
+    assert near.passes < lowest.passes
+
+
 @pytest.mark.parametrize("shape", [(60, 8), (300, 8), (12, 40)])
 def test_rows_without_weight_change_nothing_whatever_their_label(shape):
     rows, labels = standardized(*shape)

@@ -11,7 +11,7 @@ from lacuna.errors import LacunaError
 from lacuna.io.csv_files import read_csv
 from lacuna.stats.logistic_regression import PATH
 from lacuna.training import exact_head
-from lacuna.training.exact_head import solve_head, write_path
+from lacuna.training.exact_head import describe_path, solve_head, write_path
 from lacuna.training.statistics import TargetStatistics
 
 TARGETS = Targets(
@@ -75,7 +75,6 @@ def test_the_head_is_shaped_like_the_targets_and_predicts_what_it_has_seen(data)
     assert (logits[known, :3].argmax(axis=1) == labels[known, 0]).mean() > 0.7
     known = labels[:, 1] >= 0
     assert ((logits[known, 3] > 0) == labels[known, 1]).mean() > 0.7
-    assert max(exact.gradients.values()) <= 1e-6
 
 
 def test_mean_and_scale_are_those_of_view_0_of_the_training_images(data):
@@ -174,7 +173,6 @@ def test_what_cannot_be_held_out_has_the_strongest_penalty(data):
     one_known[7, 0] = 2
     exact = solve((features, rows, one_known, group))
     assert exact.head.bias[2] > exact.head.bias[0]
-    assert exact.gradients["kind"] <= 1e-6
 
 
 @pytest.mark.parametrize("cores", [1, 3])
@@ -193,11 +191,17 @@ def test_broken_features_are_an_error(data):
 
 def test_the_path_is_written(data, tmp_path):
     exact = solve(data, l2={"kind": 0.05})
-    write_path(tmp_path / "l2.csv", exact)
+    write_path(tmp_path / "l2.csv", exact.path)
     table = read_csv(tmp_path / "l2.csv")
-    assert table[0] == {"target": "kind", "l2": "0.05", "cv_log_loss": "", "chosen": "True"}
-    assert [float(row["cv_log_loss"]) for row in table[1:]] == [step.log_loss for step in exact.path["red"]]
-    assert sum(row["chosen"] == "True" for row in table) == 2
+    assert table[0] == {"target": "kind", "l2": "0.05", "cv_log_loss": "", "chosen": "1"}
+    tried = [step.log_loss for step in exact.path["red"]]
+    assert [float(row["cv_log_loss"]) for row in table[1:]] == pytest.approx(tried, abs=1e-6)
+    assert sum(row["chosen"] == "1" for row in table) == 2
+    kind, red, never = describe_path(exact.path)
+    assert kind == "kind: penalty 0.05"
+    assert red.startswith("red: penalty ")
+    assert "cross-validated log loss 0." in red
+    assert never == "never: no known label in training"
 
 
 def test_it_needs_no_keras():
