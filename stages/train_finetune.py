@@ -5,9 +5,13 @@ python -m stages.train_finetune
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lacuna.calibration.candidates import choose
 from lacuna.config.params import Params
 from lacuna.core.head_weights import HeadWeights
+from lacuna.core.manifest import Part
 from lacuna.core.predictions import Predictions
 from lacuna.io.atomic import atomic_folder, write_json
 from lacuna.training.candidates import candidates_of
@@ -43,7 +47,7 @@ def train_finetune(params: Params) -> Facts:
     return {**(tuned.parameters if tuned else {}), "epochs": max(len(history) - 1, 0), "best_epoch": best_epoch}
 
 
-def _predictions(data, part, logits) -> Predictions:
+def _predictions(data: TrainingData, part: Part, logits: NDArray[np.float32]) -> Predictions:
     of_part = data.manifest.part(part)
     return Predictions(logits, of_part.labels, of_part.image, of_part.group)
 

@@ -5,11 +5,10 @@ python -m stages.train_warmup
 
 from pathlib import Path
 
-from lacuna.training.exact_head import describe_path, write_path
-
 from lacuna.config.params import Params
 from lacuna.training.checkpoint import open_checkpoint
 from lacuna.training.data import TrainingData
+from lacuna.training.exact_head import describe_path, write_path
 from lacuna.training.history import write_history
 from lacuna.training.phases import warm_up, warm_up_key
 from stages._run import Facts, checkpoint_folder, run

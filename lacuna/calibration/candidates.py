@@ -14,9 +14,7 @@ from lacuna.core.targets import Targets
 from lacuna.presentation.numbers import rounded, signed_interval
 from lacuna.stats.bootstrap import group_weights, interval
 
-MACRO = "macro"
-
-REPLICATES_AT_ONCE = 100
+REPLICATES_DRAWN_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class Gain:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ModelChoice:
     """The name of the kept candidate, every candidate's log loss, and what each but the first gains over the first.
 
     gains: by candidate, of each target by name and of their mean under None; those without a known label are left out.
@@ -48,7 +46,7 @@ class Choice:
         """For a file of metrics: {kept, log_loss: {candidate}, gain: {candidate: {macro or target: …}}}."""
         gains = {
             name: {
-                key or MACRO: {field: rounded(value) for field, value in asdict(gain).items()}
+                key or "macro": {field: rounded(value) for field, value in asdict(gain).items()}
                 for key, gain in of.items()
             }
             for name, of in self.gains.items()
@@ -66,7 +64,9 @@ class Choice:
         return f"kept: {self.kept}{against}"
 
 
-def choose(targets: Targets, candidates: Mapping[str, Predictions], options: Calibrate, evaluate: Evaluate) -> Choice:
+def choose(
+    targets: Targets, candidates: Mapping[str, Predictions], options: Calibrate, evaluate: Evaluate
+) -> ModelChoice:
     """Choose among the validation predictions of candidates, named from the cheapest to the dearest.
 
     Each is calibrated by cross-fitting, so that none gains by being less sure of itself. Compared is the log loss over
@@ -88,7 +88,7 @@ def choose(targets: Targets, candidates: Mapping[str, Predictions], options: Cal
             of_target = [_gain(a, b, evaluate.confidence) for a, b in zip(means[first], means[name], strict=True)]
             of_target.append(_gain(_macro(means[first]), _macro(means[name]), evaluate.confidence))
             gains[name] = {key: gain for key, gain in zip([*names, None], of_target, strict=True) if gain is not None}
-    return Choice(kept, {name: float(_macro(means[name])[0]) for name in candidates}, gains)
+    return ModelChoice(kept, {name: float(_macro(means[name])[0]) for name in candidates}, gains)
 
 
 def _losses(targets: Targets, predictions: Predictions, options: Calibrate) -> Floats:
@@ -105,7 +105,7 @@ def _losses(targets: Targets, predictions: Predictions, options: Calibrate) -> F
 
 def _weights(predictions: Predictions, evaluate: Evaluate) -> Floats:
     """How often each image counts (1 + replicates, n): once in the sample, which stands first."""
-    drawn = group_weights(predictions.group, evaluate.bootstrap, evaluate.seed, REPLICATES_AT_ONCE)
+    drawn = group_weights(predictions.group, evaluate.bootstrap, evaluate.seed, REPLICATES_DRAWN_AT_ONCE)
     return np.concatenate([np.ones((1, len(predictions))), *drawn])
 
 

@@ -1,6 +1,7 @@
 """The space that `python -m lacuna tune` searches: ranges and choices of parameters, checked before any training."""
 
 from collections.abc import Mapping
+from itertools import combinations, product
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -13,13 +14,17 @@ Value = bool | int | float | str
 SEARCHED_BLOCKS = ("head", "train", "optimizer", "warmup", "finetune")
 """The blocks that a trial trains with other values of; everything else is as earlier stages left it."""
 
-TRAINING_BLOCKS = ("backbone", "augment", *SEARCHED_BLOCKS)
+TRAINING_BLOCKS = ("backbone", "augment", "features", *SEARCHED_BLOCKS)
 """The blocks that a training reads."""
+
+CHOICE_KEYS = ("calibrate.folds", "calibrate.seed", "evaluate.bootstrap", "evaluate.confidence", "evaluate.seed")
+"""What else decides whether fine-tuning is kept."""
 
 FIXED = {
     "train.seed": "every setting is trained with the same seeds, counted up from this one",
     "train.targets": "settings that learn other targets cannot be compared",
     "train.target_weights": "a mapping is neither a number nor a choice",
+    "warmup.l2": "a mapping is neither a number nor a choice",
     "finetune.unfreeze": "the features are computed up to there by featurize, and trials run training alone",
 }
 """Keys of those blocks that cannot be searched, and why."""
@@ -100,6 +105,20 @@ def without_effect(params: BaseModel, space: Mapping[str, Range]) -> dict[str, s
                 if set(values) <= set(ignored.values):
                     inert[key] = f"{governing}: {', '.join(map(str, values))}"
     return inert
+
+
+def check_together(params: Any, space: Mapping[str, Range]) -> None:
+    """Raise ValueError, naming the keys, when values of the space are allowed alone but not beside the other settings,
+    or not with each other."""
+    settings = [[(key, value) for value in values.named_values.values()] for key, values in space.items()]
+    together = [*((one,) for of_key in settings for one in of_key)]
+    together += [pair for first, second in combinations(settings, 2) for pair in product(first, second)]
+    for chosen in together:
+        try:
+            set_values(params, dict(chosen))
+        except ValidationError as error:
+            named = " and ".join(f"{key}: {value}" for key, value in chosen)
+            raise ValueError(f"tune.space cannot have {named}: {error.errors()[0]['ctx']['error']}") from None
 
 
 def typed_space(params: BaseModel, space: Mapping[str, Range]) -> dict[str, Range]:

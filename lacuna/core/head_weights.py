@@ -12,7 +12,7 @@ from lacuna.io.atomic import load_arrays, save_arrays
 
 MAX_HEAD_BYTES = 2_000_000_000
 
-ROWS_AT_ONCE = 4096
+IMAGES_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class HeadWeights:
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """The logits float32 (n, n_logits) of features (n, d), which may be memory-mapped."""
         found = np.empty((len(features), len(self.bias)), np.float32)
-        for start in range(0, len(features), ROWS_AT_ONCE):
-            inside = slice(start, start + ROWS_AT_ONCE)
+        for start in range(0, len(features), IMAGES_AT_ONCE):
+            inside = slice(start, start + IMAGES_AT_ONCE)
             x = (np.asarray(features[inside], np.float64) - self.mean) / self.scale
             logits = x @ self.weights + self.bias
             if self.hidden is not None:
@@ -85,7 +85,7 @@ class HeadWeights:
         try:
             found = {name: array.astype(np.float64) for name, array in arrays.items()}
             mean, scale, weights, bias = (found[name] for name in ("mean", "scale", "weights", "bias"))
-            into, shift, out = (found[name] for name in HIDDEN) if HIDDEN[0] in found else (None, None, None)
+            into, shift, out = (found[name] for name in HIDDEN) if found.keys() & set(HIDDEN) else (None, None, None)
         except (KeyError, TypeError, ValueError) as error:
             raise LacunaError(f"{path}: not the weights of a head ({error}); run `dvc repro train_warmup`") from None
         shapes = [scale.shape == mean.shape == (mean.size,), weights.shape == (mean.size, bias.size), bias.ndim == 1]

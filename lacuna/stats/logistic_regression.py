@@ -35,16 +35,16 @@ LOOSE_GAIN = 1e-3
 LOOSE_AXES = 768
 """So many principal axes, those with the largest variance, are what cross-validation sees."""
 
-TOLERANCE = 1e-6
+CONVERGED = 1e-6
 """A fit has converged when no component of its gradient, in coordinates of curvature 1, is larger."""
 
-TOLERANCE_32_BITS = 1e-4
+CONVERGED_32_BITS = 1e-4
 """The same where a fit goes over to 64 bits; rounding ends what 32 bits can do at about 1e-5."""
 
 TURNED_UP_TO = 4
 """Rows are turned onto all axes once when they are fewer than so many times the columns, else weights in each pass."""
 
-ROWS_AT_ONCE = 1024
+BLOCK_ROWS = 1024
 """Rows of a block: 12 MB of 3,000 columns, and the logits of 250 columns fit into the processor's cache."""
 
 LOOSE, FAR, NEAR = 0.3, 0.1, 0.01
@@ -80,7 +80,7 @@ class Axes:
 
 
 @dataclass(frozen=True)
-class Fit:
+class Solution:
     """`weights` (d, n_logits) and `bias` (n_logits,) of standardized rows: float64.
 
     `loss` is the penalized mean loss there. `gradient` is the largest component of its gradient along the axes, each
@@ -102,16 +102,16 @@ def find_axes(rows: Rows) -> Axes:
         within, upper = qr(rows.T, mode="economic", check_finite=False)
         inner = np.ascontiguousarray(upper.T)
     gram = np.zeros((inner.shape[1], inner.shape[1]))
-    for start in range(0, n, 2 * ROWS_AT_ONCE):
-        block = inner[start : start + 2 * ROWS_AT_ONCE]
+    for start in range(0, n, 2 * BLOCK_ROWS):
+        block = inner[start : start + 2 * BLOCK_ROWS]
         gram += block.T @ block
     variance, vectors = eigh((gram / n).astype(np.float32), driver="evd", overwrite_a=True, check_finite=False)
     variance, vectors = np.maximum(variance[::-1], 0).astype(np.float64), np.ascontiguousarray(vectors[:, ::-1])
     turn = n < TURNED_UP_TO * d
     used = vectors if turn else np.ascontiguousarray(vectors[:, :LOOSE_AXES])
     coordinates = np.empty((n, used.shape[1]), np.float32)
-    for start in range(0, n, ROWS_AT_ONCE):
-        coordinates[start : start + ROWS_AT_ONCE] = inner[start : start + ROWS_AT_ONCE] @ used
+    for start in range(0, n, BLOCK_ROWS):
+        coordinates[start : start + BLOCK_ROWS] = inner[start : start + BLOCK_ROWS] @ used
     basis = vectors if within is None else within @ vectors
     return Axes(rows, basis, variance, coordinates if turn else None, coordinates[:, :LOOSE_AXES])
 
@@ -123,9 +123,9 @@ def fit(
     weight: Floats,
     l2: float,
     smoothing: float = 0.0,
-    tolerance: float = TOLERANCE,
+    tolerance: float = CONVERGED,
     gain: float = 0.0,
-) -> Fit:
+) -> Solution:
     """The weights that minimize the mean of -log p over the rows, weighted, plus l2 / 2 times the sum of their squares.
 
     labels (n,): class indices, anything where `weight` (n,) is 0: those rows take no part. n_logits: 1 for two classes,
@@ -151,15 +151,15 @@ def fit(
         )
         near, _, _ = few.descend(few.at_shares(), l2, NEAR_ENOUGH, FAR)
         there[:n_first], there[-1], passes = near[:-1], near[-1], few.passes
-    there, loss, gradient = problem.descend(there, l2, max(tolerance, TOLERANCE_32_BITS), FAR, gain)
-    if tolerance < TOLERANCE_32_BITS and not gain:
+    there, loss, gradient = problem.descend(there, l2, max(tolerance, CONVERGED_32_BITS), FAR, gain)
+    if tolerance < CONVERGED_32_BITS and not gain:
         exact = _Products(axes.rows, None if every else known, axes.basis.astype(np.float64))
         there, loss, gradient = problem.descend(there, l2, tolerance, NEAR, exact=exact)
     weights = axes.basis.astype(np.float64) @ there[:-1, 0]
     bias = there[-1, 0]
     if n_logits > 1:  # the same number added to all logits changes nothing
         bias = bias - bias.mean()
-    return Fit(weights, bias, float(loss[0]), float(gradient[0]), problem.passes + passes)
+    return Solution(weights, bias, float(loss[0]), float(gradient[0]), problem.passes + passes)
 
 
 def cross_validate(
@@ -188,7 +188,7 @@ def cross_validate(
     problem = _Problem(products, blocks, axes.variance[: axes.first.shape[1]], len(counts))
     there, losses, best = problem.at_shares(), list[float](), 0
     for l2 in PATH:
-        there, _, _ = problem.descend(there, l2, TOLERANCE_32_BITS, LOOSE, LOOSE_GAIN)
+        there, _, _ = problem.descend(there, l2, CONVERGED_32_BITS, LOOSE, LOOSE_GAIN)
         losses.append(_held_out_loss(products, held_out, there))
         if losses[-1] < losses[best]:
             best = len(losses) - 1
@@ -200,8 +200,8 @@ def cross_validate(
 def decision(rows: Rows, weights: Floats, bias: Floats) -> NDArray[np.float32]:
     """The logits (n, k) of standardized rows (n, d)."""
     logits = np.empty((len(rows), len(bias)), np.float32)
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        inside = slice(start, start + ROWS_AT_ONCE)
+    for start in range(0, len(rows), BLOCK_ROWS):
+        inside = slice(start, start + BLOCK_ROWS)
         logits[inside] = rows[inside] @ weights.astype(np.float32) + bias.astype(np.float32)
     return logits
 
@@ -242,8 +242,8 @@ def _cut(
     for fold in range(n_fits):
         start, end = np.searchsorted(folds, [fold, fold + 1]).tolist()
         fits = every[every != fold] if n_fits > 1 else every
-        for first in range(start, end, ROWS_AT_ONCE):
-            rows = slice(first, min(first + ROWS_AT_ONCE, end))
+        for first in range(start, end, BLOCK_ROWS):
+            rows = slice(first, min(first + BLOCK_ROWS, end))
             wanted = shares[labels[rows], logits][:, None]
             blocks.append(_Block(rows, wanted, weight[rows, None, None].astype(np.float32), fold, fits))
     even = np.full((1, 1, n_classes), 1 / n_classes, np.float32)[..., logits]

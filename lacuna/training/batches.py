@@ -12,7 +12,7 @@ from lacuna.config.blocks import Augment
 from lacuna.features.augmentation_draws import draw_changes, no_changes
 from lacuna.training.mlsmote import Synthetic
 
-Inputs = NDArray[np.float32] | list[NDArray[Any]]
+BatchInputs = NDArray[np.float32] | list[NDArray[Any]]
 """What a network takes: one array, or one for each of its inputs."""
 
 
@@ -32,7 +32,7 @@ class FeatureBatches:
     def __len__(self) -> int:
         return math.ceil(len(self.rows) / self.batch_size)
 
-    def epoch(self, epoch: int) -> Iterator[tuple[NDArray[np.int64], Inputs]]:
+    def epoch(self, epoch: int) -> Iterator[tuple[NDArray[np.int64], BatchInputs]]:
         """Yield (indices into rows, inputs) over one epoch in random order."""
         random = np.random.default_rng([self.seed, epoch])
         order = random.permutation(len(self.rows))
@@ -41,13 +41,13 @@ class FeatureBatches:
             chosen = order[start : start + self.batch_size]
             yield chosen, self._read(self.rows[chosen], views[chosen])
 
-    def clean(self) -> Iterator[Inputs]:
+    def clean(self) -> Iterator[BatchInputs]:
         """Yield the inputs of view 0 in the order of rows."""
         for start in range(0, len(self.rows), self.batch_size):
             rows = self.rows[start : start + self.batch_size]
             yield self._read(rows, np.zeros(len(rows), np.int64))
 
-    def _read(self, rows: NDArray[np.int64], views: NDArray[np.int64]) -> Inputs:
+    def _read(self, rows: NDArray[np.int64], views: NDArray[np.int64]) -> BatchInputs:
         inputs = [np.asarray(array[rows, views], np.float32) for array in self.arrays]
         return inputs if len(inputs) > 1 else inputs[0]
 
@@ -81,7 +81,7 @@ class ResampledBatches:
             inputs[made] += self.synthetic.share[at, None] * (towards - inputs[made])
             yield chosen, inputs
 
-    def clean(self) -> Iterator[Inputs]:
+    def clean(self) -> Iterator[BatchInputs]:
         """Yield the inputs of view 0 of the real images, in the order of rows."""
         return self.real.clean()
 

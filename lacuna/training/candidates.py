@@ -19,14 +19,14 @@ from lacuna.training.phases import FineTuned, OnEpoch, head_logits
 if TYPE_CHECKING:
     from lacuna.features.stages import Tail
 
-HEAD = "head"
+HEAD_ALONE = "head"
 
-SHARES = {"mean": 0.5, "fine-tuned": 1.0}
-"""The candidates beside the head, and how much of what fine-tuning adds they take: half is the mean of both in logits."""
+SHARES_ADDED = {"mean": 0.5, "fine-tuned": 1.0}
+"""The candidates beside the head, and how much of what fine-tuning adds each takes; half is the mean of both logits."""
 
 
 @dataclass(frozen=True)
-class Candidate:
+class ModelCandidate:
     """A head on features of `layout`, with the fine-tuned layers `tail` if some of those are theirs.
 
     logits: float32 (n, n_logits) by part.
@@ -51,14 +51,14 @@ def candidates_of(
     checkpoint: Checkpoint | None = None,
     on_epoch: OnEpoch | None = None,
     predict: Sequence[Part] = ("val", "test"),
-) -> tuple[dict[str, Candidate], FineTuned | None]:
+) -> tuple[dict[str, ModelCandidate], FineTuned | None]:
     """Fine-tune from a head, and name what may be kept. Without an epoch better than the head, that is the head alone.
 
     checkpoint, on_epoch, predict: as in `fine_tune`. Keras is only loaded where something is fine-tuned.
     """
     layout = data.store.info.layout
     logits = {part: head_logits(head, data, part) for part in predict}
-    candidates = {HEAD: Candidate(head, layout, None, logits)}
+    candidates = {HEAD_ALONE: ModelCandidate(head, layout, None, logits)}
     if params.finetune.epochs == 0:
         return candidates, None
     from lacuna.training.fine_tuning import fine_tune
@@ -66,8 +66,8 @@ def candidates_of(
     tuned = fine_tune(params, data, head, checkpoint, on_epoch, predict)
     if tuned.best_epoch > 0:
         wider, top = FeatureLayout((*layout.blocks, tuned.tail.block)), layout.top
-        for name, share in SHARES.items():
-            candidates[name] = Candidate(
+        for name, share in SHARES_ADDED.items():
+            candidates[name] = ModelCandidate(
                 head.with_columns(head.mean[top], head.scale[top], share * tuned.weights),
                 wider,
                 tuned.tail,

@@ -33,7 +33,7 @@ CONVERGED = 1e-6
 SMALLEST_DEVIATION = 1e-6
 """A column whose standard deviation is no larger, absolutely or against its mean, is constant but for rounding."""
 
-ROWS_AT_ONCE = 2048
+READ_AT_ONCE = 2048
 
 
 @dataclass(frozen=True)
@@ -207,10 +207,10 @@ def _standardize(
     """View 0 of the rows (n, d) less the mean, by the scale; constant columns are 0."""
     standardized = np.empty((len(rows), features.shape[2]), np.float32)
     for start, block in enumerate(_blocks(features, rows)):
-        standardized[start * ROWS_AT_ONCE : (start + 1) * ROWS_AT_ONCE] = (block - mean) / scale
+        standardized[start * READ_AT_ONCE : (start + 1) * READ_AT_ONCE] = (block - mean) / scale
     return standardized
 
 
 def _blocks(features: NDArray[np.float32], rows: NDArray[np.integer]) -> Iterator[Floats]:
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        yield np.asarray(features[rows[start : start + ROWS_AT_ONCE], 0], np.float64)
+    for start in range(0, len(rows), READ_AT_ONCE):
+        yield np.asarray(features[rows[start : start + READ_AT_ONCE], 0], np.float64)

@@ -50,8 +50,11 @@ def build_head(n_columns: int, targets: Targets, options: Head) -> keras.Model:
 def head_weights(head: keras.Model) -> HeadWeights:
     """The weights of a head that `build_head` built."""
     by_name = {layer.name: [np.asarray(part, np.float64) for part in layer.get_weights()] for layer in head.layers}
-    hidden = (*by_name["hidden"], *by_name["hidden_logits"]) if "hidden" in by_name else None
-    return HeadWeights(*by_name["standardize"], *by_name["logits"], hidden)
+    (mean, scale), (weights, bias) = by_name["standardize"], by_name["logits"]
+    if "hidden" not in by_name:
+        return HeadWeights(mean, scale, weights, bias)
+    (into, shift), (out,) = by_name["hidden"], by_name["hidden_logits"]
+    return HeadWeights(mean, scale, weights, bias, (into, shift, out))
 
 
 def set_standardization(head: keras.Model, mean: Floats, scale: Floats) -> None:

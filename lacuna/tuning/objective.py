@@ -11,7 +11,16 @@ import numpy as np
 
 from lacuna.calibration.candidates import choose
 from lacuna.config.params import Params
-from lacuna.config.search_space import TRAINING_BLOCKS, Value, get_value, set_values, typed_space, without_effect
+from lacuna.config.search_space import (
+    CHOICE_KEYS,
+    TRAINING_BLOCKS,
+    Value,
+    check_together,
+    get_value,
+    set_values,
+    typed_space,
+    without_effect,
+)
 from lacuna.core.predictions import Predictions
 from lacuna.core.scores import Floats, Labels, activate, average_precision, log_loss
 from lacuna.errors import LacunaError
@@ -96,7 +105,7 @@ def tune(params: Params, data: TrainingData, parent: Path) -> Tuned:
 def plan_search(params: Params) -> Plan:
     """What the block `tune` asks for; keys that change nothing under the other settings are named and left out.
 
-    Raises LacunaError when no other key is in the space.
+    Raises LacunaError when no other key is in the space, or a value in it does not go with the other settings.
     """
     tune = params.tune
     inert = without_effect(params, tune.space)
@@ -106,6 +115,10 @@ def plan_search(params: Params) -> Plan:
     for each in said:
         print(f"{each}; left out of the search", flush=True)
     space = {key: values for key, values in typed_space(params, tune.space).items() if key not in inert}
+    try:
+        check_together(params, space)
+    except ValueError as error:
+        raise LacunaError(f"params.yaml: {error}") from None
     return Plan(space, tune.trials, tune.seeds, higher=METRICS[tune.metric].higher)
 
 
@@ -115,7 +128,7 @@ def study_name(params: Params, data: TrainingData) -> str:
     A search goes on where one of the same name stopped; any difference starts another.
     """
     content = params.model_dump(mode="json")
-    read = {block: content[block] for block in TRAINING_BLOCKS}
+    read = {block: content[block] for block in TRAINING_BLOCKS} | {key: get_value(params, key) for key in CHOICE_KEYS}
     read["tune"] = {key: value for key, value in content["tune"].items() if key != "trials"}
     if params.tune.metric == "f1":
         read["calibrate"] = content["calibrate"]

@@ -6,7 +6,7 @@ import pytest
 
 from lacuna.config.load import parse_params
 from lacuna.config.params import Params
-from lacuna.config.search_space import FIXED, SEARCHED_BLOCKS, without_effect
+from lacuna.config.search_space import FIXED, SEARCHED_BLOCKS, check_together, without_effect
 from lacuna.config.types import IgnoredWith
 from lacuna.errors import LacunaError
 from tests.tiny_project import params_content
@@ -26,6 +26,7 @@ def space_of(block: str, key: str) -> dict[str, Any]:
 
 def with_space(space: dict[str, Any], changes: dict[str, Any] | None = None) -> Params:
     content = params_content()
+    content["warmup"]["solver"] = "sgd"  # which any loss and head go with
     for changed, value in (changes or {}).items():
         block, key = changed.split(".")
         content[block][key] = value
@@ -64,6 +65,7 @@ def test_what_a_parameter_is_ignored_with_exists(block, key):
 
 
 MARGIN = {"train.margin": {"low": 0.0, "high": 0.1}}
+WARM_UP = {"warmup.learning_rate": {"low": 1e-4, "high": 1e-2}}
 RATE = {"finetune.learning_rate": {"low": 1e-4, "high": 1e-3}}
 
 
@@ -78,6 +80,9 @@ RATE = {"finetune.learning_rate": {"low": 1e-4, "high": 1e-3}}
             {"train.loss": "asymmetric"},
             {"train.margin": "train.loss: focal, cross_entropy"},
         ),
+        (WARM_UP, {"warmup.solver": "sgd"}, {}),
+        (WARM_UP, {"warmup.solver": "exact"}, {"warmup.learning_rate": "warmup.solver: exact"}),
+        (WARM_UP | {"warmup.solver": {"choices": ["exact", "sgd"]}}, {"warmup.solver": "exact"}, {}),
         (RATE, {"finetune.epochs": 1}, {}),
         (RATE, {"finetune.epochs": 0}, {"finetune.learning_rate": "finetune.epochs: 0"}),
         (RATE | {"finetune.epochs": {"low": 0, "high": 9}}, {"finetune.epochs": 0}, {}),
@@ -86,3 +91,36 @@ RATE = {"finetune.learning_rate": {"low": 1e-4, "high": 1e-3}}
 def test_keys_that_the_other_settings_leave_without_effect_are_known(space, changes, inert):
     params = with_space(space, changes)
     assert without_effect(params, params.tune.space) == inert
+
+
+UNITS = {"head.hidden_units": {"low": 0, "high": 64}}
+SOLVERS = {"warmup.solver": {"choices": ["exact", "sgd"]}}
+
+
+@pytest.mark.parametrize(
+    ("space", "solver", "message"),
+    [
+        (UNITS, "sgd", None),
+        (UNITS, "exact", "tune.space cannot have head.hidden_units: 64: warmup.solver: exact solves a linear head"),
+        (
+            UNITS | SOLVERS,
+            "sgd",
+            "tune.space cannot have head.hidden_units: 64 and warmup.solver: exact: warmup.solver",
+        ),
+        ({"train.loss": {"choices": ["focal", "cross_entropy"]}}, "exact", "tune.space cannot have train.loss: focal"),
+        (MARGIN | SOLVERS, "exact", None),
+    ],
+)
+def test_values_that_do_not_go_together_are_named_before_any_training(space, solver, message):
+    params = with_space(space, {"warmup.solver": solver})
+    if message is None:
+        check_together(params, params.tune.space)
+    else:
+        with pytest.raises(ValueError, match=message):
+            check_together(params, params.tune.space)
+
+
+def test_the_space_in_params_yaml_can_be_searched_and_holds_nothing_without_effect():
+    params = parse_params(params_content())
+    assert without_effect(params, params.tune.space) == {}
+    check_together(params, params.tune.space)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from lacuna.features.stages import (
     ChannelDeviation,
     ChannelMean,
     build_extractor,
-    cut_extractor,
+    build_tail,
     feature_network,
     map_of,
     stages_of,
@@ -113,49 +115,51 @@ def test_a_size_by_its_number_and_as_0_is_refused():
         extractor((0, 24))
 
 
+def tail_of(unfreeze, sizes=(0,), stages="all"):
+    backbone = Backbone(name="small_cnn", weights="none", interpolation="bilinear")
+    return build_tail(backbone, Features(sizes=sizes, stages=stages, max_gb=1.0), 24, unfreeze)
+
+
 @pytest.mark.parametrize(
-    ("sizes", "stages", "unfreeze", "tuned"),
+    ("unfreeze", "sizes", "stages"),
     [
-        ((0,), "all", 0, ["b2"]),
-        ((0,), "all", "b2", ["b2"]),
-        ((0,), "all", "b1", ["b1", "b1", "b2"]),
-        ((0, 32), "all", "b1", ["b1", "b1", "b2"]),
-        ((32, 0), "all", "all", ["b0", "b0", "b1", "b1", "b2"]),
-        ((0, 32), "top", "b2", ["b2"]),
-        ((0,), "top", "b2", ["b2"]),
-        ((0,), "top", 0, ["b2"]),
+        (0, (0,), "all"),
+        ("b2", (0,), "all"),
+        ("b2", (0,), "top"),
+        ("b1", (0, 32), ("b0",)),
+        (2, (32, 0), "top"),
+        ("all", (32,), "all"),
     ],
 )
-def test_trunk_and_tail_put_out_the_columns_of_the_whole(images, sizes, stages, unfreeze, tuned):
-    whole = extractor(sizes, stages)
-    features = np.asarray(feature_network(whole)(images))
-    parts = cut_extractor(whole, unfreeze)
-    boundary, frozen = parts.trunk(images)
-    np.testing.assert_allclose(frozen, features[:, parts.frozen_columns], rtol=1e-5, atol=1e-6)
-    rest = np.delete(features, parts.frozen_columns, axis=1)
-    np.testing.assert_allclose(parts.tail(boundary), rest, rtol=1e-5, atol=1e-6)
-    assert [block.stage for block in parts.tuned.blocks] == tuned
-    assert all(block.tuned and block.size == whole.sizes[0] for block in parts.tuned.blocks)
-    assert not any(block.tuned for block in parts.frozen.blocks)
-    assert (parts.frozen.n_columns, parts.tuned.n_columns) == (frozen.shape[1], rest.shape[1])
-    assert parts.at_image is (unfreeze == "all")
-    assert parts.body is whole.body
-    assert parts.boundary in [layer.name for layer in whole.body.layers]
-    assert parts.trunk.trainable_weights == []
-    assert bool(parts.tail.trainable_weights) is (unfreeze != 0)
+def test_before_training_the_tail_on_the_boundary_map_puts_out_the_means_of_the_top(images, unfreeze, sizes, stages):
+    whole, tail = extractor(sizes, stages), tail_of(unfreeze, sizes, stages)
+    tail.body.set_weights(whole.body.get_weights())  # random ones; pretrained ones come from the same file
+    features, boundary = feature_network(whole, tail.boundary)(images)
+    np.testing.assert_array_equal(features, feature_network(whole)(images))
+    np.testing.assert_allclose(tail.means(boundary), features[:, whole.layout.top], rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(ChannelMean()(tail.map(boundary)), tail.means(boundary))
+    (top,) = (block for block in whole.layout.blocks if block.top and block.size == whole.sizes[0])
+    assert tail.block == replace(top, tuned=True)
+    assert bool(tail.means.trainable_weights) is (unfreeze != 0)
+    assert tail.at_image is (unfreeze == "all")
+    if tail.at_image:
+        np.testing.assert_array_equal(boundary, images)  # as it is stored: resizing belongs to what learns
 
 
-def test_fine_tuning_the_tail_changes_the_first_body_in_place_and_no_other(images):
-    whole = extractor((0, 32))
+def test_a_tail_shares_no_weight_with_the_extractor(images):
+    whole, tail = extractor((0, 32)), tail_of("b2", (0, 32))
     before = np.asarray(feature_network(whole)(images))
-    parts = cut_extractor(whole, "b2")
-    for weight in parts.tail.trainable_weights:
+    for weight in tail.means.weights:
         weight.assign_add(np.full(weight.shape, 0.1, np.float32))
-    after = np.asarray(feature_network(whole)(images))
-    changed = {block for block, columns in whole.layout.slices() if (before != after)[:, columns].any()}
-    assert changed == {block for block in whole.layout.blocks if block.stage == "b2" and block.size == 24}
+    np.testing.assert_array_equal(feature_network(whole)(images), before)
+
+
+def test_a_layer_below_the_boundary_is_frozen_and_one_above_is_not():
+    tail = tail_of("b1")
+    learning = {weight.path.split("/")[0].partition("_")[0] for weight in tail.body.trainable_weights}
+    assert learning == {"b1", "b2"}
 
 
 def test_an_unknown_block_is_refused():
     with pytest.raises(LacunaError, match=r"finetune\.unfreeze: small_cnn has no block 'b7'"):
-        cut_extractor(extractor(), "b7")
+        tail_of("b7")

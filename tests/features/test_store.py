@@ -171,7 +171,7 @@ def test_the_store_is_read_without_keras(written):
 
 def test_an_epoch_brings_every_image_once_in_one_of_its_views():
     features = np.arange(10 * 4, dtype=np.float16).reshape(10, 4, 1)
-    batches = FeatureBatches(features, np.array([1, 3, 5, 7, 9]), batch_size=2, seed=0)
+    batches = FeatureBatches((features,), np.array([1, 3, 5, 7, 9]), batch_size=2, seed=0)
     chosen, inputs = zip(*batches.epoch(1), strict=True)
     order, values = np.concatenate(chosen), np.concatenate(inputs)[:, 0]
     assert sorted(order) == [0, 1, 2, 3, 4]
@@ -186,7 +186,7 @@ def test_order_and_views_derive_from_seed_and_epoch():
     rows = np.arange(10)
 
     def values(seed, epoch):
-        return np.concatenate([x for _, x in FeatureBatches(features, rows, 3, seed).epoch(epoch)])[:, 0].tolist()
+        return np.concatenate([x for _, x in FeatureBatches((features,), rows, 3, seed).epoch(epoch)])[:, 0].tolist()
 
     assert values(0, 1) == values(0, 1)
     assert values(0, 1) != values(0, 2)

@@ -173,7 +173,7 @@ def test_every_form_of_the_rows_gives_the_same_solution(monkeypatch):
     monkeypatch.setattr(logistic_regression, "LOOSE_AXES", 5)
     few_axes_first = find_axes(rows)
     monkeypatch.setattr(logistic_regression, "TURNED_UP_TO", 1)
-    monkeypatch.setattr(logistic_regression, "ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(logistic_regression, "BLOCK_ROWS", 7)
     in_each_pass = find_axes(rows)
     assert few_axes_first.turned is not None
     assert in_each_pass.turned is None

@@ -7,12 +7,12 @@ from lacuna.config.blocks import Head
 from lacuna.core.scores import activate, log_loss
 from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
-from lacuna.evaluation.training_curves import diagnose_collapse, diagnose_history
 from lacuna.training.batches import FeatureBatches
 from lacuna.training.checkpoint import Checkpoint
 from lacuna.training.data import LabelledBatches
-from lacuna.training.loop import Phase, predict_logits, train_phase, write_history
-from lacuna.training.model import build_head, start_at_prior
+from lacuna.training.history import write_history
+from lacuna.training.loop import Phase, predict_logits, train_phase
+from lacuna.training.model import build_head, set_standardization, start_at_prior
 from lacuna.training.statistics import TargetStatistics
 
 TARGETS = Targets((Target("kind", "categorical", ("bag", "shoe", "hat")), Target("red", "binary", ("no", "yes"))))
@@ -32,13 +32,15 @@ class KilledAfter(Checkpoint):
 
     def save(self, state):
         super().save(state)
-        if len(state.history) == self.epoch:
+        if state.history[-1]["epoch"] == self.epoch:
             raise Killed
 
 
 @pytest.fixture
 def phase(tiny_project):
-    params = tiny_project({"train.batch_size": 8})
+    params = tiny_project(
+        {"train.batch_size": 8, "train.loss": "focal", "warmup.solver": "sgd", "optimizer.schedule": "constant"}
+    )
     return Phase(
         "warmup", TARGETS, STATISTICS, params.train, params.optimizer, learning_rate=0.01, epochs=5, patience=None
     )
@@ -52,10 +54,10 @@ def part(seed=0, n=40, learnable=True):
         features[..., :3] += 3 * np.eye(3, dtype=np.float32)[labels[:, 0]][:, None]
         features[..., 3] += 3 * labels[:, 1:2]
     labels[random.random(labels.shape) < 0.3] = -1
-    return LabelledBatches(FeatureBatches(features, np.arange(n), 8, seed=0), labels)
+    return LabelledBatches(FeatureBatches((features,), np.arange(n), 8, seed=0), labels)
 
 
-HEAD = Head(dropout=0.3, hidden_units=0, batch_norm=False)
+HEAD = Head(dropout=0.3, hidden_units=0)
 
 
 def new_head(options=HEAD):
@@ -73,12 +75,19 @@ def test_output_biases_start_at_the_log_prior():
     assert bias[3] == pytest.approx(np.log(5 / 13))
 
 
-def test_a_phase_learns_and_reports_what_it_minimised(tmp_path, phase):
-    head = new_head()
-    history, _ = train_phase(phase, head, part(), part(1), Checkpoint(tmp_path / "state.npz"))
-    assert len(history) == 5
-    assert history[-1]["val_log_loss"] < history[0]["val_log_loss"] < 1.0
-    last = history[-1]
+def test_a_phase_begins_with_the_model_as_it_came_learns_and_reports_what_it_minimised(tmp_path, phase):
+    head, validation = new_head(), part(1)
+    before = predict_logits(head, validation)
+    quick = replace(phase, learning_rate=0.03)
+    history, best = train_phase(quick, head, part(), validation, Checkpoint(tmp_path / "state.npz"))
+    assert [row["epoch"] for row in history] == [0, 1, 2, 3, 4, 5]
+    first, *_, last = history
+    assert not {"loss", "log_loss"} & set(first)  # nothing has been trained on yet
+    for index, (target, columns) in enumerate(zip(TARGETS, TARGETS.slices, strict=True)):
+        expected = log_loss(validation.labels[:, index], activate(target, before[:, columns]))
+        assert first[f"val_log_loss_{target.name}"] == pytest.approx(expected)
+    assert history[best]["val_log_loss"] == min(row["val_log_loss"] for row in history)
+    assert last["val_log_loss"] < first["val_log_loss"] - 0.1
     assert last["val_log_loss"] == pytest.approx((last["val_log_loss_kind"] + last["val_log_loss_red"]) / 2)
     assert last["val_average_precision_red"] > 0.8
 
@@ -87,19 +96,23 @@ def test_training_log_loss_is_the_mean_over_the_whole_epoch(tmp_path, phase):
     still = replace(phase, epochs=1, learning_rate=1e-12)
     head = build_head(6, TARGETS, HEAD.model_copy(update={"dropout": 0.0}))
     one_view = part()
-    one_view.batches.features[:, 1] = one_view.batches.features[:, 0]
+    (features,) = one_view.batches.arrays
+    features[:, 1] = features[:, 0]
     known = [(one_view.labels[:, i] >= 0).mean() for i in range(2)]
     shares = [replace(s, known_share=share) for s, share in zip(STATISTICS, known, strict=True)]
-    (row,), _ = train_phase(replace(still, statistics=shares), head, one_view, one_view, Checkpoint(tmp_path / "s.npz"))
+    (_, row), _ = train_phase(
+        replace(still, statistics=shares), head, one_view, one_view, Checkpoint(tmp_path / "s.npz")
+    )
     assert row["log_loss"] == pytest.approx(row["val_log_loss"], rel=1e-5)  # both: mean over each target's known cells
     assert row["loss"] == pytest.approx(row["val_loss"], rel=1e-5)
 
 
-def test_resumed_after_a_kill_it_ends_with_the_same_weights(tmp_path, phase):
+@pytest.mark.parametrize("killed_after", [1, 2])
+def test_resumed_after_a_kill_it_ends_with_the_same_weights(tmp_path, phase, killed_after):
     whole, interrupted = new_head(), new_head()
     history, _ = train_phase(phase, whole, part(), part(1), Checkpoint(tmp_path / "whole.npz"))
     with pytest.raises(Killed):
-        train_phase(phase, interrupted, part(), part(1), KilledAfter(tmp_path / "state.npz", epoch=2))
+        train_phase(phase, interrupted, part(), part(1), KilledAfter(tmp_path / "state.npz", epoch=killed_after))
     fresh = build_head(6, TARGETS, HEAD)
     resumed_history, _ = train_phase(phase, fresh, part(), part(1), Checkpoint(tmp_path / "state.npz"))
     assert resumed_history == history
@@ -116,13 +129,13 @@ def test_resumed_after_a_kill_it_ends_with_the_same_weights(tmp_path, phase):
     ],
     ids=["adamw, cosine", "sgd, plateau"],
 )
-def test_resuming_restores_schedule_average_and_batch_norm_too(tmp_path, phase, changes):
-    full = Head(dropout=0.3, hidden_units=5, batch_norm=True)
+def test_resuming_restores_schedule_average_and_a_hidden_layer_too(tmp_path, phase, changes):
+    full = Head(dropout=0.3, hidden_units=5)
     options = phase.optimizer.model_copy(update=changes)
     phase = replace(phase, optimizer=options, learning_rate=0.3, factors={"hidden": 0.5})
     whole, interrupted, fresh = (new_head(full) for _ in range(3))
     history, best = train_phase(phase, whole, part(), part(1), Checkpoint(tmp_path / "whole.npz"))
-    assert len({row["val_log_loss"] for row in history}) == 5
+    assert len({row["val_log_loss"] for row in history}) == 6
     with pytest.raises(Killed):
         train_phase(phase, interrupted, part(), part(1), KilledAfter(tmp_path / "state.npz", epoch=3))
     resumed_history, resumed_best = train_phase(phase, fresh, part(), part(1), Checkpoint(tmp_path / "state.npz"))
@@ -152,24 +165,28 @@ def test_the_averaged_weights_are_validated_and_kept_while_the_others_learn_on(p
     raw, average = new_head(), new_head()
     raw_history, _ = train_phase(replace(phase, epochs=5), raw, part(), validation)
     history, best = train_phase(averaging, average, part(), validation)
-    assert [row["loss"] for row in history] == [row["loss"] for row in raw_history]  # the same steps
-    assert [row["val_loss"] for row in history] != [row["val_loss"] for row in raw_history]
+    assert history[0] == raw_history[0]
+    assert [row["loss"] for row in history[1:]] == [row["loss"] for row in raw_history[1:]]  # the same steps
+    assert [row["val_loss"] for row in history[1:]] != [row["val_loss"] for row in raw_history[1:]]
     assert history[-1]["val_log_loss"] < 1.0  # a short training is not held back by where it began
     labels = np.asarray(validation.labels)
     logits = predict_logits(average, validation)
     kept = np.mean([log_loss(labels[:, i], activate(TARGETS[i], logits[:, TARGETS.slices[i]])) for i in range(2)])
-    assert kept == pytest.approx(history[best - 1]["val_log_loss"], rel=1e-6)
+    assert kept == pytest.approx(history[best]["val_log_loss"], rel=1e-6)
 
 
-def test_batch_norm_learns_and_predicts_with_its_moving_statistics(phase):
+def test_what_standardizes_the_features_is_not_trained(phase):
     training, validation = part(), part(1)
     for part_of_data in (training, validation):
-        part_of_data.batches.features[:] = 50 + 20 * part_of_data.batches.features
-    head = new_head(Head(dropout=0.0, hidden_units=0, batch_norm=True))
+        part_of_data.batches.arrays[0][:] = 50 + 20 * part_of_data.batches.arrays[0]
+    head = new_head(Head(dropout=0.0, hidden_units=4))
+    (features,) = training.batches.arrays
+    mean, scale = features[:, 0].mean(axis=0), features[:, 0].std(axis=0)
+    set_standardization(head, mean, scale)
     history, _ = train_phase(phase, head, training, validation)
-    assert history[-1]["val_log_loss"] < 0.9
-    mean = head.get_layer("batch_norm").moving_mean
-    np.testing.assert_allclose(mean, training.batches.features.mean(axis=(0, 1)), rtol=0.3)
+    assert history[-1]["val_log_loss"] < 0.9  # as raw features of this size would never let it
+    for kept, given in zip(head.get_layer("standardize").get_weights(), (mean, scale), strict=True):
+        np.testing.assert_array_equal(kept, given)
 
 
 def test_what_is_raised_after_an_epoch_stops_the_phase_and_nothing_is_printed(phase, capsys):
@@ -186,21 +203,42 @@ def test_what_is_raised_after_an_epoch_stops_the_phase_and_nothing_is_printed(ph
     assert capsys.readouterr().out == ""
 
 
-def test_early_stopping_keeps_the_best_weights_and_counts_over_a_kill(tmp_path, phase):
+def test_what_brings_nothing_ends_after_one_epoch_and_leaves_the_weights_as_they_came(tmp_path, phase, capsys):
     hopeless = replace(phase, epochs=30, patience=3, learning_rate=0.3)
     training, validation = part(learnable=False), part(1, learnable=False)
     head = new_head()
-    before = predict_logits(head, validation)
+    before = head.get_weights()
     history, best_epoch = train_phase(hopeless, head, training, validation, Checkpoint(tmp_path / "state.npz"))
     assert best_epoch == 0
-    assert len(history) == 3
-    np.testing.assert_array_equal(predict_logits(head, validation), before)  # epoch 0 was the best
+    assert [row["epoch"] for row in history] == [0, 1]
+    for untrained, kept in zip(before, head.get_weights(), strict=True):
+        np.testing.assert_array_equal(untrained, kept)
+    assert "warmup: no epoch improved the validation log loss, the weights it started from" in capsys.readouterr().out
 
     other = new_head()
     with pytest.raises(Killed):
-        train_phase(hopeless, other, training, validation, KilledAfter(tmp_path / "killed.npz", epoch=2))
+        train_phase(hopeless, other, training, validation, KilledAfter(tmp_path / "killed.npz", epoch=1))
     resumed, _ = train_phase(hopeless, other, training, validation, Checkpoint(tmp_path / "killed.npz"))
-    assert len(resumed) == 3
+    assert resumed == history
+
+
+def test_once_an_epoch_was_better_patience_counts_and_counts_over_a_kill(tmp_path, phase):
+    """What is learned is not in the validation part, so that the first steps help by chance and the rest overfit."""
+    eager = replace(phase, epochs=40, patience=3, learning_rate=0.3)
+    training, validation = part(), part(1)
+    head = new_head()
+    history, best = train_phase(eager, head, training, validation)
+    assert 0 < best < 37
+    assert len(history) == best + 3 + 1
+    assert all(row["val_log_loss"] >= history[best]["val_log_loss"] for row in history[best:])
+    kept = predict_logits(head, validation)
+    found = [log_loss(validation.labels[:, i], activate(TARGETS[i], kept[:, TARGETS.slices[i]])) for i in range(2)]
+    assert np.mean(found) == pytest.approx(history[best]["val_log_loss"])
+
+    other = new_head()
+    with pytest.raises(Killed):
+        train_phase(eager, other, training, validation, KilledAfter(tmp_path / "killed.npz", epoch=best + 2))
+    assert train_phase(eager, other, training, validation, Checkpoint(tmp_path / "killed.npz")) == (history, best)
 
 
 def test_a_part_without_any_known_label_trains_nothing_and_breaks_nothing(tmp_path, phase):
@@ -208,46 +246,33 @@ def test_a_part_without_any_known_label_trains_nothing_and_breaks_nothing(tmp_pa
     empty.labels[:] = -1
     head = new_head()
     before = head.get_weights()
-    history, _ = train_phase(phase, head, empty, empty, Checkpoint(tmp_path / "state.npz"))
-    assert all(row["loss"] == 0 for row in history)
+    history, best = train_phase(phase, head, empty, empty, Checkpoint(tmp_path / "state.npz"))
+    assert best == 0
+    assert all(row["loss"] == 0 for row in history[1:])
     assert not any("val_log_loss" in row for row in history)  # undefined figures are left out
     for untrained, trained in zip(before, head.get_weights(), strict=True):
         np.testing.assert_array_equal(untrained, trained)
 
 
-def test_history_csv_has_a_column_per_target_and_leaves_undefined_cells_empty(tmp_path):
-    row = {"epoch": 1, "loss": 0.5, "val_loss": 0.5, "log_loss": 0.5, "val_log_loss": 0.25}
-    write_history(tmp_path / "history.csv", "warmup", [row], TARGETS)
-    header, line = (tmp_path / "history.csv").read_text().splitlines()
+def test_history_csv_marks_the_kept_epoch_and_leaves_undefined_cells_empty(tmp_path):
+    rows = [
+        {"epoch": 0, "val_loss": 0.75, "val_log_loss": 0.5},
+        {"epoch": 1, "loss": 0.5, "val_loss": 0.5, "log_loss": 0.5, "val_log_loss": 0.25},
+    ]
+    write_history(tmp_path / "history.csv", "warmup", rows, 1, TARGETS)
+    header, *lines = (tmp_path / "history.csv").read_text().splitlines()
     assert header == (
-        "phase,epoch,loss,val_loss,log_loss,val_log_loss,val_average_precision,"
+        "phase,epoch,kept,loss,val_loss,log_loss,val_log_loss,val_average_precision,"
         "val_log_loss_kind,val_average_precision_kind,val_log_loss_red,val_average_precision_red"
     )
-    assert line == "warmup,1,0.500000,0.500000,0.500000,0.250000,,,,,"
-
-
-def rows(training, validation):
-    return [{"log_loss": t, "val_log_loss": v} for t, v in zip(training, validation, strict=True)]
-
-
-def test_over_and_underfitting_are_said_in_words():
-    (over,) = diagnose_history(rows([1.0, 0.8, 0.6, 0.4], [1.0, 0.9, 0.95, 1.2]))
-    assert "overfitting: validation log loss rose from 0.900 in epoch 2" in over
-    (under,) = diagnose_history(rows([1.0, 0.9, 0.8], [1.0, 0.9, 0.8]))
-    assert "underfitting" in under
-    assert diagnose_history(rows([1.0, 0.9, 0.85], [1.0, 0.9, 0.899])) == []
-    fell_but_not_below_its_best = rows([1.0, 0.9, 1.0, 1.0], [1.0, 0.8, 0.9, 0.81])
-    assert diagnose_history(fell_but_not_below_its_best) == []
+    assert lines == [
+        "warmup,0,0,,0.750000,,0.500000,,,,,",
+        "warmup,1,1,0.500000,0.500000,0.500000,0.250000,,,,,",
+    ]
 
 
 def test_a_loss_that_is_not_finite_stops_the_phase_in_words(tmp_path, phase):
     broken = part()
-    broken.batches.features[3] = np.nan
+    broken.batches.arrays[0][3] = np.nan
     with pytest.raises(LacunaError, match=r"warmup diverged: .* lower warmup.learning_rate"):
         train_phase(phase, new_head(), broken, part(1), Checkpoint(tmp_path / "state.npz"))
-
-
-def test_collapse_into_one_class_is_said_in_words():
-    labels = np.array([[0, 0], [1, 1], [2, -1]], np.int16)
-    logits = np.array([[9, 0, 0, -1], [9, 0, 0, 1], [9, 0, 0, 0]], np.float32)
-    assert diagnose_collapse(TARGETS, labels, logits) == ["collapse: every validation image gets kind = bag"]

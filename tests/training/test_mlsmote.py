@@ -125,7 +125,7 @@ def test_batches_hold_each_real_and_synthetic_image_once_in_one_view():
     features = np.arange(10 * 3 * 2, dtype=np.float32).reshape(10, 3, 2) ** 2
     rows = np.array([1, 3, 5, 7])
     synthetic = Synthetic(np.array([0, 2]), np.array([3, 1]), np.array([0.25, 0.5], np.float32), None)
-    batches = ResampledBatches(FeatureBatches(features, rows, batch_size=4, seed=0), synthetic)
+    batches = ResampledBatches(FeatureBatches((features,), rows, batch_size=4, seed=0), synthetic)
     seen = list(batches.epoch(1))
     assert len(seen) == len(batches) == 2
     chosen, inputs = (np.concatenate(parts) for parts in zip(*seen, strict=True))

@@ -12,20 +12,27 @@ from lacuna.errors import LacunaError
 from lacuna.tuning.objective import METRICS, macro_metric, plan_search
 
 SPACE = {"head.dropout": {"low": 0.0, "high": 0.5}, "train.margin": {"low": 0, "high": 0.1}}
+SGD = {"warmup.solver": "sgd"}  # which any loss goes with
 
 
 def test_a_key_without_effect_is_named_and_left_out(tiny_project, capsys):
-    plan = plan_search(tiny_project({"tune.space": SPACE, "train.loss": "focal"}))
+    plan = plan_search(tiny_project(SGD | {"tune.space": SPACE, "train.loss": "focal"}))
     assert list(plan.space) == ["head.dropout"]
     said = capsys.readouterr().out
     assert said == "tune.space.train.margin has no effect with train.loss: focal; left out of the search\n"
-    assert list(plan_search(tiny_project({"tune.space": SPACE, "train.loss": "asymmetric"})).space) == list(SPACE)
+    assert list(plan_search(tiny_project(SGD | {"tune.space": SPACE, "train.loss": "asymmetric"})).space) == list(SPACE)
     assert capsys.readouterr().out == ""
 
 
 def test_a_space_without_any_effect_is_an_error(tiny_project):
-    params = tiny_project({"tune.space": {"train.margin": SPACE["train.margin"]}, "train.loss": "focal"})
+    params = tiny_project(SGD | {"tune.space": {"train.margin": SPACE["train.margin"]}, "train.loss": "focal"})
     with pytest.raises(LacunaError, match=r"nothing to search: tune.space.train.margin has no effect with train.loss"):
+        plan_search(params)
+
+
+def test_values_that_the_solver_does_not_go_with_are_an_error_before_any_training(tiny_project):
+    params = tiny_project({"warmup.solver": "exact", "tune.space": {"head.hidden_units": {"low": 0, "high": 64}}})
+    with pytest.raises(LacunaError, match=r"^params\.yaml: tune\.space cannot have head\.hidden_units: 64: warmup\.s"):
         plan_search(params)
 
 
