@@ -111,7 +111,7 @@ def check_together(params: Any, space: Mapping[str, Range]) -> None:
     """Raise ValueError, naming the keys, when values of the space are allowed alone but not beside the other settings,
     or not with each other."""
     settings = [[(key, value) for value in values.named_values.values()] for key, values in space.items()]
-    together = [*((one,) for of_key in settings for one in of_key)]
+    together: list[tuple[tuple[str, Value], ...]] = [(one,) for of_key in settings for one in of_key]
     together += [pair for first, second in combinations(settings, 2) for pair in product(first, second)]
     for chosen in together:
         try:

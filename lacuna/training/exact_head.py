@@ -27,7 +27,7 @@ from lacuna.training.statistics import TargetStatistics
 FEW_LABELS, FOLDS_OF_FEW, FOLDS_OF_MANY = 3000, 5, 3
 """Folds of a target by its known labels. With few a third held out would be missed, and five folds take seconds."""
 
-CONVERGED = 1e-6
+SOLVED = 1e-6
 """A head is solved when a step promises to lower its loss by no more than this share."""
 
 SMALLEST_DEVIATION = 1e-6
@@ -152,7 +152,7 @@ def _solve(
     else:
         path = [PathStep(fixed, None, True)]
     chosen = next(step.l2 for step in path if step.chosen)
-    found = fit(axes, labels, target.n_logits, weight, chosen, smoothing, gain=CONVERGED)
+    found = fit(axes, labels, target.n_logits, weight, chosen, smoothing, gain=SOLVED)
     return _Solved(found.weights, found.bias, path)
 
 

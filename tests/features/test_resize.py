@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from lacuna.features.backbones.enlarge import Enlarge, seen_size
 
 from lacuna.config.blocks import Backbone, Head
 from lacuna.core.targets import Target, Targets
