@@ -17,8 +17,7 @@ from lacuna.core.feature_maps import Output
 from lacuna.core.targets import Targets
 from lacuna.features.backbones import load_weights
 from lacuna.features.backend import keras
-from lacuna.inference.runtimes import RUNTIMES
-from lacuna.inference.runtimes import Network as Runner
+from lacuna.inference.runtimes import RUNTIMES, ExportedNetwork
 from lacuna.io.atomic import read_json, write_json
 from lacuna.training.model import Network, head_weights, save_weights
 from lacuna.training.trained import Trained, empty_network
@@ -54,7 +53,7 @@ def save_keras_network(network: Network, structure: Structure, folder: Path) -> 
     write_json(folder / STRUCTURE, content)
 
 
-def load_keras_network(folder: Path) -> Runner:
+def load_keras_network(folder: Path) -> ExportedNetwork:
     """The network that `save_keras_network` wrote, ready for images. Raises as `load_model` does."""
     network = load_model(folder)
     plain = keras.Model(network.image, [network.logits, network.features])

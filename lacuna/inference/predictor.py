@@ -28,7 +28,7 @@ from lacuna.inference.bundle import OOD_FILE, Bundle, Input, Member, read_bundle
 from lacuna.inference.ensemble import mean_logits
 from lacuna.inference.ood import OodDetector
 from lacuna.inference.prediction import HeatMap, Prediction, TargetPrediction, UnnamedPrediction
-from lacuna.inference.runtimes import HEAD_FILE, Network, load_layout, load_network
+from lacuna.inference.runtimes import HEAD_FILE, ExportedNetwork, load_layout, load_network
 from lacuna.io.openvino_runtime import n_cores
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Predictor:
     folder: Path
     bundle: Bundle
     description: Mapping[str, Any]
-    networks: Sequence[Network]
+    networks: Sequence[ExportedNetwork]
     layout: FeatureLayout
     head: HeadWeights | None
     detector: OodDetector | None
@@ -221,7 +221,7 @@ class Predictor:
             return str(error)
 
 
-def _load_member(folder: Path, member: Member, runtime: str, n_logits: int) -> Network:
+def _load_member(folder: Path, member: Member, runtime: str, n_logits: int) -> ExportedNetwork:
     """Load a network and run it once, so that one that does not fit is found now."""
     size = member.input.image_size
     try:

@@ -37,7 +37,7 @@ OUTPUTS = ("logits", "features")
 """The names of an exported network's first outputs, in their order; those of its feature maps follow."""
 
 
-class Network(Protocol):
+class ExportedNetwork(Protocol):
     """A function from images uint8 (n, size, size, 3), n ≥ 1, to their Output, with feature maps if asked for."""
 
     def __call__(self, images: NDArray[np.uint8], maps: bool = False) -> Output: ...
@@ -54,7 +54,7 @@ class Runtime:
     """
 
     files: tuple[str, ...]
-    load: Callable[[Path], Network]
+    load: Callable[[Path], ExportedNetwork]
     exact: bool = False
     needs_keras: bool = False
     advice: str = ""
@@ -67,7 +67,7 @@ def find_runtime(name: str) -> Runtime:
     return RUNTIMES[name]
 
 
-def load_network(folder: Path, runtime: str) -> Network:
+def load_network(folder: Path, runtime: str) -> ExportedNetwork:
     """Load the exported network in `folder` into a runtime.
 
     Raises LacunaError for an unknown runtime, and whatever the runtime raises for a file that is missing or damaged.
@@ -84,7 +84,7 @@ def load_layout(folder: Path) -> FeatureLayout:
         raise LacunaError(f"{folder / LAYOUT_FILE}: no layout of features ({error}); run `dvc repro bundle`") from None
 
 
-def _load_openvino(path: Path, *, precision: str) -> Network:
+def _load_openvino(path: Path, *, precision: str) -> ExportedNetwork:
     import openvino
 
     whole = openvino.Core().read_model(path)
@@ -106,7 +106,7 @@ def _load_openvino(path: Path, *, precision: str) -> Network:
     return infer
 
 
-def _load_onnx(path: Path) -> Network:
+def _load_onnx(path: Path) -> ExportedNetwork:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -128,9 +128,9 @@ def _output(values: dict[str, NDArray[np.float32]]) -> Output:
     return Output(logits, features, {name: found for name, found in values.items() if name not in OUTPUTS})
 
 
-def _load_keras(path: Path) -> Network:
+def _load_keras(path: Path) -> ExportedNetwork:
     # Imported by its name: it trains, and nothing here may depend on what trains (import-linter checks that).
-    network: Network = import_module("lacuna.export.keras_runtime").load_keras_network(path.parent)
+    network: ExportedNetwork = import_module("lacuna.export.keras_runtime").load_keras_network(path.parent)
     return network
 
 

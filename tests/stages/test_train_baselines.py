@@ -102,7 +102,13 @@ def test_every_simple_model_answers_for_validation(project, capsys):
 
 @pytest.mark.slow
 def test_the_same_bytes_again_whatever_the_test_part_and_the_training_settings_are(project):
-    changes = {"train.loss": "asymmetric", "train.seed": 5, "finetune.learning_rate": 0.1, "head.hidden_units": 7, "warmup.solver": "sgd"}
+    changes = {
+        "train.loss": "asymmetric",
+        "train.seed": 5,
+        "finetune.learning_rate": 0.1,
+        "head.hidden_units": 7,
+        "warmup.solver": "sgd",
+    }
     found = []
     for again in ({}, {"seed_of_test": 1, **changes}):
         train_baselines(project(**{"baseline.cnn_epochs": 2}, **again))

@@ -27,7 +27,7 @@ from lacuna.training.model import build_head, start_at_prior
 from lacuna.training.statistics import TargetStatistics
 
 BACKBONE = Backbone(name="small_cnn", weights="none", interpolation="bilinear")
-HEAD = Head(dropout=0.3, hidden_units=0)
+HEAD_OPTIONS = Head(dropout=0.3, hidden_units=0)
 OPTIMIZER = Optimizer(
     name="adam",
     momentum=0.9,
@@ -75,7 +75,7 @@ def train_small_cnn(
     with tempfile.TemporaryDirectory() as folder:
         small = _shrink(images, manifest, options.cnn_size, Path(folder))
         backbone = build_backbone(BACKBONE, small.shape[1])
-        head = build_head(backbone.output_shape[-1], targets, HEAD)
+        head = build_head(backbone.output_shape[-1], targets, HEAD_OPTIONS)
         start_at_prior(head, targets, statistics)
         plain = plain_training(train, options.seed)
         phase = Phase(

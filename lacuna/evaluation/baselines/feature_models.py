@@ -20,7 +20,7 @@ from lacuna.core.scores import Floats, Labels
 from lacuna.core.targets import Target, Targets
 from lacuna.evaluation.baselines.trivial import training_prior
 
-STRENGTH = 0.01
+RIDGE = 0.01
 """Inverse strength of the probe's L2 penalty on standardized features, the same for all data: nothing is searched. Of
 1e-5 to 1 it has the best ROC-AUC, average precision and log loss on the emoji's validation part."""
 
@@ -72,7 +72,7 @@ def answer_with_neighbours(
 def answer_with_probe(
     targets: Targets, features: NDArray[np.float32], labels: Labels, asked: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Logits (n, n_logits) of a ridge-penalized logistic regression, one for each target, of the default STRENGTH."""
+    """Logits (n, n_logits) of a ridge-penalized logistic regression, one for each target, of the default RIDGE."""
 
     def answer(target: Target, known: Labels, rows: NDArray[np.bool_]) -> Floats:
         return _ask(_fit(features[rows], known), asked, target)
@@ -93,7 +93,7 @@ def _prior(target: Target, known: Labels) -> Floats:
 
 
 def _fit(features: NDArray[np.float32], labels: Labels) -> Pipeline:
-    probe = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=STEPS))
+    probe = make_pipeline(StandardScaler(), LogisticRegression(C=RIDGE, max_iter=STEPS))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return probe.fit(features, labels)
