@@ -71,12 +71,14 @@ class HeadWeights:
             hidden,
         )
 
+    def arrays(self) -> dict[str, Floats]:
+        """All that it consists of, by the names that it has in a file."""
+        arrays = {"mean": self.mean, "scale": self.scale, "weights": self.weights, "bias": self.bias}
+        return arrays if self.hidden is None else arrays | dict(zip(HIDDEN, self.hidden, strict=True))
+
     def save(self, path: Path) -> None:
         """Write a `.npz`; the same content gives the same bytes."""
-        arrays = {"mean": self.mean, "scale": self.scale, "weights": self.weights, "bias": self.bias}
-        if self.hidden is not None:
-            arrays |= dict(zip(HIDDEN, self.hidden, strict=True))
-        save_arrays(path, arrays)
+        save_arrays(path, self.arrays())
 
     @classmethod
     def load(cls, path: Path) -> "HeadWeights":

@@ -96,4 +96,4 @@ def warm_up_key(params: Params, data: TrainingData) -> str:
 def fine_tune_key(params: Params, data: TrainingData, head: HeadWeights) -> str:
     """What names the checkpoint of this very fine-tuning."""
     settings = (params.head, params.train, params.optimizer, params.finetune, params.augment)
-    return fingerprint("finetune", *map(str, settings), *data.identity(), *vars(head).values())
+    return fingerprint("finetune", *map(str, settings), *data.identity(), *head.arrays().values())

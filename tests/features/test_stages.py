@@ -133,7 +133,6 @@ def tail_of(unfreeze, sizes=(0,), stages="all"):
 )
 def test_before_training_the_tail_on_the_boundary_map_puts_out_the_means_of_the_top(images, unfreeze, sizes, stages):
     whole, tail = extractor(sizes, stages), tail_of(unfreeze, sizes, stages)
-    tail.body.set_weights(whole.body.get_weights())  # random ones; pretrained ones come from the same file
     features, boundary = feature_network(whole, tail.boundary)(images)
     np.testing.assert_array_equal(features, feature_network(whole)(images))
     np.testing.assert_allclose(tail.means(boundary), features[:, whole.layout.top], rtol=1e-5, atol=1e-6)
