@@ -14,6 +14,9 @@ from lacuna.evaluation.verdicts import LEARNED
 from lacuna.io.csv_files import read_csv
 from lacuna.presentation.style import BLUE, DARK, LIGHT, ORANGE, legend, picture, shorten
 
+MOST_NAMED = 8
+"""With more targets their names would cover each other."""
+
 
 def plot_attributes(path: Path, metrics: dict[str, dict[str, Any]]) -> None:
     """F1 and average precision of every target with intervals, beside the best trivial predictor.
@@ -61,6 +64,7 @@ def plot_loss_curve(path: Path, warmup: Path, finetune: Path, regularization: Pa
     steps = [
         (row["target"], float(row["l2"]), float(row["cv_log_loss"]), row["chosen"] == "1")
         for row in read_csv(regularization)
+        if row["cv_log_loss"]  # a penalty that was given has none
     ]
     phases = {"warm-up": read_history(warmup), "fine-tuning": read_history(finetune)}
     shown = {name: history for name, history in phases.items() if len(history) > 1}
@@ -77,21 +81,27 @@ def plot_loss_curve(path: Path, warmup: Path, finetune: Path, regularization: Pa
 
 def _draw_path(axes: Axes, steps: Sequence[tuple[str, float, float, bool]]) -> None:
     """Cross-validated log loss of each target over the penalty, as a multiple of its lowest."""
-    for target in dict.fromkeys(step[0] for step in steps):
-        of_target = [step for step in steps if step[0] == target]
-        lowest = min(loss for _, _, loss, _ in of_target)
-        strengths, losses = [l2 for _, l2, _, _ in of_target], [loss / lowest for _, _, loss, _ in of_target]
-        axes.plot(strengths, losses, color=BLUE, linewidth=1, alpha=0.6)
-        for _, l2, loss, chosen in of_target:
-            if chosen:
-                axes.plot(l2, loss / lowest, "o", markersize=6, markerfacecolor="white", color=BLUE)
-    axes.set_xscale("log")
-    axes.invert_xaxis()
+    strengths = sorted({l2 for _, l2, _, _ in steps}, reverse=True)
+    targets = list(dict.fromkeys(step[0] for step in steps))
+    chosen: dict[int, list[str]] = {}
+    for target in targets:
+        of_target = [(strengths.index(l2), loss, kept) for name, l2, loss, kept in steps if name == target]
+        lowest = min(loss for _, loss, _ in of_target)
+        places, losses = [place for place, _, _ in of_target], [loss / lowest for _, loss, _ in of_target]
+        axes.plot(places, losses, color=BLUE, linewidth=1, alpha=0.6, zorder=1)
+        for place, loss, kept in of_target:
+            if kept:
+                axes.plot(place, loss / lowest, "o", markersize=6, markerfacecolor="white", color=BLUE)
+                chosen.setdefault(place, []).append(shorten(target))
+    named = len(targets) <= MOST_NAMED
+    for place, names in chosen.items() if named else ():
+        axes.text(place, 0.97, "\n".join(names), ha="center", va="top", color=DARK, fontsize=8)
+    axes.set_xticks(range(len(strengths)), [f"{l2:g}" for l2 in strengths])
     axes.set(
-        xlabel="L2 penalty, weaker to the right",
+        xlabel="L2 penalty: weaker to the right",
         ylabel="log loss / lowest",
-        title="warm-up: cross-validation in training, by target",
-        ylim=(0.98, min(axes.get_ylim()[1], 1.6)),
+        title="warm-up, cross-validated in training",
+        ylim=(0.82 if named else 0.98, max(1.06, min(axes.get_ylim()[1], 1.6))),
     )
 
 
@@ -119,6 +129,7 @@ def _draw_epochs(axes: Axes, name: str, history: Sequence[Mapping[str, float]]) 
         color=BLUE,
         fontsize=8,
     )
+    axes.set_ylim(top=1.2 * axes.get_ylim()[1])
     axes.set(xlabel="epoch", ylabel="log loss", title=name, xlim=(-0.5, len(history) - 0.5))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(loc="upper right")
+    axes.legend(loc="center right")
