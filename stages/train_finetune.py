@@ -13,13 +13,15 @@ from lacuna.config.params import Params
 from lacuna.core.head_weights import HeadWeights
 from lacuna.core.manifest import Part
 from lacuna.core.predictions import Predictions
-from lacuna.io.atomic import atomic_folder, write_json
+from lacuna.io.atomic import atomic_folder, sha256, write_json
 from lacuna.training.candidates import candidates_of
 from lacuna.training.checkpoint import open_checkpoint
 from lacuna.training.data import TrainingData
 from lacuna.training.history import write_history
 from lacuna.training.phases import fine_tune_key
 from stages._run import Facts, checkpoint_folder, run
+
+HISTORY = Path("plots/history_finetune.csv")
 
 
 def train_finetune(params: Params) -> Facts:
@@ -41,10 +43,15 @@ def train_finetune(params: Params) -> Facts:
             data.targets.save(folder / "targets.json")
             for part, of_part in predictions[choice.kept].items():
                 of_part.save(folder / f"{part}.npz")
-        write_history(Path("plots/history_finetune.csv"), "finetune", history, best_epoch, data.targets)
+        write_history(HISTORY, "finetune", history, best_epoch, data.targets)
         write_json(Path("metrics/training.json"), choice.to_json())
     print(choice.describe())
-    return {**(tuned.parameters if tuned else {}), "epochs": max(len(history) - 1, 0), "best_epoch": best_epoch}
+    return {
+        **(tuned.parameters if tuned else {}),
+        "epochs": max(len(history) - 1, 0),
+        "best_epoch": best_epoch,
+        "history_sha256": sha256(HISTORY),
+    }
 
 
 def _predictions(data: TrainingData, part: Part, logits: NDArray[np.float32]) -> Predictions:

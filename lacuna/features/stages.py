@@ -126,6 +126,11 @@ def build_tail(backbone: Backbone, features: Features, image_size: int, unfreeze
     return Tail(parts.boundary, parts.at_image, parts.tail, means, body, block)
 
 
+def layout_with(layout: FeatureLayout, tail: Tail | None) -> FeatureLayout:
+    """The layout of an extractor's features with those of a tail behind them, if there is one."""
+    return layout if tail is None else FeatureLayout((*layout.blocks, tail.block))
+
+
 def feature_network(extractor: Extractor, boundary: str | None = None) -> keras.Model:
     """Images uint8 (n, s, s, 3) → features float32 (n, n_columns): one input for all sizes.
 

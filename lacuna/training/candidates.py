@@ -61,11 +61,12 @@ def candidates_of(
     candidates = {HEAD_ALONE: ModelCandidate(head, layout, None, logits)}
     if params.finetune.epochs == 0:
         return candidates, None
+    from lacuna.features.stages import layout_with
     from lacuna.training.fine_tuning import fine_tune
 
     tuned = fine_tune(params, data, head, checkpoint, on_epoch, predict)
     if tuned.best_epoch > 0:
-        wider, top = FeatureLayout((*layout.blocks, tuned.tail.block)), layout.top
+        wider, top = layout_with(layout, tuned.tail), layout.top
         for name, share in SHARES_ADDED.items():
             candidates[name] = ModelCandidate(
                 head.with_columns(head.mean[top], head.scale[top], share * tuned.weights),

@@ -13,7 +13,7 @@ from lacuna.core.head_weights import HeadWeights
 from lacuna.core.scores import Floats
 from lacuna.core.targets import Targets
 from lacuna.features.backend import keras, layers
-from lacuna.features.stages import Extractor, Tail, pool_columns
+from lacuna.features.stages import Extractor, Tail, layout_with, pool_columns
 from lacuna.io.atomic import atomic_file, reserve
 from lacuna.training.statistics import TargetStatistics
 
@@ -113,9 +113,8 @@ class Network:
 
 def build_network(extractor: Extractor, head: keras.Model, tail: Tail | None) -> Network:
     """Put a head on an extractor's features, and on those of a fine-tuned tail beside them if there is one."""
-    image, layout, maps = extractor.body.input, extractor.layout, extractor.maps_of(extractor.layout)
+    image, maps, layout = extractor.body.input, extractor.maps_of(extractor.layout), layout_with(extractor.layout, tail)
     if tail is not None:
-        layout = FeatureLayout((*layout.blocks, tail.block))
         maps[tail.block.map_name] = tail.map(extractor.body.get_layer(tail.boundary).output)
     features = pool_columns(maps, layout)
     return Network(image, maps, features, head(features), layout, head, tail)

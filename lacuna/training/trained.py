@@ -14,7 +14,7 @@ from lacuna.core.head_weights import HeadWeights
 from lacuna.core.targets import Targets
 from lacuna.errors import LacunaError
 from lacuna.features.backbones import load_weights
-from lacuna.features.stages import Tail, build_extractor, build_tail
+from lacuna.features.stages import Tail, build_extractor, build_tail, layout_with
 from lacuna.io.atomic import read_json, write_json
 from lacuna.training.model import Network, build_head, build_network, save_weights, set_head
 
@@ -50,9 +50,9 @@ def load_trained(backbone: Backbone, features: Features, image_size: int, target
     Raises LacunaError when a file is missing or does not fit.
     """
     trained, head = read_trained(folder), HeadWeights.load(folder / HEAD)
+    if head.weights.shape != (trained.layout.n_columns, targets.n_logits):
+        raise LacunaError(f"{folder}: {HEAD} does not fit {MODEL} or the targets; run `dvc repro train_finetune`")
     network = empty_network(backbone, features, image_size, targets, trained, head.n_hidden)
-    if network.layout != trained.layout:
-        raise LacunaError(f"{folder}: trained on other features than params.yaml names; run `dvc repro train_finetune`")
     if network.tail is not None:
         load_weights(network.tail.means, folder / TAIL, "fine-tuned layers")
     set_head(network.head, head)
@@ -62,8 +62,16 @@ def load_trained(backbone: Backbone, features: Features, image_size: int, target
 def empty_network(
     backbone: Backbone, features: Features, image_size: int, targets: Targets, trained: Trained, hidden_units: int
 ) -> Network:
-    """A network of this structure whose head, and whose fine-tuned layers if any, are still to be filled."""
-    head = build_head(trained.layout.n_columns, targets, Head(dropout=0.0, hidden_units=hidden_units))
+    """A network of this structure whose head, and whose fine-tuned layers if any, are still to be filled.
+
+    Raises LacunaError when the model was trained on other features than `backbone` and `features` name.
+    """
+    extractor = build_extractor(backbone, features, image_size)
     fine_tuned = any(block.tuned for block in trained.layout.blocks)
     tail = build_tail(backbone, features, image_size, trained.unfreeze) if fine_tuned else None
-    return build_network(build_extractor(backbone, features, image_size), head, tail)
+    if layout_with(extractor.layout, tail) != trained.layout:
+        raise LacunaError(
+            "the model was trained on other features than params.yaml names; run `dvc repro train_finetune`"
+        )
+    head = build_head(trained.layout.n_columns, targets, Head(dropout=0.0, hidden_units=hidden_units))
+    return build_network(extractor, head, tail)
