@@ -23,7 +23,7 @@ from lacuna.core.scores import average_precision, log_loss
 from lacuna.data.images.decode import decode
 from lacuna.errors import LacunaError
 from lacuna.inference.bundle import Bundle, read_bundle
-from lacuna.inference.runtimes import RUNTIMES, Network, load_network
+from lacuna.inference.runtimes import RUNTIMES, ExportedNetwork, load_network
 from lacuna.io.csv_files import read_csv
 
 BATCH = 32
@@ -64,7 +64,7 @@ def inference(root: Path) -> None:
     _print_quality(bundle, validation, images, networks)
 
 
-def _load(folder: Path, runtime: str) -> Network | None:
+def _load(folder: Path, runtime: str) -> ExportedNetwork | None:
     try:
         read_bundle(folder, runtime)
     except LacunaError as error:
@@ -73,10 +73,10 @@ def _load(folder: Path, runtime: str) -> Network | None:
     return load_network(folder, runtime)
 
 
-def _ways(networks: dict[str, Network]) -> dict[str, Callable[[NDArray[np.uint8]], Any]]:
+def _ways(networks: dict[str, ExportedNetwork]) -> dict[str, Callable[[NDArray[np.uint8]], Any]]:
     from lacuna.export.keras_runtime import load_model
 
-    model = load_model(Path("models/bundle"))
+    model = load_model(Path("models/bundle")).model
     return {
         **{name: network for name, network in networks.items() if not RUNTIMES[name].needs_keras},
         "Keras model(x)": lambda images: np.asarray(model(images, training=False)),
@@ -121,7 +121,7 @@ def _cold_start(root: Path) -> str:
 
 
 def _print_quality(
-    bundle: Bundle, validation: Predictions, images: NDArray[np.uint8], networks: dict[str, Network]
+    bundle: Bundle, validation: Predictions, images: NDArray[np.uint8], networks: dict[str, ExportedNetwork]
 ) -> None:
     """Of the validation part, by the calibration of float32."""
     print("| runtime | macro average precision | macro log loss | largest change in probability | decisions changed |")

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from lacuna.config.blocks import Backbone
-from lacuna.core.feature_maps import pool
 from lacuna.core.scores import Floats
 from lacuna.data.images.decode import UnreadableImageError, decode
 from lacuna.export.ood_fit import conformal_threshold, fit_detector
@@ -151,7 +150,7 @@ def _network() -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
 
     def embed(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         starts = range(0, len(images), 64)
-        return np.concatenate([pool(np.asarray(model.predict_on_batch(images[at : at + 64]))) for at in starts])
+        return np.concatenate([model.predict_on_batch(images[at : at + 64]).mean(axis=(1, 2)) for at in starts])
 
     return embed
 

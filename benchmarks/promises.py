@@ -30,9 +30,7 @@ def promises(project: Path) -> None:
     manifest, random = data.manifest, np.random.default_rng(0)
     train = _draw(manifest.group, TRAINED, random)
     features = np.asarray(data.store.pooled[:, 0])[manifest.row]
-    logits = answer_with_probe(
-        data.targets, features[train], manifest.labels[train], manifest.group[train], features[~train], seed=0
-    )
+    logits = answer_with_probe(data.targets, features[train], manifest.labels[train], features[~train])
     labels, group = manifest.labels[~train], manifest.group[~train]
     splits = [_draw(group, PROMISED, random) for _ in range(RESPLITS)]
     print(f"\n{RESPLITS} re-splits of {len(labels):,} images, {machine()}\n")

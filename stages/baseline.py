@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lacuna.config.params import Params
+from lacuna.core.head_weights import HeadWeights
 from lacuna.core.predictions import Predictions
 from lacuna.core.relations import load_relations
 from lacuna.core.targets import Targets
@@ -20,7 +21,7 @@ from lacuna.evaluation.baseline_comparison import (
     plot_baselines,
     summarise_baselines,
 )
-from lacuna.evaluation.baselines.model_size import head_size
+from lacuna.evaluation.baselines.model_size import head_size, stored_size
 from lacuna.evaluation.comparison import metric_replicates
 from lacuna.io.atomic import read_json, write_json
 from stages._run import Facts, run
@@ -32,7 +33,7 @@ def baseline(params: Params) -> Facts:
     answers = {
         name: (Predictions.load(Path(f"data/baselines/{name}.npz")), counted["models"][name]) for name in SIMPLER
     }
-    size = counted["backbone"] + head_size(counted["pooled"], targets, params.head)
+    size = counted["backbone"] + _added_size(Path("models/trained"))
     answers[TRAINED] = (Predictions.load(Path("data/predictions/val.npz")), size)
     relations = load_relations(Path("data/prepared/hierarchy.json"), targets) if params.calibrate.consistent else ()
     models = {
@@ -45,6 +46,12 @@ def baseline(params: Params) -> Facts:
     plot_baselines(Path("plots/baseline.png"), content)
     write_json(Path("metrics/baseline.json"), content)
     return {"notes": notes}
+
+
+def _added_size(trained: Path) -> int:
+    """How many numbers the trained model has besides the backbone's: fine-tuned layers stand beside those."""
+    head, tail = HeadWeights.load(trained / "head.npz"), trained / "tail.weights.h5"
+    return head_size(head) + (stored_size(tail) if tail.exists() else 0)
 
 
 def _times() -> tuple[dict[str, float], dict[str, float]]:

@@ -12,9 +12,11 @@ import lacuna
 from lacuna.calibration.model import Calibration
 from lacuna.config.params import Params
 from lacuna.core.targets import Targets
+from lacuna.errors import LacunaError
 from lacuna.inference.bundle import Bundle, Input, Member, write_bundle
 from lacuna.io.atomic import atomic_folder, read_json, sha256
 from lacuna.reporting.model_card import CardContent, model_card
+from lacuna.reporting.usability import not_trained
 from stages._run import run
 
 LIBRARIES = ("keras", "numpy", "onnx", "onnxruntime", "openvino", "pillow", "tensorflow", "tf2onnx")
@@ -48,6 +50,12 @@ def bundle(params: Params) -> None:
     found = {
         name: read_json(Path(f"metrics/{name}.json")) for name in ("prepare", "audit", "baseline", "explain", "test")
     }
+    if failed := not_trained(found["audit"], found["baseline"]):
+        raise LacunaError(
+            f"{', '.join(failed)}: the model is no better than class shares, although the audit finds these labels "
+            "learnable. The training failed, not the labels: look at plots/loss_curve.png, and see docs/troubleshooting.md; "
+            "nothing was bundled"
+        )
     metrics = {"validation": read_json(Path("metrics/validation.json")), "test": found["test"]}
     classes = {target.name: target.classes for target in targets}
     with atomic_folder(Path("models/bundle")) as folder:

@@ -54,8 +54,7 @@ def evaluate(params: Params) -> Facts:
     notes = diagnose_collapse(targets, validation.labels, validation.logits) + diagnose_phases(HISTORIES)
     print(*notes, sep="\n")
     plot_attributes(Path("plots/attributes.png"), metrics)
-    warmup, finetune = HISTORIES.values()
-    plot_loss_curve(Path("plots/loss_curve.png"), warmup, finetune, REGULARIZATION)
+    plot_loss_curve(Path("plots/loss_curve.png"), HISTORIES["warm-up"], HISTORIES["fine-tuning"], REGULARIZATION)
     with atomic_folder(Path("plots/confusion")) as matrices, atomic_folder(Path("plots/confused_pairs")) as pairs:
         write_confusions(matrices, pairs, scored["validation"])
     write_classes(Path("metrics/classes.csv"), scored, settings.confidence)

@@ -25,10 +25,10 @@ from lacuna.analysis.explain.slices import examine_slices, partition_images
 from lacuna.calibration.cross_fit import judge
 from lacuna.calibration.model import Calibration
 from lacuna.config.params import Params
-from lacuna.core.feature_maps import pool_images
+from lacuna.core.feature_maps import features_of_images
 from lacuna.features import backend
 from lacuna.io.atomic import atomic_folder, write_json
-from lacuna.training.model import load_trained
+from lacuna.training.trained import load_trained
 from stages._run import Facts, run
 
 
@@ -39,8 +39,8 @@ def explain(params: Params) -> Facts:
     data = open_inputs(Path("data"))
     targets, images, row, group = data.targets, data.images, data.validation.row, data.validation.group
     calibration = Calibration.load(Path("models/calibration.json"))
-    trained = Path("models/finetuned.weights.h5")
-    network = ExplainedNetwork(load_trained(params.backbone, images.shape[1], targets, params.head, trained))
+    trained = Path("models/trained")
+    network = ExplainedNetwork(load_trained(params.backbone, params.features, images.shape[1], targets, trained))
     judgements = judge(targets, data.predictions, params.calibrate, calibration.relations)
 
     partitions = partition_images(data.every, data.validation.labels, data.files, images, row, params.data.resize)
@@ -52,7 +52,8 @@ def explain(params: Params) -> Facts:
         for index, name in enumerate(targets.names)
     }
     points = draw_points(group, settings.points, settings.seed)
-    places = lay_out(pool_images(network.features, images, row[points], "embed"), settings.embedding, settings.seed)
+    last = features_of_images(lambda batch: network(batch).features, images, row[points], "embed")
+    places = lay_out(last[:, network.layout.top], settings.embedding, settings.seed)
 
     with atomic_folder(Path("plots/explain")) as folder:
         write_examples(folder, network, data, judgements)

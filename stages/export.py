@@ -17,7 +17,8 @@ from lacuna.export.convert import check_export, difference_in_probability, expor
 from lacuna.export.keras_runtime import Structure, save_keras_network
 from lacuna.io.atomic import atomic_folder, reserve
 from lacuna.io.csv_files import read_csv
-from lacuna.training.model import load_trained, weights_size
+from lacuna.training.model import weights_size
+from lacuna.training.trained import load_trained, read_trained
 from stages._run import Facts, run
 
 N_CHECKED = 32
@@ -29,13 +30,14 @@ def export(params: Params) -> Facts:
     targets = Targets.load(Path("data/predictions/targets.json"))
     images = np.load("data/images/images.npy", mmap_mode="r")
     checked = np.asarray(images[_spread(len(images), N_CHECKED)])
-    weights = Path("models/finetuned.weights.h5")
-    structure = Structure(params.backbone, images.shape[1], targets, params.head)
-    model = load_trained(params.backbone, images.shape[1], targets, params.head, weights)
+    trained = Path("models/trained")
+    structure = Structure(params.backbone, params.features, images.shape[1], targets, read_trained(trained))
+    network = load_trained(params.backbone, params.features, images.shape[1], targets, trained)
+    model = network.model
     with atomic_folder(Path("models/export")) as folder:
         reserve(folder, 4 * weights_size(model) + 2**22)  # some writers do not say when the disk is full
-        export_network(model, folder)
-        save_keras_network(model, structure, folder)
+        export_network(network, folder)
+        save_keras_network(network, structure, folder)
         differences = check_export(model, targets, checked, folder)
         if params.export.int8:
             manifest = read_csv(Path("data/prepared/manifest.csv"))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.config.params import Params
-from lacuna.core.feature_maps import pool_images
+from lacuna.core.feature_maps import features_of_images
 from lacuna.core.files_table import read_files
 from lacuna.core.groups import independent_sample, one_of_each
 from lacuna.core.manifest import Manifest, Part
@@ -25,7 +25,7 @@ from lacuna.inference.drift_reference import (
     DriftReference,
     Properties,
 )
-from lacuna.inference.runtimes import load_network
+from lacuna.inference.runtimes import load_layout, load_network
 from lacuna.io.atomic import save_arrays, write_json
 from stages._run import Facts, run
 
@@ -40,7 +40,7 @@ def out_of_distribution(params: Params) -> Facts:
     options = params.out_of_distribution
     manifest = Manifest.load(Path("data/prepared/manifest.csv"), Targets.load(Path("data/prepared/targets.json")))
     images = np.load("data/images/images.npy", mmap_mode="r")
-    network = load_network(Path("models/export"), "openvino")
+    network, top = load_network(Path("models/export"), "openvino"), load_layout(Path("models/export")).top
     generator = np.random.default_rng(options.seed)
     rows: dict[str, NDArray[np.int64]] = {
         "train": _draw(manifest.part("train").row, options.images, generator),
@@ -48,7 +48,8 @@ def out_of_distribution(params: Params) -> Facts:
         "drift": _draw(_rows(independent_sample, manifest.part("val"), generator), MOST_COORDINATES, generator),
     }
     pooled = {
-        part: pool_images(lambda batch: network(batch).features, images, chosen, part) for part, chosen in rows.items()
+        part: features_of_images(lambda batch: network(batch).features[:, top], images, chosen, part)
+        for part, chosen in rows.items()
     }
     detector = fit_detector(pooled["train"], pooled["val"], pooled["test"], options.false_alarms)
     seen = _draw(manifest.row[manifest.split != "test"], MOST_PROPERTIES, generator)

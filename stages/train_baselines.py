@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from lacuna.config.params import Params
 from lacuna.core.predictions import Predictions
-from lacuna.evaluation.baselines.cnn import train_small_cnn
+from lacuna.evaluation.baselines.cnn import learned_numbers, train_small_cnn
 from lacuna.evaluation.baselines.feature_models import (
     MOST_IMAGES,
     answer_with_neighbours,
@@ -19,6 +19,7 @@ from lacuna.evaluation.baselines.feature_models import (
 )
 from lacuna.evaluation.baselines.model_size import linear_size
 from lacuna.features.backbones import build_backbone
+from lacuna.features.store import FeatureStore
 from lacuna.io.atomic import atomic_folder, write_json
 from lacuna.io.stopwatch import milliseconds_per_image, timed
 from lacuna.training.data import open_labels
@@ -29,29 +30,29 @@ def train_baselines(params: Params) -> Facts:
     options, network = params.baseline, params.backbone
     targets, manifest = open_labels(Path("data/prepared"), params.train)
     images = np.load("data/images/images.npy", mmap_mode="r")
-    pooled = np.load("data/features/pooled.npy", mmap_mode="r")
+    pooled = FeatureStore.open(Path("data/features")).pooled
     train, val = manifest.part("train"), manifest.part("val")
     some = np.sort(np.random.default_rng(options.seed).permutation(len(train))[:MOST_IMAGES])
-    labels, group = train.labels[some], train.group[some]
+    labels = train.labels[some]
     known, asked = (np.asarray(pooled[rows, 0]) for rows in (train.row[some], val.row))
 
     cnn, cnn_seconds = timed(lambda: train_small_cnn(targets, manifest, images, params.augment, params.train, options))
     with threadpool_limits(1):  # as in the audit: matrices this small only keep a second core busy waiting
         near, near_seconds = timed(lambda: answer_with_neighbours(targets, known, labels, asked, options.neighbours))
-        linear, linear_seconds = timed(lambda: answer_with_probe(targets, known, labels, group, asked, options.seed))
+        linear, linear_seconds = timed(lambda: answer_with_probe(targets, known, labels, asked))
     backbone = build_backbone(network.model_copy(update={"weights": "none"}), images.shape[1])
-    below, channels = backbone.count_params(), known.shape[1]
+    below = backbone.count_params()
     answers = {
         "class_shares": (answer_with_shares(targets, labels, len(val)), targets.n_logits),
         "nearest_neighbours": (near, below + known.size),
-        "linear_probe": (linear, below + linear_size(channels, targets)),
-        "small_cnn": (cnn.logits, cnn.network.count_params()),
+        "linear_probe": (linear, below + linear_size(known.shape[1], targets)),
+        "small_cnn": (cnn.logits, learned_numbers(cnn.network)),
     }
     with atomic_folder(Path("data/baselines")) as folder:
         for name, (logits, _) in answers.items():
             Predictions(logits, val.labels, val.image, val.group).save(folder / f"{name}.npz")
         sizes = {name: size for name, (_, size) in answers.items()}
-        write_json(folder / "parameters.json", {"backbone": below, "pooled": channels, "models": sizes})
+        write_json(folder / "parameters.json", {"backbone": below, "models": sizes})
 
     ms = milliseconds_per_image(backbone.predict_on_batch, np.asarray(images[val.row[:32]]))
     per_image = {

@@ -36,7 +36,7 @@ def training_like_pictures(n: int, seed: int) -> Pixels:
 
 
 def features_of(pictures: Pixels) -> NDArray[np.float32]:
-    """What the tiny network's feature map is on average: the mean of each channel."""
+    """The features of the tiny network: the mean of each channel."""
     return (pictures.mean(axis=(1, 2)) / 255).astype(np.float32)
 
 

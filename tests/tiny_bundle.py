@@ -6,10 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from lacuna.calibration.model import Calibration, TargetCalibration
+from lacuna.core.feature_layout import ColumnBlock, FeatureLayout
+from lacuna.core.head_weights import HeadWeights
 from lacuna.core.predictions import Predictions
 from lacuna.core.relations import Relation
 from lacuna.core.targets import Target, Targets
 from lacuna.inference.bundle import Bundle, Input, Member, write_bundle
+from lacuna.io.atomic import write_json
 
 SIZE = 32
 
@@ -22,7 +25,7 @@ CALIBRATION = Calibration(
     }
 )
 
-FILES = ("head.npy", "model.bin", "model.onnx", "model.xml")
+FILES = ("head.npz", "layout.json", "model.bin", "model.onnx", "model.xml")
 
 BUNDLE = Bundle(
     TARGETS,
@@ -31,6 +34,9 @@ BUNDLE = Bundle(
     {"colour": [20, 30], "red": [40, 10]},
 )
 
+
+LAYOUT = FeatureLayout((ColumnBlock(SIZE, "image", "mean", 3, top=True),))
+(MAP,) = LAYOUT.map_names
 
 PICK = [[0, 0, 1], [1, 0, 0], [0, 1, 0]]
 """What the channels red, green and blue add to each logit."""
@@ -91,7 +97,7 @@ def write_tiny_predictions(folder: Path, seed: int = 0, labels_seed: int = 0) ->
 def write_tiny_network(folder: Path, pick: list[list[int]] = PICK) -> None:
     """The logits are sums of the channels' means, from 0 to 1: with PICK green, blue and red.
 
-    Its feature map is the image, from 0 to 1, and `pick` the head's weights.
+    Its feature map is the image, from 0 to 1, its features are the means of this map, and `pick` the head's weights.
     """
     import onnx
     import openvino
@@ -100,16 +106,19 @@ def write_tiny_network(folder: Path, pick: list[list[int]] = PICK) -> None:
     weights, scale = np.array(pick, np.float32), np.array(1 / 255, np.float32)
     nodes = [
         helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT),
-        helper.make_node("Mul", ["floats", "scale"], ["features"]),
-        helper.make_node("ReduceMean", ["features"], ["means"], axes=[1, 2], keepdims=0),
-        helper.make_node("MatMul", ["means", "pick"], ["logits"]),
+        helper.make_node("Mul", ["floats", "scale"], [MAP]),
+        helper.make_node("ReduceMean", [MAP], ["features"], axes=[1, 2], keepdims=0),
+        helper.make_node("MatMul", ["features", "pick"], ["logits"]),
     ]
     images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["n", SIZE, SIZE, 3])
     logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", weights.shape[1]])
-    features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", SIZE, SIZE, 3])
+    features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", 3])
+    maps = helper.make_tensor_value_info(MAP, TensorProto.FLOAT, ["n", SIZE, SIZE, 3])
     constants = [numpy_helper.from_array(weights, "pick"), numpy_helper.from_array(scale, "scale")]
-    graph = helper.make_graph(nodes, "tiny", [images], [logits, features], constants)
+    graph = helper.make_graph(nodes, "tiny", [images], [logits, features, maps], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    np.save(folder / "head.npy", weights)
+    n_logits = weights.shape[1]
+    HeadWeights(np.zeros(3), np.ones(3), weights.astype(np.float64), np.zeros(n_logits)).save(folder / "head.npz")
+    write_json(folder / "layout.json", LAYOUT.to_json())
     onnx.save(model, folder / "model.onnx")
     openvino.save_model(openvino.Core().read_model(folder / "model.onnx"), folder / "model.xml", compress_to_fp16=False)

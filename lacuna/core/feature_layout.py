@@ -14,6 +14,9 @@ import numpy as np
 
 Statistic = Literal["mean", "deviation"]
 
+SMALLEST_VARIANCE = 1e-8
+"""What is added below the root of a standard deviation, so that a constant channel has a slope to learn by."""
+
 
 @dataclass(frozen=True)
 class ColumnBlock:

@@ -7,19 +7,15 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 
 from lacuna.evaluation.training_curves import kept_epoch, read_history
 from lacuna.evaluation.verdicts import LEARNED
 from lacuna.io.csv_files import read_csv
 from lacuna.presentation.style import BLUE, DARK, LIGHT, ORANGE, legend, picture, shorten
 
-NAME_LENGTH = 14
-NAMES_SHOWN = 3
-"""So many targets are named at the penalty that was chosen for them."""
-
-HIGHEST_SHOWN = 1.6
-"""Log losses of more than so many times the lowest lie outside of the picture."""
+MOST_NAMED = 8
+"""With more targets their names would cover each other."""
 
 
 def plot_attributes(path: Path, metrics: dict[str, dict[str, Any]]) -> None:
@@ -68,7 +64,7 @@ def plot_loss_curve(path: Path, warmup: Path, finetune: Path, regularization: Pa
     steps = [
         (row["target"], float(row["l2"]), float(row["cv_log_loss"]), row["chosen"] == "1")
         for row in read_csv(regularization)
-        if row["cv_log_loss"]  # a strength that was given was compared with none
+        if row["cv_log_loss"]  # a penalty that was given has none
     ]
     phases = {"warm-up": read_history(warmup), "fine-tuning": read_history(finetune)}
     shown = {name: history for name, history in phases.items() if len(history) > 1}
@@ -80,49 +76,42 @@ def plot_loss_curve(path: Path, warmup: Path, finetune: Path, regularization: Pa
         for axes, (name, history) in zip(panels[bool(steps) :], shown.items(), strict=False):
             _draw_epochs(axes, name, history)
         if not steps and not shown:
-            panels[0].set_title("the head's penalties were given, and nothing was fine-tuned")
-            panels[0].set_axis_off()
+            panels[0].set(xticks=[], yticks=[], title="the head's strengths were given, and nothing was fine-tuned")
 
 
 def _draw_path(axes: Axes, steps: Sequence[tuple[str, float, float, bool]]) -> None:
-    """Cross-validated log loss of each target over the penalty, as a multiple of its lowest; names where it is."""
-    by_chosen: dict[float, list[str]] = {}
-    for target in dict.fromkeys(step[0] for step in steps):
-        of_target = [step for step in steps if step[0] == target]
-        lowest = min(loss for _, _, loss, _ in of_target)
-        strengths, losses = [l2 for _, l2, _, _ in of_target], [loss / lowest for _, _, loss, _ in of_target]
-        axes.plot(strengths, losses, color=BLUE, linewidth=1, alpha=0.6)
-        for _, l2, _, chosen in of_target:
-            if chosen:
-                by_chosen.setdefault(l2, []).append(target)
-    top, longest = min(max(axes.get_ylim()[1], 1.05), HIGHEST_SHOWN), 0
-    for l2, targets in by_chosen.items():
-        names = [name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 1]}…" for name in targets]
-        if len(names) > NAMES_SHOWN:
-            names[NAMES_SHOWN - 1 :] = [f"{len(names) - NAMES_SHOWN + 1} more"]
-        longest = max(longest, *map(len, names))
-        axes.plot(l2, 1, "o", markersize=6, markerfacecolor="white", color=BLUE)
+    """Cross-validated log loss of each target over the penalty, as a multiple of its lowest."""
+    strengths = sorted({l2 for _, l2, _, _ in steps}, reverse=True)
+    targets = list(dict.fromkeys(step[0] for step in steps))
+    chosen: dict[int, list[str]] = {}
+    for target in targets:
+        of_target = [(strengths.index(l2), loss, kept) for name, l2, loss, kept in steps if name == target]
+        lowest = min(loss for _, loss, _ in of_target)
+        places, losses = [place for place, _, _ in of_target], [loss / lowest for _, loss, _ in of_target]
+        axes.plot(places, losses, color=BLUE, linewidth=1, alpha=0.6, zorder=1)
+        for place, loss, kept in of_target:
+            if kept:
+                axes.plot(place, loss / lowest, "o", markersize=6, markerfacecolor="white", color=BLUE)
+                chosen.setdefault(place, []).append(shorten(target))
+    top = max(1.06, min(axes.get_ylim()[1], 1.6))
+    lines = max(map(len, chosen.values()), default=0) if len(targets) <= MOST_NAMED else 0
+    for place, names in chosen.items() if lines else ():
         axes.annotate(
             "\n".join(names),
-            (l2, 1),
+            (place, 1),
             xytext=(0, -7),
             textcoords="offset points",
             ha="center",
             va="top",
-            rotation=90,
+            color=DARK,
             fontsize=8,
-            color=BLUE,
         )
-    axes.set_xscale("log")
-    axes.invert_xaxis()
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda strength, _: f"{strength:g}"))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.margins(x=0.12)
+    axes.set_xticks(range(len(strengths)), [f"{l2:g}" for l2 in strengths])
     axes.set(
-        xlabel="L2 penalty, weaker to the right",
+        xlabel="L2 penalty: weaker to the right",
         ylabel="log loss / lowest",
-        title="warm-up: cross-validation in training",
-        ylim=(1 - (top - 1) * (0.1 + 0.04 * longest), top),
+        title="warm-up, cross-validated in training",
+        ylim=(1 - (top - 1) * (0.06 + 0.1 * lines), top),
     )
     axes.set_yticks([tick for tick in axes.get_yticks() if 1 <= tick <= top])
 
@@ -139,14 +128,19 @@ def _draw_epochs(axes: Axes, name: str, history: Sequence[Mapping[str, float]]) 
         label="training",
     )
     axes.plot(epochs, validation, color=BLUE, marker="o", markersize=3.5, label="validation")
-    axes.set_ylim(0, 1.08 * axes.dataLim.y1)
+    axes.set_ylim(bottom=0)
     kept = kept_epoch(history)
     axes.plot(kept, validation[kept], "o", markersize=11, markerfacecolor="none", color=BLUE)
-    axes.set(
-        xlabel="epoch",
-        ylabel="log loss",
-        title=f"{name}: epoch {kept} kept, {validation[kept]:.3f}",
-        xlim=(-0.5, len(history) - 0.5),
+    axes.annotate(
+        f"kept, epoch {kept}: {validation[kept]:.3f}",
+        (kept, validation[kept]),
+        xytext=(0, 12),
+        textcoords="offset points",
+        ha="center" if 0 < kept < len(history) - 1 else ("right" if kept else "left"),
+        color=BLUE,
+        fontsize=8,
     )
+    axes.set_ylim(top=1.2 * axes.get_ylim()[1])
+    axes.set(xlabel="epoch", ylabel="log loss", title=name, xlim=(-0.5, len(history) - 0.5))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(loc="lower left")

@@ -8,7 +8,7 @@ the OpenVINO one.
 import contextlib
 import copy
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from lacuna.core.scores import activate
 from lacuna.core.targets import Targets
 from lacuna.errors import LacunaError
-from lacuna.export.keras_runtime import with_features
 from lacuna.features import backend
-from lacuna.inference.runtimes import EXACT_RUNTIMES, HEAD_FILE, OUTPUTS, RUNTIMES, load_network
-from lacuna.training.model import fold_head
+from lacuna.inference.runtimes import EXACT_RUNTIMES, HEAD_FILE, LAYOUT_FILE, OUTPUTS, RUNTIMES, load_network
+from lacuna.io.atomic import write_json
+from lacuna.training.model import Network, head_weights
 
 MAX_DIFFERENCE = 1e-4
 """The largest difference in probability between Keras and an exported network that passes as rounding."""
@@ -32,25 +32,28 @@ ONNX_OPSET = 17
 INPUT_NAME = "images"
 
 
-def export_network(model: Any, folder: Path) -> None:
-    """Write a Keras network that `lacuna.training.model.load_trained` built to `folder`, for OpenVINO and for ONNX.
+def export_network(network: Network, folder: Path) -> None:
+    """Write a network that `lacuna.training.trained.load_trained` built to `folder`, for OpenVINO and for ONNX.
 
-    Both take uint8 images (n, size, size, 3), any n, and put out the logits and the feature map below the pooling. The
-    weights of a head without hidden layer, float32 (channels, n_logits), are written beside them: with the feature map
-    they give heat maps. The files depend on the network alone: equal weights give equal bytes.
+    Both take uint8 images (n, size, size, 3), any n, and put out the logits, the features and the feature maps. Beside
+    them the layout of the features and, if it is linear, the head: with the maps these give heat maps. The files depend
+    on the network alone: equal weights give equal bytes.
     """
-    frozen = backend.freeze(with_features(model))
+    frozen = backend.freeze(network.with_maps)
+    names = (*OUTPUTS, *network.layout.map_names)
     with _quiet_converters():
-        _write_openvino(frozen, folder / RUNTIMES["openvino"].files[0])
-        _write_onnx(frozen, folder / RUNTIMES["onnx"].files[0])
-    if (linear := fold_head(model.get_layer("head"))) is not None:
-        np.save(folder / HEAD_FILE, linear[0].astype(np.float32))
+        _write_openvino(frozen, names, folder / RUNTIMES["openvino"].files[0])
+        _write_onnx(frozen, names, folder / RUNTIMES["onnx"].files[0])
+    write_json(folder / LAYOUT_FILE, network.layout.to_json())
+    if (head := head_weights(network.head)).linear:
+        head.save(folder / HEAD_FILE)
 
 
 def quantize(folder: Path, images: NDArray[np.uint8]) -> None:
     """Write the exported network in `folder` once more, with weights and activations in 8-bit integers.
 
     Post-training quantization by NNCF, which takes the ranges of activations from `images` uint8 (n, size, size, 3).
+    Statistics of feature maps and head stay as they are: they take no time that would be worth an error of their own.
     The bytes may differ between machines.
     """
     import nncf
@@ -64,6 +67,7 @@ def quantize(folder: Path, images: NDArray[np.uint8]) -> None:
             batches,
             subset_size=len(images),
             preset=nncf.QuantizationPreset.MIXED,
+            ignored_scope=nncf.IgnoredScope(names=_above_maps(model)),
             fast_bias_correction=False,  # half the error of the fast one on EfficientNet-Lite0, for a minute more
         )
     openvino.save_model(small, folder / RUNTIMES["openvino-int8"].files[0], compress_to_fp16=False)
@@ -104,21 +108,59 @@ def check_export(model: Any, targets: Targets, images: NDArray[np.uint8], folder
     return differences
 
 
-def _write_openvino(frozen: Any, path: Path) -> None:
+def _above_maps(model: Any) -> list[str]:
+    """The names of the operations above the feature maps: statistics and head."""
+    below = [set(_below(output.node)) for output in model.outputs if output.any_name not in OUTPUTS]
+    above = [name for output in model.outputs if output.any_name in OUTPUTS for name in _below(output.node)]
+    return sorted(set(above).difference(*below))
+
+
+def _below(node: Any) -> Iterator[str]:
+    """The names of the operations that an operation needs, constants left out."""
+    waiting, seen = [node], set()
+    while waiting:
+        for value in waiting.pop().input_values():
+            needed = value.get_node()
+            name = needed.get_friendly_name()
+            if name not in seen and needed.get_type_name() not in ("Constant", "Parameter"):
+                seen.add(name)
+                waiting.append(needed)
+                yield name
+
+
+def _write_openvino(frozen: Any, names: Sequence[str], path: Path) -> None:
     import openvino
 
     model = openvino.convert_model(frozen.graph)
+    _skip_detours(model)
+    named = {tensor.name: name for tensor, name in zip(frozen.outputs, names, strict=True)}
+    # several where a map has two names: nothing is tuned below it
+    given = [{named[name] for name in output.get_names() if name in named} for output in model.outputs]
     for index, node in enumerate(model.get_ordered_ops()):
         node.set_friendly_name(f"node_{index}")  # Keras numbers its layers by what the process built before
         for output in node.outputs():
             output.set_names(set())
     model.inputs[0].set_names({INPUT_NAME})
-    for output, name in zip(model.outputs, OUTPUTS, strict=True):
-        output.set_names({name})
+    for output, its_names in zip(model.outputs, given, strict=True):
+        output.set_names(its_names)
     openvino.save_model(model, path, compress_to_fp16=False)
 
 
-def _write_onnx(frozen: Any, path: Path) -> None:
+def _skip_detours(model: Any) -> None:
+    """Have no layer read a feature map that was brought to TensorFlow's order of axes, for its output, and back again.
+
+    The converter leaves these detours where a map is an output. They take time, and NNCF mistakes the order of axes
+    between the two, which ends in networks that OpenVINO refuses.
+    """
+    for back in model.get_ordered_ops():
+        there = back.input_value(0).get_node() if back.get_input_size() else None
+        if there is not None and {back.get_type_name(), there.get_type_name()} == {"Transpose"}:
+            first, second = (node.input_value(1).get_node().get_data() for node in (there, back))
+            if (first[second] == np.arange(len(first))).all():
+                back.output(0).replace(there.input_value(0))
+
+
+def _write_onnx(frozen: Any, names: Sequence[str], path: Path) -> None:
     import onnx
     from tf2onnx.tfonnx import process_tf_graph
 
@@ -127,7 +169,7 @@ def _write_onnx(frozen: Any, path: Path) -> None:
         frozen.graph,
         input_names=[source],
         output_names=results,
-        tensors_to_rename={source: INPUT_NAME, **dict(zip(results, OUTPUTS, strict=True))},
+        tensors_to_rename={source: INPUT_NAME, **dict(zip(results, names, strict=True))},
         opset=ONNX_OPSET,
     )
     # Without tf2onnx's optimizers: their result depends on the order of sets, and onnxruntime optimizes when it loads

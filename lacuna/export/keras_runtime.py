@@ -11,12 +11,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.config.blocks import Backbone, Head
+from lacuna.config.blocks import Backbone, Features
+from lacuna.core.feature_layout import FeatureLayout
+from lacuna.core.feature_maps import Output
 from lacuna.core.targets import Targets
+from lacuna.features.backbones import load_weights
 from lacuna.features.backend import keras
-from lacuna.inference.runtimes import RUNTIMES, Network, Output
+from lacuna.inference.runtimes import RUNTIMES, ExportedNetwork
 from lacuna.io.atomic import read_json, write_json
-from lacuna.training.model import load_trained, save_weights
+from lacuna.training.model import Network, head_weights, save_weights
+from lacuna.training.trained import Trained, empty_network
 
 WEIGHTS, STRUCTURE = RUNTIMES["keras"].files
 
@@ -26,42 +30,55 @@ class Structure:
     """What a trained network is built from, apart from its weights."""
 
     backbone: Backbone
+    features: Features
     image_size: int
     targets: Targets
-    head: Head
+    trained: Trained
 
 
-def save_keras_network(model: keras.Model, structure: Structure, folder: Path) -> None:
-    """Write a network that `lacuna.training.model.load_trained` built: its weights and its structure."""
-    save_weights(model, folder / WEIGHTS)
+def save_keras_network(network: Network, structure: Structure, folder: Path) -> None:
+    """Write a network that `lacuna.training.trained.load_trained` built: its weights and its structure."""
+    save_weights(network.model, folder / WEIGHTS)
+    trained = structure.trained
     content = {
         "backbone": structure.backbone.model_dump(mode="json", exclude={"weights"}),
+        "features": structure.features.model_dump(mode="json", exclude={"max_gb"}),
         "image_size": structure.image_size,
         "targets": structure.targets.to_json(),
-        "head": structure.head.model_dump(mode="json", exclude={"dropout"}),  # it acts in training only
+        "kept": trained.kept,
+        "layout": network.layout.to_json(),
+        "unfreeze": trained.unfreeze,
+        "hidden_units": head_weights(network.head).n_hidden,
     }
     write_json(folder / STRUCTURE, content)
 
 
-def load_keras_network(folder: Path) -> Network:
+def load_keras_network(folder: Path) -> ExportedNetwork:
     """The network that `save_keras_network` wrote, ready for images. Raises as `load_model` does."""
-    both = with_features(load_model(folder))
+    network = load_model(folder)
+    plain = keras.Model(network.image, [network.logits, network.features])
+    with_maps, names = network.with_maps, network.layout.map_names
 
-    def infer(images: NDArray[np.uint8]) -> Output:
-        return Output(*both.predict_on_batch(images))
+    def infer(images: NDArray[np.uint8], maps: bool = False) -> Output:
+        logits, features, *found = (with_maps if maps else plain).predict_on_batch(images)
+        return Output(logits, features, dict(zip(names, found, strict=True)) if maps else {})
 
     return infer
 
 
-def load_model(folder: Path) -> keras.Model:
-    """Read what `save_keras_network` wrote. Raises ValueError, TypeError or KeyError for a damaged structure."""
+def load_model(folder: Path) -> Network:
+    """Read what `save_keras_network` wrote.
+
+    Raises ValueError, TypeError or KeyError for a damaged structure, LacunaError for weights that do not fit.
+    """
     content = read_json(folder / STRUCTURE)
-    backbone = Backbone(weights="none", **content["backbone"])
-    head = Head(dropout=0.0, **content["head"])
-    targets = Targets.from_json(content["targets"])
-    return load_trained(backbone, content["image_size"], targets, head, folder / WEIGHTS)
-
-
-def with_features(model: keras.Model) -> keras.Model:
-    """A trained network with two outputs: logits (n, n_logits), and the last feature map, which it pools."""
-    return keras.Model(model.input, [model.output, model.get_layer("pool").input])
+    network = empty_network(
+        Backbone(weights="none", **content["backbone"]),
+        Features(max_gb=1.0, **content["features"]),
+        content["image_size"],
+        Targets.from_json(content["targets"]),
+        Trained(content["kept"], FeatureLayout.from_json(content["layout"]), content["unfreeze"]),
+        content["hidden_units"],
+    )
+    load_weights(network.model, folder / WEIGHTS, "trained weights")
+    return network

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lacuna.config.blocks import Backbone, Features
-from lacuna.core.feature_layout import ColumnBlock, FeatureLayout
+from lacuna.core.feature_layout import SMALLEST_VARIANCE, ColumnBlock, FeatureLayout
 from lacuna.errors import LacunaError
 from lacuna.features.backbones import build_backbone
 from lacuna.features.backend import keras, layers, ops
@@ -32,8 +32,6 @@ class ChannelDeviation(layers.Layer):  # type: ignore[misc]
         away = maps - ops.mean(maps, axis=(1, 2), keepdims=True)
         return ops.sqrt(ops.mean(away * away, axis=(1, 2)) + SMALLEST_VARIANCE)
 
-
-SMALLEST_VARIANCE = 1e-8
 
 STATISTICS: dict[str, Any] = {"mean": ChannelMean, "deviation": ChannelDeviation}
 

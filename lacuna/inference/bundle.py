@@ -5,7 +5,8 @@
     model.onnx                     the network for ONNX Runtime
     keras.weights.h5, keras.json   the network for Keras
     int8.xml, int8.bin             the network in 8-bit integers, if `export.int8` asked for it
-    head.npy                       the weights of its head, for heat maps; absent when the head has a hidden layer
+    layout.json                    what the columns of its features are
+    head.npz                       its head, for heat maps; absent when the head has a hidden layer
     out_of_distribution.npz        what the training images were like; optional
     README.md                      the model card, for people; an ensemble has none
     validation.npz, test.npz       logits and labels of these parts, for ensembles, drift and --min-precision
@@ -28,7 +29,7 @@ from lacuna.core.predictions import Predictions
 from lacuna.core.targets import Targets
 from lacuna.core.working_image import Resize
 from lacuna.errors import LacunaError
-from lacuna.inference.runtimes import HEAD_FILE, RUNTIMES, find_runtime
+from lacuna.inference.runtimes import HEAD_FILE, LAYOUT_FILE, RUNTIMES, find_runtime
 from lacuna.io.atomic import sha256, write_json
 
 DESCRIPTION_FILE = "bundle.json"
@@ -36,7 +37,7 @@ OOD_FILE = "out_of_distribution.npz"
 CARD_FILE = "README.md"
 PREDICTION_FILES = {"validation": "validation.npz", "test": "test.npz"}
 
-BUNDLE_FORMAT = 4
+BUNDLE_FORMAT = 5
 MAX_DESCRIPTION_BYTES = 20_000_000
 MAX_MODEL_BYTES = 2_000_000_000
 MAX_IMAGE_SIZE = 1024
@@ -153,7 +154,7 @@ def read_bundle(folder: Path, runtime: str) -> Bundle:
         raise LacunaError(f"{folder / lacking[0].folder}: this bundle holds no network for {runtime}{advice}")
     hashes = bundle_files(folder)
     for member in members:
-        for name in (*files, HEAD_FILE):
+        for name in (*files, LAYOUT_FILE, HEAD_FILE):
             if name in member.files:
                 path = Path(member.folder, name).as_posix()
                 _check_file(folder / path, hashes[path])
@@ -187,7 +188,7 @@ def is_bundle_path(path: str) -> bool:
     """Whether a bundle may hold a file at `path`: a known name, in the bundle's folder or in that of a member."""
     parent, _, name = path.rpartition("/")
     networks = {file for runtime in RUNTIMES.values() for file in runtime.files}
-    known = {DESCRIPTION_FILE, HEAD_FILE, OOD_FILE, CARD_FILE, *PREDICTION_FILES.values(), *networks}
+    known = {DESCRIPTION_FILE, LAYOUT_FILE, HEAD_FILE, OOD_FILE, CARD_FILE, *PREDICTION_FILES.values(), *networks}
     return name in known and (path == name or (parent.isascii() and parent.isdecimal()))
 
 
@@ -247,6 +248,7 @@ def _is_possible(member: Member) -> bool:
         and wanted.resize in get_args(Resize)
         and isinstance(member.folder, str)
         and (not member.folder or member.folder.isdecimal())  # nothing outside of the bundle
+        and LAYOUT_FILE in member.files
     )
 
 

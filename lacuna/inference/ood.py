@@ -1,7 +1,7 @@
 """Out-of-distribution detection: is an image unlike the training images?
 
     detector = OodDetector.load(Path("models/bundle/out_of_distribution.npz"))
-    unfamiliar = detector.is_unfamiliar(features.mean(axis=(1, 2)))
+    unfamiliar = detector.is_unfamiliar(features[:, layout.top])
 
 The measure is the Mahalanobis distance from the training images in the trained network's pooled features, brought to
 length 1 first: their length depends more on contrast than on content, and without this step the distance is worthless

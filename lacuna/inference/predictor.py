@@ -19,14 +19,16 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.core.feature_maps import POOLED_AT_ONCE, contrasts, pool, weigh_channels
+from lacuna.core.feature_layout import FeatureLayout
+from lacuna.core.feature_maps import IMAGES_AT_ONCE, Output, contrasts, heat_maps
+from lacuna.core.head_weights import HeadWeights
 from lacuna.data.images.decode import UnreadableImageError, decode
 from lacuna.errors import LacunaError
 from lacuna.inference.bundle import OOD_FILE, Bundle, Input, Member, read_bundle, read_description, read_predictions
 from lacuna.inference.ensemble import mean_logits
 from lacuna.inference.ood import OodDetector
 from lacuna.inference.prediction import HeatMap, Prediction, TargetPrediction, UnnamedPrediction
-from lacuna.inference.runtimes import HEAD_FILE, Network, Output, load_network
+from lacuna.inference.runtimes import HEAD_FILE, ExportedNetwork, load_layout, load_network
 from lacuna.io.openvino_runtime import n_cores
 
 if TYPE_CHECKING:
@@ -43,8 +45,8 @@ ImageSource = str | Path | bytes | NDArray[np.uint8]
 class Predictor:
     """A model bundle in a runtime, ready for images, from any number of threads. Made by `load`.
 
-    description: the content of bundle.json. networks: one for each of the bundle's members. head: the weights
-    (channels, n_logits) of a single network's linear head, None where there is none. detector: tells
+    description: the content of bundle.json. networks: one for each of the bundle's members. layout: what the columns of
+    the first one's features are. head: a single network's linear head, None where there is none. detector: tells
     out-of-distribution images, None in a bundle without it. promises: by target what selective prediction can promise;
     empty where no precision was asked for.
     """
@@ -52,8 +54,9 @@ class Predictor:
     folder: Path
     bundle: Bundle
     description: Mapping[str, Any]
-    networks: Sequence[Network]
-    head: NDArray[np.float32] | None
+    networks: Sequence[ExportedNetwork]
+    layout: FeatureLayout
+    head: HeadWeights | None
     detector: OodDetector | None
     promises: "Mapping[str, Promise]"
     _turn: Lock = field(default_factory=Lock, repr=False)
@@ -82,12 +85,14 @@ class Predictor:
         folder = Path(folder)
         bundle = read_bundle(folder, runtime)
         description = read_description(folder)
+        layout = load_layout(folder / bundle.members[0].folder)
         return cls(
             folder,
             bundle,
             description,
             [_load_member(folder, member, runtime, bundle.targets.n_logits) for member in bundle.members],
-            _load_head(folder, bundle.members),
+            layout,
+            _load_head(folder, bundle, layout),
             OodDetector.load(folder / OOD_FILE) if description["out_of_distribution"] else None,
             {} if min_precision is None else _promises(folder, bundle, min_precision, certainty),
         )
@@ -105,7 +110,7 @@ class Predictor:
         waiting: tuple[list[str], list[Future[NetworkInputs | str]]] | None = None
         numbered = enumerate(images)
         with ThreadPoolExecutor(n_cores()) as pool:
-            while batch := list(islice(numbered, POOLED_AT_ONCE)):
+            while batch := list(islice(numbered, IMAGES_AT_ONCE)):
                 names = [_name(image) if isinstance(image, str | Path) else str(place) for place, image in batch]
                 decoding = [pool.submit(self._decode_or_reason, image) for _, image in batch]
                 if waiting is not None:  # the network runs while the next batch is decoded
@@ -129,9 +134,9 @@ class Predictor:
     def predict_decoded_with_features(
         self, images: Sequence[NetworkInputs]
     ) -> tuple[list[UnnamedPrediction], NDArray[np.float32]]:
-        """Predict at least one decoded image; also return the first network's pooled features (n, channels)."""
+        """Predict at least one decoded image; also return the means (n, channels) of the first network's last map."""
         outputs = self._run(images)
-        return self._interpret(outputs), pool(outputs[0].features)
+        return self._interpret(outputs), outputs[0].features[:, self.layout.top]
 
     @property
     def explainable(self) -> bool:
@@ -141,9 +146,10 @@ class Predictor:
     def explain(self, image: ImageSource, target: str, class_name: str | None = None) -> HeatMap:
         """Where in an image the network sees a class; without a class's name, the class that is decided for.
 
-        The class activation map (Zhou et al. 2016): the last feature map times the head's weights. Raises LacunaError
-        for a target or class that the model doesn't have and where the model is not `explainable`,
-        UnreadableImageError for an image that can't be read.
+        Class activation maps (Zhou et al. 2016) of all feature maps, see `lacuna.core.feature_maps.heat_maps`. The
+        first call readies the network once more, so that it puts out these maps. Raises LacunaError for a target or
+        class that the model doesn't have and where the model is not `explainable`, UnreadableImageError for an image
+        that can't be read.
         """
         if self.head is None:
             raise LacunaError(f"{self.folder}: heat maps need a single network whose head has no hidden layer")
@@ -152,13 +158,13 @@ class Predictor:
             raise LacunaError(f"target {target!r}: expected one of {', '.join(targets.names)}")
         index = targets.names.index(target)
         classes = targets[index].classes
-        outputs = self._run([self.decode(image)])
+        outputs = self._run([self.decode(image)], maps=True)
         (prediction,) = self._interpret(outputs)
         explained = prediction.targets[target].decision if class_name is None else class_name
         if explained not in classes:
             raise LacunaError(f"class {explained!r} of {target}: expected one of {', '.join(classes)}")
         weights = contrasts(targets, index, np.array([classes.index(explained)]))
-        (values,) = weigh_channels(outputs[0].features, weights @ self.head.T)
+        (values,) = heat_maps(outputs[0].maps, self.layout, weights @ self.head.slopes().T, self.head.mean)
         name = _name(image) if isinstance(image, str | Path) else "0"
         return HeatMap(target, explained, values, prediction.named(name))
 
@@ -170,11 +176,11 @@ class Predictor:
             for name, inputs in zip(names, decoded, strict=True)
         ]
 
-    def _run(self, images: Sequence[NetworkInputs]) -> list[Output]:
+    def _run(self, images: Sequence[NetworkInputs], maps: bool = False) -> list[Output]:
         """Each network's output, one caller at a time: a compiled network has one set of buffers."""
         with self._turn:
             return [
-                network(np.stack([inputs[member.input] for inputs in images]))
+                network(np.stack([inputs[member.input] for inputs in images]), maps)
                 for member, network in zip(self.bundle.members, self.networks, strict=True)
             ]
 
@@ -190,7 +196,8 @@ class Predictor:
             for index, target in enumerate(targets)
             if self.promises
         }
-        unfamiliar = None if self.detector is None else self.detector.is_unfamiliar(pool(outputs[0].features))
+        last = outputs[0].features[:, self.layout.top]
+        unfamiliar = None if self.detector is None else self.detector.is_unfamiliar(last)
         predictions = []
         for row in range(len(logits)):
             by_target = {}
@@ -214,12 +221,12 @@ class Predictor:
             return str(error)
 
 
-def _load_member(folder: Path, member: Member, runtime: str, n_logits: int) -> Network:
+def _load_member(folder: Path, member: Member, runtime: str, n_logits: int) -> ExportedNetwork:
     """Load a network and run it once, so that one that does not fit is found now."""
     size = member.input.image_size
     try:
         network = load_network(folder / member.folder, runtime)
-        logits, _ = network(np.zeros((1, size, size, 3), dtype=np.uint8))
+        logits = network(np.zeros((1, size, size, 3), dtype=np.uint8)).logits
     except Exception as error:  # the runtimes have no common exception
         reason = " ".join(str(error).split())[:200]
         raise LacunaError(f"{folder}: {runtime} cannot run this network: {reason}") from None
@@ -228,11 +235,14 @@ def _load_member(folder: Path, member: Member, runtime: str, n_logits: int) -> N
     return network
 
 
-def _load_head(folder: Path, members: Sequence[Member]) -> NDArray[np.float32] | None:
-    member = members[0]
-    if len(members) > 1 or HEAD_FILE not in member.files:
+def _load_head(folder: Path, bundle: Bundle, layout: FeatureLayout) -> HeadWeights | None:
+    member = bundle.members[0]
+    if len(bundle.members) > 1 or HEAD_FILE not in member.files:
         return None
-    head: NDArray[np.float32] = np.load(folder / member.folder / HEAD_FILE, allow_pickle=False)
+    path = folder / member.folder / HEAD_FILE
+    head = HeadWeights.load(path)
+    if not head.linear or head.weights.shape != (layout.n_columns, bundle.targets.n_logits):
+        raise LacunaError(f"{path}: not the linear head of this network; run `dvc repro bundle`")
     return head
 
 

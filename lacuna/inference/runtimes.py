@@ -1,4 +1,5 @@
-"""The runtimes that run an exported network: images in, logits and the last feature map out, on all cores.
+"""The runtimes that run an exported network: images in, logits and features out, and the feature maps where they are
+wanted, on all cores.
 
 A runtime is a row of the table RUNTIMES at the end of this module. Bundle, export and benchmarks go by that table; the
 command line, which must not import numpy to show its help, and docs/predict.md are tested against it.
@@ -10,36 +11,36 @@ imported (`lacuna.io.openvino_runtime` tells it). So import this module before e
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lacuna.core.feature_layout import FeatureLayout
+from lacuna.core.feature_maps import Output
 from lacuna.errors import LacunaError
+from lacuna.io.atomic import read_json
 from lacuna.io.openvino_runtime import compile_network, n_cores
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-HEAD_FILE = "head.npy"
-"""Beside an exported network whose head is linear: the head's weights, float32 (channels, n_logits)."""
+HEAD_FILE = "head.npz"
+"""Beside an exported network whose head is linear: the head, as `lacuna.core.head_weights` reads it."""
+
+LAYOUT_FILE = "layout.json"
+"""Beside every exported network: what the columns of its features are, `lacuna.core.feature_layout`."""
 
 OUTPUTS = ("logits", "features")
-"""The names of an exported network's outputs, in their order."""
+"""The names of an exported network's first outputs, in their order; those of its feature maps follow."""
 
 
-class Output(NamedTuple):
-    """What a network puts out for n images: logits float32 (n, n_logits), and its last feature map float32 (n, h, w,
-    channels), whose mean over positions is the input of the head."""
+class ExportedNetwork(Protocol):
+    """A function from images uint8 (n, size, size, 3), n ≥ 1, to their Output, with feature maps if asked for."""
 
-    logits: NDArray[np.float32]
-    features: NDArray[np.float32]
-
-
-Network = Callable[[NDArray[np.uint8]], Output]
-"""A function from images uint8 (n, size, size, 3), n ≥ 1, to their Output."""
+    def __call__(self, images: NDArray[np.uint8], maps: bool = False) -> Output: ...
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Runtime:
     """
 
     files: tuple[str, ...]
-    load: Callable[[Path], Network]
+    load: Callable[[Path], ExportedNetwork]
     exact: bool = False
     needs_keras: bool = False
     advice: str = ""
@@ -66,7 +67,7 @@ def find_runtime(name: str) -> Runtime:
     return RUNTIMES[name]
 
 
-def load_network(folder: Path, runtime: str) -> Network:
+def load_network(folder: Path, runtime: str) -> ExportedNetwork:
     """Load the exported network in `folder` into a runtime.
 
     Raises LacunaError for an unknown runtime, and whatever the runtime raises for a file that is missing or damaged.
@@ -75,17 +76,37 @@ def load_network(folder: Path, runtime: str) -> Network:
     return found.load(folder / found.files[0])
 
 
-def _load_openvino(path: Path, *, precision: str) -> Network:
-    compiled = compile_network(path, precision)
+def load_layout(folder: Path) -> FeatureLayout:
+    """What the columns of the features of the exported network in `folder` are. Raises LacunaError for another file."""
+    try:
+        return FeatureLayout.from_json(read_json(folder / LAYOUT_FILE))
+    except (OSError, TypeError, ValueError) as error:
+        raise LacunaError(f"{folder / LAYOUT_FILE}: no layout of features ({error}); run `dvc repro bundle`") from None
 
-    def infer(images: NDArray[np.uint8]) -> Output:
-        outputs = compiled(np.ascontiguousarray(images))
-        return Output(*(np.array(outputs[name]) for name in OUTPUTS))  # copies: the next call overwrites its buffers
 
+def _load_openvino(path: Path, *, precision: str) -> ExportedNetwork:
+    import openvino
+
+    whole = openvino.Core().read_model(path)
+
+    @cache
+    def compiled(maps: bool) -> Any:
+        model = whole.clone()  # compiling changes a model
+        for output in model.outputs:
+            if not maps and output.names.isdisjoint(OUTPUTS):
+                model.remove_result(output.node)  # so that layers can be merged and memory shared across it
+        return compile_network(model, precision)
+
+    def infer(images: NDArray[np.uint8], maps: bool = False) -> Output:
+        outputs = compiled(maps)(np.ascontiguousarray(images))
+        # copies: the next call overwrites its buffers
+        return _output({name: np.array(values) for port, values in outputs.items() for name in port.get_names()})
+
+    compiled(False)
     return infer
 
 
-def _load_onnx(path: Path) -> Network:
+def _load_onnx(path: Path) -> ExportedNetwork:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -93,16 +114,23 @@ def _load_onnx(path: Path) -> Network:
     options.log_severity_level = 3  # errors; they also arrive as exceptions
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
+    every = [output.name for output in session.get_outputs()]
 
-    def infer(images: NDArray[np.uint8]) -> Output:
-        return Output(*session.run(list(OUTPUTS), {name: images}))
+    def infer(images: NDArray[np.uint8], maps: bool = False) -> Output:
+        wanted = every if maps else list(OUTPUTS)
+        return _output(dict(zip(wanted, session.run(wanted, {name: images}), strict=True)))
 
     return infer
 
 
-def _load_keras(path: Path) -> Network:
+def _output(values: dict[str, NDArray[np.float32]]) -> Output:
+    logits, features = (values[name] for name in OUTPUTS)
+    return Output(logits, features, {name: found for name, found in values.items() if name not in OUTPUTS})
+
+
+def _load_keras(path: Path) -> ExportedNetwork:
     # Imported by its name: it trains, and nothing here may depend on what trains (import-linter checks that).
-    network: Network = import_module("lacuna.export.keras_runtime").load_keras_network(path.parent)
+    network: ExportedNetwork = import_module("lacuna.export.keras_runtime").load_keras_network(path.parent)
     return network
 
 

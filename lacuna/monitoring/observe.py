@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.core.feature_maps import POOLED_AT_ONCE
+from lacuna.core.feature_maps import IMAGES_AT_ONCE
 from lacuna.core.scores import Labels
 from lacuna.core.working_image import Light, Origin, measure_light
 from lacuna.data.images.decode import UnreadableImageError, decode, decode_with_origin
@@ -112,5 +112,5 @@ def _decoded(predictor: Predictor, paths: Iterator[Path]) -> Iterator[list[tuple
         return _Image({first: found.pixels, **others_decoded}, found.origin, light)
 
     with ThreadPoolExecutor(n_cores()) as pool:
-        while batch := list(islice(paths, POOLED_AT_ONCE)):
+        while batch := list(islice(paths, IMAGES_AT_ONCE)):
             yield list(zip(batch, pool.map(decode_image, batch), strict=True))

@@ -27,6 +27,9 @@ from lacuna.training.statistics import TargetStatistics
 FEW_LABELS, FOLDS_OF_FEW, FOLDS_OF_MANY = 3000, 5, 3
 """Folds of a target by its known labels. With few a third held out would be missed, and five folds take seconds."""
 
+SOLVED = 1e-6
+"""A head is solved when a step promises to lower its loss by no more than this share."""
+
 SMALLEST_DEVIATION = 1e-6
 """A column whose standard deviation is no larger, absolutely or against its mean, is constant but for rounding."""
 
@@ -46,15 +49,10 @@ class PathStep:
 @dataclass(frozen=True)
 class ExactHead:
     """The head, and by target's name the strengths that were tried, from the strongest on; none of a target without
-    known labels.
-
-    `gradients`: by target's name the largest component of the loss's gradient that is left, in coordinates of
-    curvature 1.
-    """
+    known labels."""
 
     head: HeadWeights
     path: dict[str, list[PathStep]]
-    gradients: dict[str, float]
 
 
 def solve_head(
@@ -103,7 +101,7 @@ def solve_head(
         np.concatenate([part.bias for part in solved]),
     )
     path = {name: part.path for name, part in zip(targets.names, solved, strict=True)}
-    return ExactHead(head, path, {name: part.gradient for name, part in zip(targets.names, solved, strict=True)})
+    return ExactHead(head, path)
 
 
 def write_path(path: Path, tried: Mapping[str, Sequence[PathStep]]) -> None:
@@ -133,7 +131,6 @@ class _Solved:
     weights: Floats
     bias: Floats
     path: list[PathStep]
-    gradient: float
 
 
 def _solve(
@@ -149,14 +146,14 @@ def _solve(
     known = labels >= 0
     weight = np.where(known, class_weights[np.maximum(labels, 0)], 0.0)
     if not weight.any() or target.n_classes == 1:
-        return _Solved(np.zeros((len(axes.basis), target.n_logits)), np.zeros(target.n_logits), [], 0.0)
+        return _Solved(np.zeros((len(axes.basis), target.n_logits)), np.zeros(target.n_logits), [])
     if fixed is None:
         path = _choose(target, axes, labels, group, weight, smoothing, seed)
     else:
         path = [PathStep(fixed, None, True)]
     chosen = next(step.l2 for step in path if step.chosen)
-    found = fit(axes, labels, target.n_logits, weight, chosen, smoothing)
-    return _Solved(found.weights, found.bias, path, found.gradient)
+    found = fit(axes, labels, target.n_logits, weight, chosen, smoothing, gain=SOLVED)
+    return _Solved(found.weights, found.bias, path)
 
 
 def _choose(

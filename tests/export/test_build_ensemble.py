@@ -68,7 +68,9 @@ def test_members_of_different_image_sizes_each_get_their_own(members, tmp_path):
         model.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = 2 * SIZE
     onnx.save(model, members[1] / "model.onnx")
     openvino.save_model(openvino.Core().read_model(members[1] / "model.onnx"), members[1] / "model.xml", False)
-    files = {name: sha256(members[1] / name) for name in ("model.onnx", "model.xml", "model.bin", "head.npy")}
+    files = {
+        name: sha256(members[1] / name) for name in ("model.onnx", "model.xml", "model.bin", "head.npz", "layout.json")
+    }
     edit(members[1], lambda content: content["networks"][0].update(files=files))
     edit(members[1], lambda content: content["networks"][0]["input"].update(image_size=2 * SIZE))
 

@@ -108,7 +108,7 @@ def test_a_runtime_without_a_network_is_named_with_what_to_do(folder):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c.update(format_version=1), "bundle of format 1, this Lacuna reads 4"),
+        (lambda c: c.update(format_version=1), "bundle of format 1, this Lacuna reads 5"),
         (lambda c: c.pop("format_version"), "damaged, no format_version"),
         (lambda c: c.pop("targets"), "damaged, KeyError: 'targets'"),
         (lambda c: c.update(targets="red"), "damaged"),
@@ -140,12 +140,12 @@ def test_a_description_that_makes_no_sense_ends_in_one_line(folder, change, mess
 
 
 def test_a_bundle_of_the_format_before_says_what_to_do(folder):
-    edit(folder, lambda content: content.update(format_version=3))
+    edit(folder, lambda content: content.update(format_version=4))
     for read in (lambda: read_bundle(folder, "onnx"), lambda: check_files(folder), lambda: read_predictions(folder)):
         with pytest.raises(LacunaError) as caught:
             read()
         assert str(caught.value) == (
-            f"{folder}/bundle.json: bundle of format 3, this Lacuna reads 4; "
+            f"{folder}/bundle.json: bundle of format 4, this Lacuna reads 5; "
             "make it again by `dvc repro bundle` in its project, or use the version of Lacuna that made it"
         )
 

@@ -1,4 +1,6 @@
+import hashlib
 import io
+import json
 import math
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from lacuna.errors import LacunaError
 from lacuna.inference import predictor as predictor_module
 from lacuna.inference.predictor import Predictor
 from lacuna.inference.runtimes import EXACT_RUNTIMES
-from tests.tiny_bundle import SIZE, TIED_CALIBRATION, TIED_PICK, TIED_TARGETS, write_tiny_bundle
+from tests.tiny_bundle import PICK, SIZE, TIED_CALIBRATION, TIED_PICK, TIED_TARGETS, write_tiny_bundle
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +95,7 @@ def test_an_unreadable_image_gets_a_reason_and_the_others_their_predictions(pred
 
 
 def test_images_beyond_one_batch_keep_their_order(predictor, monkeypatch):
-    monkeypatch.setattr(predictor_module, "POOLED_AT_ONCE", 4)
+    monkeypatch.setattr(predictor_module, "IMAGES_AT_ONCE", 4)
     images = [picture(25 * step, 0, 0) if step % 3 else b"broken" for step in range(11)]
     predictions = predictor.predict(images)
     for step, one in enumerate(predictions):
@@ -138,9 +140,6 @@ def test_json_holds_the_reason_or_every_probability(predictor):
 
 @pytest.mark.parametrize("runtime", EXACT_RUNTIMES)
 def test_a_network_that_no_runtime_reads_or_that_does_not_fit_is_refused_at_once(runtime, tmp_path):
-    import hashlib
-    import json
-
     folder: Path = write_tiny_bundle(tmp_path / "bundle")
     path = folder / "bundle.json"
     content = json.loads(path.read_text())
@@ -162,8 +161,6 @@ def test_a_network_that_no_runtime_reads_or_that_does_not_fit_is_refused_at_once
 
 
 def test_a_network_of_other_targets_is_refused(tmp_path):
-    import json
-
     folder = write_tiny_bundle(tmp_path / "bundle")
     path = folder / "bundle.json"
     content = json.loads(path.read_text())
@@ -185,7 +182,7 @@ def test_tied_targets_are_decided_together_and_keep_their_probabilities(tmp_path
 
 
 def test_a_stream_takes_images_only_as_it_needs_them(predictor, monkeypatch):
-    monkeypatch.setattr(predictor_module, "POOLED_AT_ONCE", 2)
+    monkeypatch.setattr(predictor_module, "IMAGES_AT_ONCE", 2)
     taken = []
 
     def endless():
@@ -262,3 +259,35 @@ def test_a_promise_leaves_doubtful_images_unanswered(tmp_path):
     assert Predictor.load(folder).predict([picture(0, 0, 255)])[0].targets["colour"].unsure is None
     with pytest.raises(LacunaError, match="min_precision: expected a number between 0 and 1, received 95"):
         Predictor.load(folder, min_precision=95)
+
+
+def test_a_heat_map_is_measured_from_the_average_training_image(folder, tmp_path):
+    """Its mean is the score without the bias of the standardized head, also where the head has a mean and a scale."""
+    from lacuna.core.head_weights import HeadWeights
+
+    predictor = Predictor.load(folder, "onnx")
+    predictor.head = HeadWeights(
+        np.array([0.5, 0.25, 0]), np.array([2.0, 1, 1]), np.array(PICK) * 1.0, np.array([9.0, 9, 9])
+    )
+    heat = predictor.explain(picture(255, 0, 0), "red", "present")
+    assert heat.values.mean() == pytest.approx((1 - 0.5) / 2)
+
+
+def test_what_stands_beside_the_network_must_fit_it(tmp_path):
+    from lacuna.core.head_weights import HeadWeights
+
+    def changed(file: str, content: bytes) -> Path:
+        folder = write_tiny_bundle(tmp_path / file.replace(".", "_"))
+        (folder / file).write_bytes(content)
+        path = folder / "bundle.json"
+        description = json.loads(path.read_text())
+        description["networks"][0]["files"][file] = hashlib.sha256(content).hexdigest()
+        path.write_text(json.dumps(description))
+        return folder
+
+    with pytest.raises(LacunaError, match=r"layout\.json: no layout of features .*; run `dvc repro bundle`"):
+        Predictor.load(changed("layout.json", b'[{"size": 3}]'))
+    other = tmp_path / "other.npz"
+    HeadWeights(np.zeros(4), np.ones(4), np.ones((4, 3)), np.zeros(3)).save(other)
+    with pytest.raises(LacunaError, match=r"head\.npz: not the linear head of this network"):
+        Predictor.load(changed("head.npz", other.read_bytes()))

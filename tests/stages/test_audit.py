@@ -11,8 +11,10 @@ from lacuna.analysis.audit.audit import audit_targets, telling_fields
 from lacuna.analysis.audit.metadata import describe_files
 from lacuna.analysis.audit.projection import project
 from lacuna.analysis.audit.report import random_copies
+from lacuna.core.feature_layout import ColumnBlock, FeatureLayout
 from lacuna.core.manifest import Manifest
 from lacuna.core.targets import Target, Targets
+from lacuna.features.store import FeatureInfo, FeatureStore
 from lacuna.io.atomic import read_json
 from lacuna.io.csv_files import read_csv, write_csv
 from lacuna.presentation.audit_verdicts import MetadataVerdict, MissingVerdict, SignalVerdict
@@ -59,7 +61,9 @@ def featurized(tiny_project):
         for folder in ("data/images", "data/features", "data/prepared"):
             Path(folder).mkdir(parents=True, exist_ok=True)
         np.save("data/images/images.npy", generator.integers(0, 256, (N, 12, 12, 3), dtype=np.uint8))
-        np.save("data/features/pooled.npy", features[:, None].astype(np.float32))
+        np.save("data/features/features.npy", features[:, None].astype(np.float32))
+        block = ColumnBlock(8, "top", "mean", features.shape[1], top=True)
+        FeatureInfo(FeatureLayout((block,)), "", 1, "none are needed", "").save(Path("data/features"))
         names = [f"{row}.png" for row in range(N)]
         columns = (names, range(N), copies, *(files[name] for name in files))
         write_csv(Path("data/images/files.csv"), ("image", "row", "group", *files), zip(*columns, strict=True))
@@ -121,7 +125,7 @@ def test_running_again_changes_no_byte_whatever_the_test_part_holds(featurized):
     Manifest(manifest.image, manifest.row, manifest.split, manifest.group, labels).save(
         Path("data/prepared/manifest.csv"), TARGETS
     )
-    for array in ("data/images/images.npy", "data/features/pooled.npy"):
+    for array in ("data/images/images.npy", "data/features/features.npy"):
         content = np.load(array)
         content[test] = 255
         np.save(array, content)
@@ -170,7 +174,7 @@ def test_what_is_planted_is_found(featurized, monkeypatch, spoil, target, finds)
     for seed in range(20):
         params = featurized(seed, spoil)
         manifest = Manifest.load(Path("data/prepared/manifest.csv"), TARGETS).without_test()
-        features = project(np.load("data/features/pooled.npy"), manifest.row)
+        features = project(FeatureStore.open(Path("data/features")).pooled, manifest.row)
         fields = describe_files(Path("data/images/files.csv"), manifest.row, np.load("data/images/images.npy"), "pad")
         copies = manifest.group
         found.append(finds(audit_targets(TARGETS, manifest, features, fields, copies, 0.95, params.audit)[target]))

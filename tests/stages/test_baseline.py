@@ -11,6 +11,7 @@ from lacuna.core.relations import save_relations
 from lacuna.core.targets import Target, Targets
 from lacuna.io.atomic import read_json, sha256, write_json
 from stages.baseline import baseline
+from tests.trained_model import random_head
 
 TARGETS = Targets(
     (Target("kind", "categorical", ("bag", "shoe", "hat")), Target("red", "binary", ("absent", "present")))
@@ -25,7 +26,7 @@ def project(tiny_project):
     """A function that writes what train_baselines and train_finetune leave behind."""
 
     def make(skill=8.0):
-        params = tiny_project({"evaluate.bootstrap": 60, "head.hidden_units": 5})
+        params = tiny_project({"evaluate.bootstrap": 60})
         random = np.random.default_rng(0)
         truth = np.stack([np.arange(N) % 3, np.arange(N) % 2], axis=1).astype(np.int16)
         labels = np.where(random.random(truth.shape) < 0.2, -1, truth).astype(np.int16)
@@ -38,7 +39,9 @@ def project(tiny_project):
             Predictions(logits, labels, names, rows).save(Path(path))
         TARGETS.save(Path("data/predictions/targets.json"))
         sizes = {name: 10 * place for place, name in enumerate(SKILLS, start=1)}
-        write_json(Path("data/baselines/parameters.json"), {"backbone": 1000, "pooled": 7, "models": sizes})
+        write_json(Path("data/baselines/parameters.json"), {"backbone": 1000, "models": sizes})
+        Path("models/trained").mkdir(parents=True, exist_ok=True)
+        random_head(7, 4, hidden_units=5).save(Path("models/trained/head.npz"))
         Path("data/prepared").mkdir(parents=True, exist_ok=True)
         save_relations(Path("data/prepared/hierarchy.json"), ())
         return params
@@ -65,7 +68,7 @@ def test_every_model_stands_beside_the_trained_one(project, capsys):
         "nearest_neighbours": 20,
         "linear_probe": 30,
         "small_cnn": 40,
-        "trained": 1000 + 8 * 5 + 6 * 4,
+        "trained": 1000 + 2 * 7 + 8 * 4 + 8 * 5 + 5 * 4,
     }
     lines = capsys.readouterr().out.splitlines()
     assert next(line for line in lines if line.startswith("small CNN")).split()[-4:] == ["12", "s", "0.7", "ms"]
@@ -73,6 +76,19 @@ def test_every_model_stands_beside_the_trained_one(project, capsys):
     assert facts["notes"][0] in lines
     with Image.open("plots/baseline.png") as image:
         assert 400 < image.width < 1800
+
+
+def test_fine_tuned_layers_count_where_they_stand_beside_the_pretrained_ones(project):
+    import h5py
+
+    params, sizes = project(), []
+    for tuned in (False, True):
+        if tuned:
+            with h5py.File("models/trained/tail.weights.h5", "w") as file:
+                file["layers/b2/vars/0"] = np.zeros((3, 5))
+        baseline(params)
+        sizes.append(read_json(Path("metrics/baseline.json"))["models"]["trained"]["parameters"])
+    assert sizes[1] - sizes[0] == 15
 
 
 def test_times_of_other_machines_are_left_out(project, capsys):

@@ -13,6 +13,7 @@ from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
 from lacuna.io.atomic import read_json
 from lacuna.io.csv_files import read_csv, write_csv
+from tests.trained_model import write_trained
 
 SIZE, N, N_VAL = 32, 120, 60
 TARGETS = Targets(
@@ -25,6 +26,7 @@ SMALL = {
     "evaluate.bootstrap": 60,
     "explain.images": 12,
     "explain.points": 50,
+    "features.sizes": [0],
 }
 
 
@@ -34,8 +36,7 @@ def trained(tiny_project):
 
     def make(targets=TARGETS, n_val=N_VAL, **changes):
         from lacuna.calibration.model import Calibration, TargetCalibration
-        from lacuna.features.backbones import build_backbone
-        from lacuna.training.model import attach_head, build_head
+        from lacuna.training.trained import load_trained
 
         params = tiny_project({**SMALL, **changes})
         for folder in ("data/images", "data/prepared", "data/predictions", "models"):
@@ -58,9 +59,8 @@ def trained(tiny_project):
         manifest = Manifest(np.array(names), rows, split, rows, labels)
         manifest.save(Path("data/prepared/manifest.csv"), targets)
 
-        body = build_backbone(params.backbone, SIZE)
-        network = attach_head(body, build_head(body.output_shape[-1], targets, params.head))
-        network.save_weights("models/finetuned.weights.h5")
+        write_trained(params, SIZE, targets)
+        network = load_trained(params.backbone, params.features, SIZE, targets, Path("models/trained")).model
         for part in ("val", "test"):
             one = manifest.part(part)
             logits = network.predict(images[one.row], verbose=0)
@@ -136,7 +136,7 @@ def test_what_the_stage_writes_twice_the_same_and_whatever_the_test_part_holds(t
 
 @pytest.mark.slow
 def test_a_hidden_layer_is_explained_by_the_gradient(trained):
-    facts, _ = run_and_hash(trained(**{"head.hidden_units": 5, "head.batch_norm": True}))
+    facts, _ = run_and_hash(trained(**{"head.hidden_units": 5, "warmup.solver": "sgd"}))
     assert facts["maps"] == "gradient"
 
 

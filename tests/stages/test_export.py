@@ -3,9 +3,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lacuna.core.feature_maps import heat_maps
+from lacuna.core.head_weights import HeadWeights
 from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
-from lacuna.inference.runtimes import EXACT_RUNTIMES, load_network
+from lacuna.inference.runtimes import EXACT_RUNTIMES, HEAD_FILE, load_layout, load_network
+from tests.trained_model import write_trained
 
 SIZE = 32
 TARGETS = Targets((Target("kind", "categorical", ("bag", "shoe", "hat")), Target("red", "binary", ("0", "1"))))
@@ -16,10 +19,9 @@ def trained(tiny_project):
     """Return a function that makes a project at the point where `export` runs, its network with random weights."""
 
     def make(**changes):
-        from lacuna.features.backbones import build_backbone
-        from lacuna.training.model import attach_head, build_head
-
+        kept = changes.pop("kept", "head")
         always = {"backbone.name": "small_cnn", "backbone.weights": "none", "data.image_size": SIZE}
+        always |= {"features.sizes": [0], "features.stages": "all", "finetune.unfreeze": "b2"}
         params = tiny_project(always | changes)
         for folder in ("data/images", "data/predictions", "data/prepared", "models"):
             Path(folder).mkdir(parents=True)
@@ -28,9 +30,7 @@ def trained(tiny_project):
         parts = "".join(f"{row},{'train' if row % 2 else 'test'}\n" for row in range(40))
         Path("data/prepared/manifest.csv").write_text(f"row,split\n{parts}")
         TARGETS.save(Path("data/predictions/targets.json"))
-        body = build_backbone(params.backbone, SIZE)
-        head = build_head(body.output_shape[-1], TARGETS, params.head)
-        attach_head(body, head).save_weights("models/finetuned.weights.h5")
+        write_trained(params, SIZE, TARGETS, kept)
         return params
 
     return make
@@ -43,33 +43,58 @@ def test_the_stage_writes_both_formats_and_says_how_near_they_are(trained, run_s
     done = run_stage("export")
     assert done.returncode == 0, done.stderr
     assert ["on 32 images" in line for line in done.stdout.splitlines()] == [True, True]
-    names = {path.name for path in Path("models/export").iterdir()}
-    assert names == {"head.npy", "keras.json", "keras.weights.h5", "model.bin", "model.onnx", "model.xml"}
+    files = ["head.npz", "keras.json", "keras.weights.h5", "layout.json", "model.bin", "model.onnx", "model.xml"]
+    assert sorted(path.name for path in Path("models/export").iterdir()) == files
 
 
 def test_every_runtime_says_what_keras_says_with_fewer_digits_less_exactly(trained):
     from stages.export import export
 
-    params = trained(**{"export.int8": True, "head.batch_norm": True, "head.hidden_units": 8})
+    params = trained(**{"export.int8": True, "head.hidden_units": 8, "warmup.solver": "sgd"})
     said = export(params)["export_difference"]
     assert set(said) == {*EXACT_RUNTIMES, "openvino-int8"}
     assert max(said["openvino"], said["onnx"]) < said["openvino-int8"] < 0.2
     images = np.load("data/images/images.npy")[:3]
-    exact = load_network(Path("models/export"), "keras")(images)
+    exact = load_network(Path("models/export"), "keras")(images, maps=True)
+    assert set(exact.maps) == set(load_layout(Path("models/export")).map_names)
     for runtime, tolerance in (("openvino", 1e-4), ("onnx", 1e-4), ("openvino-bf16", 0.2), ("openvino-int8", 1.0)):
-        logits, features = load_network(Path("models/export"), runtime)(images)
-        np.testing.assert_allclose(logits, exact.logits, atol=tolerance)
-        assert features.shape == exact.features.shape
+        found = load_network(Path("models/export"), runtime)(images, maps=True)
+        np.testing.assert_allclose(found.logits, exact.logits, atol=tolerance)
+        assert found.features.shape == exact.features.shape
+        assert {name: maps.shape for name, maps in found.maps.items()} == {
+            name: maps.shape for name, maps in exact.maps.items()
+        }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kept", ["head", "fine-tuned", "mean"])
+@pytest.mark.parametrize("sizes", [[0], [24, 0]])
+def test_whatever_is_kept_every_runtime_has_its_own_shares_of_the_logits(trained, kept, sizes):
+    """Rebuilt by Keras from keras.json, and exported: shares of all maps and the head's bias make the logits."""
+    from stages.export import export
+
+    export(trained(**{"kept": kept, "features.sizes": sizes}))
+    folder = Path("models/export")
+    images = np.load("data/images/images.npy")[:4]
+    head, layout = HeadWeights.load(folder / HEAD_FILE), load_layout(folder)
+    assert layout.n_columns == len(head.mean)
+    assert any(block.tuned for block in layout.blocks) == (kept != "head")
+    for runtime in (*EXACT_RUNTIMES, "keras"):
+        output = load_network(folder, runtime)(images, maps=True)
+        for logit in range(TARGETS.n_logits):
+            slopes = np.tile(head.slopes()[:, logit], (len(images), 1))
+            added = heat_maps(output.maps, layout, slopes, head.mean).mean(axis=(1, 2))
+            np.testing.assert_allclose(added + head.bias[logit], output.logits[:, logit], rtol=1e-4, atol=1e-4)
 
 
 def test_nothing_is_written_when_a_runtime_disagrees_with_keras(trained, monkeypatch):
     import stages.export
 
-    def export_another(model, folder):
-        head = model.get_layer("head")
-        head.set_weights([weights + 0.5 for weights in head.get_weights()])
-        write(model, folder)
-        model.load_weights("models/finetuned.weights.h5")
+    def export_another(network, folder):
+        weights = network.head.get_weights()
+        network.head.set_weights([part + 0.5 for part in weights])
+        write(network, folder)
+        network.head.set_weights(weights)
 
     write = stages.export.export_network
     monkeypatch.setattr(stages.export, "export_network", export_another)

@@ -8,16 +8,9 @@ from threadpoolctl import threadpool_limits
 
 from lacuna.core.groups import assign_folds
 from lacuna.stats import logistic_regression
-from lacuna.stats.logistic_regression import (
-    PATH,
-    _cut,
-    _Problem,
-    _Products,
-    cross_validate,
-    decision,
-    find_axes,
-    fit,
-)
+from lacuna.stats.logistic_newton import NewtonProblem
+from lacuna.stats.logistic_regression import PATH, cross_validate, decision, find_axes, fit
+from lacuna.stats.logistic_rows import Products, cut_blocks
 
 FAR_FROM_ROUNDING = 1e-5
 
@@ -75,9 +68,9 @@ def test_the_gradient_is_that_of_finite_differences(n_logits, turned):
     random = np.random.default_rng(1)
     weight = random.uniform(0.5, 2, 30)
     axes = find_axes(rows)
-    products = _Products(axes.rows, None, axes.basis.astype(np.float64))
-    blocks = _cut(labels.astype(int), n_logits, weight, 0.1, np.zeros(30, int), 1)
-    problem = _Problem(products if not turned else _Products(axes.turned, None, None), blocks, axes.variance, 1)
+    products = Products(axes.rows, None, axes.basis.astype(np.float64))
+    blocks = cut_blocks(labels.astype(int), n_logits, weight, 0.1, np.zeros(30, int), 1)
+    problem = NewtonProblem(products if not turned else Products(axes.turned, None, None), blocks, axes.variance, 1)
     there = random.normal(size=(7, 1, n_logits))
     pull = 0.3 * products.squared(there)
     _, p = problem._loss(products.logits(blocks, there), there, pull)
@@ -126,6 +119,14 @@ def test_the_solution_has_no_slope(n, d, n_logits, l2, smoothing, seed):
     assert slope(rows, labels, n_logits, weight, l2, smoothing, found.weights, found.bias) <= FAR_FROM_ROUNDING
     expected = objective(rows, labels, n_logits, weight, l2, smoothing, found.weights, found.bias)
     assert found.loss == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_promised_gain_ends_it_within_that_share_of_the_lowest_loss():
+    rows, labels = standardized(300, 40)
+    axes, weight = find_axes(rows), np.ones(300)
+    lowest, near = fit(axes, labels, 3, weight, 0.001), fit(axes, labels, 3, weight, 0.001, gain=1e-3)
+    assert lowest.loss <= near.loss <= lowest.loss * (1 + 3e-3)
+    assert near.passes < lowest.passes
 
 
 @pytest.mark.parametrize("shape", [(60, 8), (300, 8), (12, 40)])

@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter
 from lacuna.calibration.cross_fit import Judgement
 from lacuna.calibration.model import Calibration
 from lacuna.config.blocks import Evaluate
-from lacuna.core.feature_maps import Maps, contrasts, enlarge
+from lacuna.core.feature_maps import Maps, Output, contrasts, enlarge
 from lacuna.core.scores import Floats, Labels
 from lacuna.core.targets import Targets
 from lacuna.io.progress import progress
@@ -28,7 +28,8 @@ SHARE = 0.1
 BLUR = 1 / 8
 """Standard deviation of the blur, as a share of the image's side: no outline as large as the area survives it."""
 
-BLURRED_AT_ONCE = 32
+EXPLAINED_AT_ONCE = 8
+"""The feature maps of an image of 224 pixels take 3 to 10 MB."""
 
 FEWEST_FOR_INTERVAL = 10
 """With fewer an interval would say nothing."""
@@ -40,14 +41,11 @@ Images = NDArray[np.uint8]
 
 
 class ExplainableNetwork(Protocol):
-    def features(self, images: Images) -> NDArray[np.float32]:
-        """The last feature maps (n, h, w, channels)."""
+    def __call__(self, images: Images, maps: bool = False) -> Output:
+        """What the network puts out for images (n, s, s, 3), with feature maps if asked for."""
 
-    def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What the head makes of them (n, n_logits)."""
-
-    def maps(self, features: NDArray[np.float32], weights: Floats) -> Maps:
-        """Heat maps (n, h, w) of what is explained, weights of the logits (n, n_logits)."""
+    def heat_maps(self, output: Output, weights: Floats) -> Maps:
+        """Heat maps (n, h, w) of what is explained, weights of the logits (n, n_logits), of an output with maps."""
 
 
 @dataclass(frozen=True)
@@ -93,22 +91,22 @@ def probability_drops(
     drops = Drops(np.full(classes.shape, np.nan), np.full(classes.shape, np.nan))
     generator = np.random.default_rng(seed)
     measured = np.flatnonzero((classes >= 0).any(axis=1))
-    starts = range(0, len(measured), BLURRED_AT_ONCE)
+    starts = range(0, len(measured), EXPLAINED_AT_ONCE)
     for start in progress(starts, total=len(starts), what="blur", unit="batches"):
-        places = measured[start : start + BLURRED_AT_ONCE]
+        places = measured[start : start + EXPLAINED_AT_ONCE]
         batch, wanted = np.asarray(images[row[places]]), classes[places]
-        features, blurred = network.features(batch), blur(batch)
-        before = calibration.apply(targets, network.logits(features))
+        seen, blurred = network(batch, maps=True), blur(batch)
+        before = calibration.apply(targets, seen.logits)
         for index in range(len(targets)):
             rows = np.flatnonzero(wanted[:, index] >= 0)
             if len(rows) == 0:
                 continue
             chosen = wanted[rows, index]
-            maps = network.maps(features[rows], contrasts(targets, index, chosen))
+            maps = network.heat_maps(seen.take(rows), contrasts(targets, index, chosen))
             masks = hottest(enlarge(maps, batch.shape[1]))
             for found, area in ((drops.hottest, masks), (drops.elsewhere, move(masks, generator))):
                 changed = np.where(area[..., None], blurred[rows], batch[rows])
-                after = calibration.apply(targets, network.logits(network.features(changed)))[index]
+                after = calibration.apply(targets, network(changed).logits)[index]
                 fall = before[index][rows, chosen] - after[np.arange(len(rows)), chosen]
                 found[places[rows], index] = fall
     return drops

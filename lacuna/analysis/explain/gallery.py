@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.analysis.explain.examples import EXAMPLES_HEADER, PER_SECTION, choose_examples, list_examples
-from lacuna.analysis.explain.faithfulness import ExplainableNetwork
+from lacuna.analysis.explain.faithfulness import EXPLAINED_AT_ONCE, ExplainableNetwork
 from lacuna.analysis.explain.inputs import Inputs
 from lacuna.analysis.explain.likeness import PAIRS_HEADER, ConfusedPair, confused_pairs, list_pairs, mean_images
 from lacuna.analysis.explain.sheets import SheetExample, plot_confused_pairs, plot_examples
@@ -71,9 +71,12 @@ def _maps(network: ExplainableNetwork, data: Inputs, index: int, judgement: Judg
     size = data.images.shape[1]
     if len(rows) == 0:
         return np.empty((0, size, size), np.float32)
-    features = network.features(np.asarray(data.images[data.validation.row[rows]]))
-    weights = contrasts(data.targets, index, judgement.explained_class()[rows])
-    return enlarge(network.maps(features, weights), size)
+    found = []
+    for start in range(0, len(rows), EXPLAINED_AT_ONCE):
+        some = rows[start : start + EXPLAINED_AT_ONCE]
+        output = network(np.asarray(data.images[data.validation.row[some]]), maps=True)
+        found.append(network.heat_maps(output, contrasts(data.targets, index, judgement.explained_class()[some])))
+    return enlarge(np.concatenate(found), size)
 
 
 def _surest(judgement: Judgement, pair: ConfusedPair, group: NDArray[np.int64]) -> list[int]:

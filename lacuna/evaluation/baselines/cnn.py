@@ -13,18 +13,21 @@ from lacuna.config.blocks import Augment, Backbone, Baseline, Head, Optimizer, T
 from lacuna.core.manifest import Manifest, Part
 from lacuna.core.targets import Targets
 from lacuna.features import backend
+from lacuna.features.augmentation import Augmentation
+from lacuna.features.augmentation_draws import CHANGES
 from lacuna.features.backbones import build_backbone
 from lacuna.features.backend import keras
-from lacuna.features.freeze_boundary import cut
+from lacuna.features.stages import ChannelMean
 from lacuna.io.atomic import create_array
 from lacuna.training.batches import ImageBatches
 from lacuna.training.data import LabelledBatches
-from lacuna.training.loop import EpochRow, Phase, predict_logits, train_phase
-from lacuna.training.model import attach_head, augment_in_graph, build_head, start_at_prior
+from lacuna.training.history import EpochRow
+from lacuna.training.loop import Phase, predict_logits, train_phase
+from lacuna.training.model import build_head, start_at_prior
 from lacuna.training.statistics import TargetStatistics
 
 BACKBONE = Backbone(name="small_cnn", weights="none", interpolation="bilinear")
-HEAD = Head(dropout=0.3, hidden_units=0, batch_norm=False)
+HEAD_OPTIONS = Head(dropout=0.3, hidden_units=0)
 OPTIMIZER = Optimizer(
     name="adam",
     momentum=0.9,
@@ -72,9 +75,8 @@ def train_small_cnn(
     with tempfile.TemporaryDirectory() as folder:
         small = _shrink(images, manifest, options.cnn_size, Path(folder))
         backbone = build_backbone(BACKBONE, small.shape[1])
-        head = build_head(backbone.output_shape[-1], targets, HEAD)
+        head = build_head(backbone.output_shape[-1], targets, HEAD_OPTIONS)
         start_at_prior(head, targets, statistics)
-        parts = cut(backbone, "all")
         plain = plain_training(train, options.seed)
         phase = Phase(
             "small CNN",
@@ -91,10 +93,17 @@ def train_small_cnn(
             part = manifest.part(name)
             return LabelledBatches(ImageBatches(small, augment, part.row, plain.batch_size, plain.seed), part.labels)
 
-        model = augment_in_graph(parts.trunk, attach_head(parts.tail, head), augment.cutout)
+        network = keras.Model(backbone.input, head(ChannelMean()(backbone.output)))
+        pictures, changes = keras.Input(backbone.input_shape[1:], dtype="uint8"), keras.Input((CHANGES,))
+        model = keras.Model([pictures, changes], network(Augmentation(augment.cutout)([pictures, changes])))
         train_phase(phase, model, labelled("train"), labelled("val"), on_epoch=_print_epoch)
         asked = np.array(small[manifest.part("val").row])
-        return SmallCnn(attach_head(backbone, head), asked, predict_logits(model, labelled("val")))
+        return SmallCnn(network, asked, predict_logits(model, labelled("val")))
+
+
+def learned_numbers(network: keras.Model) -> int:
+    """How many numbers of a network its training changed."""
+    return sum(math.prod(weight.shape) for weight in network.trainable_weights)
 
 
 def label_statistics(targets: Targets, labels: NDArray[np.int16]) -> list[TargetStatistics]:

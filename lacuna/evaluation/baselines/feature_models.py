@@ -1,7 +1,8 @@
 """What a trained network has to beat, from simple to less simple: class shares, nearest neighbours, a linear probe.
 
-All but the first look at pooled features of the frozen backbone. Each answers with logits, as a network does, so that
-the same calibration and the same metrics serve for all. Unknown labels (-1) are left out, target by target.
+All but the first look at pooled features, the means of the frozen backbone's last feature map. Each answers with
+logits, as a network does, so that the same calibration and the same metrics serve for all. Unknown labels (-1) are left
+out, target by target.
 """
 
 import warnings
@@ -15,13 +16,13 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from lacuna.core.groups import assign_folds
-from lacuna.core.scores import Floats, Labels, log_loss
+from lacuna.core.scores import Floats, Labels
 from lacuna.core.targets import Target, Targets
 from lacuna.evaluation.baselines.trivial import training_prior
 
-STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)
-"""Inverse strengths of the probe's L2 penalty that are tried, on standardized features."""
+RIDGE = 0.01
+"""Inverse strength of the probe's L2 penalty on standardized features, the same for all data: nothing is searched. Of
+1e-5 to 1 it has the best ROC-AUC, average precision and log loss on the emoji's validation part."""
 
 MOST_IMAGES = 50_000
 """Neighbours and probe learn from at most so many training images, drawn at random: what they gain from more is small,
@@ -69,27 +70,12 @@ def answer_with_neighbours(
 
 
 def answer_with_probe(
-    targets: Targets,
-    features: NDArray[np.float32],
-    labels: Labels,
-    group: NDArray[np.int64],
-    asked: NDArray[np.float32],
-    seed: int,
+    targets: Targets, features: NDArray[np.float32], labels: Labels, asked: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Logits (n, n_logits) of a logistic regression on pooled features, one for each target.
-
-    The strength of its penalty is the one with the lowest log loss on a fifth of the training groups, held out.
-    """
+    """Logits (n, n_logits) of a ridge-penalized logistic regression, one for each target, of the default RIDGE."""
 
     def answer(target: Target, known: Labels, rows: NDArray[np.bool_]) -> Floats:
-        given, held_out = features[rows], assign_folds(group[rows], 5, seed) == 0
-        losses = [
-            log_loss(known[held_out], _ask(_fit(given[~held_out], known[~held_out], c), given[held_out], target))
-            if len(np.unique(known[~held_out])) > 1 and held_out.any()
-            else 0.0
-            for c in STRENGTHS
-        ]
-        return _ask(_fit(given, known, STRENGTHS[int(np.argmin(losses))]), asked, target)
+        return _ask(_fit(features[rows], known), asked, target)
 
     return _by_target(targets, labels, answer)
 
@@ -106,8 +92,8 @@ def _prior(target: Target, known: Labels) -> Floats:
     return training_prior(np.bincount(known, minlength=target.n_classes).tolist())
 
 
-def _fit(features: NDArray[np.float32], labels: Labels, strength: float) -> Pipeline:
-    probe = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=STEPS))
+def _fit(features: NDArray[np.float32], labels: Labels) -> Pipeline:
+    probe = make_pipeline(StandardScaler(), LogisticRegression(C=RIDGE, max_iter=STEPS))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return probe.fit(features, labels)

@@ -1,16 +1,26 @@
 """How many numbers a model learned, counted without building it."""
 
-from lacuna.config.blocks import Head
+from pathlib import Path
+
+from lacuna.core.head_weights import HeadWeights
 from lacuna.core.targets import Targets
 
 
-def linear_size(n_channels: int, targets: Targets) -> int:
-    """Weights and biases of a layer of logits on `n_channels` features."""
-    return (n_channels + 1) * targets.n_logits
+def linear_size(n_features: int, targets: Targets) -> int:
+    """Weights and biases of a layer of logits on `n_features` features, and each one's mean and scale in training."""
+    return 2 * n_features + (n_features + 1) * targets.n_logits
 
 
-def head_size(n_channels: int, targets: Targets, options: Head) -> int:
-    """What `training.model.build_head` holds: weights, biases, and batch normalization's four numbers per channel."""
-    batch_norm = 4 * n_channels if options.batch_norm else 0
-    hidden = (n_channels + 1) * options.hidden_units
-    return batch_norm + hidden + linear_size(options.hidden_units or n_channels, targets)
+def head_size(head: HeadWeights) -> int:
+    """Mean and scale of each column, weights and biases of all layers."""
+    return sum(array.size for array in (head.mean, head.scale, head.weights, head.bias, *(head.hidden or ())))
+
+
+def stored_size(path: Path) -> int:
+    """How many numbers a Keras weights file holds."""
+    import h5py
+
+    sizes: list[int] = []
+    with h5py.File(path) as file:
+        file.visititems(lambda _, item: sizes.append(item.size) if isinstance(item, h5py.Dataset) else None)
+    return sum(sizes)

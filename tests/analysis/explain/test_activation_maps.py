@@ -5,36 +5,44 @@ import pytest
 
 from lacuna.analysis.explain.activation_maps import ExplainedNetwork, slopes_by_gradient
 from lacuna.config.blocks import Head
-from lacuna.core.feature_maps import contrasts, enlarge, pool, pool_images
+from lacuna.core.feature_layout import ColumnBlock, FeatureLayout
+from lacuna.core.feature_maps import contrasts, enlarge
+from lacuna.core.head_weights import HeadWeights
 from lacuna.core.targets import Target, Targets
 from lacuna.features.backend import keras
-from lacuna.training.model import attach_head, build_head, fold_head
+from lacuna.features.stages import Extractor
+from lacuna.training.model import build_head, build_network, set_head
+from tests.trained_model import random_head
 
-SIZE, CHANNELS = 32, 6
+SIZE = 32
 TARGETS = Targets(
     (Target("kind", "categorical", ("bag", "shoe", "hat")), Target("red", "binary", ("absent", "present")))
 )
-ONE_LOGIT = np.eye(4)
+LAYOUT = FeatureLayout(
+    (
+        ColumnBlock(SIZE, "b0", "mean", 8),
+        ColumnBlock(SIZE, "b0", "deviation", 8),
+        ColumnBlock(SIZE, "b1", "mean", 6, top=True),
+    )
+)
 
 
-def random_body(seed=0):
-    """Images (n, 32, 32, 3) → feature maps (n, 4, 4, CHANNELS), by convolutions with random weights."""
-    keras.utils.set_random_seed(seed)
+def network_of(body, layout, weights, hidden=0):
+    head = build_head(layout.n_columns, TARGETS, Head(dropout=0.5, hidden_units=hidden))
+    set_head(head, weights)
+    return build_network(Extractor({SIZE: body}, layout), head, None)
+
+
+def random_network(hidden=0):
+    """A network whose head sees means and deviations of a map (n, 16, 16, 8) and means of the last one (n, 8, 8, 6)."""
+    keras.utils.set_random_seed(0)
     images = keras.Input((SIZE, SIZE, 3), dtype="uint8")
-    x = keras.layers.Rescaling(1 / 127.5, offset=-1)(images)
-    for channels in (8, CHANNELS):
-        x = keras.layers.Conv2D(channels, 3, strides=2, padding="same", activation="relu")(x)
-    return keras.Model(images, keras.layers.AveragePooling2D(2)(x))
-
-
-def random_head(hidden=0, batch_norm=False):
-    head = build_head(CHANNELS, TARGETS, Head(dropout=0.5, hidden_units=hidden, batch_norm=batch_norm))
-    generator = np.random.default_rng(0)
-    head.set_weights([generator.uniform(0.5, 1.5, weights.shape) * 0.7 - 0.4 for weights in head.get_weights()])
-    if batch_norm:  # gamma, beta, mean and variance
-        norm = head.get_layer("batch_norm")
-        norm.set_weights([*(generator.normal(size=CHANNELS) for _ in range(3)), generator.uniform(0.2, 2, CHANNELS)])
-    return head
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(images)
+    for block, channels in (("b0", 8), ("b1", 6)):
+        convolution = keras.layers.Conv2D(channels, 3, strides=2, padding="same", activation="relu", name=f"{block}_c")
+        x = convolution(x)
+    weights = random_head(LAYOUT.n_columns, TARGETS.n_logits, hidden)
+    return network_of(keras.Model(images, x), LAYOUT, weights, hidden), weights
 
 
 @pytest.fixture(scope="module")
@@ -42,45 +50,53 @@ def images():
     return np.random.default_rng(0).integers(0, 256, (5, SIZE, SIZE, 3), dtype=np.uint8)
 
 
-@pytest.mark.parametrize("batch_norm", [False, True])
-def test_the_mean_of_a_class_activation_map_and_the_bias_are_the_logit(images, batch_norm):
-    head = random_head(batch_norm=batch_norm)
-    network = attach_head(random_body(), head)
+def test_the_mean_of_a_heat_map_and_the_bias_are_the_logit(images):
+    network, weights = random_network()
     explained = ExplainedNetwork(network)
     assert explained.exact
-    features, logits = explained.features(images), network.predict_on_batch(images)
-    np.testing.assert_allclose(explained.logits(features), logits, atol=1e-6)
-    bias = fold_head(head)[1]
+    output, logits = explained(images, maps=True), network.model.predict_on_batch(images)
+    np.testing.assert_allclose(output.logits, logits, atol=1e-6)
     for index in range(TARGETS.n_logits):
-        maps = explained.maps(features, np.tile(ONE_LOGIT[index], (5, 1)))
-        assert maps.shape == (5, 4, 4)
-        np.testing.assert_allclose(maps.mean(axis=(1, 2)) + bias[index], logits[:, index], rtol=1e-4, atol=1e-5)
+        maps = explained.heat_maps(output, np.tile(np.eye(4)[index], (5, 1)))
+        assert maps.shape == (5, 16, 16)
+        np.testing.assert_allclose(maps.mean(axis=(1, 2)) + weights.bias[index], logits[:, index], atol=1e-5)
 
 
-@pytest.mark.parametrize("batch_norm", [False, True])
-def test_of_a_linear_head_the_gradient_gives_the_same_map(images, batch_norm):
-    head = random_head(batch_norm=batch_norm)
-    explained = ExplainedNetwork(attach_head(random_body(), head))
-    features = explained.features(images)
+def test_without_maps_the_rest_is_the_same_and_some_images_can_be_taken_out(images):
+    explained = ExplainedNetwork(random_network()[0])
+    plain, whole = explained(images), explained(images, maps=True)
+    assert plain.maps == {}
+    np.testing.assert_allclose(plain.features, whole.features, atol=1e-6)
+    some = whole.take(np.array([3, 1]))
+    for all_of_them, taken in zip(
+        (whole.logits, whole.features, *whole.maps.values()),
+        (some.logits, some.features, *some.maps.values()),
+        strict=True,
+    ):
+        assert (taken == all_of_them[[3, 1]]).all()
+
+
+def test_of_a_linear_head_the_gradient_gives_the_same_slopes(images):
+    network, head = random_network()
     weights = contrasts(TARGETS, 0, np.array([0, 1, 2, 1, 0]))
-    slopes = slopes_by_gradient(head, pool(features), weights)
-    np.testing.assert_allclose(slopes, weights @ fold_head(head)[0].T, rtol=1e-4, atol=1e-5)
+    slopes = slopes_by_gradient(network.head, ExplainedNetwork(network)(images).features, weights)
+    np.testing.assert_allclose(slopes, weights @ head.slopes().T, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("batch_norm", [False, True])
-def test_with_a_hidden_layer_the_slopes_are_those_of_finite_differences(images, batch_norm):
-    head = random_head(hidden=7, batch_norm=batch_norm)
-    explained = ExplainedNetwork(attach_head(random_body(), head))
+def test_with_a_hidden_layer_the_slopes_are_those_of_finite_differences(images):
+    network, head = random_network(hidden=7)
+    explained = ExplainedNetwork(network)
     assert not explained.exact
-    features = explained.features(images)
-    weights, pooled = contrasts(TARGETS, 0, np.array([0, 1, 2, 1, 0])), pool(features)
-    slopes = slopes_by_gradient(head, pooled, weights)
-    for channel in range(CHANNELS):
-        step = 1e-3 * np.eye(CHANNELS, dtype=np.float32)[channel]
-        up, down = ((weights * head.predict_on_batch(pooled + sign * step)).sum(axis=1) for sign in (1, -1))
-        np.testing.assert_allclose(slopes[:, channel], (up - down) / 2e-3, rtol=0.02, atol=2e-3)
-    maps = explained.maps(features, weights)
-    np.testing.assert_allclose(maps.mean(axis=(1, 2)), (slopes * pooled).sum(axis=1), rtol=1e-4, atol=1e-5)
+    output = explained(images, maps=True)
+    weights = contrasts(TARGETS, 0, np.array([0, 1, 2, 1, 0]))
+    slopes = slopes_by_gradient(network.head, output.features, weights)
+    for column in range(LAYOUT.n_columns):
+        step = 1e-3 * np.eye(LAYOUT.n_columns, dtype=np.float32)[column]
+        up, down = ((weights * head.logits(output.features + sign * step)).sum(axis=1) for sign in (1, -1))
+        np.testing.assert_allclose(slopes[:, column], (up - down) / 2e-3, rtol=0.02, atol=2e-3)
+    maps = explained.heat_maps(output, weights)
+    expected = (slopes * (output.features - head.mean)).sum(axis=1)
+    np.testing.assert_allclose(maps.mean(axis=(1, 2)), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_the_map_peaks_in_the_quadrant_that_the_class_is_seen_in():
@@ -92,25 +108,18 @@ def test_the_map_peaks_in_the_quadrant_that_the_class_is_seen_in():
     kernel = np.zeros((4, 4, 3, 1), np.float32)
     kernel[:, :, 0], kernel[:, :, 1:] = 1 / 16, -1 / 16
     reds.set_weights([kernel, np.zeros(1, np.float32)])
-    head = build_head(1, TARGETS, Head(dropout=0.0, hidden_units=0, batch_norm=False))
-    head.get_layer("logits").set_weights([np.array([[0.0, 0, 0, 5]]), np.array([0.0, 0, 0, -1])])
-    explained = ExplainedNetwork(attach_head(body, head))
+    weights = HeadWeights(np.zeros(1), np.ones(1), np.array([[0.0, 0, 0, 5]]), np.array([0.0, 0, 0, -1]))
+    layout = FeatureLayout((ColumnBlock(SIZE, "reds", "mean", 1, top=True),))
+    explained = ExplainedNetwork(network_of(body, layout, weights))
 
     pictures = np.full((4, SIZE, SIZE, 3), 200, np.uint8)
     corners = [(2, 3), (2, 20), (18, 3), (20, 20)]
     for picture, (row, column) in zip(pictures, corners, strict=True):
         picture[row : row + 9, column : column + 9] = (250, 0, 0)
-    maps = explained.maps(explained.features(pictures), contrasts(TARGETS, 1, np.ones(4, int)))
+    maps = explained.heat_maps(explained(pictures, maps=True), contrasts(TARGETS, 1, np.ones(4, int)))
     for large, (row, column) in zip(enlarge(maps, SIZE), corners, strict=True):
         peak = np.unravel_index(large.argmax(), large.shape)
         assert row <= peak[0] < row + 9
         assert column <= peak[1] < column + 9
         quadrant = large[16 * (row > 15) :, 16 * (column > 15) :][:16, :16]
         assert quadrant.sum() > 0.9 * large.sum()
-
-
-def test_pooled_features_are_those_of_the_rows_asked_for(images):
-    explained = ExplainedNetwork(attach_head(random_body(), random_head()))
-    row = np.array([4, 0, 0, *range(5)] * 5)
-    pooled = pool_images(explained.features, images, row, "embed")
-    np.testing.assert_allclose(pooled, pool(explained.features(images))[row], rtol=1e-5)

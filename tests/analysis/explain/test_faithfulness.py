@@ -14,7 +14,8 @@ from lacuna.analysis.explain.faithfulness import (
 )
 from lacuna.calibration.cross_fit import Judgement
 from lacuna.calibration.model import Calibration, TargetCalibration
-from lacuna.core.feature_maps import contrasts, enlarge, weigh_channels
+from lacuna.core.feature_layout import ColumnBlock, FeatureLayout
+from lacuna.core.feature_maps import Output, contrasts, enlarge, heat_maps
 from lacuna.core.targets import Target, Targets
 from tests.simulated_predictions import EVALUATE
 
@@ -40,21 +41,20 @@ class PatchNetwork:
         self.blind = blind
         self.generator = np.random.default_rng(0)
 
-    def features(self, images):
+    def __call__(self, images, maps=False):
         cell = SIZE // CELLS
         parts = images.reshape(len(images), CELLS, cell, CELLS, cell, 3).astype(np.float32)
-        return parts.std(axis=(2, 4)).mean(axis=-1, keepdims=True) / 70
+        contrast = parts.std(axis=(2, 4)).mean(axis=-1, keepdims=True) / 70
+        logits = np.zeros((len(images), 4), np.float32)
+        logits[:, 1] = logits[:, 3] = 8 * contrast[:, 1, 3, 0] - 4
+        return Output(logits, contrast.mean(axis=(1, 2)), {"contrast": contrast} if maps else {})
 
-    def logits(self, features):
-        logits = np.zeros((len(features), 4), np.float32)
-        logits[:, 1] = logits[:, 3] = 8 * features[:, 1, 3, 0] - 4
-        return logits
-
-    def maps(self, features, weights):
+    def heat_maps(self, output, weights):
+        contrast = output.maps["contrast"][..., 0]
         if self.blind:
-            return self.generator.random(features.shape[:3]).astype(np.float32)
-        evidence = np.zeros(features.shape[:3], np.float32)
-        evidence[:, 1, 3] = features[:, 1, 3, 0] * (weights[:, 1] + weights[:, 3])
+            return self.generator.random(contrast.shape).astype(np.float32)
+        evidence = np.zeros(contrast.shape, np.float32)
+        evidence[:, 1, 3] = contrast[:, 1, 3] * (weights[:, 1] + weights[:, 3])
         return evidence
 
 
@@ -165,7 +165,8 @@ def test_what_is_explained_does_not_hang_on_what_all_classes_share():
 def test_maps_are_the_weighed_channels_and_lie_over_the_right_pixels():
     features = np.zeros((1, 4, 4, 2), np.float32)
     features[0, 0, 3] = (2, 10)
-    maps = weigh_channels(features, np.array([[3.0, 0.5]]))
+    layout = FeatureLayout((ColumnBlock(SIZE, "top", "mean", 2, top=True),))
+    maps = heat_maps({f"map_{SIZE}_top": features}, layout, np.array([[3.0, 0.5]]), np.zeros(2))
     assert maps[0, 0, 3] == 11
     assert maps.sum() == 11
     large = enlarge(maps, 40)
