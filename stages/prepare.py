@@ -17,7 +17,7 @@ from lacuna.data.labels.class_weights import weigh_targets
 from lacuna.data.labels.corrections import encode_corrected
 from lacuna.data.labels.encode import image_groups, join_labels
 from lacuna.data.labels.hierarchy import describe_relations, learn_relations
-from lacuna.data.labels.kept_split import split_images
+from lacuna.data.labels.kept_split import remember_parts, split_images
 from lacuna.data.labels.sources import Dropped, read_labels
 from lacuna.io.atomic import atomic_folder, write_json
 from lacuna.io.csv_files import read_csv, write_csv
@@ -68,6 +68,7 @@ def prepare(params: Params) -> Facts:
         weighed = weigh_targets(train.labels, targets, weights.scheme, beta=weights.beta, ceiling=weights.max)
         write_json(out / "class_weights.json", weighed)
         save_relations(out / "hierarchy.json", relations)
+        remember_parts(record, split, sha256, part)
         write_json(Path("metrics/prepare.json"), metrics)
 
     table = label_report.label_table(counts, targets)

@@ -72,7 +72,7 @@ def test_of_copies_in_several_given_parts_the_one_in_test_counts(tiny_project: A
     contents = [*range(50), *range(10)]
     write_files(Path("data/images"), [f"{number:02}.png" for number in range(N)], contents)
     header = ("image", "red", "kind", "part")
-    parts = [("train", "test", "val")[number % 3] if number < 50 else "test" for number in range(N)]
+    parts = [("train", "test", "val")[number // 3 % 3] if number < 50 else "test" for number in range(N)]
     write_labels([[*row, part] for row, part in zip(good_rows(), parts, strict=True)], header)
     given = tiny_project({**CHANGES, "data.split_column": "part"})
     prepare(given)

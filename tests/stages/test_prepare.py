@@ -23,7 +23,7 @@ def ingested(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("ingested")
 class TestOutputs:
     def test_manifest_targets_and_weights(self, tiny_project: Any, capsys: Any) -> None:
-        params = tiny_project(CHANGES)
+        params = tiny_project({**CHANGES, "class_weights.scheme": "balanced"})
         write_labels(good_rows())
         prepare(params)
         targets = Targets.load(Path("data/prepared/targets.json"))

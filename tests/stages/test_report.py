@@ -35,8 +35,12 @@ def project(tiny_project):
         for part, seed in (("val", 0), ("test", 1)):
             simulate(400, signal=signal, seed=seed).save(Path(f"data/predictions/{part}.npz"))
         for phase, losses in (("warmup", [0.7, 0.6]), ("finetune", [0.5, 0.3, 0.4])):
-            rows = "".join(f"{phase},{i},{1 - i / 10},{loss}\n" for i, loss in enumerate(losses, 1))
-            Path(f"plots/history_{phase}.csv").write_text("phase,epoch,log_loss,val_log_loss\n" + rows)
+            rows = "".join(
+                f"{phase},{epoch},{int(loss == min(losses))},{1 - epoch / 10},{loss}\n"
+                for epoch, loss in enumerate(losses)
+            )
+            Path(f"plots/history_{phase}.csv").write_text("phase,epoch,kept,log_loss,val_log_loss\n" + rows)
+        Path("plots/regularization_path.csv").write_text("target,l2,cv_log_loss,chosen\n")
         calibrate(params)
         evaluate(params)
         splits = {part: {"absent": 5, "present": 5} for part in ("train", "val", "test")}
@@ -140,7 +144,7 @@ def test_the_page_tells_of_every_stage_and_needs_nothing_but_itself(project):
         "they are shown to hold for red",
         "not for old: don&#39;t read anything into these",
         "ab12",
-        "train.loss: focal",
+        "train.loss: cross_entropy",
         "CRISP-DM",
     ):
         assert said in html, said

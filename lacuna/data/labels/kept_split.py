@@ -31,12 +31,11 @@ def split_images(
 ) -> tuple[NDArray[np.int8], list[str]]:
     """The part of each labelled image, by what the data give, what was decided before, and the hash of its group.
 
-    Also says in words which images could not keep their part. Writes `record`.
+    Also says in words which images could not keep their part. `remember_parts` writes `record`, once all has gone well.
     """
     given = given_parts(label_file, joined, data)
     former = former_parts(record, split, sha256)
     part = completed_split(given, labels, group, identify(joined, sha256, data), split, former)
-    remember_parts(record, split, sha256, part)
     return part, describe_moves(former, given, part)
 
 
