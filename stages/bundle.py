@@ -53,8 +53,8 @@ def bundle(params: Params) -> None:
     if failed := not_trained(found["audit"], found["baseline"]):
         raise LacunaError(
             f"{', '.join(failed)}: the model is no better than class shares, although the audit finds these labels "
-            "learnable. The training failed, not the labels: look at plots/loss_curve.png, and see docs/troubleshooting.md; "
-            "nothing was bundled"
+            "learnable. The training failed, not the labels: look at plots/loss_curve.png, and see "
+            "docs/troubleshooting.md; nothing was bundled"
         )
     metrics = {"validation": read_json(Path("metrics/validation.json")), "test": found["test"]}
     classes = {target.name: target.classes for target in targets}

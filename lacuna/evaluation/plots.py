@@ -14,7 +14,7 @@ from lacuna.evaluation.verdicts import LEARNED
 from lacuna.io.csv_files import read_csv
 from lacuna.presentation.style import BLUE, DARK, LIGHT, ORANGE, legend, picture, shorten
 
-MOST_NAMED = 8
+MOST_TARGETS_NAMED = 8
 """With more targets their names would cover each other."""
 
 
@@ -94,7 +94,7 @@ def _draw_path(axes: Axes, steps: Sequence[tuple[str, float, float, bool]]) -> N
                 axes.plot(place, loss / lowest, "o", markersize=6, markerfacecolor="white", color=BLUE)
                 chosen.setdefault(place, []).append(shorten(target))
     top = max(1.06, min(axes.get_ylim()[1], 1.6))
-    lines = max(map(len, chosen.values()), default=0) if len(targets) <= MOST_NAMED else 0
+    lines = max(map(len, chosen.values()), default=0) if len(targets) <= MOST_TARGETS_NAMED else 0
     for place, names in chosen.items() if lines else ():
         axes.annotate(
             "\n".join(names),

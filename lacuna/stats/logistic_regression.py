@@ -18,7 +18,7 @@ from scipy.linalg import eigh, qr
 
 from lacuna.core.scores import Floats
 from lacuna.stats.logistic_newton import NewtonProblem
-from lacuna.stats.logistic_rows import BLOCK_ROWS, Block, Products, Rows, class_probabilities, cut_blocks
+from lacuna.stats.logistic_rows import BLOCK_ROWS, Products, RowBlock, Rows, class_probabilities, cut_blocks
 
 PATH = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4)
 """The strengths of the penalty that cross-validation compares, from the strongest on."""
@@ -198,7 +198,7 @@ def _known(weight: Floats) -> NDArray[np.intp]:
     return known
 
 
-def _held_out_loss(products: Products, blocks: Sequence[Block], there: Floats) -> float:
+def _held_out_loss(products: Products, blocks: Sequence[RowBlock], there: Floats) -> float:
     """The weighted mean of -log p of each fold's labels under the fit that has not seen it."""
     loss = total = 0.0
     for block in blocks:

@@ -17,7 +17,7 @@ BLOCK_ROWS = 1024
 
 
 @dataclass(frozen=True)
-class Block:
+class RowBlock:
     """Rows m of one fold: their labels as shares of the classes that have a logit (m, 1, k), weights (m, 1, 1), and
     which fits learn from them. `rows` is None of the average row."""
 
@@ -35,7 +35,7 @@ def cut_blocks(
     smoothing: float,
     folds: NDArray[np.integer],
     n_fits: int,
-) -> list[Block]:
+) -> list[RowBlock]:
     """Blocks of rows sorted by fold, the average row as the last. With one fit alone it learns from all."""
     every = np.arange(n_fits)
     n_classes = max(n_logits, 2)
@@ -48,9 +48,9 @@ def cut_blocks(
         for first in range(start, end, BLOCK_ROWS):
             rows = slice(first, min(first + BLOCK_ROWS, end))
             wanted = shares[labels[rows], logits][:, None]
-            blocks.append(Block(rows, wanted, weight[rows, None, None].astype(np.float32), fold, fits))
+            blocks.append(RowBlock(rows, wanted, weight[rows, None, None].astype(np.float32), fold, fits))
     even = np.full((1, 1, n_classes), 1 / n_classes, np.float32)[..., logits]
-    return [*blocks, Block(None, even, np.ones((1, 1, 1), np.float32), -1, every)]
+    return [*blocks, RowBlock(None, even, np.ones((1, 1, 1), np.float32), -1, every)]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Products:
     known: NDArray[np.intp] | None
     basis: NDArray[Any] | None
 
-    def logits(self, blocks: Sequence[Block], there: Floats) -> list[NDArray[Any]]:
+    def logits(self, blocks: Sequence[RowBlock], there: Floats) -> list[NDArray[Any]]:
         """The logits (m, fits of the block, k) of each block."""
         inner = self._whole(there[:-1])
         bias = there[-1].astype(inner.dtype)
@@ -79,7 +79,7 @@ class Products:
                 found.append((self._take(block.rows) @ columns).reshape(shape) + bias[block.fits])
         return found
 
-    def back(self, blocks: Sequence[Block], cells: Iterable[NDArray[Any]], shape: tuple[int, ...]) -> Floats:
+    def back(self, blocks: Sequence[RowBlock], cells: Iterable[NDArray[Any]], shape: tuple[int, ...]) -> Floats:
         """The sum over rows of coordinates times cells (m, fits of the block, k): float64, of `shape`."""
         columns = self.rows.shape[1]
         inner, bias = np.zeros((columns, *shape[1:])), np.zeros(shape[1:])
