@@ -16,7 +16,7 @@ from lacuna.evaluation.training_curves import diagnose_history, read_history
 from lacuna.io.atomic import read_json, sha256
 from lacuna.io.csv_files import read_csv
 from lacuna.io.machine import describe_machine
-from lacuna.tracking.content import Run, flatten, numbers
+from lacuna.tracking.content import Run, flatten, numbers, without
 from lacuna.tracking.register import describe_model
 from lacuna.tracking.run import log_run
 from stages._run import Facts, run
@@ -25,7 +25,7 @@ BUNDLE, LOCK = Path("models/bundle"), Path("requirements-serve.txt")
 
 PHASES = {"warm-up": "warmup", "fine-tune": "finetune"}
 
-METRICS = ("validation", "test", "explore", "audit", "baseline", "explain", "out_of_distribution", "report")
+METRICS = ("training", "validation", "test", "explore", "audit", "baseline", "explain", "out_of_distribution", "report")
 """The files in metrics/ whose numbers are logged, each under its name."""
 
 ARTIFACTS = [
@@ -83,7 +83,7 @@ def _phase(name: str, suffix: str) -> Run:
     if facts.get("history_sha256") != sha256(path):  # DVC restored this phase; the record is of another execution
         facts = {}
     tags = {"mlflow.note.content": "\n".join(notes)} if (notes := diagnose_history(history)) else {}
-    return Run(name=name, history=history, facts=numbers(facts), tags=tags)
+    return Run(name=name, history=without(history, "kept"), facts=numbers(facts), tags=tags)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,9 @@ from lacuna.core.targets import Targets
 from lacuna.presentation.numbers import rounded, signed_interval
 from lacuna.stats.bootstrap import group_weights, interval
 
+LEAST_GAIN = 0.01
+"""What share of the log loss a dearer model must take away: a thousandth that is sure is still no reason to pay for it."""
+
 REPLICATES_DRAWN_AT_ONCE = 100
 
 
@@ -24,11 +27,6 @@ class Gain:
     value: float
     low: float
     high: float
-
-    @property
-    def shown(self) -> bool:
-        """Whether the interval lies above 0."""
-        return self.low > 0
 
 
 @dataclass(frozen=True)
@@ -71,15 +69,16 @@ def choose(
 
     Each is calibrated by cross-fitting, so that none gains by being less sure of itself. Compared is the log loss over
     known labels, averaged over targets. A dearer candidate takes the place of the kept one where the interval of what
-    it gains, paired by groups of images, lies above 0: less than that is no reason to pay for it.
+    it gains, paired by groups of images, lies above 0, and the gain is LEAST_GAIN of the kept one's loss or more.
     """
     losses = {name: _losses(targets, predictions, options) for name, predictions in candidates.items()}
     weights = _weights(next(iter(candidates.values())), evaluate)
     means = {name: _means(of_targets, weights) for name, of_targets in losses.items()}
     first = kept = next(iter(candidates))
     for name in candidates:
-        gain = _gain(_macro(means[kept]), _macro(means[name]), evaluate.confidence)
-        if gain is not None and gain.shown:
+        before = _macro(means[kept])
+        gain = _gain(before, _macro(means[name]), evaluate.confidence)
+        if gain is not None and gain.low > 0 and gain.value >= LEAST_GAIN * before[0]:
             kept = name
     names = [target.name for target in targets]
     gains = {}

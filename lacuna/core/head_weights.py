@@ -12,7 +12,7 @@ from lacuna.io.atomic import load_arrays, save_arrays
 
 MAX_HEAD_BYTES = 2_000_000_000
 
-HEAD_ROWS_AT_ONCE = 4096
+FEATURES_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class HeadWeights:
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """The logits float32 (n, n_logits) of features (n, d), which may be memory-mapped."""
         found = np.empty((len(features), len(self.bias)), np.float32)
-        for start in range(0, len(features), HEAD_ROWS_AT_ONCE):
-            inside = slice(start, start + HEAD_ROWS_AT_ONCE)
+        for start in range(0, len(features), FEATURES_AT_ONCE):
+            inside = slice(start, start + FEATURES_AT_ONCE)
             x = (np.asarray(features[inside], np.float64) - self.mean) / self.scale
             logits = x @ self.weights + self.bias
             if self.hidden is not None:

@@ -21,7 +21,7 @@ from lacuna.errors import LacunaError
 from lacuna.features import backend
 from lacuna.inference.runtimes import EXACT_RUNTIMES, HEAD_FILE, LAYOUT_FILE, OUTPUTS, RUNTIMES, load_network
 from lacuna.io.atomic import write_json
-from lacuna.training.model import Network, head_weights
+from lacuna.training.model import TrainedNetwork, head_weights
 
 MAX_DIFFERENCE = 1e-4
 """The largest difference in probability between Keras and an exported network that passes as rounding."""
@@ -32,7 +32,7 @@ ONNX_OPSET = 17
 INPUT_NAME = "images"
 
 
-def export_network(network: Network, folder: Path) -> None:
+def export_network(network: TrainedNetwork, folder: Path) -> None:
     """Write a network that `lacuna.training.trained.load_trained` built to `folder`, for OpenVINO and for ONNX.
 
     Both take uint8 images (n, size, size, 3), any n, and put out the logits, the features and the feature maps. Beside

@@ -19,7 +19,7 @@ from lacuna.features.backbones import load_weights
 from lacuna.features.backend import keras
 from lacuna.inference.runtimes import RUNTIMES, ExportedNetwork
 from lacuna.io.atomic import read_json, write_json
-from lacuna.training.model import Network, head_weights, save_weights
+from lacuna.training.model import TrainedNetwork, head_weights, save_weights
 from lacuna.training.trained import Trained, empty_network
 
 WEIGHTS, STRUCTURE = RUNTIMES["keras"].files
@@ -36,7 +36,7 @@ class Structure:
     trained: Trained
 
 
-def save_keras_network(network: Network, structure: Structure, folder: Path) -> None:
+def save_keras_network(network: TrainedNetwork, structure: Structure, folder: Path) -> None:
     """Write a network that `lacuna.training.trained.load_trained` built: its weights and its structure."""
     save_weights(network.model, folder / WEIGHTS)
     trained = structure.trained
@@ -66,7 +66,7 @@ def load_keras_network(folder: Path) -> ExportedNetwork:
     return infer
 
 
-def load_model(folder: Path) -> Network:
+def load_model(folder: Path) -> TrainedNetwork:
     """Read what `save_keras_network` wrote.
 
     Raises ValueError, TypeError or KeyError for a damaged structure, LacunaError for weights that do not fit.

@@ -101,7 +101,7 @@ class NewtonProblem:
         self,
         fits: NDArray[np.intp],
         gradient: Floats,
-        scaling: "InverseCurvature",
+        scaling: "NewtonScaling",
         l2: float,
         p: Sequence[NDArray[Any]],
         forcing: float,
@@ -118,7 +118,7 @@ class NewtonProblem:
             if here.any()
         ]
         some_p = [values[:, here] for values, here in zip(p, inside, strict=True) if here.any()]
-        some = InverseCurvature(scaling.turn[fits], scaling.inverse[:, fits])
+        some = NewtonScaling(scaling.turn[fits], scaling.inverse[:, fits])
         some_move, some_moved = few._newton(gradient[:, fits], some, l2, some_p, forcing)
         self.passes = few.passes
         move, left = np.zeros_like(gradient), iter(some_moved)
@@ -130,7 +130,7 @@ class NewtonProblem:
         return move, moved
 
     def _newton(
-        self, gradient: Floats, scaling: "InverseCurvature", l2: float, p: Sequence[NDArray[Any]], forcing: float
+        self, gradient: Floats, scaling: "NewtonScaling", l2: float, p: Sequence[NDArray[Any]], forcing: float
     ) -> tuple[Floats, list[NDArray[np.float32]]]:
         """About minus the inverse curvature times the gradient, and what it adds to the logits."""
         p32 = [values.astype(np.float32, copy=False) for values in p]
@@ -186,7 +186,7 @@ class NewtonProblem:
         for block, values in zip(self._blocks, p, strict=True):
             yield block.weight * (values - block.wanted)
 
-    def _scaling(self, p: Sequence[NDArray[Any]], l2: float) -> "InverseCurvature":
+    def _scaling(self, p: Sequence[NDArray[Any]], l2: float) -> "NewtonScaling":
         """The mean over rows of the curvature in the logits, times the variance along each axis."""
         together = np.zeros((len(self._total), self._n_logits, self._n_logits))
         for block, values in zip(self._blocks, p, strict=True):
@@ -202,7 +202,7 @@ class NewtonProblem:
         curvature = np.where(curvature > SMALLEST_CURVATURE * curvature[:, -1:], curvature, 0)
         whole = self._variance * curvature
         whole[:-1] += l2
-        return InverseCurvature(turn, np.divide(1, whole, out=np.zeros_like(whole), where=whole > 0))
+        return NewtonScaling(turn, np.divide(1, whole, out=np.zeros_like(whole), where=whole > 0))
 
     def _bend(
         self, p: Sequence[NDArray[np.float32]], along: Sequence[NDArray[np.float32]]
@@ -217,7 +217,7 @@ class NewtonProblem:
 
 
 @dataclass(frozen=True)
-class InverseCurvature:
+class NewtonScaling:
     """The curvature along each axis and each of the directions `turn` (fits, k, k) of the logits: one over it
     (r + 1, fits, k), 0 where there is none."""
 

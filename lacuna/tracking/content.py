@@ -45,6 +45,11 @@ class Run:
     model: Model | None = None
 
 
+def without(rows: Sequence[Mapping[str, float]], key: str) -> list[dict[str, float]]:
+    """The rows but for what they hold under `key`."""
+    return [{name: value for name, value in row.items() if name != key} for row in rows]
+
+
 def flatten(content: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     """Nested mappings as one level of dotted keys; lists and empty mappings become JSON text.
 

@@ -84,7 +84,7 @@ def start_at_prior(head: keras.Model, targets: Targets, statistics: list[TargetS
 
 
 @dataclass(frozen=True)
-class Network:
+class TrainedNetwork:
     """A whole network, from images uint8 (n, s, s, 3) to logits (n, n_logits), as tensors that share its layers.
 
     maps: the feature maps by the names that the layout has for them. features: their statistics (n, n_columns), which
@@ -111,13 +111,13 @@ class Network:
         return keras.Model(self.image, [self.logits, self.features, *maps])
 
 
-def build_network(extractor: Extractor, head: keras.Model, tail: Tail | None) -> Network:
+def build_network(extractor: Extractor, head: keras.Model, tail: Tail | None) -> TrainedNetwork:
     """Put a head on an extractor's features, and on those of a fine-tuned tail beside them if there is one."""
     image, maps, layout = extractor.body.input, extractor.maps_of(extractor.layout), layout_with(extractor.layout, tail)
     if tail is not None:
         maps[tail.block.map_name] = tail.map(extractor.body.get_layer(tail.boundary).output)
     features = pool_columns(maps, layout)
-    return Network(image, maps, features, head(features), layout, head, tail)
+    return TrainedNetwork(image, maps, features, head(features), layout, head, tail)
 
 
 def save_weights(model: keras.Model, path: Path) -> None:

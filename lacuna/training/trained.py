@@ -16,7 +16,7 @@ from lacuna.errors import LacunaError
 from lacuna.features.backbones import load_weights
 from lacuna.features.stages import Tail, build_extractor, build_tail, layout_with
 from lacuna.io.atomic import read_json, write_json
-from lacuna.training.model import Network, build_head, build_network, save_weights, set_head
+from lacuna.training.model import TrainedNetwork, build_head, build_network, save_weights, set_head
 
 MODEL, HEAD, TAIL = "model.json", "head.npz", "tail.weights.h5"
 
@@ -44,7 +44,9 @@ def read_trained(folder: Path) -> Trained:
     return Trained(content["kept"], FeatureLayout.from_json(content["layout"]), content["unfreeze"])
 
 
-def load_trained(backbone: Backbone, features: Features, image_size: int, targets: Targets, folder: Path) -> Network:
+def load_trained(
+    backbone: Backbone, features: Features, image_size: int, targets: Targets, folder: Path
+) -> TrainedNetwork:
     """The network that `save_trained` wrote, images uint8 (n, size, size, 3) → logits float32 (n, n_logits).
 
     Raises LacunaError when a file is missing or does not fit.
@@ -61,7 +63,7 @@ def load_trained(backbone: Backbone, features: Features, image_size: int, target
 
 def empty_network(
     backbone: Backbone, features: Features, image_size: int, targets: Targets, trained: Trained, hidden_units: int
-) -> Network:
+) -> TrainedNetwork:
     """A network of this structure whose head, and whose fine-tuned layers if any, are still to be filled.
 
     Raises LacunaError when the model was trained on other features than `backbone` and `features` name.

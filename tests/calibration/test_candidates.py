@@ -38,6 +38,17 @@ def test_less_than_that_keeps_the_cheapest():
     assert choice_of(head=good, tuned=blurred(good, 4.0)).kept == "head"
 
 
+def test_a_gain_that_is_sure_but_tiny_keeps_the_cheapest_too():
+    good = simulate(300, signal=1, seed=0, unknown=0)
+    truth = np.concatenate(
+        [np.eye(3)[good.labels[:, 0]], np.where(good.labels[:, 1:] == 1, 1.0, -1.0)], axis=1, dtype=np.float32
+    )
+    for step, kept in ((0.003, "head"), (0.3, "tuned")):
+        choice = choice_of(head=good, tuned=replace(good, logits=good.logits + np.float32(step) * truth))
+        assert choice.gains["tuned"][None].low > 0
+        assert choice.kept == kept
+
+
 def test_of_two_better_ones_the_cheaper_is_kept_unless_the_dearest_beats_it_too():
     good = simulate(400, signal=3, seed=0)
     assert choice_of(head=blurred(good, 5.0), tuned=good, mean=good).kept == "tuned"

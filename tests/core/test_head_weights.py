@@ -42,7 +42,7 @@ def test_slopes_are_what_a_feature_adds_to_the_logits():
 def test_images_by_the_block_have_the_logits_that_they_have_alone(monkeypatch):
     features = np.random.default_rng(0).normal(size=(7, 2)).astype(np.float32)
     whole = HIDDEN.logits(features)
-    monkeypatch.setattr(head_weights, "IMAGES_AT_ONCE", 3)
+    monkeypatch.setattr(head_weights, "FEATURES_AT_ONCE", 3)
     np.testing.assert_allclose(HIDDEN.logits(features), whole, rtol=1e-6)
     assert HIDDEN.logits(features[:0]).shape == (0, 3)
 

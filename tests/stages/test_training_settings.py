@@ -11,10 +11,15 @@ from lacuna.core.predictions import Predictions
 from lacuna.core.targets import Targets
 from lacuna.features.backbones import build_backbone
 from lacuna.features.backend import keras
+from lacuna.inference.runtimes import EXACT_RUNTIMES, load_network
 from lacuna.io.csv_files import read_csv
+from stages.export import export
 from tests.training_project import (
+    CLOSE,
+    N_TRAIN,
     SIZE,
     SMALL_CNN,
+    STAGES,
     TARGETS,
     TEST,
     WEAK,
@@ -131,7 +136,7 @@ def test_with_everything_switched_on_the_predictions_are_those_of_the_saved_netw
         ("small_cnn", "none", "b0"),
     ],
 )
-def test_every_backbone_goes_through_both_phases_and_is_built_again_as_it_was_trained(
+def test_every_backbone_goes_through_both_phases_and_is_exported_as_it_was_trained(
     project, tmp_path, name, weights, block
 ):
     images = np.load(tmp_path / "data/images/images.npy")
@@ -146,13 +151,17 @@ def test_every_backbone_goes_through_both_phases_and_is_built_again_as_it_was_tr
         "finetune.unfreeze": block,
         "finetune.epochs": 1,
     }
-    features, warmup, finetune = project(changes)
+    features, warmup, finetune, exported = project(changes, (*STAGES, export))
     assert bool(features["streamed"]) is (name in ("small_cnn", "resnet50"))  # 2,048 channels: larger than the image
     assert warmup["parameters_trained"] > 0
     assert finetune["parameters_trained"] > 0
     assert finetune["epochs"] == 1
-    assert np.isfinite(Predictions.load(tmp_path / "data/predictions/val.npz").logits).all()
+    val = Predictions.load(tmp_path / "data/predictions/val.npz")
+    assert np.isfinite(val.logits).all()
     assert_network_predicts(tmp_path, changes)
+    assert set(exported["export_difference"]) == set(EXACT_RUNTIMES)
+    network = load_network(tmp_path / "models/export", "openvino")
+    np.testing.assert_allclose(network(images[N_TRAIN : TEST.start]).logits, val.logits, rtol=1e-3, atol=CLOSE)
 
 
 def random_weights(name, images):

@@ -14,7 +14,7 @@ from lacuna.core.feature_maps import Maps, Output, heat_maps
 from lacuna.core.scores import Floats
 from lacuna.features import backend
 from lacuna.features.backend import keras
-from lacuna.training.model import Network, head_weights
+from lacuna.training.model import TrainedNetwork, head_weights
 
 
 class ExplainedNetwork:
@@ -23,7 +23,7 @@ class ExplainedNetwork:
     `exact` says whether the slopes are weights of the head and the same for all images.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: TrainedNetwork) -> None:
         self._with_maps = network.with_maps
         self._plain = keras.Model(network.image, [network.logits, network.features])
         self._head, self._weights = network.head, head_weights(network.head)
