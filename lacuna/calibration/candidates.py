@@ -15,7 +15,7 @@ from lacuna.presentation.numbers import rounded, signed_interval
 from lacuna.stats.bootstrap import group_weights, interval
 
 LEAST_GAIN = 0.01
-"""What share of the log loss a dearer model must take away: a thousandth that is sure is still no reason to pay for it."""
+"""What share of the log loss a dearer model must take away: a sure thousandth is still no reason to pay for it."""
 
 REPLICATES_DRAWN_AT_ONCE = 100
 
