@@ -41,13 +41,13 @@ from benchmarks.gaps_report import COMPARED, gaps_table, plot_gaps
 from benchmarks.project import dvc, machine, make_project
 from lacuna.config.load import load_params
 from lacuna.config.params import Params
+from lacuna.core.feature_store import FeatureStore
 from lacuna.core.manifest import Manifest
 from lacuna.core.scores import Floats, activate, ranking_metrics
 from lacuna.core.targets import Targets
 from lacuna.data.labels.class_weights import weigh_targets
 from lacuna.features import backend
 from lacuna.features.backend import keras
-from lacuna.features.store import FeatureStore
 from lacuna.io.atomic import write_json
 from lacuna.stats.bootstrap import group_weights, interval
 from lacuna.training.losses import MaskedLoss

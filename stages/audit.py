@@ -19,9 +19,9 @@ from lacuna.analysis.audit.report import audit_notes, audit_table, conclude_audi
 from lacuna.analysis.audit.signal import permutations_for
 from lacuna.analysis.audit.tables import write_conflicts, write_label_issues, write_to_label
 from lacuna.config.params import Params
+from lacuna.core.feature_store import FeatureStore
 from lacuna.core.manifest import Manifest
 from lacuna.core.targets import Targets
-from lacuna.features.store import FeatureStore
 from lacuna.io.atomic import atomic_folder, write_json
 from lacuna.io.csv_files import read_csv
 from stages._run import Facts, run

@@ -13,7 +13,7 @@ from lacuna.config.params import Params
 from lacuna.core.predictions import Predictions
 from lacuna.core.relations import load_relations
 from lacuna.core.targets import Targets
-from lacuna.presentation.numbers import decimal
+from lacuna.stats.numbers import decimal
 from stages._run import Facts, run
 
 

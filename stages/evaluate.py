@@ -9,12 +9,12 @@ from lacuna.calibration.model import Calibration
 from lacuna.config.params import Params
 from lacuna.core.predictions import Predictions
 from lacuna.core.targets import Targets
+from lacuna.core.training_curves import HISTORIES, REGULARIZATION, diagnose_collapse, diagnose_phases
 from lacuna.evaluation.class_report import MOST_PRINTED, class_table, write_classes
 from lacuna.evaluation.confusion import describe_confusions, write_confusions
 from lacuna.evaluation.consistency_report import describe_consistency, summarise_consistency
 from lacuna.evaluation.plots import plot_attributes, plot_loss_curve
 from lacuna.evaluation.scoring import priors_of, score_test, score_validation
-from lacuna.evaluation.training_curves import HISTORIES, REGULARIZATION, diagnose_collapse, diagnose_phases
 from lacuna.evaluation.verdicts import conclude, summarise, table
 from lacuna.io.atomic import atomic_folder, read_json, write_json
 from stages._run import Facts, run

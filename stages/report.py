@@ -9,7 +9,7 @@ from lacuna.calibration.model import Calibration
 from lacuna.config.params import Params
 from lacuna.core.predictions import Predictions
 from lacuna.core.targets import Targets
-from lacuna.evaluation.training_curves import HISTORIES, diagnose_phases
+from lacuna.core.training_curves import HISTORIES, diagnose_phases
 from lacuna.evaluation.verdicts import conclude
 from lacuna.io.atomic import atomic_file, read_json, write_json
 from lacuna.io.csv_files import read_csv

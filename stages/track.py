@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.config.params import Params
-from lacuna.evaluation.training_curves import diagnose_history, read_history
+from lacuna.core.training_curves import diagnose_history, read_history
 from lacuna.io.atomic import read_json, sha256
 from lacuna.io.csv_files import read_csv
 from lacuna.io.machine import describe_machine

@@ -9,6 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from lacuna.config.params import Params
+from lacuna.core.feature_store import FeatureStore
 from lacuna.core.predictions import Predictions
 from lacuna.evaluation.baselines.cnn import learned_numbers, train_small_cnn
 from lacuna.evaluation.baselines.feature_models import (
@@ -19,7 +20,6 @@ from lacuna.evaluation.baselines.feature_models import (
 )
 from lacuna.evaluation.baselines.model_size import linear_size
 from lacuna.features.backbones import build_backbone
-from lacuna.features.store import FeatureStore
 from lacuna.io.atomic import atomic_folder, write_json
 from lacuna.io.stopwatch import milliseconds_per_image, timed
 from lacuna.training.data import open_labels

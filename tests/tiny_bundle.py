@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from lacuna.calibration.model import Calibration, TargetCalibration
-from lacuna.core.feature_layout import ColumnBlock, FeatureLayout
+from lacuna.core.feature_store import ColumnBlock, FeatureLayout
 from lacuna.core.head_weights import HeadWeights
 from lacuna.core.predictions import Predictions
 from lacuna.core.relations import Relation

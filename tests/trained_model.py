@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from lacuna.config.params import Params
-from lacuna.core.feature_layout import FeatureLayout
+from lacuna.core.feature_store import FeatureLayout
 from lacuna.core.head_weights import HeadWeights
 from lacuna.core.targets import Targets
 

@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from lacuna.core.feature_layout import ColumnBlock, FeatureLayout
+from lacuna.core.feature_store import ColumnBlock, FeatureInfo, FeatureLayout, FeatureStore
 from lacuna.core.manifest import Manifest
 from lacuna.core.targets import Target, Targets
-from lacuna.features.store import FeatureInfo, FeatureStore
 from lacuna.training.data import TrainingData
 from lacuna.training.statistics import TargetStatistics
 

@@ -11,8 +11,8 @@ from lacuna.config.blocks import Calibrate, Evaluate
 from lacuna.core.predictions import Predictions
 from lacuna.core.scores import SMALLEST_PROBABILITY, Floats
 from lacuna.core.targets import Targets
-from lacuna.presentation.numbers import rounded, signed_interval
 from lacuna.stats.bootstrap import group_weights, interval
+from lacuna.stats.numbers import rounded, signed_interval
 
 LEAST_GAIN = 0.01
 """What share of the log loss a dearer model must take away: a sure thousandth is still no reason to pay for it."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.core.feature_layout import SMALLEST_VARIANCE, FeatureLayout
+from lacuna.core.feature_store import SMALLEST_VARIANCE, FeatureLayout
 from lacuna.core.scores import Floats, Labels
 from lacuna.core.targets import Targets
 from lacuna.io.progress import progress

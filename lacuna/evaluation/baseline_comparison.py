@@ -14,8 +14,8 @@ from lacuna.core.scores import Floats
 from lacuna.evaluation.comparison import MetricDifference, Replicates, differences
 from lacuna.evaluation.intervals import with_interval
 from lacuna.io.text_table import align
-from lacuna.presentation.numbers import decimal, rounded, signed_interval
 from lacuna.presentation.style import BLUE, DARK, GREY, LIGHT, ORANGE, legend, picture, shorten
+from lacuna.stats.numbers import decimal, rounded, signed_interval
 
 TRAINED = "trained"
 NAMES = {

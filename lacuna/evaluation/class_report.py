@@ -11,8 +11,8 @@ from lacuna.evaluation.scoring import Scored
 from lacuna.io.atomic import atomic_file
 from lacuna.io.csv_files import write_csv
 from lacuna.io.text_table import align
-from lacuna.presentation.numbers import percent, rounded
 from lacuna.stats.bootstrap import interval
+from lacuna.stats.numbers import percent, rounded
 
 MOST_PRINTED = 10
 """The classes of a target with more of them stand in the CSV only."""

@@ -15,8 +15,8 @@ from lacuna.errors import LacunaError
 from lacuna.evaluation.baselines.trivial import training_prior
 from lacuna.evaluation.scoring import Scored, score_validation
 from lacuna.io.text_table import align
-from lacuna.presentation.numbers import signed_interval
 from lacuna.stats.bootstrap import group_weights, interval
+from lacuna.stats.numbers import signed_interval
 
 MACRO = "macro"
 """What the row of means over targets is called in tables."""

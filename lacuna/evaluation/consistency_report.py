@@ -9,7 +9,7 @@ from lacuna.calibration.consistency import connected, constraints_of, contradict
 from lacuna.core.relations import Relations
 from lacuna.core.targets import Targets
 from lacuna.evaluation.scoring import Scored
-from lacuna.presentation.numbers import rounded
+from lacuna.stats.numbers import rounded
 
 
 def summarise_consistency(scored: Sequence[Scored], relations: Relations) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from lacuna.core.scores import Floats
-from lacuna.presentation.numbers import rounded
 from lacuna.stats.bootstrap import interval
 from lacuna.stats.intervals import share_interval
+from lacuna.stats.numbers import rounded
 
 
 def with_interval(name: str, values: Floats, confidence: float, trials: Sequence[int] = ()) -> dict[str, float]:

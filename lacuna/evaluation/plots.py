@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from lacuna.evaluation.training_curves import kept_epoch, read_history
+from lacuna.core.training_curves import kept_epoch, read_history
 from lacuna.evaluation.verdicts import LEARNED
 from lacuna.io.csv_files import read_csv
 from lacuna.presentation.style import BLUE, DARK, LIGHT, ORANGE, legend, picture, shorten

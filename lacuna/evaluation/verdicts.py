@@ -15,7 +15,7 @@ from lacuna.evaluation.intervals import with_interval
 from lacuna.evaluation.metrics import TARGET_METRICS, row_of
 from lacuna.evaluation.scoring import Scored
 from lacuna.io.text_table import align
-from lacuna.presentation.numbers import percent, rounded
+from lacuna.stats.numbers import percent, rounded
 
 LEARNED = "learned"
 SIGNAL_ONLY = "signal, no F1 gain shown"

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.config.blocks import Backbone, Features
-from lacuna.core.feature_layout import FeatureLayout
 from lacuna.core.feature_maps import Output
+from lacuna.core.feature_store import FeatureLayout
 from lacuna.core.targets import Targets
 from lacuna.features.backbones import load_weights
 from lacuna.features.backend import keras

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lacuna.config.blocks import Backbone, Features
-from lacuna.core.feature_layout import SMALLEST_VARIANCE, ColumnBlock, FeatureLayout
+from lacuna.core.feature_store import SMALLEST_VARIANCE, ColumnBlock, FeatureLayout
 from lacuna.errors import LacunaError
 from lacuna.features.backbones import build_backbone
 from lacuna.features.backend import keras, layers, ops

@@ -1,5 +1,6 @@
 """Computing the feature store: the frozen layers over every image, and over every view if fine-tuning asks for it."""
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.config.blocks import Augment
+from lacuna.core.feature_store import BOUNDARY_FILE, FEATURES_FILE, FeatureInfo
 from lacuna.features import backend
 from lacuna.features.augmentation import Augmentation
 from lacuna.features.augmentation_draws import CHANGES, draw_changes, no_changes
@@ -14,9 +16,10 @@ from lacuna.features.backend import keras
 from lacuna.features.freeze_boundary import cut
 from lacuna.features.frozen_pass import run_frozen
 from lacuna.features.stages import Extractor, feature_network
-from lacuna.features.store import BOUNDARY_FILE, FEATURES_FILE, NOTHING_LEARNS, FeatureInfo, plan_store
 from lacuna.io.atomic import create_array, sha256
 from lacuna.io.progress import progress
+
+NOTHING_LEARNS = "finetune.epochs was 0 when they were computed"
 
 CHANGED_AT_ONCE = 8
 """So many images are changed in a step, the last step filled up: with another number bytes may differ."""
@@ -88,3 +91,28 @@ def _changes(augment: Augment, size: int) -> Callable[[NDArray[np.uint8], int], 
         return np.asarray(network.predict_on_batch([filled, drawn]))[:n]
 
     return change
+
+
+def plan_store(
+    n_images: int, image: tuple[int, ...] | None, boundary: tuple[int, ...], columns: int, views: int, max_gb: float
+) -> tuple[int, str]:
+    """Decide what to keep for fine-tuning: how many views, and in words why no boundary maps, or "".
+
+    image, boundary: shapes of an image as the network sees it, resized, and of a view at the freeze boundary. image is
+    None where the boundary is the image. columns: how many the features have; without boundary maps only those of the
+    clean view are kept, whatever they take.
+    """
+    view_bytes = 2 * math.prod(boundary)
+    gb = n_images * views * (4 * columns + view_bytes) / 1e9
+    if views == 0:
+        return 1, "augment.views is 0"
+    if image is None:
+        return 1, "every layer of the backbone learns"
+    if view_bytes > math.prod(image):
+        return 1, (
+            f"at the freeze boundary a view takes {view_bytes:,} bytes, more than the image that the network sees "
+            f"({math.prod(image):,})"
+        )
+    if gb > max_gb:
+        return 1, f"the features would take {gb:.1f} GB, more than features.max_gb ({max_gb:g})"
+    return views, ""

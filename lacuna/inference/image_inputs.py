@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lacuna.data.images.find import describe_left_out, find_files
 from lacuna.errors import LacunaError
+from lacuna.io.csv_files import skip_byte_order_marks
 
 STANDARD_INPUT = "-"
 PATH_COLUMNS = ("image", "path", "file", "filename")
@@ -26,7 +27,7 @@ def find_images(arguments: Sequence[str], column: str | None = None) -> Iterator
     for argument in arguments:
         path = Path(argument)
         if argument == STANDARD_INPUT:
-            yield from (Path(line) for line in map(str.rstrip, sys.stdin) if line)
+            yield from (Path(line) for line in map(str.rstrip, skip_byte_order_marks(sys.stdin)) if line)
         elif path.is_dir():
             yield from _in_folder(path)
         elif glob.has_magic(argument) and not path.exists():
@@ -66,8 +67,8 @@ def _in_folder(folder: Path) -> Iterator[Path]:
 
 def _in_table(path: Path, column: str | None) -> Iterator[Path]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.reader(file)
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = csv.reader(skip_byte_order_marks(file))
             header = next(rows, [])
             wanted = [column] if column is not None else list(PATH_COLUMNS)
             place = next((header.index(name) for name in wanted if name in header), None)

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.core.feature_layout import FeatureLayout
 from lacuna.core.feature_maps import IMAGES_AT_ONCE, Output, contrasts, heat_maps
+from lacuna.core.feature_store import FeatureLayout
 from lacuna.core.head_weights import HeadWeights
 from lacuna.data.images.decode import UnreadableImageError, decode
 from lacuna.errors import LacunaError

@@ -19,8 +19,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.core.feature_layout import FeatureLayout
 from lacuna.core.feature_maps import Output
+from lacuna.core.feature_store import FeatureLayout
 from lacuna.errors import LacunaError
 from lacuna.io.atomic import read_json
 from lacuna.io.openvino_runtime import compile_network, n_cores
@@ -31,7 +31,7 @@ HEAD_FILE = "head.npz"
 """Beside an exported network whose head is linear: the head, as `lacuna.core.head_weights` reads it."""
 
 LAYOUT_FILE = "layout.json"
-"""Beside every exported network: what the columns of its features are, `lacuna.core.feature_layout`."""
+"""Beside every exported network: what the columns of its features are, `lacuna.core.feature_store`."""
 
 OUTPUTS = ("logits", "features")
 """The names of an exported network's first outputs, in their order; those of its feature maps follow."""

@@ -1,9 +1,12 @@
 """CSV files: written so that every cell comes back as it was, whatever stands in it."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
+
+BYTE_ORDER_MARK = "\ufeff"
+"""What some programs put at the start of a text file, once more each time they save it."""
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -18,6 +21,12 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     """The rows of a table that `write_csv` wrote, each by the names of its columns."""
     with open(path, encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def skip_byte_order_marks(lines: Iterable[str]) -> Iterator[str]:
+    """The lines of a text without the marks before the first."""
+    for number, line in enumerate(lines):
+        yield line if number else line.lstrip(BYTE_ORDER_MARK)
 
 
 def csv_writer(file: TextIO) -> Any:

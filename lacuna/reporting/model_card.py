@@ -17,8 +17,8 @@ from lacuna.config.search_space import TRAINING_BLOCKS
 from lacuna.evaluation.baseline_comparison import NAMES, TABLE_METRICS, describe_gains
 from lacuna.evaluation.verdicts import conclude
 from lacuna.presentation.audit_verdicts import MetadataVerdict, MissingVerdict, SignalVerdict
-from lacuna.presentation.numbers import decimal, percent
 from lacuna.reporting.usability import Content, usable
+from lacuna.stats.numbers import decimal, percent
 
 CITATIONS = {
     "efficientnet": "Tan, M., & Le, Q. V. (2019). EfficientNet: Rethinking Model Scaling for Convolutional Neural "

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from lacuna.config.params import Params
 from lacuna.evaluation.baseline_comparison import DECISIVE, NAMES, TABLE_METRICS, describe_gains
 from lacuna.presentation.audit_verdicts import MetadataVerdict, SignalVerdict
-from lacuna.presentation.numbers import decimal, percent
 from lacuna.reporting.page import PageTable, Section
 from lacuna.reporting.pictures import SectionPictures
 from lacuna.reporting.usability import Content, usable
+from lacuna.stats.numbers import decimal, percent
 
 
 @dataclass(frozen=True)

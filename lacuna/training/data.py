@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from lacuna.config.blocks import Train
 from lacuna.config.params import Params
+from lacuna.core.feature_store import FeatureStore
 from lacuna.core.head_weights import HeadWeights
 from lacuna.core.manifest import Manifest, Part
 from lacuna.core.targets import Targets
 from lacuna.errors import LacunaError
-from lacuna.features.store import FeatureStore
 from lacuna.training.batches import FeatureBatches, ImageBatches, ResampledBatches
 from lacuna.training.statistics import TargetStatistics, load_statistics
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lacuna.config.blocks import Head
-from lacuna.core.feature_layout import FeatureLayout
+from lacuna.core.feature_store import FeatureLayout
 from lacuna.core.head_weights import HeadWeights
 from lacuna.core.scores import Floats
 from lacuna.core.targets import Targets

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lacuna.config.blocks import Backbone, Features, Head
-from lacuna.core.feature_layout import FeatureLayout
+from lacuna.core.feature_store import FeatureLayout
 from lacuna.core.head_weights import HeadWeights
 from lacuna.core.targets import Targets
 from lacuna.errors import LacunaError

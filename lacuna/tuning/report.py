@@ -10,7 +10,7 @@ import optuna
 
 from lacuna.io.atomic import atomic_file
 from lacuna.io.text_table import align
-from lacuna.presentation.numbers import signed_interval
+from lacuna.stats.numbers import signed_interval
 from lacuna.tracking.content import Run
 from lacuna.tuning.search import (
     REASON,

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lacuna.core.feature_layout import SMALLEST_VARIANCE, ColumnBlock, FeatureLayout
 from lacuna.core.feature_maps import MOST_CELLS, enlarge, features_of_images, heat_maps
+from lacuna.core.feature_store import SMALLEST_VARIANCE, ColumnBlock, FeatureLayout
 
 MEAN_ONLY = FeatureLayout((ColumnBlock(8, "top", "mean", 1, top=True),))
 BOTH = FeatureLayout((ColumnBlock(8, "b0", "mean", 1), ColumnBlock(8, "b0", "deviation", 1)))

@@ -34,7 +34,7 @@ from lacuna.core.head_weights import HeadWeights
 from lacuna.core.targets import Target, Targets
 from lacuna.features.backend import keras, layers
 from lacuna.features.stages import Extractor, _column_blocks
-from lacuna.core.feature_layout import FeatureLayout
+from lacuna.core.feature_store import FeatureLayout
 from lacuna.training.model import build_head, build_network, set_head
 
 TARGETS = Targets((Target("shape", "categorical", ("a", "b", "c")), Target("red", "binary", ("0", "1"))))

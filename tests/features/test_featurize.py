@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from lacuna.features.store import FeatureStore
+from lacuna.core.feature_store import FeatureStore
 from stages.check_params import check_params
 from stages.featurize import featurize
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lacuna.config.blocks import Backbone, Head
-from lacuna.core.feature_layout import ColumnBlock, FeatureLayout
+from lacuna.core.feature_store import ColumnBlock, FeatureLayout
 from lacuna.core.targets import Target, Targets
 from lacuna.export.convert import MAX_DIFFERENCE, check_export, export_network
 from lacuna.features.backbones import build_backbone

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lacuna.config.blocks import Backbone, Features
-from lacuna.core.feature_layout import ColumnBlock
+from lacuna.core.feature_store import ColumnBlock
 from lacuna.errors import LacunaError
 from lacuna.features.backbones import BACKBONES, build_backbone
 from lacuna.features.backend import keras

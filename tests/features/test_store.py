@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 
 from lacuna.config.blocks import Augment, Backbone, Features
-from lacuna.core.feature_layout import ColumnBlock, FeatureLayout
+from lacuna.core.feature_store import ColumnBlock, FeatureInfo, FeatureLayout, FeatureStore
 from lacuna.features.augmentation_draws import draw_changes
 from lacuna.features.backend import keras
 from lacuna.features.freeze_boundary import cut
 from lacuna.features.stages import Extractor, build_extractor, feature_network
-from lacuna.features.store import FeatureInfo, FeatureStore, plan_store
-from lacuna.features.write_store import CHANGED_AT_ONCE, enumerate_views, write_features
+from lacuna.features.write_store import CHANGED_AT_ONCE, enumerate_views, plan_store, write_features
 from lacuna.io.atomic import sha256
 from lacuna.training.batches import FeatureBatches, ImageBatches
 
@@ -163,7 +162,7 @@ def test_the_store_is_read_without_keras(written):
     import sys
 
     code = (
-        "import sys; from pathlib import Path; from lacuna.features.store import FeatureStore; "
+        "import sys; from pathlib import Path; from lacuna.core.feature_store import FeatureStore; "
         f"FeatureStore.open(Path({str(written[0])!r})); sys.exit('keras' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -49,6 +49,13 @@ def test_a_csv_file_lists_paths_beside_it(photos):
     assert names("photos/ids.csv", column="where") == ["/elsewhere/b.png"]
 
 
+def test_marks_before_the_first_line_are_none_of_it(photos, monkeypatch):
+    (photos / "list.csv").write_text('\ufeff\ufeff"image"\nb.png\n', encoding="utf-8")
+    assert names("photos/list.csv") == ["photos/b.png"]
+    monkeypatch.setattr("sys.stdin", io.StringIO("\ufeff\ufeffphotos/b.png\n\ufeff\n"))
+    assert names("-") == ["photos/b.png", "\ufeff"]
+
+
 def test_standard_input_is_a_path_per_line_of_unknown_number(photos, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("photos/b.png\n\nphotos/with space.png \n"))
     assert count_images(["-"]) is None

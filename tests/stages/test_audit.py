@@ -11,10 +11,9 @@ from lacuna.analysis.audit.audit import audit_targets, telling_fields
 from lacuna.analysis.audit.metadata import describe_files
 from lacuna.analysis.audit.projection import project
 from lacuna.analysis.audit.report import random_copies
-from lacuna.core.feature_layout import ColumnBlock, FeatureLayout
+from lacuna.core.feature_store import ColumnBlock, FeatureInfo, FeatureLayout, FeatureStore
 from lacuna.core.manifest import Manifest
 from lacuna.core.targets import Target, Targets
-from lacuna.features.store import FeatureInfo, FeatureStore
 from lacuna.io.atomic import read_json
 from lacuna.io.csv_files import read_csv, write_csv
 from lacuna.presentation.audit_verdicts import MetadataVerdict, MissingVerdict, SignalVerdict

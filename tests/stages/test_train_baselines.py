@@ -5,12 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lacuna.core.feature_layout import ColumnBlock, FeatureLayout
+from lacuna.core.feature_store import ColumnBlock, FeatureInfo, FeatureLayout
 from lacuna.core.manifest import Manifest
 from lacuna.core.predictions import Predictions
 from lacuna.core.scores import roc_auc
 from lacuna.core.targets import Target, Targets
-from lacuna.features.store import FeatureInfo
 from lacuna.io.atomic import read_json, sha256
 from stages.train_baselines import train_baselines
 

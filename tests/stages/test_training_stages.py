@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lacuna.core.feature_store import FeatureStore
 from lacuna.core.head_weights import HeadWeights
 from lacuna.core.manifest import Manifest
 from lacuna.core.predictions import Predictions
-from lacuna.features.store import FeatureStore
 from lacuna.io.atomic import read_json, sha256
 from lacuna.io.csv_files import read_csv
 from stages.train_finetune import train_finetune

@@ -6,12 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from lacuna.core.feature_layout import FeatureLayout
+from lacuna.core.feature_store import FeatureLayout, FeatureStore
 from lacuna.core.manifest import Manifest
 from lacuna.core.scores import activate, log_loss
 from lacuna.errors import LacunaError
 from lacuna.features.stages import build_extractor, feature_network
-from lacuna.features.store import FeatureStore
 from lacuna.features.write_store import write_features
 from lacuna.training.candidates import candidates_of
 from lacuna.training.data import TrainingData

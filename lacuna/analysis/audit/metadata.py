@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.analysis.pixels import brightness
 from lacuna.core.files_table import read_files
+from lacuna.core.pixels import brightness
 from lacuna.core.scores import Floats
 from lacuna.core.working_image import Resize
 

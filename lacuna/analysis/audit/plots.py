@@ -18,8 +18,8 @@ from lacuna.analysis.audit.signal import ProbeResult
 from lacuna.core.manifest import Manifest
 from lacuna.io.csv_files import write_csv
 from lacuna.presentation.audit_verdicts import SignalVerdict
-from lacuna.presentation.numbers import rounded
 from lacuna.presentation.style import BLUE, DARK, GREY, LIGHT, ORANGE, legend, picture, shorten
+from lacuna.stats.numbers import rounded
 
 MOST_TARGETS = 40
 """More rows don't fit a picture; those of the lowest AUC are left out."""

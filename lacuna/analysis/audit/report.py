@@ -11,7 +11,7 @@ from lacuna.analysis.audit.signal import ProbeResult
 from lacuna.analysis.audit.tables import unsure
 from lacuna.io.text_table import align
 from lacuna.presentation.audit_verdicts import MetadataVerdict, MissingVerdict, SignalVerdict
-from lacuna.presentation.numbers import percent, rounded
+from lacuna.stats.numbers import percent, rounded
 
 RISING, FLAT = "rising", "no gain shown"
 

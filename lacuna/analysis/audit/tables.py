@@ -14,7 +14,7 @@ from lacuna.analysis.audit.to_label import UnknownCells
 from lacuna.core.correction_table import COLUMNS, UNKNOWN_WORD
 from lacuna.core.manifest import Manifest
 from lacuna.io.csv_files import write_csv
-from lacuna.presentation.numbers import rounded
+from lacuna.stats.numbers import rounded
 
 UNSURE = 0.5
 """From this entropy on (1 is the most), a cell counts as one whose label would tell something new."""

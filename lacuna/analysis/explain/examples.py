@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.calibration.cross_fit import Judgement
-from lacuna.presentation.numbers import rounded
+from lacuna.stats.numbers import rounded
 
 SECTIONS = ("confident and right", "confident and wrong", "near the threshold")
 

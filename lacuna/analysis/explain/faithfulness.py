@@ -19,8 +19,8 @@ from lacuna.core.feature_maps import Maps, Output, contrasts, enlarge
 from lacuna.core.scores import Floats, Labels
 from lacuna.core.targets import Targets
 from lacuna.io.progress import progress
-from lacuna.presentation.numbers import rounded
 from lacuna.stats.bootstrap import group_weights, interval
+from lacuna.stats.numbers import rounded
 
 SHARE = 0.1
 """Of the image's area, what is blurred."""

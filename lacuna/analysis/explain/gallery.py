@@ -11,9 +11,9 @@ from lacuna.analysis.explain.faithfulness import EXPLAINED_AT_ONCE, ExplainableN
 from lacuna.analysis.explain.inputs import Inputs
 from lacuna.analysis.explain.likeness import PAIRS_HEADER, ConfusedPair, confused_pairs, list_pairs, mean_images
 from lacuna.analysis.explain.sheets import SheetExample, plot_confused_pairs, plot_examples
-from lacuna.analysis.pixels import correlate
 from lacuna.calibration.cross_fit import Judgement
 from lacuna.core.feature_maps import Maps, contrasts, enlarge
+from lacuna.core.pixels import correlate
 from lacuna.io.csv_files import write_csv
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.analysis.pixels import MeanImages
 from lacuna.calibration.cross_fit import Judgement
+from lacuna.core.pixels import MeanImages
 from lacuna.core.scores import Floats, Labels
 from lacuna.core.targets import Targets
 from lacuna.io.progress import progress
-from lacuna.presentation.numbers import rounded
+from lacuna.stats.numbers import rounded
 
 MEAN_SIDE = 32
 """Mean images have at most so many cells a side."""

@@ -12,7 +12,7 @@ from lacuna.analysis.explain.slices import Slice
 from lacuna.core.scores import Floats
 from lacuna.core.targets import Targets
 from lacuna.io.csv_files import write_csv
-from lacuna.presentation.numbers import rounded
+from lacuna.stats.numbers import rounded
 
 SLICES_HEADER = (
     "target",

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import hypergeom
 
-from lacuna.analysis.pixels import brightness
 from lacuna.calibration.cross_fit import Judgement
 from lacuna.config.blocks import Evaluate
 from lacuna.core.files_table import FileInfo
+from lacuna.core.pixels import brightness
 from lacuna.core.scores import Floats, Labels
 from lacuna.core.targets import Targets
 from lacuna.core.working_image import Resize

@@ -9,7 +9,7 @@ from lacuna.analysis.explore.missingness import Dependence, Together, missing_by
 from lacuna.analysis.explore.odd_images import OddImage, find_odd_images
 from lacuna.analysis.explore.pixels import PixelStatistics, measure_pixels
 from lacuna.analysis.explore.subject import Subject
-from lacuna.analysis.pixels import correlate
+from lacuna.core.pixels import correlate
 from lacuna.core.working_image import Resize
 from lacuna.stats.association import Association, associate
 

@@ -14,9 +14,9 @@ from lacuna.analysis.explore.shown_classes import shown_classes
 from lacuna.analysis.explore.subject import Counts
 from lacuna.core.manifest import PARTS
 from lacuna.core.targets import Target, Targets
-from lacuna.presentation.numbers import in_percent
 from lacuna.presentation.style import BLUE, DARK, GREEN, GREY, LIGHT, ORANGE, SKY, legend, picture, shorten
 from lacuna.stats.association import crosstab
+from lacuna.stats.numbers import in_percent
 
 MOST_TARGET_ROWS = 40
 """More rows or panels than this are not drawn; the tables hold all."""

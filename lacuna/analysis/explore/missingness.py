@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from lacuna.core.scores import Floats, Labels
 from lacuna.core.targets import Targets
-from lacuna.presentation.numbers import in_percent
 from lacuna.stats.association import Crosstab, chi_square, cramers_v, crosstab, phi
 from lacuna.stats.multiple_testing import holm
+from lacuna.stats.numbers import in_percent
 
 SMALLEST_EXPECTED = 5
 """Classes of which fewer groups are expected on either side are pooled: the chi-square distribution asks for it."""

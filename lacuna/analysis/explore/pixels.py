@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.analysis.pixels import MeanImages
+from lacuna.core.pixels import MeanImages
 from lacuna.core.targets import Targets
 from lacuna.core.working_image import MOST_SIDE, Resize, content_pixels, measure_light
 from lacuna.io.progress import progress

@@ -13,7 +13,7 @@ from lacuna.analysis.explore.odd_images import OddImage
 from lacuna.analysis.explore.pixels import PixelStatistics
 from lacuna.analysis.explore.subject import Subject
 from lacuna.core.targets import Target, Targets
-from lacuna.presentation.numbers import in_percent
+from lacuna.stats.numbers import in_percent
 
 MOST_LISTED = 10
 """So many pairs of each kind are in the summary; the tables hold all."""

@@ -15,8 +15,8 @@ from lacuna.core.files_table import FileInfo
 from lacuna.core.manifest import PARTS
 from lacuna.core.targets import Targets
 from lacuna.io.csv_files import write_csv
-from lacuna.presentation.numbers import rounded
 from lacuna.stats.association import Association, co_occurrences
+from lacuna.stats.numbers import rounded
 
 
 def write_tables(folder: Path, subject: Subject, found: Findings) -> None:

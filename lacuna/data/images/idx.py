@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.errors import LacunaError
+from lacuna.io.csv_files import skip_byte_order_marks
 
 UNSIGNED_BYTE = 0x08
 GZIP = b"\x1f\x8b"
@@ -76,7 +77,8 @@ def read_classes(folder: Path) -> list[str] | None:
     """The names in `classes.txt`, one a line, in the order of the labels; None without such a file."""
     path = folder / CLASSES_FILE
     try:
-        classes = [line.strip() for line in path.read_text(encoding="utf-8-sig").rstrip().splitlines()]
+        lines = path.read_text(encoding="utf-8").rstrip().splitlines()
+        classes = [line.strip() for line in skip_byte_order_marks(lines)]
     except FileNotFoundError:
         return None
     except UnicodeDecodeError:

@@ -10,8 +10,8 @@ from lacuna.analysis.audit.metadata import FIELDS, describe_files, together
 from lacuna.analysis.audit.projection import COMPONENTS, project
 from lacuna.analysis.audit.signal import run_probe
 from lacuna.analysis.audit.to_label import SURE, rank_unknown
-from lacuna.analysis.pixels import brightness
 from lacuna.core.files_table import read_files
+from lacuna.core.pixels import brightness
 from lacuna.errors import LacunaError
 from lacuna.io.csv_files import write_csv
 from tests.simulated_labels import AUDIT, simulate

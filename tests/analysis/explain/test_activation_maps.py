@@ -5,8 +5,8 @@ import pytest
 
 from lacuna.analysis.explain.activation_maps import ExplainedNetwork, slopes_by_gradient
 from lacuna.config.blocks import Head
-from lacuna.core.feature_layout import ColumnBlock, FeatureLayout
 from lacuna.core.feature_maps import contrasts, enlarge
+from lacuna.core.feature_store import ColumnBlock, FeatureLayout
 from lacuna.core.head_weights import HeadWeights
 from lacuna.core.targets import Target, Targets
 from lacuna.features.backend import keras

@@ -8,8 +8,8 @@ import pytest
 from lacuna.analysis.explain.embedding_map import check_method, draw_points, lay_out
 from lacuna.analysis.explain.examples import PER_SECTION, SECTIONS, choose_examples
 from lacuna.analysis.explain.likeness import confused_pairs, mean_images
-from lacuna.analysis.pixels import correlate
 from lacuna.calibration.cross_fit import Judgement, cross_fit, judge
+from lacuna.core.pixels import correlate
 from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
 from lacuna.evaluation.scoring import score_validation

@@ -14,8 +14,8 @@ from lacuna.analysis.explain.faithfulness import (
 )
 from lacuna.calibration.cross_fit import Judgement
 from lacuna.calibration.model import Calibration, TargetCalibration
-from lacuna.core.feature_layout import ColumnBlock, FeatureLayout
 from lacuna.core.feature_maps import Output, contrasts, enlarge, heat_maps
+from lacuna.core.feature_store import ColumnBlock, FeatureLayout
 from lacuna.core.targets import Target, Targets
 from tests.simulated_predictions import EVALUATE
 

@@ -113,6 +113,11 @@ def names_in_latin_1(folder: Path) -> None:
     (folder / "classes.txt").write_bytes("botté\nhat\n".encode("latin-1"))
 
 
+def test_marks_before_the_first_name_are_none_of_it(tmp_path: Path) -> None:
+    (tmp_path / "classes.txt").write_text("\ufeff\ufeffboot\nshoe\n", encoding="utf-8")
+    assert read_classes(tmp_path) == ["boot", "shoe"]
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from lacuna.core.targets import Kind
 from lacuna.errors import LacunaError
+from lacuna.io.csv_files import BYTE_ORDER_MARK
 
 
 class LabelRow(NamedTuple):
@@ -62,7 +63,7 @@ def read_text(path: Path, key: str = "data.labels") -> str:
     """
     try:
         content = path.read_bytes()
-        text = content.decode("utf-8").lstrip("\ufeff")
+        text = content.decode("utf-8").lstrip(BYTE_ORDER_MARK)
     except FileNotFoundError:
         raise LacunaError(f"{path}: no such file; {key} must name the label file") from None
     except IsADirectoryError:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lacuna.core.targets import Target, Targets
-from lacuna.evaluation.training_curves import diagnose_collapse, diagnose_history, diagnose_phases, read_history
+from lacuna.core.training_curves import diagnose_collapse, diagnose_history, diagnose_phases, read_history
 from lacuna.training.history import write_history
 
 TARGETS = Targets((Target("kind", "categorical", ("bag", "shoe", "hat")), Target("red", "binary", ("no", "yes"))))

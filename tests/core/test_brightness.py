@@ -6,8 +6,8 @@ import pytest
 from lacuna.analysis.audit.metadata import describe_files
 from lacuna.analysis.explain.slices import partition_images
 from lacuna.analysis.explore.pixels import measure_pixels
-from lacuna.analysis.pixels import brightness
 from lacuna.core.files_table import read_files
+from lacuna.core.pixels import brightness
 from lacuna.core.targets import Target, Targets
 from lacuna.core.working_image import content_box
 from lacuna.io.csv_files import write_csv

@@ -1,6 +1,6 @@
 import numpy as np
 
-from lacuna.analysis.pixels import correlate
+from lacuna.core.pixels import correlate
 
 
 def test_likeness_of_mean_images_by_hand() -> None:
