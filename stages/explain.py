@@ -3,10 +3,7 @@
 python -m stages.explain
 """
 
-import os
 from pathlib import Path
-
-os.environ["KERAS_BACKEND"] = "tensorflow"  # the gradient is its own; weights files suit every backend
 
 from lacuna.analysis.explain.activation_maps import ExplainedNetwork
 from lacuna.analysis.explain.embedding_map import check_method, draw_points, lay_out
@@ -25,22 +22,21 @@ from lacuna.analysis.explain.slices import examine_slices, partition_images
 from lacuna.calibration.cross_fit import judge
 from lacuna.calibration.model import Calibration
 from lacuna.config.params import Params
-from lacuna.core.feature_maps import features_of_images
-from lacuna.features import backend
+from lacuna.core.feature_store import FeatureStore
+from lacuna.core.head_weights import HeadWeights
+from lacuna.inference.runtimes import load_layout, load_network
 from lacuna.io.atomic import atomic_folder, write_json
-from lacuna.training.trained import load_trained
 from stages._run import Facts, run
 
 
 def explain(params: Params) -> Facts:
     settings, evaluate = params.explain, params.evaluate
     check_method(settings.embedding)
-    backend.make_reproducible(settings.seed)
     data = open_inputs(Path("data"))
     targets, images, row, group = data.targets, data.images, data.validation.row, data.validation.group
     calibration = Calibration.load(Path("models/calibration.json"))
-    trained = Path("models/trained")
-    network = ExplainedNetwork(load_trained(params.backbone, params.features, images.shape[1], targets, trained))
+    exported, head = Path("models/export"), HeadWeights.load(Path("models/trained/head.npz"))
+    network = ExplainedNetwork(load_network(exported, "openvino"), load_layout(exported), head)
     judgements = judge(targets, data.predictions, params.calibrate, calibration.relations)
 
     partitions = partition_images(data.every, data.validation.labels, data.files, images, row, params.data.resize)
@@ -52,8 +48,8 @@ def explain(params: Params) -> Facts:
         for index, name in enumerate(targets.names)
     }
     points = draw_points(group, settings.points, settings.seed)
-    last = features_of_images(lambda batch: network(batch).features, images, row[points], "embed")
-    places = lay_out(last[:, network.layout.top], settings.embedding, settings.seed)
+    pooled = FeatureStore.open(Path("data/features")).pooled
+    places = lay_out(pooled[row[points], 0], settings.embedding, settings.seed)
 
     with atomic_folder(Path("plots/explain")) as folder:
         write_examples(folder, network, data, judgements)
@@ -66,7 +62,7 @@ def explain(params: Params) -> Facts:
         plot_slices(folder / "slices.png", slices, evaluate.confidence)
         write_slices(folder / "slices.csv", slices)
     content = {
-        "maps": "class activation" if network.exact else "gradient",
+        "maps": "class activation" if head.linear else "gradient",
         "embedding": settings.embedding,
         "images": len(row),
         "targets": summarise_explanation(targets, faithfulness, pairs, slices),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.config.params import Params
-from lacuna.core.feature_maps import features_of_images
+from lacuna.core.feature_store import FeatureStore
 from lacuna.core.files_table import read_files
 from lacuna.core.groups import independent_sample, one_of_each
 from lacuna.core.manifest import Manifest, Part
@@ -25,7 +25,6 @@ from lacuna.inference.drift_reference import (
     DriftReference,
     Properties,
 )
-from lacuna.inference.runtimes import load_layout, load_network
 from lacuna.io.atomic import save_arrays, write_json
 from stages._run import Facts, run
 
@@ -40,17 +39,14 @@ def out_of_distribution(params: Params) -> Facts:
     options = params.out_of_distribution
     manifest = Manifest.load(Path("data/prepared/manifest.csv"), Targets.load(Path("data/prepared/targets.json")))
     images = np.load("data/images/images.npy", mmap_mode="r")
-    network, top = load_network(Path("models/export"), "openvino"), load_layout(Path("models/export")).top
+    every = FeatureStore.open(Path("data/features")).pooled
     generator = np.random.default_rng(options.seed)
     rows: dict[str, NDArray[np.int64]] = {
         "train": _draw(manifest.part("train").row, options.images, generator),
         **{part: _draw(_rows(one_of_each, manifest.part(part), generator), MOST_UNSEEN, generator) for part in UNSEEN},
         "drift": _draw(_rows(independent_sample, manifest.part("val"), generator), MOST_COORDINATES, generator),
     }
-    pooled = {
-        part: features_of_images(lambda batch: network(batch).features[:, top], images, chosen, part)
-        for part, chosen in rows.items()
-    }
+    pooled = {part: np.asarray(every[chosen, 0]) for part, chosen in rows.items()}
     detector = fit_detector(pooled["train"], pooled["val"], pooled["test"], options.false_alarms)
     seen = _draw(manifest.row[manifest.split != "test"], MOST_PROPERTIES, generator)
     group = manifest.group[np.searchsorted(manifest.row, seen)]

@@ -41,9 +41,9 @@ RERUN = {
     "lacuna/evaluation": JUDGE - {"track"},
     "lacuna/evaluation/baselines": JUDGE - {"track"} | {"train_baselines"},
     "lacuna/export": {"export", "out_of_distribution"},
-    "lacuna/features": {"featurize", "explain", "export"} | TRAIN,
-    "lacuna/features/augmentation_draws.py": {"featurize", "explore", "explain", "export"} | TRAIN,
-    "lacuna/inference": {"export", "out_of_distribution", "bundle", "track"},
+    "lacuna/features": {"featurize", "export"} | TRAIN,
+    "lacuna/features/augmentation_draws.py": {"featurize", "explore", "export"} | TRAIN,
+    "lacuna/inference": {"explain", "export", "out_of_distribution", "bundle", "track"},
     "lacuna/presentation": {"explore", "audit", "calibrate", "evaluate", "baseline", "explain", "out_of_distribution"}
     | {"bundle", "report"},
     "lacuna/reporting": {"bundle", "report"},
@@ -51,7 +51,7 @@ RERUN = {
     | JUDGE
     | {"train_warmup", "train_finetune"},
     "lacuna/tracking": {"track"},
-    "lacuna/training": {"explain", "export"} | TRAIN,
+    "lacuna/training": {"export"} | TRAIN,
 }
 """Which stages an edit of each package starts again, those that depend on their outs aside. None: nearly all."""
 

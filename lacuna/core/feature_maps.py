@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from lacuna.core.feature_store import SMALLEST_VARIANCE, FeatureLayout
 from lacuna.core.scores import Floats, Labels
 from lacuna.core.targets import Targets
-from lacuna.io.progress import progress
 
 IMAGES_AT_ONCE = 32
 
@@ -36,24 +35,6 @@ class Output(NamedTuple):
     def take(self, rows: NDArray[np.intp]) -> "Output":
         """The same of some of the images."""
         return Output(self.logits[rows], self.features[rows], {name: maps[rows] for name, maps in self.maps.items()})
-
-
-def features_of_images(
-    network: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
-    images: NDArray[np.uint8],
-    rows: NDArray[np.int64],
-    what: str,
-) -> NDArray[np.float32]:
-    """Features (len(rows), d) of the images at `rows` of `images` (n_images, size, size, 3).
-
-    `network` makes features (n, d) of a batch; `what` names the images in the progress bar.
-    """
-    starts = range(0, len(rows), IMAGES_AT_ONCE)
-    batches = [
-        network(np.asarray(images[rows[start : start + IMAGES_AT_ONCE]]))
-        for start in progress(starts, total=len(starts), what=what, unit="batches")
-    ]
-    return np.concatenate(batches) if batches else np.zeros((0, 0), np.float32)
 
 
 def contrasts(targets: Targets, index: int, classes: Labels) -> Floats:

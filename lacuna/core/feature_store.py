@@ -67,10 +67,8 @@ class FeatureLayout:
 
     @property
     def top(self) -> slice:
-        """The columns of the last map's means, of the first size and of the fine-tuned layers where there are any."""
-        found = [(block, columns) for block, columns in self.slices() if block.top]
-        tuned = [columns for block, columns in found if block.tuned]
-        return tuned[0] if tuned else found[0][1]
+        """The columns of the last map's means, of the first size and of the backbone as it was pretrained."""
+        return next(columns for block, columns in self.slices() if block.top and not block.tuned)
 
     @property
     def map_names(self) -> tuple[str, ...]:

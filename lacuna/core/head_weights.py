@@ -46,6 +46,19 @@ class HeadWeights:
         slopes: Floats = self.weights / self.scale[:, None]
         return slopes
 
+    def slopes_at(self, features: NDArray[np.float32], weights: Floats) -> Floats:
+        """The slopes (n, d) of scores, each a sum of logits with weights (n, n_logits), in the features (n, d).
+
+        Those of a linear head are the same for all images, whatever their features. With a hidden layer they are those
+        at these features, where a unit that is off adds nothing.
+        """
+        if self.hidden is None:
+            return weights @ self.slopes().T
+        into, shift, out = self.hidden
+        on = ((features - self.mean) / self.scale) @ into + shift > 0
+        slopes: Floats = (weights @ self.weights.T + (on * (weights @ out.T)) @ into.T) / self.scale
+        return slopes
+
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """The logits float32 (n, n_logits) of features (n, d), which may be memory-mapped."""
         found = np.empty((len(features), len(self.bias)), np.float32)

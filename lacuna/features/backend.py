@@ -1,4 +1,4 @@
-"""Keras and its backend, and what Keras itself does not offer: determinism, quiet logs, gradients, frozen graphs.
+"""Keras and its backend, and what Keras itself does not offer: determinism, quiet logs, frozen graphs.
 
 The only module that imports keras and tensorflow; all others write `from lacuna.features.backend import keras, layers,
 ops`. The backend is chosen before the import: TensorFlow, unless KERAS_BACKEND says otherwise. Keras' private functions
@@ -8,12 +8,9 @@ are used here only.
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from lacuna.errors import LacunaError
 
@@ -69,23 +66,6 @@ def inputs_of(layer: Any) -> list[Any]:
 def producer(tensor: Any) -> str:
     """The name of the layer that a tensor comes out of."""
     return str(tensor._keras_history.operation.name)
-
-
-def gradient(function: Callable[[Any], Any], inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The gradient (n, d) of `function`, tensors (n, d) → (n,), at the inputs (n, d): row i is that of value i.
-
-    Raises LacunaError on another backend than TensorFlow.
-    """
-    if keras.backend.backend() != "tensorflow":
-        raise LacunaError(f"gradients need KERAS_BACKEND=tensorflow, received {keras.backend.backend()}")
-    import tensorflow
-
-    tensor = tensorflow.convert_to_tensor(inputs)
-    with tensorflow.GradientTape() as tape:
-        tape.watch(tensor)
-        values = function(tensor)
-    gradients: NDArray[np.float32] = tape.gradient(values, tensor).numpy()
-    return gradients
 
 
 def freeze(model: keras.Model) -> Any:

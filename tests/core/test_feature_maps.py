@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lacuna.core.feature_maps import MOST_CELLS, enlarge, features_of_images, heat_maps
+from lacuna.core.feature_maps import MOST_CELLS, enlarge, heat_maps
 from lacuna.core.feature_store import SMALLEST_VARIANCE, ColumnBlock, FeatureLayout
 
 MEAN_ONLY = FeatureLayout((ColumnBlock(8, "top", "mean", 1, top=True),))
@@ -98,11 +98,3 @@ def test_a_map_of_the_wanted_size_stays_as_it_is_and_no_maps_stay_none():
     maps = np.random.default_rng(0).normal(size=(2, 5, 5)).astype(np.float32)
     assert (enlarge(maps, 5) == maps).all()
     assert enlarge(np.empty((0, 3, 3), np.float32), 7).shape == (0, 7, 7)
-
-
-def test_features_are_those_of_the_rows_asked_for():
-    images = np.random.default_rng(0).integers(0, 255, (70, 4, 4, 3), dtype=np.uint8)
-    rows = np.array([69, 3, 3, 40, *range(40)])
-    found = features_of_images(lambda batch: batch.mean(axis=(1, 2)).astype(np.float32), images, rows, "embed")
-    np.testing.assert_allclose(found, images[rows].mean(axis=(1, 2)), rtol=1e-6)
-    assert features_of_images(lambda batch: batch.mean(axis=(1, 2)), images, rows[:0], "embed").shape == (0, 0)

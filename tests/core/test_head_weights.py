@@ -39,6 +39,15 @@ def test_slopes_are_what_a_feature_adds_to_the_logits():
     )
 
 
+def test_slopes_at_an_image_are_those_of_its_score():
+    """A hidden unit that is off at an image adds nothing: at the first both features reach one unit only, by hand."""
+    weights = np.array([[1.0, 2.0, 0.0], [0.0, 1.0, -1.0]])
+    linear = [[0.5, 0.5 / 4 + 4 / 4], [0.5, 2 / 4]]
+    np.testing.assert_allclose(LINEAR.slopes_at(FEATURES, weights), linear)
+    first_unit = [[1 / 2, 0], [0, 0]]
+    np.testing.assert_allclose(HIDDEN.slopes_at(FEATURES, weights), np.add(linear, first_unit))
+
+
 def test_images_by_the_block_have_the_logits_that_they_have_alone(monkeypatch):
     features = np.random.default_rng(0).normal(size=(7, 2)).astype(np.float32)
     whole = HIDDEN.logits(features)

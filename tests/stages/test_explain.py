@@ -13,6 +13,7 @@ from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
 from lacuna.io.atomic import read_json
 from lacuna.io.csv_files import read_csv, write_csv
+from tests.feature_files import write_store
 from tests.trained_model import write_trained
 
 SIZE, N, N_VAL = 32, 120, 60
@@ -36,6 +37,8 @@ def trained(tiny_project):
 
     def make(targets=TARGETS, n_val=N_VAL, **changes):
         from lacuna.calibration.model import Calibration, TargetCalibration
+        from lacuna.export.convert import export_network
+        from lacuna.inference.runtimes import load_network
         from lacuna.training.trained import load_trained
 
         params = tiny_project({**SMALL, **changes})
@@ -60,10 +63,14 @@ def trained(tiny_project):
         manifest.save(Path("data/prepared/manifest.csv"), targets)
 
         write_trained(params, SIZE, targets)
-        network = load_trained(params.backbone, params.features, SIZE, targets, Path("models/trained")).model
+        network = load_trained(params.backbone, params.features, SIZE, targets, Path("models/trained"))
+        Path("models/export").mkdir()
+        export_network(network, Path("models/export"))
+        features = load_network(Path("models/export"), "openvino")(images).features
+        write_store(Path("data/features"), features, network.layout)
         for part in ("val", "test"):
             one = manifest.part(part)
-            logits = network.predict(images[one.row], verbose=0)
+            logits = network.model.predict(images[one.row], verbose=0)
             Predictions(logits, one.labels, one.image, one.group).save(Path(f"data/predictions/{part}.npz"))
         Calibration(
             {

@@ -11,8 +11,9 @@ from lacuna.errors import LacunaError
 from lacuna.inference.drift_reference import DriftReference
 from lacuna.io.csv_files import write_csv
 from stages.out_of_distribution import out_of_distribution
+from tests.feature_files import write_store
 from tests.ood_bundle import features_of, training_like_pictures
-from tests.tiny_bundle import SIZE, TARGETS, write_tiny_network
+from tests.tiny_bundle import LAYOUT, SIZE, TARGETS
 
 PARTS = {"train": 120, "val": 110, "test": 60}
 
@@ -20,15 +21,15 @@ PARTS = {"train": 120, "val": 110, "test": 60}
 @pytest.fixture
 def exported(tiny_project, tmp_path) -> Params:
     """A project at the point where `out_of_distribution` runs: no label known, each validation image there twice."""
-    for folder in ("data/images", "data/prepared", "models/export", "metrics", "plots"):
+    for folder in ("data/images", "data/prepared", "models", "metrics", "plots"):
         Path(folder).mkdir(parents=True)
-    write_tiny_network(Path("models/export"))
     n = sum(PARTS.values())
     pictures = training_like_pictures(n, 0)
     split = np.repeat(list(PARTS), list(PARTS.values()))
     copies = np.flatnonzero(split == "val")
     pictures, split = np.concatenate([pictures, pictures[copies]]), np.concatenate([split, split[copies]])
     np.save("data/images/images.npy", pictures)
+    write_store(Path("data/features"), features_of(pictures), LAYOUT)
     names = np.array([f"{row}.png" for row in range(len(split))])
     files = [(name, "PNG", "RGB", SIZE, SIZE, 1000 + row) for row, name in enumerate(names)]
     write_csv(Path("data/images/files.csv"), ("image", "format", "mode", "width", "height", "bytes"), files)
@@ -51,7 +52,7 @@ def outs() -> dict[str, bytes]:
     }
 
 
-def test_it_tells_like_images_from_others_by_the_exported_network_alone(exported, capsys):
+def test_it_tells_like_images_from_others_by_their_features_alone(exported, capsys):
     out_of_distribution(exported)
     found, reference = DriftReference.load(Path("models/out_of_distribution.npz"))
     assert (found.distance(features_of(training_like_pictures(50, 9))) > found.threshold).mean() < 0.1

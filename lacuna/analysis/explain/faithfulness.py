@@ -6,16 +6,16 @@ say something (after Petsiuk et al. 2018).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from lacuna.analysis.explain.activation_maps import ExplainedNetwork
 from lacuna.calibration.cross_fit import Judgement
 from lacuna.calibration.model import Calibration
 from lacuna.config.blocks import Evaluate
-from lacuna.core.feature_maps import Maps, Output, contrasts, enlarge
+from lacuna.core.feature_maps import Maps, contrasts, enlarge
 from lacuna.core.scores import Floats, Labels
 from lacuna.core.targets import Targets
 from lacuna.io.progress import progress
@@ -38,14 +38,6 @@ REPLICATES_AT_ONCE = 100
 
 Masks = NDArray[np.bool_]
 Images = NDArray[np.uint8]
-
-
-class ExplainableNetwork(Protocol):
-    def __call__(self, images: Images, maps: bool = False) -> Output:
-        """What the network puts out for images (n, s, s, 3), with feature maps if asked for."""
-
-    def heat_maps(self, output: Output, weights: Floats) -> Maps:
-        """Heat maps (n, h, w) of what is explained, weights of the logits (n, n_logits), of an output with maps."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +68,7 @@ def draw_measured(judgements: Sequence[Judgement], most: int, seed: int) -> Labe
 
 
 def probability_drops(
-    network: ExplainableNetwork,
+    network: ExplainedNetwork,
     targets: Targets,
     calibration: Calibration,
     images: Images,
@@ -95,7 +87,7 @@ def probability_drops(
     for start in progress(starts, total=len(starts), what="blur", unit="batches"):
         places = measured[start : start + EXPLAINED_AT_ONCE]
         batch, wanted = np.asarray(images[row[places]]), classes[places]
-        seen, blurred = network(batch, maps=True), blur(batch)
+        seen, blurred = network.run(batch, maps=True), blur(batch)
         before = calibration.apply(targets, seen.logits)
         for index in range(len(targets)):
             rows = np.flatnonzero(wanted[:, index] >= 0)
@@ -106,7 +98,7 @@ def probability_drops(
             masks = hottest(enlarge(maps, batch.shape[1]))
             for found, area in ((drops.hottest, masks), (drops.elsewhere, move(masks, generator))):
                 changed = np.where(area[..., None], blurred[rows], batch[rows])
-                after = calibration.apply(targets, network(changed).logits)[index]
+                after = calibration.apply(targets, network.run(changed).logits)[index]
                 fall = before[index][rows, chosen] - after[np.arange(len(rows)), chosen]
                 found[places[rows], index] = fall
     return drops

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lacuna.analysis.explain.activation_maps import ExplainedNetwork
 from lacuna.analysis.explain.examples import EXAMPLES_HEADER, PER_SECTION, choose_examples, list_examples
-from lacuna.analysis.explain.faithfulness import EXPLAINED_AT_ONCE, ExplainableNetwork
+from lacuna.analysis.explain.faithfulness import EXPLAINED_AT_ONCE
 from lacuna.analysis.explain.inputs import Inputs
 from lacuna.analysis.explain.likeness import PAIRS_HEADER, ConfusedPair, confused_pairs, list_pairs, mean_images
 from lacuna.analysis.explain.sheets import SheetExample, plot_confused_pairs, plot_examples
@@ -17,7 +18,7 @@ from lacuna.core.pixels import correlate
 from lacuna.io.csv_files import write_csv
 
 
-def write_examples(folder: Path, network: ExplainableNetwork, data: Inputs, judgements: Sequence[Judgement]) -> None:
+def write_examples(folder: Path, network: ExplainedNetwork, data: Inputs, judgements: Sequence[Judgement]) -> None:
     """examples/NAME.png, a sheet per target, and examples.csv, what stands on them."""
     lines: list[tuple[object, ...]] = []
     for index, judgement in enumerate(judgements):
@@ -67,14 +68,14 @@ def write_confused(folder: Path, data: Inputs, judgements: Sequence[Judgement]) 
     return found
 
 
-def _maps(network: ExplainableNetwork, data: Inputs, index: int, judgement: Judgement, rows: NDArray[np.intp]) -> Maps:
+def _maps(network: ExplainedNetwork, data: Inputs, index: int, judgement: Judgement, rows: NDArray[np.intp]) -> Maps:
     size = data.images.shape[1]
     if len(rows) == 0:
         return np.empty((0, size, size), np.float32)
     found = []
     for start in range(0, len(rows), EXPLAINED_AT_ONCE):
         some = rows[start : start + EXPLAINED_AT_ONCE]
-        output = network(np.asarray(data.images[data.validation.row[some]]), maps=True)
+        output = network.run(np.asarray(data.images[data.validation.row[some]]), maps=True)
         found.append(network.heat_maps(output, contrasts(data.targets, index, judgement.explained_class()[some])))
     return enlarge(np.concatenate(found), size)
 

@@ -41,7 +41,7 @@ class PatchNetwork:
         self.blind = blind
         self.generator = np.random.default_rng(0)
 
-    def __call__(self, images, maps=False):
+    def run(self, images, maps=False):
         cell = SIZE // CELLS
         parts = images.reshape(len(images), CELLS, cell, CELLS, cell, 3).astype(np.float32)
         contrast = parts.std(axis=(2, 4)).mean(axis=-1, keepdims=True) / 70
