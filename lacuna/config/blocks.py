@@ -24,6 +24,7 @@ from lacuna.config.types import (
     Seed,
     Source,
     Words,
+    all_top_or_blocks,
     layers_or_block,
 )
 from lacuna.core.targets import Kind, Target, Targets
@@ -144,7 +145,7 @@ class Augment(Block):
 
 class Features(Block):
     sizes: Annotated[tuple[Annotated[int, Field(ge=0, le=1024)], ...], Field(strict=False, min_length=1)]
-    stages: Annotated[Literal["all", "top"] | Words, Field(union_mode="left_to_right")]
+    stages: Annotated[str | tuple[str, ...], PlainValidator(all_top_or_blocks)]
     max_gb: Positive
 
     @model_validator(mode="after")

@@ -26,6 +26,14 @@ def layers_or_block(value: object) -> int | str:
     raise ValueError(f"expected a number of layers, the name of a block or all, received {value!r}")
 
 
+def all_top_or_blocks(value: object) -> str | tuple[str, ...]:
+    if value in ("all", "top"):
+        return str(value)
+    if isinstance(value, list | tuple) and value and all(isinstance(name, str) for name in value):
+        return tuple(value)
+    raise ValueError(f"expected all, top or a list of blocks, received {value!r}")
+
+
 def _in_corrections(path: str) -> str:
     if path and not re.fullmatch(r"corrections/[^/]+", path):
         raise ValueError(f'expected "" or a file in the folder corrections/, received {path!r}')

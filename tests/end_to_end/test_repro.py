@@ -35,8 +35,8 @@ def project(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     shutil.rmtree(root)
 
 
-def weights(root: Path) -> bytes:
-    return (root / "models/finetuned.weights.h5").read_bytes()
+def weights(root: Path) -> list[bytes]:
+    return [path.read_bytes() for path in sorted((root / "models/trained").iterdir())]
 
 
 def test_a_fresh_project_ends_with_a_model_that_predicts(project: Path) -> None:
@@ -70,7 +70,7 @@ def test_killed_and_run_again_it_ends_with_the_same_weights(project: Path, other
         time.sleep(0.01)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
-    assert not (project / "models/finetuned.weights.h5").exists()
+    assert not (project / "models/trained").exists()
 
     printed = run(project, "dvc", "repro", "train_finetune", python=other_python)
     assert "finetune epoch 12/12" in printed

@@ -14,7 +14,7 @@ from tests.tiny_project import change_params
 pytestmark = pytest.mark.slow
 
 SEARCH = {
-    "train.loss": "cross_entropy",
+    "warmup.solver": "sgd",
     "finetune.epochs": 1,
     "tune.trials": 2,
     "tune.seeds": 2,

@@ -102,9 +102,10 @@ def test_sigterm_answers_what_it_has_taken(bundle, tmp_path, picture):
 
         def ask():
             headers = {"content-type": body.headers["content-type"]}
-            return httpx.post(f"{service.address}/predict", content=halves(), headers=headers, timeout=PATIENCE_S)
+            with httpx.Client(base_url=service.address, timeout=PATIENCE_S, verify=False) as client:
+                client.get("/health")  # now the service has this connection: it does not wait in the kernel's queue
+                return client.post("/predict", content=halves(), headers=headers)
 
-        httpx.get(f"{service.address}/health", verify=False)  # now it runs: no connection waits in the kernel's queue
         asked = [pool.submit(ask) for _ in range(8)]
         for _ in asked:
             reached.acquire(timeout=PATIENCE_S)

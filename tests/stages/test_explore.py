@@ -74,7 +74,7 @@ def written() -> dict[str, str]:
 
 @pytest.mark.slow
 def test_tables_pictures_and_words(prepared: Any, capsys: Any) -> None:
-    explore(prepared())
+    explore(prepared(**{"augment.views": 3}))
     folder = Path("plots/explore")
     content = read_json(Path("metrics/explore.json"))
     manifest = Manifest.load(Path("data/prepared/manifest.csv"), Targets.load(Path("data/prepared/targets.json")))
