@@ -42,7 +42,7 @@ BATCH_SIZE = 32
 LEARNING_RATE = 3e-3
 """With the ramp of a tenth of the steps: at a constant 1e-3 small images leave the prior late or never."""
 
-MOST_SHOWN = 150_000
+MOST_SHOWN = 40_000
 """So many images are shown in training, give or take an epoch: a baseline must not cost more than the model."""
 
 
