@@ -89,7 +89,7 @@ def test_sigterm_answers_what_it_has_taken(bundle, tmp_path, picture):
     """Requests that are still being uploaded when the signal comes are completed and answered."""
     body = httpx.Request("POST", "http://x", files={"file": picture()})
     body.read()
-    middle = len(body.content) // 2
+    middle, typed = len(body.content) // 2, {"content-type": body.headers["content-type"]}
     reached, goes_on = threading.Semaphore(0), threading.Event()
 
     def halves():
@@ -101,10 +101,9 @@ def test_sigterm_answers_what_it_has_taken(bundle, tmp_path, picture):
     with running_service(tmp_path, "--bundle", bundle) as service, ThreadPoolExecutor(8) as pool:
 
         def ask():
-            headers = {"content-type": body.headers["content-type"]}
             with httpx.Client(base_url=service.address, timeout=PATIENCE_S, verify=False) as client:
                 client.get("/health")  # now the service has this connection: it does not wait in the kernel's queue
-                return client.post("/predict", content=halves(), headers=headers)
+                return client.post("/predict", content=halves(), headers=typed)
 
         asked = [pool.submit(ask) for _ in range(8)]
         for _ in asked:
