@@ -16,6 +16,7 @@ PREVALENCE = {"red": 0.3, "old": 0.15}
 CALIBRATE = Calibrate(
     rule="expected_f1",
     rules={},
+    logit_adjustment=0.0,
     min_recall=0.9,
     min_precision=0.9,
     cost_false_positive=1.0,

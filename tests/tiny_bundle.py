@@ -18,10 +18,13 @@ SIZE = 32
 
 TARGETS = Targets((Target("colour", "categorical", ("green", "blue")), Target("red", "binary", ("absent", "present"))))
 
+ZEROS = (0.0, 0.0)
 CALIBRATION = Calibration(
     {
-        "colour": TargetCalibration("categorical", 1.0, (0.0, 0.0), "argmax", None, None, None, 50, None, ()),
-        "red": TargetCalibration("binary", 2.0, (-1.0,), "expected_f1", 0.6, 0.5, 0.7, 50, 20, ()),
+        "colour": TargetCalibration(
+            "categorical", 1.0, (0.0, 0.0), (0.0, 0.0), "argmax", None, None, None, 50, None, ()
+        ),
+        "red": TargetCalibration("binary", 2.0, (-1.0,), (0.0,), "expected_f1", 0.6, 0.5, 0.7, 50, 20, ()),
     }
 )
 
@@ -44,7 +47,7 @@ PICK = [[0, 0, 1], [1, 0, 0], [0, 1, 0]]
 TIED_TARGETS = Targets((TARGETS[0], Target("shade", "categorical", ("leaf", "sky"))))
 TIED_CALIBRATION = Calibration(
     {
-        name: TargetCalibration("categorical", 1.0, (0.0, 0.0), "argmax", None, None, None, 50, None, ())
+        name: TargetCalibration("categorical", 1.0, ZEROS, ZEROS, "argmax", None, None, None, 50, None, ())
         for name in TIED_TARGETS.names
     },
     (Relation("shade", "colour", {"leaf": "green", "sky": "blue"}, 1.0),),

@@ -6,7 +6,7 @@ otherwise.
 
 import numpy as np
 
-from lacuna.calibration.model import ARGMAX, Calibration, Fit, TargetCalibration
+from lacuna.calibration.model import ARGMAX, LOGIT_ADJUSTMENT, Calibration, Fit, TargetCalibration
 from lacuna.calibration.scaling import fit_platt, fit_temperature, sigmoid, step_temperature
 from lacuna.calibration.thresholds import IMAGE_RULES, choose_threshold
 from lacuna.config.blocks import Calibrate, Evaluate
@@ -44,6 +44,7 @@ def fit_calibration(
             kind=target.kind,
             scale=float(fit.scaling.scale[0]),
             bias=tuple(fit.scaling.bias[0].tolist()),
+            adjustment=tuple(fit.adjustment[0].tolist()),
             rule=rule,
             threshold=None if fit.thresholds is None else float(fit.thresholds[0]),
             threshold_low=ends[0] if ends else None,
@@ -68,10 +69,11 @@ def target_rules(targets: Targets, options: Calibrate) -> list[str]:
             raise LacunaError(f"calibrate.rules.{name}: no such target; expected one of {', '.join(kinds)}")
         if kinds[name] == "categorical":
             raise LacunaError(
-                f"calibrate.rules.{name}: expected a binary target, this one is categorical and always decides for "
-                "its most probable class; remove the line"
+                f"calibrate.rules.{name}: expected a binary target, this one is categorical and is decided by "
+                "calibrate.logit_adjustment; remove the line"
             )
-    return [ARGMAX if t.kind == "categorical" else options.rules.get(t.name, options.rule) for t in targets]
+    of_classes = LOGIT_ADJUSTMENT if options.logit_adjustment else ARGMAX
+    return [of_classes if t.kind == "categorical" else options.rules.get(t.name, options.rule) for t in targets]
 
 
 def is_scarce(target: Target, labels: Labels, options: Calibrate) -> bool:
@@ -90,15 +92,18 @@ def fit_replicates(
     """Fit every target's calibration in each replicate, a row of weights (replicates, n).
 
     `whole` is the fit of the whole sample and its weights (1, n): categorical targets then take one step from there.
-    Scarce binary targets get the threshold of all binary targets' images pooled.
+    Scarce binary targets get the threshold of all binary targets' images pooled. The logits of a categorical target are
+    adjusted by `options.logit_adjustment` times the logarithm of each class's share of the labels (Menon et al. 2021):
+    0 decides for the most probable class, which has the highest accuracy, 1 as if all classes were as frequent.
     """
     rules = target_rules(targets, options)
-    samples, scalings = [], []
+    samples, scalings, adjustments = [], [], []
     for index, (target, columns) in enumerate(zip(targets, targets.slices, strict=True)):
         known = predictions.labels[:, index] >= 0
         logits, labels = predictions.logits[known][:, columns], predictions.labels[known, index]
         if target.kind == "binary":
             scaling = fit_platt(logits, labels, weights[:, known])
+            adjustments.append(np.zeros((len(weights), 1)))
             samples.append((sigmoid(scaling(logits)[..., 0]), labels, weights[:, known]))
         else:
             if whole is None:
@@ -107,17 +112,27 @@ def fit_replicates(
                 optimum, fitted_on = whole[0][index].scaling, whole[1][:, known]
                 scaling = step_temperature(logits, labels, weights[:, known], optimum, fitted_on)
             samples.append((np.empty((len(weights), 0)), labels[:0], weights[:, :0]))
+            shares = class_shares(labels, target.n_classes, weights[:, known])
+            adjustments.append(options.logit_adjustment * np.log(shares))
         scalings.append(scaling)
 
     fits = []
     for index, (target, rule) in enumerate(zip(targets, rules, strict=True)):
         thresholds, met = None, np.ones(len(weights), dtype=bool)
-        if rule != ARGMAX:
+        if target.kind == "binary":
             scarce = is_scarce(target, predictions.labels[:, index], options)
             scores, labels, counts = _pool(samples) if scarce else samples[index]
             thresholds, met = choose_threshold(rule, options, scores, labels, counts)
-        fits.append(Fit(target, scalings[index], thresholds, met))
+        fits.append(Fit(target, scalings[index], thresholds, adjustments[index], met))
     return fits
+
+
+def class_shares(labels: Labels, n_classes: int, weights: Floats) -> Floats:
+    """Each class's share (replicates, n_classes) of known labels (n,) with weights (replicates, n), as if there were
+    one image more of each class: a class that validation lacks is rare, not impossible."""
+    counts = weights @ np.eye(n_classes)[labels] + 1
+    shares: Floats = counts / counts.sum(axis=1, keepdims=True)
+    return shares
 
 
 def weaknesses(target: Target, rule: str, fit: Fit, labels: Labels, options: Calibrate) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """Calibration of a network: logits in, honest probabilities and decisions out; numpy only, so that a server can use it.
 
 A target's calibration is a scaling of its logits and, if it is binary, a threshold; a categorical target decides for
-its most probable class, or, where relations tie it to others, for that of the most probable consistent combination.
-Module `fit` finds scaling and threshold.
+its most probable class after adjustment for how frequent the classes are, or, where relations tie it to others, for
+that of the best consistent combination. Module `fit` finds scaling, threshold and adjustment.
 """
 
 from collections.abc import Sequence
@@ -21,22 +21,26 @@ from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
 from lacuna.io.atomic import read_json, write_json
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
-ARGMAX = "argmax"
-"""The rule of categorical targets: the most probable class."""
+ARGMAX, LOGIT_ADJUSTMENT = "argmax", "logit_adjustment"
+"""The rules of categorical targets: the most probable class, or that of the largest calibrated logit less its
+adjustment."""
 
 
 @dataclass(frozen=True)
 class Fit:
     """One target's calibration in each replicate: its scaling, and thresholds (replicates,) if it is binary.
 
-    `met` (replicates,) is False where a rule's demand, such as a precision, could not be met.
+    `adjustment` (replicates, n_logits) is taken from a categorical target's calibrated logits before it is decided, and
+    changes no probability; 0 for a binary one. `met` (replicates,) is False where a rule's demand, such as a precision,
+    could not be met.
     """
 
     target: Target
     scaling: Scaling
     thresholds: Floats | None
+    adjustment: Floats
     met: NDArray[np.bool_]
 
     def probabilities(self, logits: NDArray[np.floating], replicate: int = 0) -> Floats:
@@ -48,7 +52,7 @@ class Fit:
         """Decided class indices (replicates, n)."""
         scaled = self.scaling(logits)
         if self.thresholds is None:
-            decided: Labels = scaled.argmax(axis=2)
+            decided: Labels = (scaled - self.adjustment[:, None, :]).argmax(axis=2)
         else:
             decided = (sigmoid(scaled[..., 0]) >= self.thresholds[:, None]).astype(np.intp)
         return decided
@@ -76,7 +80,8 @@ def decide(
     scores = {}
     for place in connected(constraints):
         scaling = fits[place].scaling  # calibrated logits are log probabilities up to a constant
-        scores[place] = scaling.scale[replicate, None] * logits[image, targets.slices[place]] + scaling.bias[replicate]
+        shift = scaling.bias - fits[place].adjustment
+        scores[place] = scaling.scale[replicate, None] * logits[image, targets.slices[place]] + shift[replicate]
     together = list(alone)
     for place, decisions in most_probable(constraints, scores).items():
         together[place] = alone[place].copy()
@@ -88,13 +93,15 @@ def decide(
 class TargetCalibration:
     """One target's calibration: probabilities are activate(scale * logits + bias), by `rule` come decisions.
 
-    `threshold` is on the probability of "present" and None for a categorical target. `n_positive` counts "present"
-    in validation, `warnings` say what makes this calibration weak.
+    `adjustment`, of as many numbers as logits, is what a categorical target's decision takes from its calibrated
+    logits. `threshold` is on the probability of "present" and None for a categorical target. `n_positive` counts
+    "present" in validation, `warnings` say what makes this calibration weak.
     """
 
     kind: str
     scale: float
     bias: tuple[float, ...]
+    adjustment: tuple[float, ...]
     rule: str
     threshold: float | None
     threshold_low: float | None
@@ -143,11 +150,11 @@ class Calibration:
 
     def _fit(self, target: Target) -> Fit:
         found = self.targets.get(target.name)
-        if found is None or found.kind != target.kind or len(found.bias) != target.n_logits:
+        if found is None or found.kind != target.kind or {len(found.bias), len(found.adjustment)} != {target.n_logits}:
             raise LacunaError(f"the calibration does not fit the target {target.name}: run `dvc repro calibrate`")
         scaling = Scaling(np.array([found.scale]), np.array([found.bias]))
         thresholds = None if found.threshold is None else np.array([found.threshold])
-        return Fit(target, scaling, thresholds, np.ones(1, dtype=bool))
+        return Fit(target, scaling, thresholds, np.array([found.adjustment]), np.ones(1, dtype=bool))
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -178,7 +185,7 @@ class Calibration:
 
 def _to_json(calibrated: TargetCalibration) -> dict[str, Any]:
     content = asdict(calibrated)
-    parameters = {"scale": content.pop("scale"), "bias": list(content.pop("bias"))}
+    parameters = {"scale": content.pop("scale"), **{key: list(content.pop(key)) for key in ("bias", "adjustment")}}
     content = {"kind": content.pop("kind"), "parameters": parameters, **content, "warnings": list(calibrated.warnings)}
     return {key: value for key, value in content.items() if value is not None}
 
@@ -189,6 +196,7 @@ def _from_json(content: dict[str, Any]) -> TargetCalibration:
         kind=content["kind"],
         scale=content["parameters"]["scale"],
         bias=tuple(content["parameters"]["bias"]),
+        adjustment=tuple(content["parameters"]["adjustment"]),
         rule=content["rule"],
         n_known=content["n_known"],
         warnings=tuple(content["warnings"]),

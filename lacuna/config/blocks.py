@@ -204,6 +204,7 @@ class Finetune(Block):
 class Calibrate(Block):
     rule: Rule
     rules: dict[str, Rule]
+    logit_adjustment: Fraction
     min_recall: OpenFraction
     min_precision: OpenFraction
     cost_false_positive: Positive

@@ -67,8 +67,8 @@ class Params(Block):
                     raise ValueError(f"calibrate.rules names {name!r}, which is none of data.targets")
                 if self.data.targets[name] == "categorical":
                     raise ValueError(
-                        f"calibrate.rules.{name}: expected a binary target; a categorical one is decided by its most "
-                        "probable class"
+                        f"calibrate.rules.{name}: expected a binary target; a categorical one is decided by "
+                        "calibrate.logit_adjustment"
                     )
         check_space(self, self.tune.space)
         return self

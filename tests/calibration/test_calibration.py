@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lacuna.calibration.cross_fit import cross_fit
-from lacuna.calibration.fit import fit_calibration
+from lacuna.calibration.fit import class_shares, fit_calibration
 from lacuna.calibration.model import Calibration, Fit
 from lacuna.calibration.reliability import ece
 from lacuna.calibration.scaling import Scaling
@@ -187,6 +187,49 @@ def test_a_relation_of_other_targets_is_refused():
         calibration.fits(TARGETS)
 
 
+def test_rare_classes_are_favoured_by_their_share_and_no_probability_changes():
+    even = simulate(900, signal=1.5, seed=0)
+    thinned = np.arange(900) % np.array([1, 3, 12, 1])[even.labels[:, 0]] == 0  # the last one: unknown
+    validation = even.take(thinned)
+    labels = validation.labels[:, 0]
+    counts = np.bincount(labels[labels >= 0], minlength=3) + 1
+    plain, adjusted = fit(validation), fit(validation, logit_adjustment=0.4)
+    found = np.array(adjusted.targets["kind"].adjustment)
+    np.testing.assert_allclose(found, 0.4 * np.log(counts / counts.sum()))
+    assert plain.targets["kind"].adjustment == (0.0, 0.0, 0.0)
+    assert (plain.targets["kind"].rule, adjusted.targets["kind"].rule) == ("argmax", "logit_adjustment")
+    assert plain.targets["red"].adjustment == adjusted.targets["red"].adjustment == (0.0,)
+    chances, same = (one.apply(TARGETS, validation.logits) for one in (plain, adjusted))
+    assert all((one == other).all() for one, other in zip(chances, same, strict=True))
+    decided = adjusted.decide(TARGETS, validation.logits)
+    assert (decided[:, 0] == (np.log(chances[0]) - found).argmax(axis=1)).all()
+    own = plain.decide(TARGETS, validation.logits)
+    assert (own[:, 0] == chances[0].argmax(axis=1)).all()
+    assert (decided[:, 1:] == own[:, 1:]).all()
+    assert (decided[:, 0] == 2).sum() > (own[:, 0] == 2).sum() > 0
+
+
+def test_a_class_that_a_replicate_lacks_is_rare_not_impossible():
+    weights = np.array([[1.0, 1, 1, 1], [2, 2, 0, 0]])
+    shares = class_shares(np.array([0, 0, 1, 1]), 3, weights)
+    np.testing.assert_allclose(shares, [[3 / 7, 3 / 7, 1 / 7], [5 / 7, 1 / 7, 1 / 7]])
+
+
+def test_the_consistent_combination_is_the_best_after_adjustment():
+    validation = simulate_tied(200, signal=1.5, seed=0)
+    options = CALIBRATE.model_copy(update={"logit_adjustment": 0.5})
+    together = fit_calibration(TIED, validation, options, EVALUATE, (RELATION,))
+    family_of = np.array([TIED[0].classes.index(RELATION.classes[name]) for name in TIED[2].classes])
+    family, _, article = (
+        np.log(chances) - np.array(together.targets[target.name].adjustment)
+        if target.kind == "categorical"
+        else chances
+        for target, chances in zip(TIED, together.apply(TIED, validation.logits), strict=True)
+    )
+    decisions = together.decide(TIED, validation.logits)
+    assert (decisions[:, 2] == (article + family[:, family_of]).argmax(axis=1)).all()
+
+
 def test_ranks_count_the_classes_that_are_more_probable():
     validation = simulate(200, signal=2, seed=0)
     (kind, *_) = fit(validation).fits(TARGETS)
@@ -196,5 +239,5 @@ def test_ranks_count_the_classes_that_are_more_probable():
     own = np.take_along_axis(chances, labels[:, None].astype(int), axis=1)
     assert (ranks == (chances > own).sum(axis=1)).all()
     assert ((ranks == 0) == (kind.decide(validation.logits[:, :3])[0] == labels)).all()
-    even = Fit(kind.target, Scaling(np.zeros(1), np.zeros((1, 3))), None, np.ones(1, bool))
+    even = Fit(kind.target, Scaling(np.zeros(1), np.zeros((1, 3))), None, np.zeros((1, 3)), np.ones(1, bool))
     assert even.true_ranks(np.zeros((3, 3)), np.array([0, 1, 2])).tolist() == [[0, 1, 2]]

@@ -74,10 +74,10 @@ def trained(tiny_project):
             Predictions(logits, one.labels, one.image, one.group).save(Path(f"data/predictions/{part}.npz"))
         Calibration(
             {
-                target.name: TargetCalibration("binary", 1.0, (0.0,), "fixed", 0.5, 0.5, 0.5, 50, 20, ())
+                target.name: TargetCalibration("binary", 1.0, (0.0,), (0.0,), "fixed", 0.5, 0.5, 0.5, 50, 20, ())
                 if target.kind == "binary"
                 else TargetCalibration(
-                    "categorical", 1.0, (0.0,) * target.n_classes, "argmax", None, None, None, 50, None, ()
+                    "categorical", 1.0, zeros(target), zeros(target), "argmax", None, None, None, 50, None, ()
                 )
                 for target in targets
             }
@@ -85,6 +85,10 @@ def trained(tiny_project):
         return params
 
     return make
+
+
+def zeros(target):
+    return (0.0,) * target.n_classes
 
 
 def run_and_hash(params):

@@ -22,10 +22,13 @@ from tests.simulated_predictions import EVALUATE
 KIND = Target("kind", "categorical", ("bag", "shoe", "hat"))
 RED = Target("red", "binary", ("absent", "present"))
 TARGETS = Targets((KIND, RED))
+ZEROS = (0.0, 0.0, 0.0)
 CALIBRATION = Calibration(
     {
-        "kind": TargetCalibration("categorical", 1.0, (0.0, 0.0, 0.0), "argmax", None, None, None, 50, None, ()),
-        "red": TargetCalibration("binary", 1.0, (0.0,), "fixed", 0.5, 0.5, 0.5, 50, 20, ()),
+        "kind": TargetCalibration(
+            "categorical", 1.0, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), "argmax", None, None, None, 50, None, ()
+        ),
+        "red": TargetCalibration("binary", 1.0, (0.0,), (0.0,), "fixed", 0.5, 0.5, 0.5, 50, 20, ()),
     }
 )
 SIZE, CELLS = 40, 5
