@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from threadpoolctl import threadpool_limits
 
 from lacuna.config.load import load_params
 from lacuna.config.params import Params
@@ -30,6 +31,9 @@ HINTS = {
 def run(name: str, stage: Callable[[Params], Facts | None]) -> None:
     """Run `stage` with the parameters in `params.yaml`; write its facts and seconds to `runs/NAME.json`.
 
+    Linear algebra takes one thread: matrices as small as these only keep a second core busy waiting, and the order in
+    which threads add up would change the last bits.
+
     Exits with code 1 and one line on stderr after a LacunaError or an error of the operating system, with 130 after
     Ctrl-C.
     """
@@ -38,7 +42,8 @@ def run(name: str, stage: Callable[[Params], Facts | None]) -> None:
         with _turn(name):
             start = time.perf_counter()
             record.unlink(missing_ok=True)
-            facts = stage(load_params(Path("params.yaml"))) or {}
+            with threadpool_limits(1, user_api="blas"):
+                facts = stage(load_params(Path("params.yaml"))) or {}
             write_json(record, {"stage": name, "seconds": round(time.perf_counter() - start, 2), **facts})
     except KeyboardInterrupt:
         sys.exit(130)

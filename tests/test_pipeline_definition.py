@@ -47,9 +47,7 @@ RERUN = {
     "lacuna/presentation": {"explore", "audit", "calibrate", "evaluate", "baseline", "explain", "out_of_distribution"}
     | {"bundle", "report"},
     "lacuna/reporting": {"bundle", "report"},
-    "lacuna/stats": {"explore", "audit", "calibrate", "explain", "out_of_distribution"}
-    | JUDGE
-    | {"train_warmup", "train_finetune"},
+    "lacuna/stats": {"explore", "audit", "calibrate", "explain", "out_of_distribution"} | JUDGE | TRAIN,
     "lacuna/tracking": {"track"},
     "lacuna/training": {"export"} | TRAIN,
 }

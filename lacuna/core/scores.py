@@ -67,20 +67,34 @@ def ranking_metrics(labels: Labels, scores: Floats, weights: Floats | None = Non
 
 
 def rank(member: NDArray[np.bool_], scores: Floats, weights: Floats) -> dict[str, Floats]:
-    """average_precision and roc_auc (replicates,) of one class: its members (n,) against all others, by score (n,)."""
+    """average_precision and roc_auc (replicates,) of one class: its members (n,) against all others, by score (n,).
+
+    Images of one score step together: what counts at a member is where its block of them begins and ends. A class has
+    few members, so that only one sum runs over all images.
+    """
     order = np.argsort(-scores, kind="stable")
-    members, others = weights[:, order] * member[order], weights[:, order] * ~member[order]
-    starts = np.flatnonzero(np.diff(scores[order], prepend=np.nan) != 0)
-    if len(starts) < len(order):  # tied images step together
-        members, others = (np.add.reduceat(part, starts, axis=1) for part in (members, others))
-    found, wrong = np.cumsum(members, axis=1), np.cumsum(others, axis=1)
-    n_members, n_others = members.sum(axis=1), others.sum(axis=1)
+    firsts = np.flatnonzero(np.diff(scores[order], prepend=np.nan) != 0)
+    places = np.flatnonzero(member[order])
+    block = np.searchsorted(firsts, places, side="right") - 1
+    begin, end = firsts[block], np.append(firsts, len(order))[block + 1]
+    seen, of_members = weights[:, order], weights[:, order[places]]
+    found_before, found = (_running(of_members)[:, np.searchsorted(places, edge)] for edge in (begin, end))
+    seen_before, seen_by = (_running(seen)[:, edge] for edge in (begin, end))
+    n_members = of_members.sum(axis=1)
+    n_others = seen.sum(axis=1) - n_members
+    wrong = ((seen_before - found_before) + (seen_by - found)) / 2  # halfway through the block: ties count half
     with np.errstate(invalid="ignore", divide="ignore"):
-        precision = np.nan_to_num(found / (found + wrong))
         pairs = n_members * n_others
-        average = np.einsum("rn,rn->r", precision, members) / n_members
-        area = np.einsum("rn,rn->r", members, n_others[:, None] - wrong + others / 2) / pairs
+        average = (of_members * np.nan_to_num(found / seen_by)).sum(axis=1) / n_members
+        area = (of_members * (n_others[:, None] - wrong)).sum(axis=1) / pairs
     return {"average_precision": np.where(pairs > 0, average, np.nan), "roc_auc": area}
+
+
+def _running(values: Floats) -> Floats:
+    """The sums (r, n + 1) of the first 0 to n of values (r, n)."""
+    sums = np.zeros((len(values), values.shape[1] + 1))
+    np.cumsum(values, axis=1, out=sums[:, 1:])
+    return sums
 
 
 def known_only(labels: Labels, probabilities: Floats) -> tuple[Labels, Floats]:

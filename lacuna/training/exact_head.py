@@ -83,7 +83,7 @@ def solve_head(
             )
     with threadpool_limits(1):  # the order in which threads add up would change the last bits
         mean, scale = training_scale(features, rows)
-        axes = find_axes(_standardize(features, rows, mean, scale))
+        axes = find_axes(standardize(features, rows, mean, scale))
 
         def solve(index: int) -> _Solved:
             target = targets[index]
@@ -201,7 +201,7 @@ def training_scale(features: NDArray[np.float32], rows: NDArray[np.integer]) -> 
     return mean, scale
 
 
-def _standardize(
+def standardize(
     features: NDArray[np.float32], rows: NDArray[np.integer], mean: Floats, scale: Floats
 ) -> NDArray[np.float32]:
     """View 0 of the rows (n, d) less the mean, by the scale; constant columns are 0."""
