@@ -5,6 +5,7 @@ from sklearn.preprocessing import StandardScaler
 
 from lacuna.core.scores import activate
 from lacuna.core.targets import Target, Targets
+from lacuna.evaluation.baselines import feature_models
 from lacuna.evaluation.baselines.feature_models import (
     RIDGE,
     answer_with_neighbours,
@@ -44,6 +45,17 @@ def test_more_neighbours_than_known_images_are_all_of_them():
     kind, red = probabilities(answer_with_neighbours(TARGETS, features, labels, features, k=50))
     assert np.isfinite(kind).all()
     assert red == pytest.approx(np.full((3, 2), 0.5))
+
+
+def test_blocks_of_images_are_answered_as_each_alone(monkeypatch):
+    random = np.random.default_rng(0)
+    features, asked = (random.normal(size=(n, 5)).astype(np.float32) for n in (40, 11))
+    labels = np.stack([np.arange(40) % 3, np.full(40, -1)], axis=1).astype(np.int16)
+    whole = answer_with_neighbours(TARGETS, features, labels, asked, k=7)
+    monkeypatch.setattr(feature_models, "ASKED_AT_ONCE", 4)
+    np.testing.assert_allclose(answer_with_neighbours(TARGETS, features, labels, asked, k=7), whole, rtol=1e-6)
+    _, red = probabilities(whole)
+    assert (red == 0.5).all()  # no known label: the shares of nothing
 
 
 def test_the_probe_finds_a_planted_direction_and_ignores_rows_of_unknown_label():
