@@ -1,7 +1,7 @@
 """The plain Keras recipe that Lacuna is measured against, in one file.
 
-Photos are decoded and augmented in every epoch, and the whole backbone runs in `fit`. Backbone, head, loss, split,
-epochs and batch size are Lacuna's, read from the project in the current folder after `dvc repro prepare`.
+Photos are decoded and augmented in every epoch, and the whole backbone runs in `fit`. Backbone, loss, split and
+batch size are Lacuna's, read from the project in the current folder after `dvc repro prepare`.
 
     python -m benchmarks.plain_keras PREDICTIONS.npz
 """
