@@ -52,7 +52,7 @@ def diagnose_history(history: Sequence[Mapping[str, float]]) -> list[str]:
     fell = last["log_loss"] < history[kept]["log_loss"]
     if last["val_log_loss"] > before * (1 + OVERFIT_RISE) and fell:
         return [
-            f"overfitting: validation log loss rose from {before:.3f} in epoch {kept}, whose weights are kept, to "
+            f"overfitting: validation log loss rose from {before:.3f} in epoch {kept}, its best, to "
             f"{last['val_log_loss']:.3f} in epoch {last['epoch']:.0f}, while training fell on"
         ]
     if last["kept"] and last["val_log_loss"] < history[-2]["val_log_loss"] * (1 - STILL_FALLING):

@@ -161,7 +161,7 @@ def _from_the_file(metadata: Content) -> str:
 def training_section(found: ReportContent, notes: Sequence[str]) -> Section:
     return Section(
         "How training went",
-        "Warm-up trains the head, fine-tuning the upper layers; the epoch with the lowest validation loss is kept.",
+        "Warm-up makes the head, fine-tuning adds to it; kept is what validation shows to be better.",
         notes or ["neither over- nor underfitting shows in the curves"],
         pictures=found.pictures["training"],
     )

@@ -24,7 +24,7 @@ def history(training, validation):
 def test_a_rising_validation_loss_is_overfitting_if_training_still_falls():
     (said,) = diagnose_history(history([1.0, 0.8, 0.6], [1.0, 0.9, 0.95, 1.2]))
     assert said == (
-        "overfitting: validation log loss rose from 0.900 in epoch 1, whose weights are kept, to 1.200 in epoch 3, "
+        "overfitting: validation log loss rose from 0.900 in epoch 1, its best, to 1.200 in epoch 3, "
         "while training fell on"
     )
     assert diagnose_history(history([0.8, 1.0, 1.0], [1.0, 0.8, 0.9, 1.2])) == []
