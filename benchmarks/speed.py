@@ -24,7 +24,7 @@ TRAININGS = ("-m", "stages.train_warmup"), ("-m", "stages.train_finetune")
 
 def macro_average_precision(project: Path, predictions: Path) -> float:
     """Macro average precision on validation, over the targets that define it."""
-    targets = Targets.load(project / "data/predictions/targets.json")
+    targets = Targets.load(project / "data/prepared/targets.json")
     val = Predictions.load(predictions)
     each = [
         average_precision(val.labels[:, i], activate(target, val.logits[:, columns]))
