@@ -9,9 +9,12 @@ from lacuna.core.feature_maps import heat_maps
 from lacuna.core.head_weights import HeadWeights
 from lacuna.core.predictions import Predictions
 from lacuna.errors import LacunaError
+from lacuna.features.cost import size_and_run
+from lacuna.inference.predictor import Predictor
 from lacuna.inference.runtimes import EXACT_RUNTIMES, HEAD_FILE, load_layout, load_network
 from stages.export import export
-from tests.onnx_files import tiny_model, write_lite0, write_tiny
+from tests.onnx_files import WEIGHTS, hand_computed, tiny_model, write_lite0, write_tiny
+from tests.tiny_bundle import write_tiny_bundle
 from tests.tiny_project import write_params
 from tests.training_project import SMALL, STAGES, TEST, run_in, write_data
 
@@ -90,6 +93,21 @@ def test_a_file_that_was_changed_under_its_name_stops_the_export(project):
     write_tiny(project / "own.onnx", maps=False)
     with pytest.raises(LacunaError, match=r"trained on other features or targets than own.onnx"):
         export(write_params(project, SMALL | OWN))
+
+
+def test_a_bundle_without_a_network_for_keras_says_which_runtimes_it_has(tmp_path):
+    with pytest.raises(LacunaError, match=r"no network for keras; a backbone from an ONNX file has none: use openvino"):
+        Predictor.load(write_tiny_bundle(tmp_path / "bundle"), "keras")
+
+
+def test_simpler_models_are_timed_on_the_file(project):
+    write_tiny(project / "own.onnx")
+    params = write_params(project, SMALL | OWN)
+    size, run = size_and_run(params.backbone, params.features, 32)
+    assert size == WEIGHTS.size + 2
+    images = np.load("data/images/images.npy")[:3]
+    mean, std = np.array(params.backbone.mean), np.array(params.backbone.std)
+    np.testing.assert_allclose(run(images), hand_computed(images, mean, std), atol=1e-5)
 
 
 @pytest.mark.slow
