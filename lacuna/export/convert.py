@@ -137,12 +137,22 @@ def _write_openvino(frozen: Any, names: Sequence[str], path: Path) -> None:
     named = {tensor.name: name for tensor, name in zip(frozen.outputs, names, strict=True)}
     # several where a map has two names: nothing is tuned below it
     given = [{named[name] for name in output.get_names() if name in named} for output in model.outputs]
+    save_openvino(model, given, path)
+
+
+def save_openvino(model: Any, outputs: Sequence[set[str]], path: Path) -> None:
+    """Write an OpenVINO model with these names for its outputs in their order, and no others.
+
+    What the converters call nodes and tensors depends on the order of sets, and so would the file's bytes.
+    """
+    import openvino
+
     for index, node in enumerate(model.get_ordered_ops()):
         node.set_friendly_name(f"node_{index}")  # Keras numbers its layers by what the process built before
         for output in node.outputs():
             output.set_names(set())
     model.inputs[0].set_names({INPUT_NAME})
-    for output, its_names in zip(model.outputs, given, strict=True):
+    for output, its_names in zip(model.outputs, outputs, strict=True):
         output.set_names(its_names)
     openvino.save_model(model, path, compress_to_fp16=False)
 

@@ -10,7 +10,7 @@ from lacuna.config.blocks import Backbone, Features
 from lacuna.core.head_weights import HeadWeights
 from lacuna.core.targets import Targets
 from lacuna.errors import LacunaError
-from lacuna.export.convert import check_export
+from lacuna.export.convert import check_export, save_openvino
 from lacuna.features.onnx_backbone import build_onnx_backbone
 from lacuna.features.onnx_graph import OnnxBackbone, compose_graph
 from lacuna.inference.runtimes import HEAD_FILE, LAYOUT_FILE, OUTPUTS, RUNTIMES
@@ -49,9 +49,9 @@ def export_onnx_network(backbone: OnnxBackbone, head: HeadWeights, folder: Path)
     reserve(folder, 2 * len(content) + 2**22)  # OpenVINO does not say when the disk is full
     (folder / RUNTIMES["onnx"].files[0]).write_bytes(content)
     converted = openvino.Core().read_model(content)
-    for output in converted.outputs:  # the file's own names are none that a bundle knows
-        output.set_names(set(output.names) & {*OUTPUTS, *backbone.layout.map_names})
-    openvino.save_model(converted, folder / RUNTIMES["openvino"].files[0], compress_to_fp16=False)
+    known = {*OUTPUTS, *backbone.layout.map_names}
+    names = [set(output.names) & known for output in converted.outputs]
+    save_openvino(converted, names, folder / RUNTIMES["openvino"].files[0])
     write_json(folder / LAYOUT_FILE, backbone.layout.to_json())
     if head.linear and backbone.has_maps:
         head.save(folder / HEAD_FILE)

@@ -12,6 +12,7 @@ from lacuna.errors import LacunaError
 from lacuna.features.cost import size_and_run
 from lacuna.inference.predictor import Predictor
 from lacuna.inference.runtimes import EXACT_RUNTIMES, HEAD_FILE, load_layout, load_network
+from lacuna.io.atomic import sha256
 from stages.export import export
 from tests.onnx_files import WEIGHTS, hand_computed, tiny_model, write_lite0, write_tiny
 from tests.tiny_bundle import write_tiny_bundle
@@ -64,6 +65,21 @@ def test_what_is_exported_says_what_the_head_says_of_the_features(project):
         np.testing.assert_allclose(shares.mean(axis=(1, 2)) + head.bias[0], expected[:, 0], rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
+def test_another_process_writes_the_same_bytes(project, run_stage):
+    def digests():
+        return {path: sha256(path) for folder in (EXPORT, Path("data/features")) for path in sorted(folder.iterdir())}
+
+    write_lite0(project / "own.onnx", 64, channels_first=True)
+    run_in(project, OWN | {"features.sizes": [64]}, (*STAGES, export))
+    before = digests()
+    for stage in ("featurize", "export"):
+        done = run_stage(stage, "env", "PYTHONHASHSEED=12345")
+        assert done.returncode == 0, done.stderr
+    assert digests() == before
+    assert "within" in done.stdout
+
+
 def test_a_hidden_layer_is_exported_too(project):
     write_tiny(project / "own.onnx")
     run_in(project, OWN | {"head.hidden_units": 5, "warmup.solver": "sgd"}, (*STAGES, export))
@@ -78,7 +94,10 @@ def test_an_embedding_alone_has_no_head_for_heat_maps(project):
     write_tiny(project / "own.onnx", maps=False)
     run_in(project, OWN, (*STAGES, export))
     assert not (EXPORT / HEAD_FILE).exists()
-    assert exported_logits("onnx", np.load("data/images/images.npy")[:1]).features.shape == (1, 4)
+    for runtime in EXACT_RUNTIMES:
+        found = exported_logits(runtime, np.load("data/images/images.npy")[:2], maps=True)
+        assert found.features.shape == (2, 4)
+        assert {name: maps.shape for name, maps in found.maps.items()} == {"map_32_pooled_embedding": (2, 1, 1, 4)}
 
 
 def test_a_file_that_was_changed_under_its_name_stops_the_export(project):
