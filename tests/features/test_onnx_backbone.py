@@ -3,7 +3,7 @@
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from lacuna.config.blocks import Backbone, Features
 from lacuna.core.feature_store import FeatureStore
@@ -69,6 +69,28 @@ def test_images_are_resized_as_for_every_backbone(tmp_path, images, size, interp
     resized = np.asarray(SquareResize(size, interpolation)(images))
     expected = [hand_computed(seen, MEAN, STD) for seen in (resized, images)]
     np.testing.assert_allclose(found, np.concatenate(expected, axis=1), atol=1e-4)
+
+
+def test_branches_read_the_tensors_around_them_by_their_new_names(tmp_path, images):
+    """If any channel's mean is above a half the embedding is doubled, else halved; two sizes put it in twice."""
+    model, found = tiny_model(maps=False), []
+    for name, factor in (("then", 2.0), ("else", 0.5)):
+        weights = numpy_helper.from_array(np.float32(factor), f"{name}_factor")
+        product = helper.make_node("Mul", ["pooled/embedding", f"{name}_factor"], [f"{name}_out"])
+        there = helper.make_tensor_value_info(f"{name}_out", TensorProto.FLOAT, ("n", 4))
+        found.append(helper.make_graph([product], name, [], [there], [weights]))
+    model.graph.node.extend(
+        [
+            helper.make_node("ReduceMax", ["flat"], ["highest"], keepdims=0),
+            helper.make_node("Greater", ["highest", "half"], ["above"]),
+            helper.make_node("If", ["above"], ["out"], then_branch=found[0], else_branch=found[1]),
+        ]
+    )
+    model.graph.output[0].name = "out"
+    (tmp_path / "own.onnx").write_bytes(model.SerializeToString())
+    bright = np.full_like(images, 250)
+    found = features(tmp_path / "features", bright, build(tmp_path / "own.onnx", sizes=(7, 0))).features[:, 0]
+    np.testing.assert_allclose(found, 2 * np.tile(hand_computed(bright, MEAN, STD)[:, 6:], 2), rtol=1e-4)
 
 
 @pytest.mark.parametrize(("stages", "columns"), [("top", 4), (["map_1"], 10), (["pooled_embedding"], 4)])
