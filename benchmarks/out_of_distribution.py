@@ -145,7 +145,9 @@ def out_of_distribution(fashion: Path, chest: Path | None, aimonk: Path | None) 
 
 
 def _network() -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
-    settings = Backbone(name="efficientnet_lite0", weights="imagenet", interpolation="bilinear")
+    settings = Backbone(
+        name="efficientnet_lite0", weights="imagenet", interpolation="bilinear", mean=(0, 0, 0), std=(1, 1, 1)
+    )
     model = build_backbone(settings, SIZE)
 
     def embed(images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -5,6 +5,8 @@ python -m stages.explain
 
 from pathlib import Path
 
+import numpy as np
+
 from lacuna.analysis.explain.activation_maps import ExplainedNetwork
 from lacuna.analysis.explain.embedding_map import check_method, draw_points, lay_out
 from lacuna.analysis.explain.faithfulness import draw_measured, probability_drops, summarise_drops
@@ -42,32 +44,37 @@ def explain(params: Params) -> Facts:
     partitions = partition_images(data.every, data.validation.labels, data.files, images, row, params.data.resize)
     slices = examine_slices(judgements, partitions, group, evaluate)
     measured = draw_measured(judgements, settings.images, settings.seed)
-    drops = probability_drops(network, targets, calibration, images, row, measured, settings.seed)
-    faithfulness = {
-        name: summarise_drops(drops.hottest[:, index], drops.elsewhere[:, index], group, evaluate)
-        for index, name in enumerate(targets.names)
-    }
+    mapped = network.has_maps(np.asarray(images[row[:1]]))
+    faithfulness = {}
+    if mapped:
+        drops = probability_drops(network, targets, calibration, images, row, measured, settings.seed)
+        faithfulness = {
+            name: summarise_drops(drops.hottest[:, index], drops.elsewhere[:, index], group, evaluate)
+            for index, name in enumerate(targets.names)
+        }
     points = draw_points(group, settings.points, settings.seed)
     pooled = FeatureStore.open(Path("data/features")).pooled
     places = lay_out(pooled[row[points], 0], settings.embedding, settings.seed)
 
     with atomic_folder(Path("plots/explain")) as folder:
-        write_examples(folder, network, data, judgements)
+        write_examples(folder, network if mapped else None, data, judgements)
         pairs = write_confused(folder, data, judgements)
         for judgement in judgements:
             path = folder / "embedding" / f"{judgement.target.name}.png"
             plot_embedding(path, judgement, points, places, settings.embedding)
         write_places(folder / "embedding.csv", data.validation.image[points], places)
-        plot_faithfulness(folder / "faithfulness.png", faithfulness, evaluate.confidence)
+        if mapped:
+            plot_faithfulness(folder / "faithfulness.png", faithfulness, evaluate.confidence)
         plot_slices(folder / "slices.png", slices, evaluate.confidence)
         write_slices(folder / "slices.csv", slices)
     content = {
-        "maps": "class activation" if head.linear else "gradient",
+        "maps": ("class activation" if head.linear else "gradient") if mapped else "none",
         "embedding": settings.embedding,
         "images": len(row),
         "targets": summarise_explanation(targets, faithfulness, pairs, slices),
     }
-    lines = [*(describe_faithfulness(*judgement) for judgement in faithfulness.items()), *describe_slices(slices)]
+    lines = [] if mapped else ["no heat maps: the features are of no map with more than one place"]
+    lines += [*(describe_faithfulness(*judgement) for judgement in faithfulness.items()), *describe_slices(slices)]
     print(*lines, sep="\n")
     write_json(Path("metrics/explain.json"), content)  # last, so that it does not outlive a failure above
     return {"maps": content["maps"], "notes": lines}

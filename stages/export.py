@@ -11,10 +11,13 @@ os.environ["KERAS_BACKEND"] = "tensorflow"  # the converters read its graphs; we
 import numpy as np
 from numpy.typing import NDArray
 
+from lacuna.config.blocks import ONNX
 from lacuna.config.params import Params
+from lacuna.core.feature_store import FeatureStore
 from lacuna.core.targets import Targets
 from lacuna.export.convert import check_export, difference_in_probability, export_network, quantize
 from lacuna.export.keras_runtime import Structure, save_keras_network
+from lacuna.export.onnx_export import check_onnx_export, export_onnx_network, load_onnx_trained
 from lacuna.io.atomic import atomic_folder, reserve
 from lacuna.io.csv_files import read_csv
 from lacuna.training.model import weights_size
@@ -31,6 +34,8 @@ def export(params: Params) -> Facts:
     images = np.load("data/images/images.npy", mmap_mode="r")
     checked = np.asarray(images[_spread(len(images), N_CHECKED)])
     trained = Path("models/trained")
+    if params.backbone.name == ONNX:
+        return _export_onnx(params, targets, images, trained)
     structure = Structure(params.backbone, params.features, images.shape[1], targets, read_trained(trained))
     network = load_trained(params.backbone, params.features, images.shape[1], targets, trained)
     model = network.model
@@ -38,14 +43,31 @@ def export(params: Params) -> Facts:
         reserve(folder, 4 * weights_size(model) + 2**22)  # some writers do not say when the disk is full
         export_network(network, folder)
         save_keras_network(network, structure, folder)
-        differences = check_export(model, targets, checked, folder)
+        expected = np.asarray(model(checked, training=False))
+        differences = check_export(expected, targets, checked, folder)
         if params.export.int8:
             manifest = read_csv(Path("data/prepared/manifest.csv"))
             train = np.array([int(row["row"]) for row in manifest if row["split"] == "train"])
             quantize(folder, np.asarray(images[train[_spread(len(train), N_QUANTIZED)]]))
-            differences["openvino-int8"] = difference_in_probability(model, targets, checked, folder, "openvino-int8")
+            differences["openvino-int8"] = difference_in_probability(
+                expected, targets, checked, folder, "openvino-int8"
+            )
+    return _said(differences, "Keras", len(checked))
+
+
+def _export_onnx(params: Params, targets: Targets, images: NDArray[np.uint8], trained: Path) -> Facts:
+    backbone, head = load_onnx_trained(params.backbone, params.features, images.shape[1], targets, trained)
+    rows = _spread(len(images), N_CHECKED)
+    features = np.asarray(FeatureStore.open(Path("data/features")).features[rows, 0])
+    with atomic_folder(Path("models/export")) as folder:
+        export_onnx_network(backbone, head, folder)
+        differences = check_onnx_export(head, features, targets, np.asarray(images[rows]), folder)
+    return _said(differences, "the features of featurize", len(rows))
+
+
+def _said(differences: dict[str, float], of: str, n_images: int) -> Facts:
     for runtime, difference in differences.items():
-        print(f"{runtime}: within {difference:.1e} of Keras in probability on {len(checked)} images")
+        print(f"{runtime}: within {difference:.1e} of {of} in probability on {n_images} images")
     return {"export_difference": differences}
 
 

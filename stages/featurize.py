@@ -6,9 +6,12 @@ python -m stages.featurize
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from lacuna.config.blocks import ONNX
 from lacuna.config.params import Params
 from lacuna.features import backend
+from lacuna.features.onnx_backbone import build_onnx_backbone, write_onnx_features
 from lacuna.features.stages import build_extractor
 from lacuna.features.write_store import write_features
 from lacuna.io.atomic import atomic_folder
@@ -18,6 +21,8 @@ from stages._run import Facts, run
 def featurize(params: Params) -> Facts:
     backend.make_reproducible(params.augment.seed)
     images = np.load("data/images/images.npy", mmap_mode="r")
+    if params.backbone.name == ONNX:
+        return _featurize_by_file(params, images)
     extractor = build_extractor(params.backbone, params.features, images.shape[1])
     unfreeze = params.finetune.unfreeze if params.finetune.epochs else None
     with atomic_folder(Path("data/features")) as folder:
@@ -31,6 +36,14 @@ def featurize(params: Params) -> Facts:
         "boundary": info.boundary,
         "streamed": info.streamed,
     }
+
+
+def _featurize_by_file(params: Params, images: NDArray[np.uint8]) -> Facts:
+    backbone = build_onnx_backbone(params.backbone, params.features, images.shape[1])
+    print(f"{backbone.file.path} puts out {backbone.describe()}")
+    with atomic_folder(Path("data/features")) as folder:
+        info = write_onnx_features(folder, images, backbone)
+    return {"images": len(images), "columns": info.layout.n_columns, "views": info.views, "streamed": info.streamed}
 
 
 if __name__ == "__main__":

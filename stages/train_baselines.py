@@ -19,7 +19,7 @@ from lacuna.evaluation.baselines.feature_models import (
     answer_with_shares,
 )
 from lacuna.evaluation.baselines.model_size import linear_size
-from lacuna.features.stages import build_extractor, feature_network
+from lacuna.features.cost import size_and_run
 from lacuna.io.atomic import atomic_folder, write_json
 from lacuna.io.stopwatch import milliseconds_per_image, timed
 from lacuna.training.data import open_labels
@@ -27,7 +27,7 @@ from stages._run import Facts, run
 
 
 def train_baselines(params: Params) -> Facts:
-    options, backbone = params.baseline, params.backbone
+    options = params.baseline
     targets, manifest = open_labels(Path("data/prepared"), params.train)
     images = np.load("data/images/images.npy", mmap_mode="r")
     pooled = FeatureStore.open(Path("data/features")).pooled
@@ -40,9 +40,7 @@ def train_baselines(params: Params) -> Facts:
     with threadpool_limits(1):  # as in the audit: matrices this small only keep a second core busy waiting
         near, near_seconds = timed(lambda: answer_with_neighbours(targets, known, labels, asked, options.neighbours))
         linear, linear_seconds = timed(lambda: answer_with_probe(targets, known, labels, asked))
-    untrained = backbone.model_copy(update={"weights": "none"})  # as fast, and nothing is read
-    extractor = build_extractor(untrained, params.features, images.shape[1])
-    below = extractor.body.count_params()
+    below, run_backbone = size_and_run(params.backbone, params.features, images.shape[1])
     answers = {
         "class_shares": (answer_with_shares(targets, labels, len(val)), targets.n_logits),
         "nearest_neighbours": (near, below + known.size),
@@ -55,7 +53,7 @@ def train_baselines(params: Params) -> Facts:
         sizes = {name: size for name, (_, size) in answers.items()}
         write_json(folder / "parameters.json", {"backbone": below, "models": sizes})
 
-    ms = milliseconds_per_image(feature_network(extractor).predict_on_batch, np.asarray(images[val.row[:32]]))
+    ms = milliseconds_per_image(run_backbone, np.asarray(images[val.row[:32]]))
     per_image = {
         "nearest_neighbours": ms + 1000 * near_seconds / len(val),
         "linear_probe": ms,

@@ -6,12 +6,13 @@ Types and ranges stand here, the values (all of them, there are no defaults) in 
 from itertools import combinations
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PlainValidator, field_validator, model_validator
+from pydantic import Field, PlainValidator, ValidationInfo, field_validator, model_validator
 
 from lacuna.config.search_space import Range
 from lacuna.config.types import (
     LABELLED_BY_PLACE,
     Block,
+    Channels,
     CorrectionsPath,
     Count,
     Fraction,
@@ -32,6 +33,9 @@ from lacuna.core.working_image import Resize
 
 WITHOUT_IMAGENET_WEIGHTS = ("small_cnn",)
 """The backbones that are trained from random weights alone."""
+
+ONNX = "onnx"
+"""The name of a backbone that is a file of the user's own, which `backbone.weights` names."""
 
 
 class Sample(Block):
@@ -119,12 +123,28 @@ class Backbone(Block):
         "mobilenet_v2",
         "resnet50",
         "small_cnn",
+        "onnx",
     ]
     weights: Annotated[str, Field(min_length=1)]
+    mean: Channels
+    std: Channels
     interpolation: Interpolation
+
+    @field_validator("mean", "std")
+    @classmethod
+    def _counts_from_0_to_255(cls, values: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
+        """Numbers for images of 0 to 1, as model cards often give them, would be taken for nearly none of 255."""
+        if any(0 < value < 1 or (value == 0 and info.field_name == "std") for value in values):
+            raise ValueError(
+                f"expected the numbers for pixels from 0 to 255, received {list(values)}; multiply by 255 those for "
+                "pixels from 0 to 1"
+            )
+        return values
 
     @model_validator(mode="after")
     def _has_such_weights(self) -> Self:
+        if self.name == ONNX and self.weights in ("imagenet", "none"):
+            raise ValueError(f"weights must be the path of an ONNX file with name onnx, received {self.weights!r}")
         if self.name in WITHOUT_IMAGENET_WEIGHTS and self.weights == "imagenet":
             raise ValueError(f"{self.name} has no ImageNet weights: set backbone.weights to none")
         return self

@@ -52,6 +52,18 @@ class Params(Block):
         return self
 
     @model_validator(mode="after")
+    def _an_onnx_file_stays_as_it_is(self) -> Self:
+        if self.backbone.name == blocks.ONNX:
+            if self.finetune.epochs:
+                raise ValueError(
+                    f"backbone.name: onnx is a frozen file that no fine-tuning can change, and finetune.epochs is "
+                    f"{self.finetune.epochs}; write finetune.epochs: 0"
+                )
+            if self.export.int8:
+                raise ValueError("export.int8: a backbone from an ONNX file is exported as it is; write false")
+        return self
+
+    @model_validator(mode="after")
     def _rules_name_targets(self) -> Self:
         if self.data.targets:
             for key, names in (

@@ -12,6 +12,9 @@ Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Words = Annotated[tuple[str, ...], Field(strict=False)]
+_Level = Annotated[float, Field(ge=0, le=255)]
+Channels = Annotated[tuple[_Level, _Level, _Level], Field(strict=False)]
+"""Levels of red, green and blue."""
 Source = Literal["labels_txt", "table", "folders", "idx"]
 LABELLED_BY_PLACE: tuple[Source, ...] = ("folders", "idx")
 """The sources whose labels lie where the images do: data.labels is data.path again, and there is one target."""

@@ -5,6 +5,7 @@ faster.
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -24,6 +25,9 @@ from lacuna.training.trained import Trained, empty_network
 
 WEIGHTS, STRUCTURE = RUNTIMES["keras"].files
 
+NOT_BUILT_FROM: dict[str, Any] = {"weights": "none", "mean": (0.0,) * 3, "std": (1.0,) * 3}
+"""What a backbone's layers do not depend on, with values that say nothing."""
+
 
 @dataclass(frozen=True)
 class Structure:
@@ -41,7 +45,7 @@ def save_keras_network(network: TrainedNetwork, structure: Structure, folder: Pa
     save_weights(network.model, folder / WEIGHTS)
     trained = structure.trained
     content = {
-        "backbone": structure.backbone.model_dump(mode="json", exclude={"weights"}),
+        "backbone": structure.backbone.model_dump(mode="json", exclude=set(NOT_BUILT_FROM)),
         "features": structure.features.model_dump(mode="json", exclude={"max_gb"}),
         "image_size": structure.image_size,
         "targets": structure.targets.to_json(),
@@ -73,7 +77,7 @@ def load_model(folder: Path) -> TrainedNetwork:
     """
     content = read_json(folder / STRUCTURE)
     network = empty_network(
-        Backbone(weights="none", **content["backbone"]),
+        Backbone(**NOT_BUILT_FROM, **content["backbone"]),
         Features(max_gb=1.0, **content["features"]),
         content["image_size"],
         Targets.from_json(content["targets"]),

@@ -6,7 +6,7 @@ at a time by all threads: EfficientNet-Lite0 takes 20 ms of processor time inste
 at 128.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,12 @@ from lacuna.features import backend
 from lacuna.features.backend import keras
 from lacuna.io.openvino_runtime import compile_network, n_cores
 
+NumberedImages = Iterable[tuple[int, NDArray[np.uint8]]]
+
 Receive = Callable[[int, list[NDArray[np.float32]]], None]
 
 
-def run_frozen(network: keras.Model, images: Iterable[tuple[int, NDArray[np.uint8]]], receive: Receive) -> None:
+def run_frozen(network: keras.Model, images: NumberedImages, receive: Receive) -> None:
     """Run `network` over images uint8 (s, s, 3), each with a number; `receive` gets the number and the outputs.
 
     The outputs come in the network's order, without the axis of images. `receive` is called from other threads, one
@@ -31,9 +33,14 @@ def run_frozen(network: keras.Model, images: Iterable[tuple[int, NDArray[np.uint
             outputs = network.predict_on_batch(image[None])
             receive(number, [np.asarray(output)[0] for output in (outputs if isinstance(outputs, list) else [outputs])])
         return
+    model, names = _convert(network)
+    run_openvino(model, names, images, receive)
+
+
+def run_openvino(model: Any, names: Sequence[str], images: NumberedImages, receive: Receive) -> None:
+    """As `run_frozen`, of an OpenVINO model that takes one image; names: those of its outputs in their order."""
     import openvino
 
-    model, names = _convert(network)
     queue = openvino.AsyncInferQueue(compile_network(model, "f32", streams=n_cores()), n_cores())
     failures: list[Exception] = []
 

@@ -140,7 +140,7 @@ class Predictor:
 
     @property
     def explainable(self) -> bool:
-        """Whether `explain` works: for a single network whose head has no hidden layer."""
+        """Whether `explain` works: for a single network with feature maps whose head has no hidden layer."""
         return self.head is not None
 
     def explain(self, image: ImageSource, target: str, class_name: str | None = None) -> HeatMap:
@@ -152,7 +152,9 @@ class Predictor:
         that can't be read.
         """
         if self.head is None:
-            raise LacunaError(f"{self.folder}: heat maps need a single network whose head has no hidden layer")
+            raise LacunaError(
+                f"{self.folder}: heat maps need a single network with feature maps whose head has no hidden layer"
+            )
         targets = self.bundle.targets
         if target not in targets.names:
             raise LacunaError(f"target {target!r}: expected one of {', '.join(targets.names)}")

@@ -5,10 +5,9 @@ A runtime is a row of the table RUNTIMES at the end of this module. Bundle, expo
 command line, which must not import numpy to show its help, and docs/predict.md are tested against it.
 
 Both OpenVINO and ONNX Runtime report their use over the network unless they are told not to, OpenVINO as soon as it is
-imported (`lacuna.io.openvino_runtime` tells it). So import this module before either of them.
+imported (`lacuna.io.openvino_runtime` and `onnx_runtime` tell them). So import this module before either of them.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
@@ -23,9 +22,8 @@ from lacuna.core.feature_maps import Output
 from lacuna.core.feature_store import FeatureLayout
 from lacuna.errors import LacunaError
 from lacuna.io.atomic import read_json
-from lacuna.io.openvino_runtime import compile_network, n_cores
-
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+from lacuna.io.onnx_runtime import open_session
+from lacuna.io.openvino_runtime import compile_network
 
 HEAD_FILE = "head.npz"
 """Beside an exported network whose head is linear: the head, as `lacuna.core.head_weights` reads it."""
@@ -107,12 +105,7 @@ def _load_openvino(path: Path, *, precision: str) -> ExportedNetwork:
 
 
 def _load_onnx(path: Path) -> ExportedNetwork:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = n_cores()
-    options.log_severity_level = 3  # errors; they also arrive as exceptions
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = open_session(path)
     name = session.get_inputs()[0].name
     every = [output.name for output in session.get_outputs()]
 
@@ -134,6 +127,8 @@ def _load_keras(path: Path) -> ExportedNetwork:
     return network
 
 
+ONNX_ADVICE = "a backbone from an ONNX file has none: use openvino or onnx"
+
 RUNTIMES: dict[str, Runtime] = {
     "openvino": Runtime(("model.xml", "model.bin"), partial(_load_openvino, precision="f32"), exact=True),
     "openvino-bf16": Runtime(("model.xml", "model.bin"), partial(_load_openvino, precision="bf16")),
@@ -143,7 +138,7 @@ RUNTIMES: dict[str, Runtime] = {
         advice="set export.int8 in params.yaml and run `dvc repro bundle`",
     ),
     "onnx": Runtime(("model.onnx",), _load_onnx, exact=True),
-    "keras": Runtime(("keras.weights.h5", "keras.json"), _load_keras, needs_keras=True),
+    "keras": Runtime(("keras.weights.h5", "keras.json"), _load_keras, needs_keras=True, advice=ONNX_ADVICE),
 }
 """Every runtime by its name, as --runtime takes it. bf16 are numbers of half the length, where the processor has them;
 int8 are integers of 8 bits."""

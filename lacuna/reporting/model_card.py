@@ -8,10 +8,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import PurePath
 
 from jinja2 import Environment, StrictUndefined
 from ruamel.yaml import YAML
 
+from lacuna.config.blocks import ONNX
 from lacuna.config.params import Params
 from lacuna.config.search_space import TRAINING_BLOCKS
 from lacuna.evaluation.baseline_comparison import NAMES, TABLE_METRICS, describe_gains
@@ -178,6 +180,8 @@ def _models(baseline: Content) -> list[Sequence[str]]:
 
 
 def _weights(params: Params) -> str:
+    if params.backbone.name == ONNX:
+        return f"the file {_plain(PurePath(params.backbone.weights).name)}, frozen"
     known = {"imagenet": "pretrained on ImageNet", "none": "from random weights"}
     return known.get(params.backbone.weights, "from weights of its user's own")
 

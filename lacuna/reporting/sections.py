@@ -204,6 +204,9 @@ def failures_section(found: ReportContent, mistakes: Sequence[str]) -> Section:
 
 def attention_section(found: ReportContent) -> Section:
     targets = found.explain["targets"]
+    if found.explain["maps"] == "none":
+        said = ["no heat maps: the features are of no map with more than one place"]
+        return Section("What it looks at", "The images themselves.", said, pictures=found.pictures["attention"])
     shown = [name for name, explained in targets.items() if explained.get("faithfulness", {}).get("shown")]
     others = [name for name in targets if name not in shown]
     said = [f"maps: {found.explain['maps']}; they are shown to hold for {', '.join(shown) or 'no target'}"]

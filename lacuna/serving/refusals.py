@@ -113,7 +113,7 @@ def internal_error() -> RefusedError:
 
 
 def not_explainable() -> RefusedError:
-    message = "heat maps need a single network whose head has no hidden layer, and this model has another"
+    message = "heat maps need a single network with feature maps whose head has no hidden layer; this model has another"
     return RefusedError(501, "not_explainable", message, extra={"explainable": False})
 
 

@@ -123,6 +123,11 @@ def test_what_is_no_fitting_number_is_refused_where_a_number_belongs(place, valu
         ("split.seed", 2**32, "expected less than 4294967296"),
         ("backbone.name", "efficientnet_b7", "received 'efficientnet_b7'"),
         ("backbone.name", "small_cnn", "small_cnn has no ImageNet weights: set backbone.weights to none"),
+        ("backbone.name", "onnx", "weights must be the path of an ONNX file with name onnx, received 'imagenet'"),
+        ("backbone.mean", [0.485, 0.456, 0.406], "received [0.485, 0.456, 0.406]; multiply by 255 those for pixels"),
+        ("backbone.std", [1, 0, 1], "expected the numbers for pixels from 0 to 255, received [1.0, 0.0, 1.0]"),
+        ("backbone.mean", [300, 0, 0], "expected less than or equal to 255, received 300"),
+        ("backbone.std", [58.0], "backbone.std.1: missing, expected a value"),
         ("features.sizes", [], "expected at least 1 item"),
         ("features.sizes", [96, 96], "sizes must differ from each other, received [96, 96]"),
         ("features.sizes", [-1], "expected greater than or equal to 0, received -1"),
@@ -155,6 +160,23 @@ def test_an_impossible_value_is_named_with_what_was_expected(key, value, message
     said = mistake(changed)
     assert block in said
     assert message in said
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("finetune.epochs", 3, "and finetune.epochs is 3; write finetune.epochs: 0"),
+        ("export.int8", True, "export.int8: a backbone from an ONNX file is exported as it is; write false"),
+    ],
+)
+def test_a_backbone_from_an_onnx_file_is_frozen_and_exported_as_it_is(key, value, message):
+    changed = params_content()
+    changed["backbone"].update(name="onnx", weights="models/vit.onnx")
+    changed["finetune"]["epochs"] = 0
+    assert parse_params(changed).backbone.weights == "models/vit.onnx"
+    block, name = key.split(".")
+    changed[block][name] = value
+    assert message in mistake(changed)
 
 
 def test_labels_txt_may_leave_its_targets_unnamed():

@@ -11,7 +11,9 @@ BOUNDARY = {"efficientnet_lite0": "b12_add", "efficientnet_b0": "block6c_add"}
 
 
 def build(name, seen=0):
-    return build_backbone(Backbone(name=name, weights="none", interpolation="bilinear"), 64, seen)
+    return build_backbone(
+        Backbone(name=name, weights="none", interpolation="bilinear", mean=(0, 0, 0), std=(1, 1, 1)), 64, seen
+    )
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ N = 12
 
 def network(name="small_cnn", weights="none", size=40):
     extractor = build_extractor(
-        Backbone(name=name, weights=weights, interpolation="bilinear"),
+        Backbone(name=name, weights=weights, interpolation="bilinear", mean=(0, 0, 0), std=(1, 1, 1)),
         Features(sizes=(size,), stages="all", max_gb=1.0),
         24,
     )

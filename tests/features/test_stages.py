@@ -38,7 +38,7 @@ STAGES = {
 
 
 def extractor(sizes=(0,), stages="all", name="small_cnn", image_size=24, weights="none"):
-    backbone = Backbone(name=name, weights=weights, interpolation="bilinear")
+    backbone = Backbone(name=name, weights=weights, interpolation="bilinear", mean=(0, 0, 0), std=(1, 1, 1))
     return build_extractor(backbone, Features(sizes=sizes, stages=stages, max_gb=1.0), image_size)
 
 
@@ -50,7 +50,9 @@ def images():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BACKBONES)
 def test_a_stage_is_what_lies_between_two_changes_of_size_or_channels(name):
-    body = build_backbone(Backbone(name=name, weights="none", interpolation="bilinear"), 64)
+    body = build_backbone(
+        Backbone(name=name, weights="none", interpolation="bilinear", mean=(0, 0, 0), std=(1, 1, 1)), 64
+    )
     shapes = {stage: map_of(body, stage).shape[2:] for stage in stages_of(body)}
     assert ", ".join(f"{stage} {side} {channels}" for stage, (side, channels) in shapes.items()) == STAGES[name]
     assert map_of(body, list(shapes)[-1]) is body.output
@@ -116,7 +118,7 @@ def test_a_size_by_its_number_and_as_0_is_refused():
 
 
 def tail_of(unfreeze, sizes=(0,), stages="all"):
-    backbone = Backbone(name="small_cnn", weights="none", interpolation="bilinear")
+    backbone = Backbone(name="small_cnn", weights="none", interpolation="bilinear", mean=(0, 0, 0), std=(1, 1, 1))
     return build_tail(backbone, Features(sizes=sizes, stages=stages, max_gb=1.0), 24, unfreeze)
 
 

@@ -120,7 +120,9 @@ def test_what_is_not_kept_for_fine_tuning_leaves_the_clean_view_alone(images, tm
 @pytest.mark.slow
 def test_a_resized_image_is_compared_as_the_network_sees_it(tmp_path):
     small = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
-    backbone = Backbone(name="efficientnet_lite0", weights="none", interpolation="bilinear")
+    backbone = Backbone(
+        name="efficientnet_lite0", weights="none", interpolation="bilinear", mean=(0, 0, 0), std=(1, 1, 1)
+    )
     resizing = build_extractor(backbone, Features(sizes=(64,), stages="top", max_gb=1.0), 8)
     found = store(tmp_path / "features", small, resizing, unfreeze=27)
     assert found.boundary is not None

@@ -233,7 +233,9 @@ def test_what_can_not_be_explained_is_named(predictor, tmp_path):
     hidden = Predictor.load(str(folder))
     assert predictor.explainable
     assert not hidden.explainable
-    with pytest.raises(LacunaError, match="heat maps need a single network whose head has no hidden layer"):
+    with pytest.raises(
+        LacunaError, match="heat maps need a single network with feature maps whose head has no hidden layer"
+    ):
         hidden.explain(picture(0, 0, 0), "colour")
 
 

@@ -111,3 +111,9 @@ def test_the_backbone_is_cited_if_it_was_published(contents, params, backbone, w
     card = model_card(CardContent(**contents, origin=ORIGIN), CLASSES, changed)
     assert ("## Citation" in card) == bool(words)
     assert words is None or words in section(card, "Citation")
+
+
+def test_a_file_of_the_users_own_is_named(contents, params):
+    own = params.backbone.model_copy(update={"name": "onnx", "weights": "/home/ann/vit.onnx"})
+    card = model_card(CardContent(**contents, origin=ORIGIN), CLASSES, params.model_copy(update={"backbone": own}))
+    assert "onnx, the file vit.onnx, frozen" in card

@@ -152,6 +152,18 @@ def test_a_hidden_layer_is_explained_by_the_gradient(trained):
 
 
 @pytest.mark.slow
+def test_without_a_map_of_more_than_one_place_the_rest_is_explained(trained, capsys):
+    facts, written = run_and_hash(trained(**{"features.sizes": [4], "features.stages": "top"}))
+    assert facts["maps"] == "none"
+    assert "no heat maps: the features are of no map with more than one place" in capsys.readouterr().out
+    assert "plots/explain/faithfulness.png" not in written
+    assert {"plots/explain/examples/red.png", "plots/explain/slices.csv"} <= set(written)
+    content = read_json(Path("metrics/explain.json"))
+    assert content["maps"] == "none"
+    assert all("faithfulness" not in target for target in content["targets"].values())
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["binary only", "many classes", "nothing known", "few images"])
 def test_any_targets_fit_the_pictures(trained, case):
     two = ("absent", "present")

@@ -98,6 +98,18 @@ def rows_of_first_table(html):
     return {row[0]: row[1:] for row in cells if row}
 
 
+def test_a_model_without_heat_maps_says_so_once(project):
+    params = project()
+    explained = read_json(Path("metrics/explain.json"))
+    for target in explained["targets"].values():
+        target.pop("faithfulness")
+    write_json(Path("metrics/explain.json"), explained | {"maps": "none"})
+    report(params)
+    html = PAGE.read_text(encoding="utf-8")
+    assert "no heat maps: the features are of no map with more than one place" in html
+    assert "shown to hold" not in html
+
+
 def test_the_first_screen_says_which_targets_can_be_used_and_how_well(project):
     report(project())
     test = read_json(Path("metrics/test.json"))["targets"]

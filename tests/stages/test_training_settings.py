@@ -166,7 +166,9 @@ def test_every_backbone_goes_through_both_phases_and_is_exported_as_it_was_train
 
 def random_weights(name, images):
     """A backbone with the batch statistics of these images, so that what it makes of them differs from 0."""
-    body = build_backbone(Backbone(name=name, weights="none", interpolation="bilinear"), SIZE, 48)
+    body = build_backbone(
+        Backbone(name=name, weights="none", interpolation="bilinear", mean=(0, 0, 0), std=(1, 1, 1)), SIZE, 48
+    )
     for layer in body.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.0

@@ -174,7 +174,9 @@ def test_without_an_average_the_weights_stay():
     ],
 )
 def test_the_rate_falls_from_block_to_block(name, depths):
-    backbone = build_backbone(Backbone(name=name, weights="none", interpolation="bilinear"), 32)
+    backbone = build_backbone(
+        Backbone(name=name, weights="none", interpolation="bilinear", mean=(0, 0, 0), std=(1, 1, 1)), 32
+    )
     found, factors = block_depths(backbone), depth_factors(backbone, 0.5)
     for layer, depth in depths.items():
         assert found[layer] == depth

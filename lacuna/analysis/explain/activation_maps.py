@@ -30,6 +30,10 @@ class ExplainedNetwork:
     layout: FeatureLayout
     head: HeadWeights
 
+    def has_maps(self, image: NDArray[np.uint8]) -> bool:
+        """Whether any map has more than one place, as of an image (1, s, s, 3): a mere embedding shows none."""
+        return any(maps.shape[1] * maps.shape[2] > 1 for maps in self.run(image, maps=True).maps.values())
+
     def heat_maps(self, output: Output, weights: Floats) -> Maps:
         """Heat maps (n, h, w) of scores, each a sum of logits with weights (n, n_logits); `output` has its maps."""
         slopes = self.head.slopes_at(output.features, weights)

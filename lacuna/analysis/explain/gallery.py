@@ -18,20 +18,24 @@ from lacuna.core.pixels import correlate
 from lacuna.io.csv_files import write_csv
 
 
-def write_examples(folder: Path, network: ExplainedNetwork, data: Inputs, judgements: Sequence[Judgement]) -> None:
-    """examples/NAME.png, a sheet per target, and examples.csv, what stands on them."""
+def write_examples(
+    folder: Path, network: ExplainedNetwork | None, data: Inputs, judgements: Sequence[Judgement]
+) -> None:
+    """examples/NAME.png, a sheet per target, and examples.csv, what stands on them; network: None without maps."""
     lines: list[tuple[object, ...]] = []
     for index, judgement in enumerate(judgements):
         chosen = choose_examples(judgement, data.validation.group)
         lines += list_examples(judgement, chosen, data.validation.image)
         rows = np.array(sorted({row for picked in chosen.values() for row in picked}), dtype=np.intp)
-        heat = dict(zip(rows.tolist(), _maps(network, data, index, judgement, rows), strict=True))
+        heat = {}
+        if network is not None:
+            heat = dict(zip(rows.tolist(), _maps(network, data, index, judgement, rows), strict=True))
         classes = judgement.target.classes
         sections = {
             section: [
                 SheetExample(
                     image=np.asarray(data.images[data.validation.row[row]]),
-                    heat=heat[row],
+                    heat=heat.get(row),
                     actual=classes[judgement.labels[row]],
                     predicted=classes[judgement.decisions[row]],
                     probability=float(judgement.probabilities[row, judgement.decisions[row]]),

@@ -39,13 +39,13 @@ def summarise_explanation(
 ) -> dict[str, Any]:
     """By target its maps' faithfulness, if it is categorical its most confused pairs, and the worse slices.
 
-    What is undefined is left out.
+    What is undefined is left out, without heat maps their faithfulness.
     """
     content: dict[str, Any] = {}
     for target in targets:
         tested = [tested for tested in slices if tested.target == target.name]
         content[target.name] = {
-            "faithfulness": dict(faithfulness[target.name]),
+            **({"faithfulness": dict(faithfulness[target.name])} if faithfulness else {}),
             "slices_tested": len(tested),
             "worse_slices": {tested.title: _slice(tested) for tested in tested if tested.shown},
         }

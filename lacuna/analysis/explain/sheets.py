@@ -25,10 +25,10 @@ STRONGEST = 0.99
 
 @dataclass(frozen=True)
 class SheetExample:
-    """An image (s, s, 3), its map (s, s), its label, and what was decided with which probability."""
+    """An image (s, s, 3), its map (s, s) if there are maps, its label, and what was decided with which probability."""
 
     image: NDArray[np.uint8]
-    heat: Maps
+    heat: Maps | None
     actual: str
     predicted: str
     probability: float
@@ -36,7 +36,8 @@ class SheetExample:
 
 def plot_examples(path: Path, target: Target, sections: Mapping[str, Sequence[SheetExample]]) -> None:
     """A row of examples per section, each image beside its heat map, all maps in one scale."""
-    shown = [np.abs(example.heat) for examples in sections.values() for example in examples]
+    every = [example.heat for examples in sections.values() for example in examples]
+    shown = [np.abs(heat) for heat in every if heat is not None]
     strongest = float(np.quantile(np.concatenate([heat.ravel() for heat in shown]), STRONGEST)) if shown else 1.0
     step = 2.16
     heights = [1.75 if examples else 0.5 for examples in sections.values()]
@@ -52,7 +53,8 @@ def plot_examples(path: Path, target: Target, sections: Mapping[str, Sequence[Sh
             for column, example in enumerate(examples):
                 left, bottom = column * step, top - 1.22
                 _tile(axes, example.image, left, bottom)
-                _tile(axes, overlay(example.image, example.heat, strongest), left + 1, bottom)
+                if example.heat is not None:
+                    _tile(axes, overlay(example.image, example.heat, strongest), left + 1, bottom)
                 right = example.actual == example.predicted
                 caption = f"is {shorten(example.actual)}\nsaid {shorten(example.predicted)}, {example.probability:.0%}"
                 colour = GREY if right else ORANGE

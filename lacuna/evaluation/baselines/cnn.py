@@ -26,7 +26,7 @@ from lacuna.training.loop import Phase, predict_logits, train_phase
 from lacuna.training.model import build_head, start_at_prior
 from lacuna.training.statistics import TargetStatistics
 
-BACKBONE = Backbone(name="small_cnn", weights="none", interpolation="bilinear")
+BACKBONE = Backbone(name="small_cnn", weights="none", interpolation="bilinear", mean=(0, 0, 0), std=(1, 1, 1))
 HEAD_OPTIONS = Head(dropout=0.3, hidden_units=0)
 OPTIMIZER = Optimizer(
     name="adam",

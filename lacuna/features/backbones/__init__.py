@@ -61,6 +61,8 @@ def build_backbone(settings: Backbone, image_size: int, seen: int = 0) -> keras.
     Random weights are the same in every call: what one stage computes below the freeze boundary must be what the next
     one trains on. They neither depend on the global random state nor change it.
     """
+    if settings.name not in BACKBONES:
+        raise LacunaError(f"backbone.name: {settings.name} is a file, not layers of Keras; this needs another backbone")
     architecture = BACKBONES[settings.name]
     size = seen or image_size
     state = random.getstate()

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lacuna.features.backend import keras, ops
 
@@ -12,7 +13,6 @@ class SquareResize(keras.layers.Layer):  # type: ignore[misc]
 
     Every interpolation is linear and acts on rows and columns alike, so a matrix W (size, s) holds it: W x Wᵀ. That is
     the same in every runtime, where OpenVINO knows no bicubic and neither it nor ONNX a Lanczos resize operation.
-    W is what Keras' own resize makes of the unit matrix, with antialiasing where images are shrunk.
     """
 
     def __init__(self, size: int, interpolation: str, **kwargs: Any) -> None:
@@ -21,10 +21,7 @@ class SquareResize(keras.layers.Layer):  # type: ignore[misc]
         self.interpolation = interpolation
 
     def build(self, shape: tuple[Any, ...]) -> None:
-        unit = np.eye(shape[1], dtype=np.float32)[None, :, :, None]
-        shrinks = self.size < shape[1] and self.interpolation != "nearest"
-        resized = ops.image.resize(unit, (self.size, shape[1]), interpolation=self.interpolation, antialias=shrinks)
-        self.matrix = ops.convert_to_numpy(resized)[0, :, :, 0]
+        self.matrix = resize_matrix(shape[1], self.size, self.interpolation)
 
     def call(self, images: Any) -> Any:
         _, height, _, channels = images.shape
@@ -33,3 +30,13 @@ class SquareResize(keras.layers.Layer):  # type: ignore[misc]
         x = ops.matmul(self.matrix, ops.cast(images, "float32"))
         x = ops.matmul(self.matrix, ops.reshape(x, (-1, height, self.size * channels)))
         return ops.reshape(x, (-1, self.size, self.size, channels))
+
+
+def resize_matrix(stored: int, size: int, interpolation: str) -> NDArray[np.float32]:
+    """W (size, stored) of `SquareResize`: what Keras' own resize makes of the unit matrix, with antialiasing where
+    images are shrunk."""
+    unit = np.eye(stored, dtype=np.float32)[None, :, :, None]
+    shrinks = size < stored and interpolation != "nearest"
+    resized = ops.image.resize(unit, (size, stored), interpolation=interpolation, antialias=shrinks)
+    matrix: NDArray[np.float32] = ops.convert_to_numpy(resized)[0, :, :, 0]
+    return matrix
