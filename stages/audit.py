@@ -8,7 +8,6 @@ No image and no label of the test part is looked at.
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from lacuna.analysis.audit.audit import audit_targets
 from lacuna.analysis.audit.duplicate_labels import count_across
@@ -38,10 +37,9 @@ def audit(params: Params) -> Facts:
     copies = duplicates[manifest.row]
 
     images = np.load("data/images/images.npy", mmap_mode="r")
-    with threadpool_limits(1):  # matrices this small only keep a second core busy waiting
-        features = project(FeatureStore.open(Path("data/features")).pooled, manifest.row)
-        fields = describe_files(FILES, manifest.row, images, params.data.resize)
-        audits = audit_targets(targets, manifest, features, fields, copies, params.evaluate.confidence, params.audit)
+    features = project(FeatureStore.open(Path("data/features")).pooled, manifest.row)
+    fields = describe_files(FILES, manifest.row, images, params.data.resize)
+    audits = audit_targets(targets, manifest, features, fields, copies, params.evaluate.confidence, params.audit)
 
     frame = {
         "images": len(manifest),

@@ -31,11 +31,12 @@ def bundle(params: Params) -> None:
     targets = Targets.load(Path("data/predictions/targets.json"))
     statistics = read_json(Path("data/prepared/class_weights.json"))
     exported = Path("models/export")
+    backbones = " and ".join(params.backbone.names)
     wanted = Input(params.data.image_size, params.data.resize, params.data.max_pixels)
     content = Bundle(
         targets=targets,
         calibration=Calibration.load(Path("models/calibration.json")),
-        members=(Member(params.backbone.name, wanted, tuple(sorted(path.name for path in exported.iterdir()))),),
+        members=(Member(backbones, wanted, tuple(sorted(path.name for path in exported.iterdir()))),),
         training_counts={name: statistics[name]["counts"] for name in targets.names},
     )
     predictions = {

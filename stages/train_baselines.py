@@ -6,7 +6,6 @@ python -m stages.train_baselines
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from lacuna.config.params import Params
 from lacuna.core.feature_store import FeatureStore
@@ -37,9 +36,8 @@ def train_baselines(params: Params) -> Facts:
     known, asked = (np.asarray(pooled[rows, 0]) for rows in (train.row[some], val.row))
 
     cnn, cnn_seconds = timed(lambda: train_small_cnn(targets, manifest, images, params.augment, params.train, options))
-    with threadpool_limits(1):  # as in the audit: matrices this small only keep a second core busy waiting
-        near, near_seconds = timed(lambda: answer_with_neighbours(targets, known, labels, asked, options.neighbours))
-        linear, linear_seconds = timed(lambda: answer_with_probe(targets, known, labels, asked))
+    near, near_seconds = timed(lambda: answer_with_neighbours(targets, known, labels, asked, options.neighbours))
+    linear, linear_seconds = timed(lambda: answer_with_probe(targets, known, labels, asked))
     below, run_backbone = size_and_run(params.backbone, params.features, images.shape[1])
     answers = {
         "class_shares": (answer_with_shares(targets, labels, len(val)), targets.n_logits),

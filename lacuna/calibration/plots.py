@@ -34,11 +34,11 @@ def plot_precision_recall(path: Path, targets: Targets, validation: Predictions,
             scores = activate(target, validation.logits[known][:, columns])
             _precision_recall(axes, target, labels, scores, decisions[known, index])
             threshold = calibration.targets[target.name].threshold
-            at = "top class" if threshold is None else f"threshold {threshold:.2f}"
             average = average_precision(labels, scores)
             axes.set_title(shorten(target.name), pad=16)
-            text = at if average is None else f"average precision {average:.2f}, {at}"
-            axes.text(0, 1.02, text, transform=axes.transAxes, fontsize=7.5, color=GREY, in_layout=False)
+            said = [] if average is None else [f"average precision {average:.2f}"]
+            said += [] if threshold is None else [f"threshold {threshold:.2f}"]
+            axes.text(0, 1.02, ", ".join(said), transform=axes.transAxes, fontsize=7.5, color=GREY, in_layout=False)
             axes.set(xlim=(0, 1.03), ylim=(0, 1.05), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1], xlabel="recall")
         _only_left(panels, "precision")
         legend(

@@ -34,6 +34,18 @@ from lacuna.core.working_image import Resize
 WITHOUT_IMAGENET_WEIGHTS = ("small_cnn",)
 """The backbones that are trained from random weights alone."""
 
+BACKBONE_NAMES = (
+    "efficientnet_lite0",
+    "efficientnet_lite1",
+    "efficientnet_lite2",
+    "efficientnet_b0",
+    "efficientnet_v2b0",
+    "mobilenet_v2",
+    "resnet50",
+    "small_cnn",
+)
+"""The backbones that are layers of Keras. Several may stand beside each other."""
+
 ONNX = "onnx"
 """The name of a backbone that is a file of the user's own, which `backbone.weights` names."""
 
@@ -114,21 +126,33 @@ class Explore(Block):
 
 
 class Backbone(Block):
-    name: Literal[
-        "efficientnet_lite0",
-        "efficientnet_lite1",
-        "efficientnet_lite2",
-        "efficientnet_b0",
-        "efficientnet_v2b0",
-        "mobilenet_v2",
-        "resnet50",
-        "small_cnn",
-        "onnx",
-    ]
+    name: str | tuple[str, ...]
     weights: Annotated[str, Field(min_length=1)]
     mean: Channels
     std: Channels
     interpolation: Interpolation
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name of each backbone; fine-tuning changes the first."""
+        return (self.name,) if isinstance(self.name, str) else self.name
+
+    def each(self) -> tuple["Backbone", ...]:
+        """The settings of each backbone alone."""
+        return tuple(self.model_copy(update={"name": name}) for name in self.names)
+
+    @field_validator("name", mode="plain")
+    @classmethod
+    def _is_known(cls, name: object) -> str | tuple[str, ...]:
+        if isinstance(name, str) and name in (*BACKBONE_NAMES, ONNX):
+            return name
+        several = tuple(name) if isinstance(name, list | tuple) else ()
+        if len(several) > 1 and all(one in BACKBONE_NAMES for one in several) and len(set(several)) == len(several):
+            return several
+        raise ValueError(
+            f"expected one of {', '.join(BACKBONE_NAMES)} or {ONNX}, or a list of two or more of them without {ONNX}, "
+            f"each once, received {name!r}"
+        )
 
     @field_validator("mean", "std")
     @classmethod
@@ -145,8 +169,11 @@ class Backbone(Block):
     def _has_such_weights(self) -> Self:
         if self.name == ONNX and self.weights in ("imagenet", "none"):
             raise ValueError(f"weights must be the path of an ONNX file with name onnx, received {self.weights!r}")
-        if self.name in WITHOUT_IMAGENET_WEIGHTS and self.weights == "imagenet":
-            raise ValueError(f"{self.name} has no ImageNet weights: set backbone.weights to none")
+        if self.weights == "imagenet":
+            for name in set(self.names) & set(WITHOUT_IMAGENET_WEIGHTS):
+                raise ValueError(f"{name} has no ImageNet weights: set backbone.weights to none")
+        if len(self.names) > 1 and self.weights not in ("imagenet", "none"):
+            raise ValueError(f"weights must be imagenet or none with several backbones, received {self.weights!r}")
         return self
 
 

@@ -64,6 +64,15 @@ class Params(Block):
         return self
 
     @model_validator(mode="after")
+    def _stages_are_of_one_backbone(self) -> Self:
+        if len(self.backbone.names) > 1 and not isinstance(self.features.stages, str):
+            raise ValueError(
+                f"features.stages: {list(self.features.stages)} names blocks of one backbone, and backbone.name has "
+                f"{len(self.backbone.names)}; write all or top"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _rules_name_targets(self) -> Self:
         if self.data.targets:
             for key, names in (

@@ -3,8 +3,8 @@
 `features.npy` float32 (n_images, views, n_columns): statistics of feature maps, in blocks from the image up. A network
 puts out a feature map after each stage of its backbone. Of each map the features hold every channel's mean over
 positions, and but for the last map its standard deviation (Head2Toe, Evci et al. 2022: early maps hold what the last
-one has given up). The same backbone may see images at several sizes, and a fine-tuned top may stand beside the
-pretrained one.
+one has given up). The same backbone may see images at several sizes, further backbones may follow, and a fine-tuned top
+may stand beside the pretrained one.
 `boundary.npy` float16 (n_images, views, h, w, channels): the maps at the freeze boundary, which fine-tuning starts
 from. Rows are those of images.npy; view 0 is the clean image. `lacuna.features.write_store` writes both.
 """
@@ -32,7 +32,8 @@ class ColumnBlock:
     """Columns that hold one statistic of the `channels` of one feature map.
 
     size: side in pixels of the images that the network saw. stage: the backbone's block that ends with the map. top:
-    whether it is the last one. tuned: whether the map is a fine-tuned layer's.
+    whether it is the last one. tuned: whether the map is a fine-tuned layer's. backbone: the name of a backbone beside
+    the first, whose own is "".
     """
 
     size: int
@@ -41,11 +42,13 @@ class ColumnBlock:
     channels: int
     top: bool = False
     tuned: bool = False
+    backbone: str = ""
 
     @property
     def map_name(self) -> str:
         """The name of the map, as exported networks call it."""
-        return f"map_{self.size}_{self.stage}" + ("_tuned" if self.tuned else "")
+        words = ("map", self.backbone, str(self.size), self.stage, "tuned" if self.tuned else "")
+        return "_".join(filter(None, words))
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class FeatureLayout:
 
     @property
     def top(self) -> slice:
-        """The columns of the last map's means, of the first size and of the backbone as it was pretrained."""
+        """The columns of the last map's means, of the first size and of the first backbone as it was pretrained."""
         return next(columns for block, columns in self.slices() if block.top and not block.tuned)
 
     @property

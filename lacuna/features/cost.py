@@ -14,7 +14,7 @@ from lacuna.features.stages import build_extractor, feature_network
 def size_and_run(
     backbone: Backbone, features: Features, image_size: int
 ) -> tuple[int, Callable[[NDArray[np.uint8]], Any]]:
-    """How many weights the backbone has, and a function of images uint8 (n, s, s, 3) that computes its features.
+    """How many weights the backbones have, and a function of images uint8 (n, s, s, 3) that computes its features.
 
     Layers of Keras have random weights, which are as fast and read nothing.
     """
@@ -23,5 +23,5 @@ def size_and_run(
         return count_weights(own), features_of(own)
     untrained = backbone.model_copy(update={"weights": "none"})
     extractor = build_extractor(untrained, features, image_size)
-    size: int = extractor.body.count_params()
+    size = sum(body.count_params() for (_, side), body in extractor.bodies.items() if side == extractor.sizes[0])
     return size, feature_network(extractor).predict_on_batch

@@ -38,36 +38,43 @@ STATISTICS: dict[str, Any] = {"mean": ChannelMean, "deviation": ChannelDeviation
 
 @dataclass(frozen=True)
 class Extractor:
-    """The backbone at each size of `features.sizes`, and the layout of the features that are taken of it.
+    """The backbones at each size of `features.sizes`, and the layout of the features that are taken of them.
 
-    bodies: images uint8 (n, s, s, 3) → last feature map, by the size that the network sees. They share no weights:
-    fine-tuning changes the first, and the others stay as they are.
+    bodies: images uint8 (n, s, s, 3) → last feature map, by the backbone as `ColumnBlock` names it and the size that
+    the network sees. They share no weights: fine-tuning changes the first, and the others stay as they are.
     """
 
-    bodies: Mapping[int, keras.Model]
+    bodies: Mapping[tuple[str, int], keras.Model]
     layout: FeatureLayout
 
     @property
     def body(self) -> keras.Model:
-        """The body of the first size, the one that fine-tuning changes."""
+        """The first backbone at the first size, the body that fine-tuning changes."""
         return next(iter(self.bodies.values()))
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """Sides in pixels of the images as the network sees them."""
-        return tuple(self.bodies)
+        return tuple(dict.fromkeys(size for _, size in self.bodies))
 
     def maps(self) -> dict[str, Any]:
         """The tensors of the maps that the layout names, each a function of its own body's input."""
-        return {block.map_name: map_of(self.bodies[block.size], block.stage) for block in self.layout.blocks}
+        return {
+            block.map_name: map_of(self.bodies[block.backbone, block.size], block.stage) for block in self.layout.blocks
+        }
 
     def maps_of(self, layout: FeatureLayout) -> dict[str, Any]:
         """The tensors of the maps that a part of the layout names, all functions of the first body's input."""
         found: dict[str, Any] = {}
-        for size, body in self.bodies.items():
-            tensors = {block.map_name: map_of(body, block.stage) for block in layout.blocks if block.size == size}
+        for key, body in self.bodies.items():
+            tensors = {
+                block.map_name: map_of(body, block.stage)
+                for block in layout.blocks
+                if (block.backbone, block.size) == key
+            }
             if tensors and body is not self.body:
-                there = keras.Model(body.input, list(tensors.values()), name=f"maps_{size}")(self.body.input)
+                name = "_".join(("maps", *map(str, filter(None, key))))
+                there = keras.Model(body.input, list(tensors.values()), name=name)(self.body.input)
                 tensors = dict(zip(tensors, there if isinstance(there, list) else [there], strict=True))
             found |= tensors
         return found
@@ -91,17 +98,21 @@ class Tail:
 
 
 def build_extractor(backbone: Backbone, features: Features, image_size: int) -> Extractor:
-    """Build the backbone for every size of `features.sizes`. Raises LacunaError as `build_backbone` does.
+    """Build every backbone for every size of `features.sizes`. Raises LacunaError as `build_backbone` does.
 
     Raises LacunaError too when the backbone has no stage that `features.stages` names.
     """
-    bodies: dict[int, keras.Model] = {}
-    for size in features.sizes:
-        seen = size or image_size
-        if seen in bodies:
-            raise LacunaError(f"features.sizes: {seen} stands there twice, once as 0, the size of the stored images")
-        bodies[seen] = build_backbone(backbone, image_size, seen)
-    blocks = [block for size, body in bodies.items() for block in _column_blocks(body, size, features.stages)]
+    sizes = [size or image_size for size in features.sizes]
+    if len(set(sizes)) < len(sizes):
+        raise LacunaError(f"features.sizes: {image_size} stands there twice, once as 0, the size of the stored images")
+    first, *others = backbone.each()
+    named = {"": first, **{other.names[0]: other for other in others}}
+    bodies = {(name, size): build_backbone(one, image_size, size) for name, one in named.items() for size in sizes}
+    blocks = [
+        replace(block, backbone=name)
+        for (name, size), body in bodies.items()
+        for block in _column_blocks(body, size, features.stages)
+    ]
     return Extractor(bodies, FeatureLayout(tuple(blocks)))
 
 
@@ -113,13 +124,13 @@ def stages_of(body: keras.Model) -> list[str]:
 
 
 def build_tail(backbone: Backbone, features: Features, image_size: int, unfreeze: int | str) -> Tail:
-    """Build the backbone once more for the first of `features.sizes`, and cut it for fine-tuning.
+    """Build the first backbone once more for the first of `features.sizes`, and cut it for fine-tuning.
 
     unfreeze: as `lacuna.features.freeze_boundary.cut` takes it. Raises LacunaError when there is no such block, and as
     `build_backbone` does.
     """
     size = features.sizes[0] or image_size
-    body = build_backbone(backbone, image_size, size)
+    body = build_backbone(backbone.each()[0], image_size, size)
     parts = cut(body, unfreeze)
     means = keras.Model(parts.tail.input, ChannelMean()(parts.tail.output), name="tail")
     block = replace(_column_blocks(body, size, "top")[-1], tuned=True)

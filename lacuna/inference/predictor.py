@@ -166,7 +166,8 @@ class Predictor:
         if explained not in classes:
             raise LacunaError(f"class {explained!r} of {target}: expected one of {', '.join(classes)}")
         weights = contrasts(targets, index, np.array([classes.index(explained)]))
-        (values,) = heat_maps(outputs[0].maps, self.layout, weights @ self.head.slopes().T, self.head.mean)
+        slopes = self.head.slopes_at(outputs[0].features, weights)
+        (values,) = heat_maps(outputs[0].maps, self.layout, slopes, self.head.mean)
         name = _name(image) if isinstance(image, str | Path) else "0"
         return HeatMap(target, explained, values, prediction.named(name))
 

@@ -82,7 +82,7 @@ def model_card(found: CardContent, classes: Mapping[str, Sequence[str]], params:
         ],
         params=params,
         weights=_weights(params),
-        citation=_citation(params.backbone.name),
+        citation="\n\n".join(dict.fromkeys(filter(None, map(_citation, params.backbone.names)))),
     )
 
 
@@ -144,7 +144,7 @@ def _front_matter(found: CardContent, params: Params) -> str:
             "calibrated",
             "openvino",
             "onnx",
-            params.backbone.name,
+            *params.backbone.names,
         ],
         "metrics": list(SCORES),
         "model-index": [{"name": "lacuna", "results": results}],

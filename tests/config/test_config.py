@@ -122,6 +122,13 @@ def test_what_is_no_fitting_number_is_refused_where_a_number_belongs(place, valu
         ("split.val", 0.85, "val + test must stay below 1, received 1"),
         ("split.seed", 2**32, "expected less than 4294967296"),
         ("backbone.name", "efficientnet_b7", "received 'efficientnet_b7'"),
+        (
+            "backbone.name",
+            ["resnet50", "onnx"],
+            "two or more of them without onnx, each once, received ['resnet50', 'o",
+        ),
+        ("backbone.name", ["resnet50", "resnet50"], "each once, received ['resnet50', 'resnet50']"),
+        ("backbone.name", ["resnet50", "small_cnn"], "small_cnn has no ImageNet weights: set backbone.weights to none"),
         ("backbone.name", "small_cnn", "small_cnn has no ImageNet weights: set backbone.weights to none"),
         ("backbone.name", "onnx", "weights must be the path of an ONNX file with name onnx, received 'imagenet'"),
         ("backbone.mean", [0.485, 0.456, 0.406], "received [0.485, 0.456, 0.406]; multiply by 255 those for pixels"),
@@ -160,6 +167,16 @@ def test_an_impossible_value_is_named_with_what_was_expected(key, value, message
     said = mistake(changed)
     assert block in said
     assert message in said
+
+
+def test_several_backbones_are_pretrained_or_random_and_taken_at_all_stages_or_the_top():
+    changed = params_content()
+    changed["backbone"]["name"] = ["mobilenet_v2", "efficientnet_lite0"]
+    assert parse_params(changed).backbone.names == ("mobilenet_v2", "efficientnet_lite0")
+    changed["features"]["stages"] = ["b4"]
+    assert "['b4'] names blocks of one backbone, and backbone.name has 2; write all or top" in mistake(changed)
+    changed["backbone"]["weights"] = "models/own.weights.h5"
+    assert "weights must be imagenet or none with several backbones, received 'models/own" in mistake(changed)
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_a_constant_channel_has_a_finite_slope():
 def test_the_columns_are_the_statistics_of_the_maps_at_each_size(images):
     both = extractor((0, 32))
     assert both.sizes == (24, 32)
-    assert both.body is both.bodies[24]
+    assert both.body is both.bodies["", 24]
     blocks = [(b.size, b.stage, b.statistic, b.channels, b.top) for b in both.layout.blocks]
     assert blocks == [
         (size, stage, statistic, channels, stage == "b2")
@@ -91,12 +91,24 @@ def test_the_columns_are_the_statistics_of_the_maps_at_each_size(images):
     found = np.asarray(feature_network(both)(images))
     assert found.shape == (3, both.layout.n_columns)
     for block, columns in both.layout.slices():
-        body = both.bodies[block.size]
+        body = both.bodies["", block.size]
         maps = np.asarray(keras.Model(body.input, both.maps()[block.map_name])(images))
         expected = maps.mean(axis=(1, 2)) if block.statistic == "mean" else maps.std(axis=(1, 2))
         np.testing.assert_allclose(found[:, columns], expected, rtol=1e-3, atol=2e-4)
     top = np.asarray(both.body(images)).mean(axis=(1, 2))
     np.testing.assert_allclose(found[:, both.layout.top], top, rtol=1e-4, atol=1e-5)
+
+
+def test_further_backbones_follow_the_first_at_every_size(images):
+    both = extractor((0, 32), name=["small_cnn", "mobilenet_v2"])
+    alone = {name: extractor((0, 32), name=name) for name in ("small_cnn", "mobilenet_v2")}
+    first, second = alone["small_cnn"].layout, alone["mobilenet_v2"].layout
+    assert both.layout.blocks == (*first.blocks, *(replace(block, backbone="mobilenet_v2") for block in second.blocks))
+    assert {"map_24_b1", "map_mobilenet_v2_24_b2", "map_mobilenet_v2_32_b2"} < set(both.layout.map_names)
+    found = np.asarray(feature_network(both)(images))
+    expected = [np.asarray(feature_network(one)(images)) for one in alone.values()]
+    np.testing.assert_allclose(found, np.concatenate(expected, axis=1), rtol=1e-5, atol=1e-5)
+    assert both.layout.top == first.top
 
 
 def test_top_and_chosen_stages():

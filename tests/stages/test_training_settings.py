@@ -79,6 +79,15 @@ def test_by_a_blocks_name_the_enlarged_maps_are_stored(project, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_second_backbone_stands_beside_the_fine_tuned_first(project, tmp_path):
+    changes = WEAK | SMALL_CNN | {"backbone.name": ["small_cnn", "mobilenet_v2"], "features.stages": "top"}
+    features, _, finetune = project(changes)
+    assert features["columns"] == 128 + 1280
+    assert finetune["epochs"] >= 1
+    assert_network_predicts(tmp_path, changes)
+
+
+@pytest.mark.slow
 def test_nothing_unfrozen_trains_what_is_added_alone(project):
     features, _, finetune = project(WEAK | {"finetune.unfreeze": 0})
     assert features["boundary"] == "top_act"

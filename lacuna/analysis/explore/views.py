@@ -1,6 +1,6 @@
 """The augmented views of an image as pictures, without Keras: the numbers that are drawn, carried out by SciPy.
 
-tests/exploration/test_views.py holds them against the layer that trains, `lacuna.features.augmentation.Augmentation`.
+tests/analysis/explore/test_views.py holds them against the layer that trains, `Augmentation`.
 """
 
 import numpy as np

@@ -53,7 +53,7 @@ BACKBONES = {
 
 
 def build_backbone(settings: Backbone, image_size: int, seen: int = 0) -> keras.Model:
-    """Build the backbone that `settings` describe for square images stored with `image_size` pixels a side.
+    """Build the one backbone that `settings` describe for square images stored with `image_size` pixels a side.
 
     seen: the side of the images as the network sees them, 0: as they are stored. Raises LacunaError when the weights
     cannot be had or do not fit.
@@ -61,20 +61,21 @@ def build_backbone(settings: Backbone, image_size: int, seen: int = 0) -> keras.
     Random weights are the same in every call: what one stage computes below the freeze boundary must be what the next
     one trains on. They neither depend on the global random state nor change it.
     """
-    if settings.name not in BACKBONES:
-        raise LacunaError(f"backbone.name: {settings.name} is a file, not layers of Keras; this needs another backbone")
-    architecture = BACKBONES[settings.name]
+    (name,) = settings.names
+    if name not in BACKBONES:
+        raise LacunaError(f"backbone.name: {name} is a file, not layers of Keras; this needs another backbone")
+    architecture = BACKBONES[name]
     size = seen or image_size
     state = random.getstate()
     random.seed(0)  # Keras draws the seed of each initializer from here
     stored = keras.Input((image_size, image_size, 3), dtype="uint8", name="image")
     images = SquareResize(size, settings.interpolation, name="resize")(stored) if size != image_size else stored
-    model = keras.Model(stored, architecture.build(images), name=settings.name)
+    model = keras.Model(stored, architecture.build(images), name=name)
     random.setstate(state)
     keras_applications.normalize_as_imagenet(model)
     if settings.weights == "imagenet":
         if architecture.load_imagenet is None:
-            raise LacunaError(f"{settings.name} has no ImageNet weights: set backbone.weights to none")
+            raise LacunaError(f"{name} has no ImageNet weights: set backbone.weights to none")
         architecture.load_imagenet(model)
     elif settings.weights != "none":
         load_weights(model, Path(settings.weights), "backbone.weights")
