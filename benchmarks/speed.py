@@ -1,6 +1,6 @@
-"""Lacuna against the plain Keras recipe: time and quality, both sides in one run.
+"""Lacuna against the plain Keras recipe: processor time and quality, both sides in one run.
 
-python -m benchmarks speed --fashion FOLDER       1,500 products, 5 + 10 epochs, 3 seeds: about an hour on 2 cores
+python -m benchmarks speed --fashion FOLDER       1,500 products, 5 + 10 epochs, 3 seeds: half an hour on 2 quiet cores
 """
 
 import shutil
@@ -34,7 +34,7 @@ def macro_average_precision(project: Path, predictions: Path) -> float:
 
 
 def speed(fashion: Path, images: int, seeds: int) -> None:
-    """Print a Markdown table of seconds and quality: medians over seeds, each seed's order of sides turned."""
+    """Print a Markdown table of processor seconds and quality: medians over seeds, each seed's order of sides turned."""
     with tempfile.TemporaryDirectory() as parent:
         project = make_project(Path(parent) / "project", fashion, images, {"data.image_size": 224})
         dvc(project, "repro", "--quiet", "prepare")
@@ -65,7 +65,7 @@ def speed(fashion: Path, images: int, seeds: int) -> None:
             print(f"seed {seed}: {seconds} {quality}", flush=True)
 
         print(f"\n{images:,} fashion products, 224 px, {machine()}; medians of {seeds} seeds\n")
-        print("| | seconds | times faster | validation macro AP | minus plain, each seed |\n|---|---|---|---|---|")
+        print("| | processor s | times faster | validation macro AP | minus plain, each seed |\n|---|---|---|---|---|")
         base = median(seconds["plain"])
         print(f"| plain Keras, 5 + 10 epochs | {base:.0f} | 1 | {median(quality['plain']):.4f} | |")
         differences = ", ".join(f"{a - b:+.4f}" for a, b in zip(quality["ours"], quality["plain"], strict=True))
