@@ -34,7 +34,7 @@ def macro_average_precision(project: Path, predictions: Path) -> float:
 
 
 def speed(fashion: Path, images: int, seeds: int) -> None:
-    """Print a Markdown table of processor seconds and quality: medians over seeds, each seed's order of sides turned."""
+    """Print a Markdown table of processor seconds and quality: medians over seeds, sides in turned order."""
     with tempfile.TemporaryDirectory() as parent:
         project = make_project(Path(parent) / "project", fashion, images, {"data.image_size": 224})
         dvc(project, "repro", "--quiet", "prepare")
