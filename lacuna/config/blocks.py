@@ -6,7 +6,7 @@ Types and ranges stand here, the values (all of them, there are no defaults) in 
 from itertools import combinations
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PlainValidator, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo, field_validator, model_validator
 
 from lacuna.config.search_space import Range
 from lacuna.config.types import (
@@ -125,8 +125,20 @@ class Explore(Block):
     alpha: OpenFraction
 
 
+def _one_or_several(name: object) -> str | tuple[str, ...]:
+    if isinstance(name, str) and name in (*BACKBONE_NAMES, ONNX):
+        return name
+    several = tuple(name) if isinstance(name, list | tuple) else ()
+    if len(several) > 1 and all(one in BACKBONE_NAMES for one in several) and len(set(several)) == len(several):
+        return several
+    raise ValueError(
+        f"expected one of {', '.join(BACKBONE_NAMES)} or {ONNX}, or a list of two or more of them without {ONNX}, each "
+        f"once, received {name!r}"
+    )
+
+
 class Backbone(Block):
-    name: str | tuple[str, ...]
+    name: Annotated[str | tuple[str, ...], BeforeValidator(_one_or_several)]
     weights: Annotated[str, Field(min_length=1)]
     mean: Channels
     std: Channels
@@ -140,19 +152,6 @@ class Backbone(Block):
     def each(self) -> tuple["Backbone", ...]:
         """The settings of each backbone alone."""
         return tuple(self.model_copy(update={"name": name}) for name in self.names)
-
-    @field_validator("name", mode="plain")
-    @classmethod
-    def _is_known(cls, name: object) -> str | tuple[str, ...]:
-        if isinstance(name, str) and name in (*BACKBONE_NAMES, ONNX):
-            return name
-        several = tuple(name) if isinstance(name, list | tuple) else ()
-        if len(several) > 1 and all(one in BACKBONE_NAMES for one in several) and len(set(several)) == len(several):
-            return several
-        raise ValueError(
-            f"expected one of {', '.join(BACKBONE_NAMES)} or {ONNX}, or a list of two or more of them without {ONNX}, "
-            f"each once, received {name!r}"
-        )
 
     @field_validator("mean", "std")
     @classmethod
@@ -192,7 +191,7 @@ class Augment(Block):
 
 class Features(Block):
     sizes: Annotated[tuple[Annotated[int, Field(ge=0, le=1024)], ...], Field(strict=False, min_length=1)]
-    stages: Annotated[str | tuple[str, ...], PlainValidator(all_top_or_blocks)]
+    stages: Annotated[str | tuple[str, ...], BeforeValidator(all_top_or_blocks)]
     max_gb: Positive
 
     @model_validator(mode="after")

@@ -70,8 +70,8 @@ def test_every_runtime_says_what_keras_says_with_fewer_digits_less_exactly(train
 @pytest.mark.parametrize("kept", ["head", "fine-tuned", "mean"])
 @pytest.mark.parametrize(
     "seen",
-    [{"features.sizes": [0]}, {"features.sizes": [24, 0]}, {"backbone.name": ("small_cnn", "mobilenet_v2")}],
-    ids=["one size", "two sizes", "two backbones"],
+    [{"features.stages": ["b1"]}, {"features.sizes": [24, 0]}, {"backbone.name": ["small_cnn", "mobilenet_v2"]}],
+    ids=["one stage", "two sizes", "two backbones"],
 )
 def test_whatever_is_kept_every_runtime_has_its_own_shares_of_the_logits(trained, kept, seen):
     """Rebuilt by Keras from keras.json, and exported: shares of all maps and the head's bias make the logits."""
