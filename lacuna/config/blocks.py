@@ -37,6 +37,9 @@ WITHOUT_IMAGENET_WEIGHTS = ("small_cnn",)
 ONNX = "onnx"
 """The name of a backbone that is a file of the user's own, which `backbone.weights` names."""
 
+KERAS_HUB = "keras_hub"
+"""The name of a backbone that is a preset of KerasHub, which `backbone.weights` names."""
+
 
 class Sample(Block):
     images: Annotated[int, Field(ge=50)]
@@ -124,6 +127,7 @@ class Backbone(Block):
         "resnet50",
         "small_cnn",
         "onnx",
+        "keras_hub",
     ]
     weights: Annotated[str, Field(min_length=1)]
     mean: Channels
@@ -145,6 +149,8 @@ class Backbone(Block):
     def _has_such_weights(self) -> Self:
         if self.name == ONNX and self.weights in ("imagenet", "none"):
             raise ValueError(f"weights must be the path of an ONNX file with name onnx, received {self.weights!r}")
+        if self.name == KERAS_HUB and self.weights in ("imagenet", "none"):
+            raise ValueError(f"weights must be a preset of KerasHub with name keras_hub, received {self.weights!r}")
         if self.name in WITHOUT_IMAGENET_WEIGHTS and self.weights == "imagenet":
             raise ValueError(f"{self.name} has no ImageNet weights: set backbone.weights to none")
         return self

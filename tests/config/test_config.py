@@ -124,6 +124,11 @@ def test_what_is_no_fitting_number_is_refused_where_a_number_belongs(place, valu
         ("backbone.name", "efficientnet_b7", "received 'efficientnet_b7'"),
         ("backbone.name", "small_cnn", "small_cnn has no ImageNet weights: set backbone.weights to none"),
         ("backbone.name", "onnx", "weights must be the path of an ONNX file with name onnx, received 'imagenet'"),
+        (
+            "backbone.name",
+            "keras_hub",
+            "weights must be a preset of KerasHub with name keras_hub, received 'imagenet'",
+        ),
         ("backbone.mean", [0.485, 0.456, 0.406], "received [0.485, 0.456, 0.406]; multiply by 255 those for pixels"),
         ("backbone.std", [1, 0, 1], "expected the numbers for pixels from 0 to 255, received [1.0, 0.0, 1.0]"),
         ("backbone.mean", [300, 0, 0], "expected less than or equal to 255, received 300"),
