@@ -132,6 +132,15 @@ def test_another_size_than_a_preset_takes_is_refused(tmp_path):
     assert build(tmp_path, 48, 32).output_shape[1:] == (4, 4, 12)
 
 
+def test_position_embeddings_are_brought_to_another_size_where_kerashub_can(tmp_path):
+    preprocess = save(tmp_path, hub_presets.dinov2(), LAYERS.DINOV2ImageConverter)
+    larger = keras_hub.models.Backbone.from_preset(str(tmp_path), image_shape=(64, 64, 3))
+    tokens = np.asarray(larger({"images": np.asarray(preprocess(pictures(64).astype(np.float32)))}))
+    maps = np.asarray(build(tmp_path, 64)(pictures(64)))
+    assert maps.shape == (2, 4, 4, 8)
+    np.testing.assert_allclose(maps.reshape(2, 16, 8), tokens[:, -16:], atol=1e-4)
+
+
 def test_images_that_are_not_square_are_refused(tmp_path):
     save(tmp_path, hub_presets.vit(image_shape=(32, 48, 3)), LAYERS.ViTImageConverter)
     with pytest.raises(LacunaError, match=r"takes images of 32 x 48 pixels, expected square ones"):
@@ -142,7 +151,7 @@ def test_an_embedding_is_a_map_of_one_position(monkeypatch):
     image = keras.Input((None, None, 3))
     its_own = keras.Model(image, keras.layers.GlobalMaxPooling2D()(image))
     raw = SimpleNamespace(scale=None, offset=None)
-    monkeypatch.setattr("lacuna.features.backbones.hub._load", lambda preset: (its_own, raw))
+    monkeypatch.setattr("lacuna.features.backbones.hub._load", lambda preset, size: (its_own, raw))
     found = np.asarray(build("an_embedding", 8)(pictures(8)))
     np.testing.assert_array_equal(found, pictures(8).max(axis=(1, 2), keepdims=True))
 

@@ -64,14 +64,16 @@ def build_backbone(settings: Backbone, image_size: int, seen: int = 0) -> keras.
     if settings.name not in (*BACKBONES, KERAS_HUB):
         raise LacunaError(f"backbone.name: {settings.name} is a file, not layers of Keras; this needs another backbone")
     size = seen or image_size
+    preset = settings.name == KERAS_HUB
     state = random.getstate()
     random.seed(0)  # Keras draws the seed of each initializer from here
-    stored = keras.Input((image_size, image_size, 3), dtype="uint8", name="image")
-    images = SquareResize(size, settings.interpolation, name="resize")(stored) if size != image_size else stored
-    preset = settings.name == KERAS_HUB
-    features = hub.build(images, settings.weights) if preset else BACKBONES[settings.name].build(images)
-    model = keras.Model(stored, features, name=settings.name)
-    random.setstate(state)
+    try:
+        stored = keras.Input((image_size, image_size, 3), dtype="uint8", name="image")
+        images = SquareResize(size, settings.interpolation, name="resize")(stored) if size != image_size else stored
+        features = hub.build(images, settings.weights) if preset else BACKBONES[settings.name].build(images)
+        model = keras.Model(stored, features, name=settings.name)
+    finally:
+        random.setstate(state)
     if not preset:
         _fill(model, settings)
     return model

@@ -32,7 +32,7 @@ def build(images: Any, preset: str) -> Any:
     the map, of an embedding (n, d) a map of one position. Raises LacunaError when KerasHub is missing, cannot load the
     preset, or makes no such network of it.
     """
-    network, converter = _load(preset)
+    network, converter = _load(preset, images.shape[1])
     source, output = _check_ends(network, preset, images.shape[1])
     x = layers.Rescaling(_or(converter.scale, 1.0), _or(converter.offset, 0.0), name="rescale")(images)
     plain = keras.Model(source, output)
@@ -55,8 +55,8 @@ class PatchMap(layers.Layer):  # type: ignore[misc]
         return ops.reshape(tokens[:, -(self.side**2) :], (-1, self.side, self.side, tokens.shape[-1]))
 
 
-def _load(preset: str) -> tuple[Any, Any]:
-    """The preset's network, in 32-bit floats, and its image converter.
+def _load(preset: str, size: int) -> tuple[Any, Any]:
+    """The preset's network, in 32-bit floats and for images of this size if it can be, and its image converter.
 
     Raises LacunaError, before anything of it is made, when the preset names other classes than KerasHub's.
     """
@@ -76,9 +76,16 @@ def _load(preset: str) -> tuple[Any, Any]:
         converter = keras_hub.layers.ImageConverter.from_preset(preset)
         if not isinstance(converter, keras_hub.layers.ImageConverter):
             raise _without_preprocessing(preset)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("error", category=UserWarning, module=r"keras\.")  # weights that a file lacks
-            network = keras_hub.models.Backbone.from_preset(preset, dtype="float32")
+        saved = _saved_side(config)
+        shape = {} if saved in (None, size) else {"image_shape": (size, size, 3)}
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("error", category=UserWarning, module=r"keras\.")  # weights that a file lacks
+                network = keras_hub.models.Backbone.from_preset(preset, dtype="float32", **shape)
+        except (TypeError, ValueError, UserWarning):
+            if not shape:
+                raise
+            raise _another_size(preset, saved, size) from None
     except LacunaError:
         raise
     except UserWarning:
@@ -86,6 +93,18 @@ def _load(preset: str) -> tuple[Any, Any]:
     except Exception as error:  # hubs, sockets, JSON, HDF5 and Keras each raise their own
         raise _unusable(preset, " ".join(str(error).split())[:200]) from None
     return network, converter
+
+
+def _saved_side(config: Any) -> Any:
+    """The side of the square images that a preset was saved for, None where it takes any or is not one of Keras."""
+    shape = config["config"].get("image_shape") if "registered_name" in config else None
+    return shape[0] if shape and shape[0] == shape[1] else None
+
+
+def _another_size(preset: str, side: Any, size: int) -> LacunaError:
+    return LacunaError(
+        f"backbone.weights: {preset} takes images of {side} pixels, and features.sizes says {size}; write [{side}]"
+    )
 
 
 def _reach_hugging_face(preset: str) -> None:
@@ -151,10 +170,7 @@ def _check_ends(network: Any, preset: str, size: int) -> tuple[Any, Any]:
     if height != width:
         raise LacunaError(f"backbone.weights: {preset} takes images of {height} x {width} pixels, expected square ones")
     if height != size:
-        raise LacunaError(
-            f"backbone.weights: {preset} takes images of {height} pixels, and features.sizes says {size}; write "
-            f"[{height}]"
-        )
+        raise _another_size(preset, height, size)
     return network.inputs[0], network.outputs[0]
 
 
