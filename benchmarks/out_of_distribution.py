@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from lacuna.config.blocks import Backbone
+from lacuna.config.backbone import Backbone
 from lacuna.core.scores import Floats
 from lacuna.data.images.decode import UnreadableImageError, decode
 from lacuna.export.ood_fit import conformal_threshold, fit_detector

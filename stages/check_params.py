@@ -10,6 +10,7 @@ whether there will be fine-tuning: another number of its epochs must not start f
 
 from pathlib import Path
 
+from lacuna.config.backbone import KERAS_HUB
 from lacuna.config.params import Params
 from lacuna.errors import LacunaError
 from lacuna.io.atomic import atomic_file
@@ -18,7 +19,10 @@ from stages._run import run
 
 def check_params(params: Params) -> None:
     weights = params.backbone.weights
-    if weights not in ("imagenet", "none") and not Path(weights).is_file():
+    if params.backbone.name == KERAS_HUB:
+        if weights.startswith(("/", "./", "../")) and not Path(weights).is_dir():
+            raise LacunaError(f"params.yaml: backbone.weights: the folder {weights} with a preset is not there")
+    elif weights not in ("imagenet", "none") and not Path(weights).is_file():
         raise LacunaError(
             f"params.yaml: backbone.weights: expected imagenet, none or the path of a file, received {weights!r}"
         )

@@ -11,7 +11,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"  # the converters read its graphs; we
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.config.blocks import ONNX
+from lacuna.config.backbone import KERAS_HUB, ONNX
 from lacuna.config.params import Params
 from lacuna.core.feature_store import FeatureStore
 from lacuna.core.targets import Targets
@@ -42,7 +42,8 @@ def export(params: Params) -> Facts:
     with atomic_folder(Path("models/export")) as folder:
         reserve(folder, 4 * weights_size(model) + 2**22)  # some writers do not say when the disk is full
         export_network(network, folder)
-        save_keras_network(network, structure, folder)
+        if params.backbone.name != KERAS_HUB:  # which would have to be there wherever the bundle is
+            save_keras_network(network, structure, folder)
         expected = np.asarray(model(checked, training=False))
         differences = check_export(expected, targets, checked, folder)
         if params.export.int8:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.config.blocks import ONNX
+from lacuna.config.backbone import ONNX
 from lacuna.config.params import Params
 from lacuna.features import backend
 from lacuna.features.onnx_backbone import build_onnx_backbone, write_onnx_features

@@ -51,7 +51,7 @@ def write_lite0(path: Path, side: int, *, channels_first: bool) -> Path:
     """EfficientNet-Lite0 above its preprocessing: the mean of its last map, and the map that each stage ends with."""
     from tf2onnx.tfonnx import process_tf_graph
 
-    from lacuna.config.blocks import Backbone
+    from lacuna.config.backbone import Backbone
     from lacuna.features import backend
     from lacuna.features.backbones import build_backbone
     from lacuna.features.backend import keras

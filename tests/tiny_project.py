@@ -6,10 +6,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ruamel.yaml import YAML
 
 from lacuna.config.load import parse_params
 from lacuna.config.params import Params
+from lacuna.errors import LacunaError
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -37,6 +39,16 @@ def params_content() -> dict[str, Any]:
 def _content() -> dict[str, Any]:  # read once: it takes longer than what most tests do with it
     content: dict[str, Any] = YAML(typ="safe", pure=True).load(REPOSITORY / "params.yaml")
     return content
+
+
+def mistake(content: object) -> str:
+    """The one line with which parameters are refused."""
+    with pytest.raises(LacunaError) as caught:
+        parse_params(content)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith("params.yaml: ")
+    return message
 
 
 def _write(folder: Path, content: dict[str, Any], changes: Mapping[str, Any]) -> Params:

@@ -5,6 +5,7 @@ from typing import Self, get_origin
 from pydantic import model_validator
 
 from lacuna.config import blocks
+from lacuna.config.backbone import ONNX, Backbone
 from lacuna.config.search_space import check_space
 from lacuna.config.types import Block
 
@@ -17,7 +18,7 @@ class Params(Block):
     split: blocks.Split
     class_weights: blocks.ClassWeights
     explore: blocks.Explore
-    backbone: blocks.Backbone
+    backbone: Backbone
     augment: blocks.Augment
     features: blocks.Features
     head: blocks.Head
@@ -53,7 +54,7 @@ class Params(Block):
 
     @model_validator(mode="after")
     def _an_onnx_file_stays_as_it_is(self) -> Self:
-        if self.backbone.name == blocks.ONNX:
+        if self.backbone.name == ONNX:
             if self.finetune.epochs:
                 raise ValueError(
                     f"backbone.name: onnx is a frozen file that no fine-tuning can change, and finetune.epochs is "

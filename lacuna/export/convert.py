@@ -182,12 +182,20 @@ def _write_onnx(frozen: Any, names: Sequence[str], path: Path) -> None:
         output_names=results,
         tensors_to_rename={source: INPUT_NAME, **dict(zip(results, names, strict=True))},
         opset=ONNX_OPSET,
+        custom_op_handlers={"Erfc": (_complement_erf, [])},
     )
     # Without tf2onnx's optimizers: their result depends on the order of sets, and onnxruntime optimizes when it loads
     model = graph.make_model("lacuna")
     make_canonical(model.graph)
     onnx.checker.check_model(model, full_check=True)
     path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _complement_erf(graph: Any, node: Any, name: str, _: Any) -> None:
+    """Erfc(x), of which TensorFlow makes GELU and ONNX knows nothing → 1 - Erf(x)."""
+    node.type = "Erf"
+    one = graph.make_const(f"{name}_one", np.array(1, np.float32))
+    graph.insert_new_node_on_output("Sub", node.output[0], f"{name}_complement", [one.output[0], node.output[0]])
 
 
 def make_canonical(graph: Any) -> None:

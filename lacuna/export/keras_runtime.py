@@ -12,7 +12,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.config.blocks import Backbone, Features
+from lacuna.config.backbone import Backbone
+from lacuna.config.blocks import Features
 from lacuna.core.feature_maps import Output
 from lacuna.core.feature_store import FeatureLayout
 from lacuna.core.targets import Targets

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.config.blocks import Backbone, Features
+from lacuna.config.backbone import Backbone
+from lacuna.config.blocks import Features
 from lacuna.core.head_weights import HeadWeights
 from lacuna.core.targets import Targets
 from lacuna.errors import LacunaError

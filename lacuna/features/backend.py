@@ -8,7 +8,7 @@ are used here only.
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,38 @@ def inputs_of(layer: Any) -> list[Any]:
 def producer(tensor: Any) -> str:
     """The name of the layer that a tensor comes out of."""
     return str(tensor._keras_history.operation.name)
+
+
+def graft(model: keras.Model, tensor: Any, names: Mapping[str, str]) -> Any:
+    """Call the layers of a functional model of one input on another tensor; return its output there.
+
+    names: the new name of each of its operations by the old one. Operations that are no layers become layers. The model
+    itself is used up: its layers forget the graph that they were in.
+    """
+    for operation in model.operations:
+        operation._inbound_nodes.clear()
+        operation._outbound_nodes.clear()
+        operation.name = names[operation.name]
+
+    def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
+        return operation(*args, **kwargs) if isinstance(operation, layers.Layer) else _as_layer(operation, args, kwargs)
+
+    return model._run_through_graph([tensor], call_fn=call)
+
+
+def _as_layer(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What an operation that is no layer gives for these arguments, by way of a layer of its name."""
+
+    def compute(tensors: list[Any]) -> Any:
+        given = iter(tensors)
+        filled = keras.tree.map_structure(lambda x: next(given) if _symbolic(x) else x, (args, kwargs))
+        return operation(*filled[0], **filled[1])
+
+    return layers.Lambda(compute, name=operation.name)([x for x in keras.tree.flatten((args, kwargs)) if _symbolic(x)])
+
+
+def _symbolic(value: Any) -> bool:
+    return isinstance(value, keras.KerasTensor)
 
 
 def freeze(model: keras.Model) -> Any:

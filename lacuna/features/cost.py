@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.config.blocks import ONNX, Backbone, Features
+from lacuna.config.backbone import KERAS_HUB, ONNX, Backbone
+from lacuna.config.blocks import Features
 from lacuna.features.onnx_backbone import build_onnx_backbone, count_weights, features_of
 from lacuna.features.stages import build_extractor, feature_network
 
@@ -16,12 +17,13 @@ def size_and_run(
 ) -> tuple[int, Callable[[NDArray[np.uint8]], Any]]:
     """How many weights the backbones have, and a function of images uint8 (n, s, s, 3) that computes its features.
 
-    Layers of Keras have random weights, which are as fast and read nothing.
+    Layers of Keras have random weights, which are as fast and read nothing; a preset of KerasHub has its own.
     """
     if backbone.name == ONNX:
         own = build_onnx_backbone(backbone, features, image_size)
         return count_weights(own), features_of(own)
-    untrained = backbone.model_copy(update={"weights": "none"})
-    extractor = build_extractor(untrained, features, image_size)
+    if backbone.name != KERAS_HUB:
+        backbone = backbone.model_copy(update={"weights": "none"})
+    extractor = build_extractor(backbone, features, image_size)
     size = sum(body.count_params() for (_, side), body in extractor.bodies.items() if side == extractor.sizes[0])
     return size, feature_network(extractor).predict_on_batch

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lacuna.errors import LacunaError
-from lacuna.features.backend import inputs_of, keras, layers, producer
+from lacuna.features.backend import flat_layers, inputs_of, keras, layers, producer
 
 ALL = "all"
 
@@ -34,7 +34,10 @@ def cut(model: keras.Model, unfreeze: int | str) -> Cut:
     """
     first_unfrozen = _first_unfrozen(model, unfreeze)
     for index, layer in enumerate(model.layers):
-        layer.trainable = index >= first_unfrozen and not isinstance(layer, layers.BatchNormalization)
+        layer.trainable = index >= first_unfrozen
+    for layer in flat_layers(model):
+        if isinstance(layer, layers.BatchNormalization):
+            layer.trainable = False
     boundary = max(point for point in _single_tensor_points(model) if point < first_unfrozen)
     tensor = model.layers[boundary].output
     trunk, tail = _between(model.input, tensor), _between(tensor, model.output)

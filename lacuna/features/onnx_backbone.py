@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.config.blocks import Backbone, Features
+from lacuna.config.backbone import Backbone
+from lacuna.config.blocks import Features
 from lacuna.core.feature_store import FEATURES_FILE, ColumnBlock, FeatureInfo, FeatureLayout
 from lacuna.errors import LacunaError
 from lacuna.features.backbones.resize import resize_matrix

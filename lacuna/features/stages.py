@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lacuna.config.blocks import Backbone, Features
+from lacuna.config.backbone import Backbone
+from lacuna.config.blocks import Features
 from lacuna.core.feature_store import SMALLEST_VARIANCE, ColumnBlock, FeatureLayout
 from lacuna.errors import LacunaError
 from lacuna.features.backbones import build_backbone

@@ -127,7 +127,7 @@ def _load_keras(path: Path) -> ExportedNetwork:
     return network
 
 
-ONNX_ADVICE = "a backbone from an ONNX file has none: use openvino or onnx"
+NO_KERAS = "a backbone from an ONNX file or of KerasHub has none: use openvino or onnx"
 
 RUNTIMES: dict[str, Runtime] = {
     "openvino": Runtime(("model.xml", "model.bin"), partial(_load_openvino, precision="f32"), exact=True),
@@ -138,7 +138,7 @@ RUNTIMES: dict[str, Runtime] = {
         advice="set export.int8 in params.yaml and run `dvc repro bundle`",
     ),
     "onnx": Runtime(("model.onnx",), _load_onnx, exact=True),
-    "keras": Runtime(("keras.weights.h5", "keras.json"), _load_keras, needs_keras=True, advice=ONNX_ADVICE),
+    "keras": Runtime(("keras.weights.h5", "keras.json"), _load_keras, needs_keras=True, advice=NO_KERAS),
 }
 """Every runtime by its name, as --runtime takes it. bf16 are numbers of half the length, where the processor has them;
 int8 are integers of 8 bits."""

@@ -13,7 +13,7 @@ from pathlib import PurePath
 from jinja2 import Environment, StrictUndefined
 from ruamel.yaml import YAML
 
-from lacuna.config.blocks import ONNX
+from lacuna.config.backbone import KERAS_HUB, ONNX
 from lacuna.config.params import Params
 from lacuna.config.search_space import TRAINING_BLOCKS
 from lacuna.evaluation.baseline_comparison import NAMES, TABLE_METRICS, describe_gains
@@ -182,6 +182,9 @@ def _models(baseline: Content) -> list[Sequence[str]]:
 def _weights(params: Params) -> str:
     if params.backbone.name == ONNX:
         return f"the file {_plain(PurePath(params.backbone.weights).name)}, frozen"
+    if params.backbone.name == KERAS_HUB:
+        preset = params.backbone.weights  # of a folder its name alone: the rest may name its user
+        return f"the preset {_plain(preset if '://' in preset else PurePath(preset).name)}"
     known = {"imagenet": "pretrained on ImageNet", "none": "from random weights"}
     return known.get(params.backbone.weights, "from weights of its user's own")
 

@@ -8,7 +8,8 @@ weights.
 from dataclasses import dataclass
 from pathlib import Path
 
-from lacuna.config.blocks import Backbone, Features, Head
+from lacuna.config.backbone import Backbone
+from lacuna.config.blocks import Features, Head
 from lacuna.core.feature_store import FeatureLayout
 from lacuna.core.head_weights import HeadWeights
 from lacuna.core.targets import Targets

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lacuna.config.load import load_params, parse_params
 from lacuna.config.params import Params
 from lacuna.errors import LacunaError
-from tests.tiny_project import params_content
+from tests.tiny_project import mistake, params_content
 
 REPOSITORY = Path(__file__).parents[2]
 PARAMS_FILE = REPOSITORY / "params.yaml"
@@ -20,15 +20,6 @@ NUMBERS = [
     if type(params_content()[block][key]) in (int, float) and (block, key) != ("finetune", "unfreeze")
 ]
 searched = settings(derandomize=True, max_examples=60)
-
-
-def mistake(changed: object) -> str:
-    with pytest.raises(LacunaError) as caught:
-        parse_params(changed)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert message.startswith("params.yaml: ")
-    return message
 
 
 def test_the_committed_params_are_valid_and_keep_their_values():
@@ -121,26 +112,11 @@ def test_what_is_no_fitting_number_is_refused_where_a_number_belongs(place, valu
         ("split.val", 0, "expected greater than 0, received 0"),
         ("split.val", 0.85, "val + test must stay below 1, received 1"),
         ("split.seed", 2**32, "expected less than 4294967296"),
-        ("backbone.name", "efficientnet_b7", "received 'efficientnet_b7'"),
-        (
-            "backbone.name",
-            ["resnet50", "onnx"],
-            "two or more of them without onnx, each once, received ['resnet50', 'o",
-        ),
-        ("backbone.name", ["resnet50", "resnet50"], "each once, received ['resnet50', 'resnet50']"),
-        ("backbone.name", ["resnet50", "small_cnn"], "small_cnn has no ImageNet weights: set backbone.weights to none"),
-        ("backbone.name", "small_cnn", "small_cnn has no ImageNet weights: set backbone.weights to none"),
-        ("backbone.name", "onnx", "weights must be the path of an ONNX file with name onnx, received 'imagenet'"),
-        ("backbone.mean", [0.485, 0.456, 0.406], "received [0.485, 0.456, 0.406]; multiply by 255 those for pixels"),
-        ("backbone.std", [1, 0, 1], "expected the numbers for pixels from 0 to 255, received [1.0, 0.0, 1.0]"),
-        ("backbone.mean", [300, 0, 0], "expected less than or equal to 255, received 300"),
-        ("backbone.std", [58.0], "backbone.std.1: missing, expected a value"),
         ("features.sizes", [], "expected at least 1 item"),
         ("features.sizes", [96, 96], "sizes must differ from each other, received [96, 96]"),
         ("features.sizes", [-1], "expected greater than or equal to 0, received -1"),
         ("features.sizes", 96, "expected a list, received 96"),
         ("features.stages", "some", "received 'some'"),
-        ("backbone.interpolation", "cubic", "'lanczos3' or 'lanczos5', received 'cubic'"),
         ("augment.horizontal_flip", "yes", "expected a valid boolean, received 'yes'"),
         ("augment.rotation", 90, "expected less than or equal to 0.5, received 90"),
         ("train.loss", "focall", "expected 'focal', 'cross_entropy' or 'asymmetric', received 'focall'"),
@@ -167,33 +143,6 @@ def test_an_impossible_value_is_named_with_what_was_expected(key, value, message
     said = mistake(changed)
     assert block in said
     assert message in said
-
-
-def test_several_backbones_are_pretrained_or_random_and_taken_at_all_stages_or_the_top():
-    changed = params_content()
-    changed["backbone"]["name"] = ["mobilenet_v2", "efficientnet_lite0"]
-    assert parse_params(changed).backbone.names == ("mobilenet_v2", "efficientnet_lite0")
-    changed["features"]["stages"] = ["b4"]
-    assert "['b4'] names blocks of one backbone, and backbone.name has 2; write all or top" in mistake(changed)
-    changed["backbone"]["weights"] = "models/own.weights.h5"
-    assert "weights must be imagenet or none with several backbones, received 'models/own" in mistake(changed)
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "message"),
-    [
-        ("finetune.epochs", 3, "and finetune.epochs is 3; write finetune.epochs: 0"),
-        ("export.int8", True, "export.int8: a backbone from an ONNX file is exported as it is; write false"),
-    ],
-)
-def test_a_backbone_from_an_onnx_file_is_frozen_and_exported_as_it_is(key, value, message):
-    changed = params_content()
-    changed["backbone"].update(name="onnx", weights="models/vit.onnx")
-    changed["finetune"]["epochs"] = 0
-    assert parse_params(changed).backbone.weights == "models/vit.onnx"
-    block, name = key.split(".")
-    changed[block][name] = value
-    assert message in mistake(changed)
 
 
 def test_labels_txt_may_leave_its_targets_unnamed():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lacuna.config.blocks import Backbone
+from lacuna.config.backbone import Backbone
 from lacuna.errors import LacunaError
 from lacuna.features.backbones import BACKBONES, build_backbone
 from lacuna.features.freeze_boundary import block_depths, cut

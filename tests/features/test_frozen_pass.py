@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from lacuna.config.blocks import Backbone, Features
+from lacuna.config.backbone import Backbone
+from lacuna.config.blocks import Features
 from lacuna.features import frozen_pass
 from lacuna.features.backend import keras
 from lacuna.features.frozen_pass import run_frozen

@@ -5,7 +5,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from lacuna.config.blocks import Backbone, Features
+from lacuna.config.backbone import Backbone
+from lacuna.config.blocks import Features
 from lacuna.core.feature_store import FeatureStore
 from lacuna.errors import LacunaError
 from lacuna.features.backbones import build_backbone

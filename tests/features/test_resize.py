@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from lacuna.config.blocks import Backbone, Head
+from lacuna.config.backbone import Backbone
+from lacuna.config.blocks import Head
 from lacuna.core.feature_store import ColumnBlock, FeatureLayout
 from lacuna.core.targets import Target, Targets
 from lacuna.export.convert import MAX_DIFFERENCE, check_export, export_network

@@ -3,7 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lacuna.config.blocks import Backbone, Features
+from lacuna.config.backbone import Backbone
+from lacuna.config.blocks import Features
 from lacuna.core.feature_store import ColumnBlock
 from lacuna.errors import LacunaError
 from lacuna.features.backbones import BACKBONES, build_backbone

@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lacuna.config.blocks import Augment, Backbone, Features
+from lacuna.config.backbone import Backbone
+from lacuna.config.blocks import Augment, Features
 from lacuna.core.feature_store import ColumnBlock, FeatureInfo, FeatureLayout, FeatureStore
 from lacuna.features.augmentation_draws import draw_changes
 from lacuna.features.backend import keras

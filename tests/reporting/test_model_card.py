@@ -117,3 +117,17 @@ def test_a_file_of_the_users_own_is_named(contents, params):
     own = params.backbone.model_copy(update={"name": "onnx", "weights": "/home/ann/vit.onnx"})
     card = model_card(CardContent(**contents, origin=ORIGIN), CLASSES, params.model_copy(update={"backbone": own}))
     assert "onnx, the file vit.onnx, frozen" in card
+
+
+@pytest.mark.parametrize(
+    ("preset", "said"),
+    [
+        ("resnet_18_imagenet", "the preset resnet\\_18\\_imagenet"),
+        ("hf://org/name", "the preset hf://org/name"),
+        ("/home/ann/own", "the preset own"),
+    ],
+)
+def test_a_preset_is_named_without_where_its_folder_lies(contents, params, preset, said):
+    hub = params.backbone.model_copy(update={"name": "keras_hub", "weights": preset})
+    card = model_card(CardContent(**contents, origin=ORIGIN), CLASSES, params.model_copy(update={"backbone": hub}))
+    assert f"keras_hub, {said}\n" in card

@@ -31,6 +31,16 @@ def test_a_weights_file_that_is_not_there_stops_before_any_image_is_read(tiny_pr
         check_params(tiny_project({"backbone.weights": "models/own.weights.h5"}))
 
 
+def test_a_preset_may_have_a_name_or_be_a_folder_that_is_there(tiny_project):
+    own = {"backbone.name": "keras_hub", "data.path": "data/sample"}
+    for preset in ("resnet_18_imagenet", "hf://org/name", "kaggle://keras/resnetv1/keras/resnet_18_imagenet/2"):
+        check_params(tiny_project({**own, "backbone.weights": preset}))
+    with pytest.raises(LacunaError, match=r"backbone.weights: the folder ./own with a preset is not there"):
+        check_params(tiny_project({**own, "backbone.weights": "./own"}))
+    Path("own").mkdir()
+    check_params(tiny_project({**own, "backbone.weights": "./own"}))
+
+
 def test_data_that_is_not_there_stops_the_run_with_key_and_advice(tiny_project, run_stage, one_line):
     tiny_project({"data.path": "data/raw/images"})
     assert "params.yaml: data.path: data/raw/images is not there; put your data there" in one_line(

@@ -115,7 +115,9 @@ def test_a_file_that_was_changed_under_its_name_stops_the_export(project):
 
 
 def test_a_bundle_without_a_network_for_keras_says_which_runtimes_it_has(tmp_path):
-    with pytest.raises(LacunaError, match=r"no network for keras; a backbone from an ONNX file has none: use openvino"):
+    with pytest.raises(
+        LacunaError, match=r"no network for keras; a backbone from an ONNX file or of KerasHub has none: use openvino"
+    ):
         Predictor.load(write_tiny_bundle(tmp_path / "bundle"), "keras")
 
 

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from lacuna.config.blocks import Backbone
+from lacuna.config.backbone import Backbone
 from lacuna.core.manifest import Manifest
 from lacuna.core.predictions import Predictions
 from lacuna.core.targets import Targets

@@ -4,7 +4,8 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from lacuna.config.blocks import Backbone, Optimizer
+from lacuna.config.backbone import Backbone
+from lacuna.config.blocks import Optimizer
 from lacuna.config.types import IgnoredWith
 from lacuna.features.backbones import build_backbone
 from lacuna.features.backend import keras

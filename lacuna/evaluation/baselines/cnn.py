@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lacuna.config.blocks import Augment, Backbone, Baseline, Head, Optimizer, Train
+from lacuna.config.backbone import Backbone
+from lacuna.config.blocks import Augment, Baseline, Head, Optimizer, Train
 from lacuna.core.manifest import Manifest, Part
 from lacuna.core.targets import Targets
 from lacuna.features import backend

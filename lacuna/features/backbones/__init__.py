@@ -1,4 +1,4 @@
-"""The backbones: name → layers, preprocessing, native input size and ImageNet weights.
+"""The backbones: name → layers, preprocessing, native input size and ImageNet weights; or a preset of KerasHub.
 
 Every backbone takes the stored uint8 RGB images (n, size, size, 3), resizes them if asked to, preprocesses them
 itself, and puts out its last feature map (n, h, w, channels). Adding one takes a function that builds its layers,
@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lacuna.config.blocks import Backbone
+from lacuna.config.backbone import KERAS_HUB, Backbone
 from lacuna.errors import LacunaError
-from lacuna.features.backbones import efficientnet_lite, keras_applications, mobilenet, small_cnn
+from lacuna.features.backbones import efficientnet_lite, hub, keras_applications, mobilenet, small_cnn
 from lacuna.features.backbones.resize import SquareResize
 from lacuna.features.backend import keras
 
@@ -62,25 +62,34 @@ def build_backbone(settings: Backbone, image_size: int, seen: int = 0) -> keras.
     one trains on. They neither depend on the global random state nor change it.
     """
     (name,) = settings.names
-    if name not in BACKBONES:
+    if name not in (*BACKBONES, KERAS_HUB):
         raise LacunaError(f"backbone.name: {name} is a file, not layers of Keras; this needs another backbone")
-    architecture = BACKBONES[name]
     size = seen or image_size
     state = random.getstate()
     random.seed(0)  # Keras draws the seed of each initializer from here
-    stored = keras.Input((image_size, image_size, 3), dtype="uint8", name="image")
-    images = SquareResize(size, settings.interpolation, name="resize")(stored) if size != image_size else stored
-    model = keras.Model(stored, architecture.build(images), name=name)
-    random.setstate(state)
-    keras_applications.normalize_as_imagenet(model)
-    if settings.weights == "imagenet":
-        if architecture.load_imagenet is None:
-            raise LacunaError(f"{name} has no ImageNet weights: set backbone.weights to none")
-        architecture.load_imagenet(model)
-    elif settings.weights != "none":
-        load_weights(model, Path(settings.weights), "backbone.weights")
-    keras_applications.normalize_as_imagenet(model)
+    try:
+        stored = keras.Input((image_size, image_size, 3), dtype="uint8", name="image")
+        images = SquareResize(size, settings.interpolation, name="resize")(stored) if size != image_size else stored
+        features = hub.build(images, settings.weights) if name == KERAS_HUB else BACKBONES[name].build(images)
+        model = keras.Model(stored, features, name=name)
+    finally:
+        random.setstate(state)
+    if name != KERAS_HUB:
+        _fill(model, settings.weights)
     return model
+
+
+def _fill(model: keras.Model, weights: str) -> None:
+    """Give an architecture of BACKBONES these weights."""
+    load_imagenet = BACKBONES[model.name].load_imagenet
+    keras_applications.normalize_as_imagenet(model)
+    if weights == "imagenet":
+        if load_imagenet is None:
+            raise LacunaError(f"{model.name} has no ImageNet weights: set backbone.weights to none")
+        load_imagenet(model)
+    elif weights != "none":
+        load_weights(model, Path(weights), "backbone.weights")
+    keras_applications.normalize_as_imagenet(model)
 
 
 def load_weights(model: keras.Model, path: Path, what: str) -> None:
