@@ -19,7 +19,7 @@ from lacuna.training.checkpoint import Checkpoint, TrainingState
 from lacuna.training.data import LabelledBatches
 from lacuna.training.history import EpochRow
 from lacuna.training.losses import MaskedLoss
-from lacuna.training.optimizers import SCHEDULES, averaged, make_optimizer
+from lacuna.training.optimizers import SCHEDULES, averaged, epochs_of_rise, make_optimizer
 from lacuna.training.statistics import TargetStatistics
 
 PRINTED = ("log_loss", "val_log_loss", "val_average_precision")
@@ -30,8 +30,9 @@ class Phase:
     """How one phase trains.
 
     `patience` counts epochs without a better validation log loss; None never stops early. While no epoch is better than
-    the weights that the phase started from it is one epoch: what brings nothing costs little. `factors`: by layer name,
-    what its learning rate is multiplied by; 1 for the others.
+    the weights that the phase started from it is one epoch, and those in which the learning rate still rises are not
+    judged: what brings nothing costs little. `factors`: by layer name, what its learning rate is multiplied by; 1 for
+    the others.
     """
 
     name: str
@@ -77,7 +78,7 @@ def train_phase(
     model.set_weights(state.weights)
     _assign(optimizer, state.optimizer)
     for epoch in range(len(state.history), phase.epochs + 1):
-        if phase.patience is not None and epoch - 1 - state.best_epoch >= (phase.patience if state.best_epoch else 1):
+        if phase.patience is not None and epoch > _last_epoch(phase, state.best_epoch):
             break
         _reseed_dropout(model, phase.train.seed, epoch)
         row = {"epoch": epoch, **_train_epoch(model, training, epoch)}
@@ -100,6 +101,13 @@ def train_phase(
     if state.best_epoch == 0 and not on_epoch:
         print(f"{phase.name}: no epoch improved the validation log loss, the weights it started from are kept")
     return state.history, state.best_epoch
+
+
+def _last_epoch(phase: Phase, best_epoch: int) -> int:
+    """The epoch after which the phase stops if none is better than `best_epoch`."""
+    if best_epoch and phase.patience is not None:
+        return best_epoch + phase.patience
+    return max(epochs_of_rise(phase.optimizer, phase.epochs), 1)
 
 
 def _first_state(

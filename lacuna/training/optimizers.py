@@ -1,6 +1,7 @@
 """How the weights descend: optimizers, the learning rate over time and depth, and a moving average of the weights."""
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -104,6 +105,11 @@ def cosine(options: Optimizer, learning_rate: float, steps: int) -> Any:
     if not ramp:
         return keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     return keras.optimizers.schedules.CosineDecay(0.0, steps - ramp, warmup_target=learning_rate, warmup_steps=ramp)
+
+
+def epochs_of_rise(options: Optimizer, epochs: int) -> int:
+    """In how many of a phase's epochs the learning rate rises, the one in which it reaches its height included."""
+    return math.ceil(round(options.ramp * epochs, 9)) if options.schedule == "cosine" else 0
 
 
 def keep_rate(optimizer: keras.Optimizer, options: Optimizer, epochs_without_better: int) -> None:

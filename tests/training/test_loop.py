@@ -222,6 +222,15 @@ def test_what_brings_nothing_ends_after_one_epoch_and_leaves_the_weights_as_they
     assert resumed == history
 
 
+@pytest.mark.parametrize(("schedule", "ramp", "epochs"), [("cosine", 0.4, 2), ("cosine", 0.5, 3), ("constant", 0.5, 1)])
+def test_epochs_in_which_the_learning_rate_rises_are_not_judged(phase, schedule, ramp, epochs):
+    options = phase.optimizer.model_copy(update={"schedule": schedule, "ramp": ramp})
+    hopeless = replace(phase, epochs=5, patience=3, learning_rate=3.0, optimizer=options)
+    history, best_epoch = train_phase(hopeless, new_head(), part(learnable=False), part(1, learnable=False))
+    assert best_epoch == 0
+    assert len(history) == epochs + 1
+
+
 def test_once_an_epoch_was_better_patience_counts_and_counts_over_a_kill(tmp_path, phase):
     """What is learned is not in the validation part, so that the first steps help by chance and the rest overfit."""
     eager = replace(phase, epochs=40, patience=3, learning_rate=0.3)
