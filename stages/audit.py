@@ -37,7 +37,8 @@ def audit(params: Params) -> Facts:
     copies = duplicates[manifest.row]
 
     images = np.load("data/images/images.npy", mmap_mode="r")
-    features = project(FeatureStore.open(Path("data/features")).pooled, manifest.row)
+    store = FeatureStore.open(Path("data/features"))
+    features = project(store.features[:, :, store.info.layout.first], manifest.row)
     fields = describe_files(FILES, manifest.row, images, params.data.resize)
     audits = audit_targets(targets, manifest, features, fields, copies, params.evaluate.confidence, params.audit)
 

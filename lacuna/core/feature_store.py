@@ -74,6 +74,11 @@ class FeatureLayout:
         return next(columns for block, columns in self.slices() if block.top and not block.tuned)
 
     @property
+    def first(self) -> slice:
+        """The columns of the first backbone, as it was pretrained, at the first size: up to its last map's means."""
+        return slice(0, self.top.stop)
+
+    @property
     def map_names(self) -> tuple[str, ...]:
         """The names of the maps that the columns are taken from, each once."""
         return tuple(dict.fromkeys(block.map_name for block in self.blocks))

@@ -173,7 +173,7 @@ def test_what_is_planted_is_found(featurized, monkeypatch, spoil, target, finds)
     for seed in range(20):
         params = featurized(seed, spoil)
         manifest = Manifest.load(Path("data/prepared/manifest.csv"), TARGETS).without_test()
-        features = project(FeatureStore.open(Path("data/features")).pooled, manifest.row)
+        features = project(FeatureStore.open(Path("data/features")).features, manifest.row)
         fields = describe_files(Path("data/images/files.csv"), manifest.row, np.load("data/images/images.npy"), "pad")
         copies = manifest.group
         found.append(finds(audit_targets(TARGETS, manifest, features, fields, copies, 0.95, params.audit)[target]))

@@ -164,6 +164,15 @@ def test_projection_keeps_distances_in_order_and_looks_at_its_rows_only():
     assert (project(pooled, rows) == projected).all()
 
 
+def test_projection_looks_at_every_column_alike_and_at_constant_ones_not_at_all():
+    generator = np.random.default_rng(0)
+    features = generator.normal(size=(200, 1, 8)).astype(np.float32)
+    scaled = np.concatenate([features * 10.0 ** np.arange(-3, 5), np.full((200, 1, 2), 7)], axis=2).astype(np.float32)
+    projected = project(scaled, np.arange(200))
+    assert projected.shape == (200, 8)
+    assert np.abs(projected) == pytest.approx(np.abs(project(features, np.arange(200))), rel=1e-3, abs=1e-3)
+
+
 def test_projection_of_many_or_constant_features():
     pooled = np.random.default_rng(0).normal(size=(400, 1, 300)).astype(np.float32)
     assert project(pooled, np.arange(400)).shape == (400, COMPONENTS)
