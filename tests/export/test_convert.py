@@ -63,7 +63,7 @@ def small_network(hidden=0):
     )
     head = build_head(d, TARGETS, Head(dropout=0.3, hidden_units=hidden))
     set_head(head, weights)
-    return build_network(Extractor({{{SIZE}: body}}, layout), head, None)
+    return build_network(Extractor({{("", {SIZE}): body}}, layout), head, None)
 """
 
 

@@ -31,7 +31,7 @@ def with_head(body, block):
     channels = body.output_shape[-1]
     layout = FeatureLayout((ColumnBlock(28, block, "mean", channels, top=True),))
     head = build_head(channels, TARGETS, Head(dropout=0.0, hidden_units=0))
-    return build_network(Extractor({28: body}, layout), head, None)
+    return build_network(Extractor({("", 28): body}, layout), head, None)
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ def extractor() -> Extractor:
         )(x)
     blocks = [("b0", "mean", 4), ("b0", "deviation", 4), ("b1", "mean", 8)]
     layout = FeatureLayout(tuple(ColumnBlock(SIZE, *block, top=block[0] == "b1") for block in blocks))
-    return Extractor({SIZE: keras.Model(image, x)}, layout)
+    return Extractor({("", SIZE): keras.Model(image, x)}, layout)
 
 
 def store(folder: Path, images, of=None, unfreeze="b1", augment=AUGMENT, max_gb=1.0) -> FeatureStore:
