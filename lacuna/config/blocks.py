@@ -129,6 +129,10 @@ class Features(Block):
             raise ValueError(f"sizes must differ from each other, received {list(self.sizes)}")
         return self
 
+    def seen(self, image_size: int) -> tuple[int, ...]:
+        """The sides in pixels of the images as the network sees them: 0 is that of the stored ones."""
+        return tuple(size or image_size for size in self.sizes)
+
 
 class Head(Block):
     dropout: Annotated[float, Field(ge=0, lt=1)]

@@ -65,6 +65,15 @@ class Params(Block):
         return self
 
     @model_validator(mode="after")
+    def _no_size_is_seen_twice(self) -> Self:
+        seen = self.features.seen(self.data.image_size)
+        if len(set(seen)) < len(seen):
+            raise ValueError(
+                f"features.sizes: {self.data.image_size} stands there twice, once as 0, the size of the stored images"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _stages_are_of_one_backbone(self) -> Self:
         if len(self.backbone.names) > 1 and not isinstance(self.features.stages, str):
             raise ValueError(

@@ -41,9 +41,7 @@ def build_onnx_backbone(settings: Backbone, features: Features, image_size: int)
     Raises LacunaError with one line when the file cannot be used so.
     """
     file = read_onnx_file(Path(settings.weights))
-    sizes = [size or image_size for size in features.sizes]
-    if len(set(sizes)) < len(sizes):
-        raise LacunaError(f"features.sizes: {image_size} stands there twice, once as 0, the size of the stored images")
+    sizes = features.seen(image_size)
     found = {size: _outputs_at(file, size) for size in sizes}
     names = _stage_names(file, found[sizes[0]])
     blocks = [block for size in sizes for block in _column_blocks(file, size, found[size], names, features.stages)]

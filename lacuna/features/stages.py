@@ -103,12 +103,13 @@ def build_extractor(backbone: Backbone, features: Features, image_size: int) -> 
 
     Raises LacunaError too when the backbone has no stage that `features.stages` names.
     """
-    sizes = [size or image_size for size in features.sizes]
-    if len(set(sizes)) < len(sizes):
-        raise LacunaError(f"features.sizes: {image_size} stands there twice, once as 0, the size of the stored images")
     first, *others = backbone.each()
     named = {"": first, **{other.names[0]: other for other in others}}
-    bodies = {(name, size): build_backbone(one, image_size, size) for name, one in named.items() for size in sizes}
+    bodies = {
+        (name, size): build_backbone(one, image_size, size)
+        for name, one in named.items()
+        for size in features.seen(image_size)
+    }
     blocks = [
         replace(block, backbone=name)
         for (name, size), body in bodies.items()
@@ -130,7 +131,7 @@ def build_tail(backbone: Backbone, features: Features, image_size: int, unfreeze
     unfreeze: as `lacuna.features.freeze_boundary.cut` takes it. Raises LacunaError when there is no such block, and as
     `build_backbone` does.
     """
-    size = features.sizes[0] or image_size
+    size = features.seen(image_size)[0]
     body = build_backbone(backbone.each()[0], image_size, size)
     parts = cut(body, unfreeze)
     means = keras.Model(parts.tail.input, ChannelMean()(parts.tail.output), name="tail")

@@ -78,7 +78,7 @@ def train_phase(
     model.set_weights(state.weights)
     _assign(optimizer, state.optimizer)
     for epoch in range(len(state.history), phase.epochs + 1):
-        if phase.patience is not None and epoch > _last_epoch(phase, state.best_epoch):
+        if epoch > _last_epoch(phase, state.best_epoch):
             break
         _reseed_dropout(model, phase.train.seed, epoch)
         row = {"epoch": epoch, **_train_epoch(model, training, epoch)}
@@ -103,9 +103,11 @@ def train_phase(
     return state.history, state.best_epoch
 
 
-def _last_epoch(phase: Phase, best_epoch: int) -> int:
+def _last_epoch(phase: Phase, best_epoch: int) -> float:
     """The epoch after which the phase stops if none is better than `best_epoch`."""
-    if best_epoch and phase.patience is not None:
+    if phase.patience is None:
+        return math.inf
+    if best_epoch:
         return best_epoch + phase.patience
     return max(epochs_of_rise(phase.optimizer, phase.epochs), 1)
 

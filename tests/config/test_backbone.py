@@ -62,3 +62,10 @@ def test_a_backbone_from_an_onnx_file_is_frozen_and_exported_as_it_is(key, value
     block, name = key.split(".")
     changed[block][name] = value
     assert message in mistake(changed)
+
+
+def test_a_size_by_its_number_and_as_0_is_refused():
+    changed = params_content()
+    changed["features"]["sizes"] = [0, changed["data"]["image_size"]]
+    side = changed["data"]["image_size"]
+    assert f"features.sizes: {side} stands there twice, once as 0, the size of the stored images" in mistake(changed)

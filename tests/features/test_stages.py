@@ -125,11 +125,6 @@ def test_stages_that_are_none_are_refused(stages):
         extractor(stages=stages)
 
 
-def test_a_size_by_its_number_and_as_0_is_refused():
-    with pytest.raises(LacunaError, match=r"features\.sizes: 24 stands there twice, once as 0"):
-        extractor((0, 24))
-
-
 def tail_of(unfreeze, sizes=(0,), stages="all"):
     backbone = Backbone(name="small_cnn", weights="none", interpolation="bilinear", mean=(0, 0, 0), std=(1, 1, 1))
     return build_tail(backbone, Features(sizes=sizes, stages=stages, max_gb=1.0), 24, unfreeze)

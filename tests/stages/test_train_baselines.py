@@ -17,6 +17,7 @@ TARGETS = Targets(
     (Target("kind", "categorical", ("bag", "shoe", "hat")), Target("red", "binary", ("absent", "present")))
 )
 N, SIZE = 120, 16
+CONVOLUTIONS = 32 * (27 + 1) + 64 * (9 * 32 + 1) + 128 * (9 * 64 + 1)  # parameters of small_cnn
 OUTS = ("class_shares.npz", "linear_probe.npz", "nearest_neighbours.npz", "parameters.json", "small_cnn.npz")
 
 
@@ -84,14 +85,13 @@ def test_every_simple_model_answers_for_validation(project, capsys):
     assert scores["nearest_neighbours.npz"] > 0.6
     assert scores["small_cnn.npz"] > 0.95
     sizes = read_json(Path("data/baselines/parameters.json"))
-    convolutions = 32 * (27 + 1) + 64 * (9 * 32 + 1) + 128 * (9 * 64 + 1)
     assert sizes == {
-        "backbone": convolutions,
+        "backbone": CONVOLUTIONS,
         "models": {
             "class_shares": 4,
-            "nearest_neighbours": convolutions + 60 * 128,
-            "linear_probe": convolutions + 129 * 4 + 2 * 128,
-            "small_cnn": convolutions + 129 * 4,
+            "nearest_neighbours": CONVOLUTIONS + 60 * 128,
+            "linear_probe": CONVOLUTIONS + 129 * 4 + 2 * 128,
+            "small_cnn": CONVOLUTIONS + 129 * 4,
         },
     }
     assert set(facts["training_seconds"]) == {"linear_probe", "small_cnn"}
@@ -119,3 +119,13 @@ def test_the_same_bytes_again_whatever_the_test_part_and_the_training_settings_a
 def test_learned_targets_only_are_answered(project):
     train_baselines(project(**{"train.targets": ["red"]}))
     assert Predictions.load(Path("data/baselines/small_cnn.npz")).logits.shape == (40, 1)
+
+
+@pytest.mark.slow
+def test_simpler_models_are_charged_the_one_network_that_they_see(project):
+    several = {"backbone.name": ["small_cnn", "mobilenet_v2"], "features.sizes": [16, 32], "baseline.cnn_epochs": 1}
+    facts = train_baselines(project(**several))
+    counted = read_json(Path("data/baselines/parameters.json"))
+    assert counted["models"]["linear_probe"] == CONVOLUTIONS + 129 * 4 + 2 * 128
+    assert counted["backbone"] > 2_000_000
+    assert facts["ms_per_image"]["trained"] > facts["ms_per_image"]["linear_probe"]

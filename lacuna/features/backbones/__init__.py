@@ -84,8 +84,7 @@ def _fill(model: keras.Model, weights: str) -> None:
     load_imagenet = BACKBONES[model.name].load_imagenet
     keras_applications.normalize_as_imagenet(model)
     if weights == "imagenet":
-        if load_imagenet is None:
-            raise LacunaError(f"{model.name} has no ImageNet weights: set backbone.weights to none")
+        assert load_imagenet is not None  # `Backbone` refuses it
         load_imagenet(model)
     elif weights != "none":
         load_weights(model, Path(weights), "backbone.weights")
