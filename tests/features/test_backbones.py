@@ -105,11 +105,6 @@ def test_every_pretrained_backbone_is_cited_in_the_model_card():
         assert any(name.startswith(start) for start in CITATIONS), name
 
 
-def test_small_cnn_asks_for_no_pretrained_weights():
-    with pytest.raises(LacunaError, match=r"small_cnn has no ImageNet weights: set backbone.weights to none"):
-        build_backbone(settings("small_cnn").model_copy(update={"weights": "imagenet"}), 32)
-
-
 def test_a_package_with_weights_that_is_not_there_is_named():
     with pytest.raises(LacunaError, match="no_such_package with the ImageNet weights is not installed"):
         read_packaged_weights("no_such_package", "*.pth")
