@@ -124,8 +124,7 @@ def test_learned_targets_only_are_answered(project):
 @pytest.mark.slow
 def test_simpler_models_are_charged_the_one_network_that_they_see(project):
     several = {"backbone.name": ["small_cnn", "mobilenet_v2"], "features.sizes": [16, 32], "baseline.cnn_epochs": 1}
-    facts = train_baselines(project(**several))
+    train_baselines(project(**several))
     counted = read_json(Path("data/baselines/parameters.json"))
     assert counted["models"]["linear_probe"] == CONVOLUTIONS + 129 * 4 + 2 * 128
     assert counted["backbone"] > 2_000_000
-    assert facts["ms_per_image"]["trained"] > facts["ms_per_image"]["linear_probe"]
