@@ -176,6 +176,7 @@ class Finetune(Block):
     epochs: Annotated[int, Field(ge=0)]
     learning_rate: Annotated[Positive, IgnoredWith("epochs", (0,))]
     unfreeze: Annotated[int | str, PlainValidator(layers_or_block)]
+    residual: Annotated[bool, IgnoredWith("epochs", (0,))]
     layer_decay: Annotated[float, Field(gt=0, le=1), IgnoredWith("epochs", (0,))]
     patience: Annotated[Count, IgnoredWith("epochs", (0,))]
 
@@ -196,6 +197,7 @@ class Calibrate(Block):
 
 
 class Evaluate(Block):
+    population: Literal["all", "labelled"]
     bootstrap: Annotated[int, Field(ge=50)]
     confidence: OpenFraction
     top_k: Annotated[int, Field(ge=2)]

@@ -1,6 +1,6 @@
 """What stands on the features: standardization, maybe a hidden layer, and a layer of logits."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +70,13 @@ class HeadWeights:
                 logits += np.maximum(x @ self.hidden[0] + self.hidden[1], 0) @ self.hidden[2]
             found[inside] = logits
         return found
+
+    def scaled(self, share: float) -> "HeadWeights":
+        """The head whose features add that share of what they did to the logits; the bias stays."""
+        hidden = self.hidden
+        if hidden is not None:
+            hidden = (*hidden[:2], share * hidden[2])
+        return replace(self, weights=share * self.weights, hidden=hidden)
 
     def with_columns(self, mean: Floats, scale: Floats, weights: Floats) -> "HeadWeights":
         """The head on more features, whose `weights` (more, n_logits) add to the logits."""

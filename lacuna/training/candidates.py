@@ -1,4 +1,4 @@
-"""What may be kept of both phases: the head, the head with half or all of what fine-tuning adds to its logits."""
+"""What may be kept of both phases: the head, the fine-tuned layers with it, or the mean of both logits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 HEAD_ALONE = "head"
 
-SHARES_ADDED = {"mean": 0.5, "fine-tuned": 1.0}
-"""The candidates beside the head, and how much of what fine-tuning adds each takes; half is the mean of both logits."""
+SHARES_TUNED = {"mean": 0.5, "fine-tuned": 1.0}
+"""The candidates beside the head, and how far the logits of each go from the head's to the fine-tuned ones."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,14 @@ def candidates_of(
     from lacuna.features.stages import layout_with
     from lacuna.training.fine_tuning import fine_tune
 
-    tuned = fine_tune(params, data, head, checkpoint, on_epoch, predict)
+    residual = params.finetune.residual
+    tuned = fine_tune(params, data, head if residual else head.scaled(0), checkpoint, on_epoch, predict)
     if tuned.best_epoch > 0:
         wider, top = layout_with(layout, tuned.tail), layout.top
-        for name, share in SHARES_ADDED.items():
+        for name, share in SHARES_TUNED.items():
+            beside = head if residual else head.scaled(1 - share)
             candidates[name] = ModelCandidate(
-                head.with_columns(head.mean[top], head.scale[top], share * tuned.weights),
+                beside.with_columns(head.mean[top], head.scale[top], share * tuned.weights),
                 wider,
                 tuned.tail,
                 {part: logits[part] + share * (tuned.logits[part] - logits[part]) for part in predict},

@@ -65,6 +65,12 @@ def test_more_columns_add_their_share_and_nothing_else(head):
 
 
 @pytest.mark.parametrize("head", [LINEAR, HIDDEN], ids=["linear", "hidden"])
+def test_scaled_its_features_add_that_share_to_the_bias(head):
+    added = head.logits(FEATURES) - head.bias
+    np.testing.assert_allclose(head.scaled(0.25).logits(FEATURES), head.bias + 0.25 * added, rtol=1e-5)
+
+
+@pytest.mark.parametrize("head", [LINEAR, HIDDEN], ids=["linear", "hidden"])
 def test_what_is_saved_comes_back_exactly_and_has_the_same_bytes(tmp_path, head):
     head = replace(head, weights=head.weights / 3)
     head.save(tmp_path / "one.npz")

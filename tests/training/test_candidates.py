@@ -141,6 +141,28 @@ def test_the_candidates_are_the_head_and_half_and_all_of_what_is_added(tuned):
         assert np.abs(whole.logits[part] - head.logits[part]).max() > 0.01
 
 
+@pytest.mark.parametrize("changes", [{}, SMALL_CNN], ids=["boundary maps", "images"])
+def test_not_residual_the_labels_are_learned_whatever_the_head_has_and_mixed_with_it(project, changes):
+    params, data = project({"finetune.residual": False} | changes)
+    head = warm_up(params, data).head
+    candidates, tuned = candidates_of(params, data, head, on_epoch=silent)
+    _, beside_another = candidates_of(params, data, head.scaled(3), on_epoch=silent)
+    assert tuned.best_epoch > 0
+    assert tuned.history[0]["val_log_loss"] > tuned.history[tuned.best_epoch]["val_log_loss"]
+    rows, columns = data.manifest.part("val").row, data.store.info.layout.n_columns
+    extractor = build_extractor(params.backbone, params.features, SIZE)
+    _, boundary = feature_network(extractor, tuned.tail.boundary)(data.images[rows])
+    features = np.hstack([data.store.features[rows, 0], np.asarray(tuned.tail.means(boundary))])
+    for part in ("val", "test"):
+        alone, of_head = tuned.logits[part], head_logits(head, data, part)
+        np.testing.assert_array_equal(beside_another.logits[part], alone)
+        np.testing.assert_allclose(candidates["fine-tuned"].logits[part], alone, atol=1e-5)
+        np.testing.assert_allclose(candidates["mean"].logits[part], (of_head + alone) / 2, atol=1e-5)
+    for name in ("mean", "fine-tuned"):
+        np.testing.assert_allclose(candidates[name].head.logits(features), candidates[name].logits["val"], atol=CLOSE)
+    assert not candidates["fine-tuned"].head.weights[:columns].any()
+
+
 @pytest.mark.parametrize("name", ["mean", "fine-tuned"])
 def test_the_logits_are_those_of_the_wider_head_on_the_tails_means(tuned, name):
     candidate, data = tuned.candidates[name], tuned.data
