@@ -6,6 +6,7 @@ python -m stages.baseline
 from pathlib import Path
 from typing import Any
 
+from lacuna.calibration.population import Population
 from lacuna.config.params import Params
 from lacuna.core.head_weights import HeadWeights
 from lacuna.core.predictions import Predictions
@@ -36,8 +37,14 @@ def baseline(params: Params) -> Facts:
     size = counted["backbone"] + _added_size(Path("models/trained"))
     answers[TRAINED] = (Predictions.load(Path("data/predictions/val.npz")), size)
     relations = load_relations(Path("data/prepared/hierarchy.json"), targets) if params.calibrate.consistent else ()
+    asked = (
+        params.calibrate,
+        params.evaluate,
+        relations,
+        Population.load(Path("data/predictions/population.npz"), targets, params.evaluate),
+    )
     models = {
-        name: ComparedModel(metric_replicates(targets, predictions, params.calibrate, params.evaluate, relations), n)
+        name: ComparedModel(metric_replicates(targets, predictions, *asked), n)
         for name, (predictions, n) in answers.items()
     }
     content = summarise_baselines(models, gains_over(models, params.evaluate.confidence), params.evaluate.confidence)

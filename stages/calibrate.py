@@ -9,6 +9,7 @@ from pathlib import Path
 from lacuna.calibration.cross_fit import cross_fit
 from lacuna.calibration.fit import fit_calibration
 from lacuna.calibration.plots import plot_precision_recall, plot_reliability
+from lacuna.calibration.population import Population, whole_sample
 from lacuna.config.params import Params
 from lacuna.core.predictions import Predictions
 from lacuna.core.relations import load_relations
@@ -21,11 +22,13 @@ def calibrate(params: Params) -> Facts:
     targets = Targets.load(Path("data/predictions/targets.json"))
     validation = Predictions.load(Path("data/predictions/val.npz"))
     relations = load_relations(Path("data/prepared/hierarchy.json"), targets) if params.calibrate.consistent else ()
-    calibration = fit_calibration(targets, validation, params.calibrate, params.evaluate, relations)
-    probabilities = cross_fit(targets, validation, params.calibrate).probabilities()
+    population = Population.load(Path("data/predictions/population.npz"), targets, params.evaluate)
+    calibration = fit_calibration(targets, validation, params.calibrate, params.evaluate, relations, population)
+    probabilities = cross_fit(targets, validation, params.calibrate, population).probabilities()
 
-    plot_precision_recall(Path("plots/pr_curves.png"), targets, validation, calibration)
-    plot_reliability(Path("plots/reliability.png"), targets, validation, probabilities)
+    sample = whole_sample(targets, validation, population)
+    plot_precision_recall(Path("plots/pr_curves.png"), targets, validation, calibration, sample)
+    plot_reliability(Path("plots/reliability.png"), targets, validation, probabilities, sample)
     calibration.save(Path("models/calibration.json"))
 
     notes = [f"{name}: {warning}" for name, fitted in calibration.targets.items() for warning in fitted.warnings]

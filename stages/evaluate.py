@@ -6,6 +6,7 @@ python -m stages.evaluate
 from pathlib import Path
 
 from lacuna.calibration.model import Calibration
+from lacuna.calibration.population import Population
 from lacuna.config.params import Params
 from lacuna.core.predictions import Predictions
 from lacuna.core.targets import Targets
@@ -15,7 +16,7 @@ from lacuna.evaluation.confusion import describe_confusions, write_confusions
 from lacuna.evaluation.consistency_report import describe_consistency, summarise_consistency
 from lacuna.evaluation.plots import plot_attributes, plot_loss_curve
 from lacuna.evaluation.scoring import priors_of, score_test, score_validation
-from lacuna.evaluation.verdicts import conclude, summarise, table
+from lacuna.evaluation.verdicts import conclude, describe_missing, summarise, table
 from lacuna.io.atomic import atomic_folder, read_json, write_json
 from stages._run import Facts, run
 
@@ -27,17 +28,20 @@ def evaluate(params: Params) -> Facts:
     calibration = Calibration.load(Path("models/calibration.json"))
     thresholds = {name: fitted.threshold for name, fitted in calibration.targets.items()}
     options, settings, relations = params.calibrate, params.evaluate, calibration.relations
+    population = Population.load(Path("data/predictions/population.npz"), targets, params.evaluate)
 
     scored = {
-        "validation": score_validation(targets, validation, priors, options, settings, relations),
-        "test": score_test(targets, validation, test, calibration, priors, options, settings),
+        "validation": score_validation(targets, validation, priors, options, settings, relations, population),
+        "test": score_test(targets, validation, test, calibration, priors, options, settings, population),
     }
     facts: dict[str, object] = {}
     metrics = {}
     for part, scores in scored.items():
         content = metrics[part] = summarise(scores, thresholds, settings.confidence, options.min_positives)
         facts[f"{part}_conclusion"] = conclude(content)
+        facts[f"{part}_missing"] = missing = describe_missing(content)
         print(f"{part} ({settings.confidence:.0%} intervals)\n{table(content)}\n{conclude(content)}.")
+        print(*missing, sep="\n", end="\n" * bool(missing))
         if relations:
             content["consistency"] = summarise_consistency(scores, relations)
             print(f"{describe_consistency(content, relations)}.")

@@ -23,6 +23,7 @@ from lacuna.analysis.explain.report import (
 from lacuna.analysis.explain.slices import examine_slices, partition_images
 from lacuna.calibration.cross_fit import judge
 from lacuna.calibration.model import Calibration
+from lacuna.calibration.population import Population
 from lacuna.config.params import Params
 from lacuna.core.feature_store import FeatureStore
 from lacuna.core.head_weights import HeadWeights
@@ -39,7 +40,8 @@ def explain(params: Params) -> Facts:
     calibration = Calibration.load(Path("models/calibration.json"))
     exported, head = Path("models/export"), HeadWeights.load(Path("models/trained/head.npz"))
     network = ExplainedNetwork(load_network(exported, "openvino"), load_layout(exported), head)
-    judgements = judge(targets, data.predictions, params.calibrate, calibration.relations)
+    population = Population.load(Path("data/predictions/population.npz"), targets, evaluate)
+    judgements = judge(targets, data.predictions, params.calibrate, calibration.relations, population)
 
     partitions = partition_images(data.every, data.validation.labels, data.files, images, row, params.data.resize)
     slices = examine_slices(judgements, partitions, group, evaluate)

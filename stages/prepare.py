@@ -73,6 +73,8 @@ def prepare(params: Params) -> Facts:
 
     table = label_report.label_table(counts, targets)
     print(f"{metrics['images']} images in {metrics['groups']} groups\n{table}{corrected}")
+    if (manifest.labels < 0).any():
+        print("counted are known labels; train_finetune estimates what the shares of all images are")
     if relations:
         print(f"{describe_relations(relevant(relations, targets))}: calibrate.consistent says what becomes of it")
     flaws = label_report.find_flaws(metrics, label_file, joined, encoded, data)

@@ -6,6 +6,7 @@ python -m stages.report
 from pathlib import Path
 
 from lacuna.calibration.model import Calibration
+from lacuna.calibration.population import Population
 from lacuna.config.params import Params
 from lacuna.core.predictions import Predictions
 from lacuna.core.targets import Targets
@@ -43,7 +44,14 @@ def report(params: Params) -> Facts:
     validation, test = (Predictions.load(Path(f"data/predictions/{part}.npz")) for part in ("val", "test"))
     calibration = Calibration.load(Path("models/calibration.json"))
     automation = count_answers(
-        targets, validation, test, calibration, params.calibrate, options.precision, options.certainty
+        targets,
+        validation,
+        test,
+        calibration,
+        Population.load(Path("data/predictions/population.npz"), targets, params.evaluate),
+        params.calibrate,
+        options.precision,
+        options.certainty,
     )
     page = Page(
         f"Lacuna: {', '.join(targets.names)}",

@@ -18,7 +18,7 @@ from lacuna.evaluation.baselines.feature_models import (
     answer_with_shares,
 )
 from lacuna.evaluation.baselines.model_size import linear_size
-from lacuna.features.cost import size_and_run
+from lacuna.features.cost import first_alone, size_and_run
 from lacuna.io.atomic import atomic_folder, write_json
 from lacuna.io.stopwatch import milliseconds_per_image, timed
 from lacuna.training.data import open_labels
@@ -38,9 +38,8 @@ def train_baselines(params: Params) -> Facts:
     cnn, cnn_seconds = timed(lambda: train_small_cnn(targets, manifest, images, params.augment, params.train, options))
     near, near_seconds = timed(lambda: answer_with_neighbours(targets, known, labels, asked, options.neighbours))
     linear, linear_seconds = timed(lambda: answer_with_probe(targets, known, labels, asked))
-    first, side = params.backbone.each()[0], images.shape[1]
-    first_size = params.features.model_copy(update={"sizes": params.features.sizes[:1]})
-    below, run_first = size_and_run(first, first_size, side)  # all that neighbours and probe see
+    first, side = first_alone(params.backbone, params.features), images.shape[1]
+    below, run_first = size_and_run(*first, side)
     several = len(params.backbone.names) * len(params.features.sizes) > 1
     below_all, run_all = size_and_run(params.backbone, params.features, side) if several else (below, run_first)
     answers = {

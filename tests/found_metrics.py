@@ -13,7 +13,15 @@ def found_metrics(targets: Targets) -> dict[str, Any]:
         for end, value in (("", 0.8), ("_low", 0.7), ("_high", 0.9))
     }
     scored = {
-        target.name: {"kind": target.kind, "n_known": 40, **figures, "baseline_f1": 0.3, "verdict": "learned"}
+        target.name: {
+            "kind": target.kind,
+            "n_known": 40,
+            "selection": "no selection shown",
+            "population": "all",
+            **figures,
+            "baseline_f1": 0.3,
+            "verdict": "learned",
+        }
         for target in targets
     }
     labels = {

@@ -1,5 +1,7 @@
 """Predictions of a network that never was: labels with gaps, copies that share a group, logits with a known signal."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from lacuna.config.blocks import Calibrate, Evaluate
@@ -27,7 +29,7 @@ CALIBRATE = Calibrate(
     folds=5,
     seed=0,
 )
-EVALUATE = Evaluate(bootstrap=100, confidence=0.95, top_k=2, seed=0)
+EVALUATE = Evaluate(population="all", bootstrap=100, confidence=0.95, top_k=2, seed=0)
 
 
 def simulate(n, *, signal, seed, targets=TARGETS, unknown=0.3, copies=0.2):
@@ -71,3 +73,11 @@ def simulate_tied(n, *, signal, seed, unknown=0.3):
     logits[:, :3] += (signal * truth).astype(np.float32)
     labels[np.random.default_rng([seed, 1]).random(labels.shape) < unknown] = -1
     return Predictions(logits, labels, loose.image, loose.group)
+
+
+def selected(n, seed, present=0.8, absent=0.2, targets=TARGETS):
+    """Predictions whose labels are known with these chances if present or absent, and with all their labels."""
+    whole = simulate(n, signal=2.5, seed=seed, unknown=0, targets=targets)
+    chances = np.where(whole.labels == 1, present, absent)
+    hidden = np.random.default_rng([seed, 1]).random(chances.shape) >= chances
+    return replace(whole, labels=np.where(hidden, -1, whole.labels).astype(np.int16)), whole

@@ -62,11 +62,12 @@ def write_tiny_bundle(
     pick: list[list[int]] = PICK,
     linear: bool = True,
     test: Predictions | None = None,
+    validation: Predictions | None = None,
 ) -> Path:
     """Of an image whose channels have the means r, g, b (0 to 1), colour has the logits g, b, and red 2 r - 1.
 
-    With what is TIED colour has the logits g, b and shade r, g: leaf is green and sky is blue. `test` are the
-    predictions of the test part, of noise by default.
+    With what is TIED colour has the logits g, b and shade r, g: leaf is green and sky is blue. `test` and `validation`
+    are the predictions of these parts, of noise by default.
     """
     exported = folder.with_name(folder.name + "_exported")
     for path in (exported, folder):
@@ -75,8 +76,9 @@ def write_tiny_bundle(
     members = (replace(BUNDLE.members[0], files=FILES if linear else FILES[1:]),)
     bundle = replace(BUNDLE, targets=targets, calibration=calibration, members=members)
     predictions = write_tiny_predictions(exported)
-    if test is not None:
-        test.save(predictions["test"])
+    for part, given in (("test", test), ("validation", validation)):
+        if given is not None:
+            given.save(predictions[part])
     write_bundle(
         folder, bundle, exported=[exported], predictions=predictions, origin={"versions": {}}, metrics={"test": {}}
     )

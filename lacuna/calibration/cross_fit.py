@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lacuna.calibration.consistency import constraints_of
 from lacuna.calibration.fit import fit_replicates
 from lacuna.calibration.model import Fit, decide
+from lacuna.calibration.population import Population, Resample, whole_sample
 from lacuna.config.blocks import Calibrate
 from lacuna.core.groups import assign_folds
 from lacuna.core.predictions import Predictions
@@ -31,7 +32,7 @@ class CrossFit:
     """A calibration of all targets for each fold of the validation part, fitted on the images outside of the fold.
 
     `folds` (n,) holds the number of each image's fold, `fits` the calibrations by fold; folds without an image have
-    none. `weights` (replicates, n) say how often each image counted in the fits.
+    none. `resample` says how often each image counted in the fits, and what its label stood for.
     """
 
     targets: Targets
@@ -39,21 +40,21 @@ class CrossFit:
     options: Calibrate
     folds: NDArray[np.intp]
     fits: dict[int, list[Fit]]
-    weights: Floats
+    resample: Resample
 
-    def refit(self, weights: Floats) -> "CrossFit":
-        """Fitted anew in each replicate, a row of weights (replicates, n), by one step from these calibrations."""
+    def refit(self, resample: Resample) -> "CrossFit":
+        """Fitted anew in each replicate, by one step from these calibrations."""
         fits = {
             fold: fit_replicates(
                 self.targets,
                 self.validation,
-                weights * (self.folds != fold),
+                resample.without(self.folds == fold),
                 self.options,
-                (fits, self.weights * (self.folds != fold)),
+                (fits, self.resample.without(self.folds == fold)),
             )
             for fold, fits in self.fits.items()
         }
-        return replace(self, fits=fits, weights=weights)
+        return replace(self, fits=fits, resample=resample)
 
     def apply(self, of_fold: OfFold) -> list[list[NDArray[Any]]]:
         """The quantities of `of_fold`, put together for the images of all folds in their order."""
@@ -75,12 +76,20 @@ class CrossFit:
         return [array[0] for array in probabilities]
 
 
-def cross_fit(targets: Targets, validation: Predictions, options: Calibrate) -> CrossFit:
-    """Fit the calibrations of each fold, `options.folds` of them in whole groups. Each image counts once."""
-    folds, ones = assign_folds(validation.group, options.folds, options.seed), np.ones((1, len(validation)))
+def cross_fit(
+    targets: Targets, validation: Predictions, options: Calibrate, population: Population | None = None
+) -> CrossFit:
+    """Fit the calibrations of each fold, `options.folds` of them in whole groups. Each image counts once.
+
+    population: for whose images they are; None: the labelled ones.
+    """
+    folds, sample = (
+        assign_folds(validation.group, options.folds, options.seed),
+        whole_sample(targets, validation, population),
+    )
     numbers = np.unique(folds).tolist() or [0]
-    fits = {fold: fit_replicates(targets, validation, ones * (folds != fold), options) for fold in numbers}
-    return CrossFit(targets, validation, options, folds, fits, ones)
+    fits = {fold: fit_replicates(targets, validation, sample.without(folds == fold), options) for fold in numbers}
+    return CrossFit(targets, validation, options, folds, fits, sample)
 
 
 @dataclass(frozen=True)
@@ -117,7 +126,13 @@ class Judgement:
         return np.ones_like(self.decisions) if self.target.kind == "binary" else self.decisions
 
 
-def judge(targets: Targets, validation: Predictions, options: Calibrate, relations: Relations) -> list[Judgement]:
+def judge(
+    targets: Targets,
+    validation: Predictions,
+    options: Calibrate,
+    relations: Relations,
+    population: Population | None = None,
+) -> list[Judgement]:
     """Judge every validation image as `evaluate` does, one judgement per target; decisions respect the relations."""
     constraints = constraints_of(relations, targets)
 
@@ -125,7 +140,7 @@ def judge(targets: Targets, validation: Predictions, options: Calibrate, relatio
         decisions, _ = decide(targets, fits, part.logits, constraints)
         return [_probabilities(targets, fits, part), decisions, [_threshold(fit, len(part)) for fit in fits]]
 
-    quantities = cross_fit(targets, validation, options).apply(of_fold)
+    quantities = cross_fit(targets, validation, options, population).apply(of_fold)
     judgements = []
     for index, target in enumerate(targets):
         probabilities, decisions, thresholds = (arrays[index][0] for arrays in quantities)
@@ -135,8 +150,8 @@ def judge(targets: Targets, validation: Predictions, options: Calibrate, relatio
 
 
 def _probabilities(targets: Targets, fits: list[Fit], part: Predictions) -> list[Floats]:
-    """Per target (1, n, n_classes)."""
-    return [fit.probabilities(part.logits[:, columns])[None] for fit, columns in zip(fits, targets.slices, strict=True)]
+    """Per target (replicates, n, n_classes)."""
+    return [fit.probabilities(part.logits[:, columns]) for fit, columns in zip(fits, targets.slices, strict=True)]
 
 
 def _threshold(fit: Fit, n: int) -> Floats:

@@ -7,6 +7,7 @@ otherwise.
 import numpy as np
 
 from lacuna.calibration.model import ARGMAX, LOGIT_ADJUSTMENT, Calibration, Fit, TargetCalibration
+from lacuna.calibration.population import Population, Resample, resamples
 from lacuna.calibration.scaling import fit_platt, fit_temperature, sigmoid, step_temperature
 from lacuna.calibration.thresholds import IMAGE_RULES, choose_threshold
 from lacuna.config.blocks import Calibrate, Evaluate
@@ -15,24 +16,31 @@ from lacuna.core.relations import Relations
 from lacuna.core.scores import Floats, Labels
 from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
-from lacuna.stats.bootstrap import group_weights, interval
+from lacuna.stats.bootstrap import interval
 
 CHUNK_CELLS = 2_000_000
 """Replicates are worked in chunks of about this many numbers per array, so that memory stays bounded."""
 
 
 def fit_calibration(
-    targets: Targets, validation: Predictions, options: Calibrate, evaluate: Evaluate, relations: Relations = ()
+    targets: Targets,
+    validation: Predictions,
+    options: Calibrate,
+    evaluate: Evaluate,
+    relations: Relations = (),
+    population: Population | None = None,
 ) -> Calibration:
     """Fit every target's scaling and threshold on the validation part, with a bootstrap interval of the threshold.
 
-    Its decisions will respect the relations. Raises LacunaError when `calibrate.rules` names no target or a
+    population: for whose images probabilities and thresholds are, None: the labelled ones. Decisions will respect the
+    relations. Raises LacunaError when `calibrate.rules` names no target or a
     categorical one.
     """
-    ones = np.ones((1, len(validation)))
-    fits = fit_replicates(targets, validation, ones, options)
-    chunks = group_weights(validation.group, evaluate.bootstrap, evaluate.seed, chunk_size(targets, len(validation)))
-    replicates = [fit_replicates(targets, validation, weights, options, (fits, ones)) for weights in chunks]
+    size = chunk_size(targets, len(validation))
+    chunks = resamples(targets, validation, evaluate, size, population)
+    sample = next(chunks)
+    fits = fit_replicates(targets, validation, sample, options)
+    replicates = [fit_replicates(targets, validation, resample, options, (fits, sample)) for resample in chunks]
 
     calibrations = {}
     for index, (target, rule, fit) in enumerate(zip(targets, target_rules(targets, options), fits, strict=True)):
@@ -52,6 +60,7 @@ def fit_calibration(
             n_known=int((labels >= 0).sum()),
             n_positive=int((labels == 1).sum()) if target.kind == "binary" else None,
             warnings=weaknesses(target, rule, fit, labels, options),
+            population="all" if population and population.corrected[index] else "labelled",
         )
     return Calibration(calibrations, relations)
 
@@ -85,15 +94,17 @@ def is_scarce(target: Target, labels: Labels, options: Calibrate) -> bool:
 def fit_replicates(
     targets: Targets,
     predictions: Predictions,
-    weights: Floats,
+    resample: Resample,
     options: Calibrate,
-    whole: tuple[list[Fit], Floats] | None = None,
+    whole: tuple[list[Fit], Resample] | None = None,
 ) -> list[Fit]:
-    """Fit every target's calibration in each replicate, a row of weights (replicates, n).
+    """Fit every target's calibration in each replicate of `resample`.
 
-    `whole` is the fit of the whole sample and its weights (1, n): categorical targets then take one step from there.
+    `whole` is the fit of the whole sample, and that sample: categorical targets then take one step from there. Scalings
+    are fitted to the labelled images; then their biases are moved by the logarithm of each class's importance, as
+    Bayes' rule has it for other priors, so that probabilities, thresholds and adjustments are those of the population.
     Scarce binary targets get the threshold of all binary targets' images pooled. The logits of a categorical target are
-    adjusted by `options.logit_adjustment` times the logarithm of each class's share of the labels (Menon et al. 2021):
+    adjusted by `options.logit_adjustment` times the logarithm of each class's share of the images (Menon et al. 2021):
     0 decides for the most probable class, which has the highest accuracy, 1 as if all classes were as frequent.
     """
     rules = target_rules(targets, options)
@@ -101,19 +112,22 @@ def fit_replicates(
     for index, (target, columns) in enumerate(zip(targets, targets.slices, strict=True)):
         known = predictions.labels[:, index] >= 0
         logits, labels = predictions.logits[known][:, columns], predictions.labels[known, index]
+        weights, counts = resample.weights[:, known], resample.of_known(index, predictions.labels[:, index])
+        shift = bias_shift(target, resample.importance[index])
         if target.kind == "binary":
-            scaling = fit_platt(logits, labels, weights[:, known])
+            scaling = fit_platt(logits, labels, weights).moved(shift)
             adjustments.append(np.zeros((len(weights), 1)))
-            samples.append((sigmoid(scaling(logits)[..., 0]), labels, weights[:, known]))
+            samples.append((sigmoid(scaling(logits)[..., 0]), labels, counts))
         else:
             if whole is None:
-                scaling = fit_temperature(logits, labels, weights[:, known])
+                scaling = fit_temperature(logits, labels, weights)
             else:
-                optimum, fitted_on = whole[0][index].scaling, whole[1][:, known]
-                scaling = step_temperature(logits, labels, weights[:, known], optimum, fitted_on)
+                fits, sample = whole
+                optimum = fits[index].scaling.moved(-bias_shift(target, sample.importance[index]))
+                scaling = step_temperature(logits, labels, weights, optimum, sample.weights[:, known])
+            scaling = scaling.moved(shift)
             samples.append((np.empty((len(weights), 0)), labels[:0], weights[:, :0]))
-            shares = class_shares(labels, target.n_classes, weights[:, known])
-            adjustments.append(options.logit_adjustment * np.log(shares))
+            adjustments.append(options.logit_adjustment * np.log(class_shares(labels, target.n_classes, counts)))
         scalings.append(scaling)
 
     fits = []
@@ -125,6 +139,15 @@ def fit_replicates(
             thresholds, met = choose_threshold(rule, options, scores, labels, counts)
         fits.append(Fit(target, scalings[index], thresholds, adjustments[index], met))
     return fits
+
+
+def bias_shift(target: Target, importance: Floats) -> Floats:
+    """What a scaling's biases get added (replicates, n_logits), from the importance (replicates, n_classes).
+
+    A class without a labelled image has importance 0, and keeps its odds.
+    """
+    logs = np.log(np.where(importance > 0, importance, 1.0))
+    return logs[:, 1:] - logs[:, :1] if target.kind == "binary" else logs
 
 
 def class_shares(labels: Labels, n_classes: int, weights: Floats) -> Floats:

@@ -8,7 +8,7 @@ that of the best consistent combination. Module `fit` finds scaling, threshold a
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
 from lacuna.io.atomic import read_json, write_json
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 ARGMAX, LOGIT_ADJUSTMENT = "argmax", "logit_adjustment"
 """The rules of categorical targets: the most probable class, or that of the largest calibrated logit less its
@@ -43,10 +43,9 @@ class Fit:
     adjustment: Floats
     met: NDArray[np.bool_]
 
-    def probabilities(self, logits: NDArray[np.floating], replicate: int = 0) -> Floats:
-        """Calibrated probabilities (n, n_classes) in one replicate."""
-        scaling = Scaling(self.scaling.scale[[replicate]], self.scaling.bias[[replicate]])
-        return activate(self.target, scaling(logits)[0])
+    def probabilities(self, logits: NDArray[np.floating]) -> Floats:
+        """Calibrated probabilities (replicates, n, n_classes)."""
+        return activate(self.target, self.scaling(logits))
 
     def decide(self, logits: NDArray[np.floating]) -> Labels:
         """Decided class indices (replicates, n)."""
@@ -95,7 +94,8 @@ class TargetCalibration:
 
     `adjustment`, of as many numbers as logits, is what a categorical target's decision takes from its calibrated
     logits. `threshold` is on the probability of "present" and None for a categorical target. `n_positive` counts
-    "present" in validation, `warnings` say what makes this calibration weak.
+    "present" in validation, `warnings` say what makes this calibration weak. `population`: whose probabilities and
+    decisions they are, those of all images, labelled or not, or of labelled ones.
     """
 
     kind: str
@@ -109,6 +109,7 @@ class TargetCalibration:
     n_known: int
     n_positive: int | None
     warnings: tuple[str, ...]
+    population: Literal["all", "labelled"] = "labelled"
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ class Calibration:
     def apply(self, targets: Targets, logits: NDArray[np.floating]) -> list[Floats]:
         """Calibrated probabilities of logits (n, n_logits): per target (n, n_classes)."""
         return [
-            fit.probabilities(logits[:, columns])
+            fit.probabilities(logits[:, columns])[0]
             for fit, columns in zip(self.fits(targets), targets.slices, strict=True)
         ]
 
@@ -200,5 +201,6 @@ def _from_json(content: dict[str, Any]) -> TargetCalibration:
         rule=content["rule"],
         n_known=content["n_known"],
         warnings=tuple(content["warnings"]),
+        population=content["population"],
         **optional,
     )

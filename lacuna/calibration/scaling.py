@@ -38,6 +38,10 @@ class Scaling:
         scaled: Floats = self.scale[:, None, None] * logits.astype(np.float64) + self.bias[:, None, :]
         return scaled
 
+    def moved(self, shift: Floats) -> "Scaling":
+        """With biases moved by `shift` (replicates, n_logits)."""
+        return Scaling(self.scale, self.bias + shift)
+
 
 def fit_platt(logits: NDArray[np.floating], labels: Labels, weights: Floats) -> Scaling:
     """Platt scaling of logits (n, 1) with known labels: logistic regression on smoothed labels (Platt 1999).

@@ -19,6 +19,10 @@ from lacuna.stats.intervals import lower_bound
 GRID = (0.999, 0.998, 0.995, 0.99, 0.98, 0.97, 0.96, 0.95, 0.94, 0.92, 0.9, 0.88, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.5)
 """The probabilities that are tried. They must not depend on the labels."""
 
+DOUBT_OF_SHARES = 0.2
+"""How much of the doubt that a promise leaves is spent on the class shares among all images, where those are estimated.
+The rest is for the count of right answers: with few labels it is the less certain of the two."""
+
 NEVER = math.inf
 """The probability to ask for where no promise can be kept: nothing is answered."""
 
@@ -67,12 +71,16 @@ def promise(
     group: NDArray[np.int64],
     precision: float,
     certainty: float,
+    importance: Floats | None = None,
 ) -> Promise:
     """The lowest probabilities from which on at least `precision` of the answers are right, with this certainty.
 
     Of a binary target both "absent" and "present" have to be right that often: a rare attribute would otherwise keep
     any promise by never being found. Labels (n,) with -1 = unknown; copies of an image count once, and as wrong when
     one of them is. The labels must not have shaped model or calibration.
+
+    importance (1 + replicates, n_classes): what a labelled image of each class stands for, in the sample and in
+    bootstrap replicates. The promise is then one for all images, labelled or not; without it for labelled ones.
     """
     known = labels >= 0
     stated = np.take_along_axis(probabilities, decisions[:, None].astype(np.intp), axis=1)[:, 0]
@@ -80,17 +88,47 @@ def promise(
     doubt = (1 - certainty) / len(sides)
     cutoffs, needed = [], 0
     for side in sides:
-        here = known & side
-        cutoff = _lowest(stated[here], (labels == decisions)[here], group[here], precision, doubt)
+        here, asked, left = known & side, precision, doubt
+        if importance is not None and (importance != 1).any():
+            least = least_ratio(target, labels[here], decisions[here], importance, DOUBT_OF_SHARES * doubt)
+            asked, left = among_labelled(precision, least), (1 - DOUBT_OF_SHARES) * doubt
+        cutoff = _lowest(stated[here], (labels == decisions)[here], group[here], asked, left)
         cutoffs.append(cutoff)
         if cutoff == NEVER:
             tested = here & (stated >= GRID[-1])
-            needed = max(needed, fewest(precision, doubt) - len(np.unique(group[tested])))
+            # where even all right would not do, the shares are too uncertain: at least as many as for a sure ratio
+            needed = max(needed, fewest(asked if asked < 1 else precision, left) - len(np.unique(group[tested])))
     return Promise(tuple(cutoffs), max(needed, 0))
 
 
+def least_ratio(target: Target, labels: Labels, decisions: Labels, importance: Floats, doubt: float) -> float:
+    """How many images a right answer stands for, at least, for each that a wrong one does, whatever the cutoff.
+
+    Known labels (n,), decisions (n,) of one side. The importance of the right answers' class over that of the wrong
+    ones', of which there is one each in a binary target; of more classes the smallest over the largest, because the mix
+    of classes changes with the cutoff. The `doubt` quantile of the sample and its replicates, of those in which each
+    class that occurs is labelled; 0 where there is none.
+    """
+    occurring = np.unique(labels) if target.kind == "categorical" else np.arange(target.n_classes)
+    told = importance[(importance[:, occurring] > 0).all(axis=1)]
+    right = np.unique(labels[labels == decisions])
+    if not len(told) or not len(right):
+        return 0.0
+    wrong = [1 - right[0]] if target.kind == "binary" else np.arange(target.n_classes)
+    return float(np.quantile(told[:, right].min(axis=1) / told[:, wrong].max(axis=1), doubt))
+
+
+def among_labelled(precision: float, ratio: float) -> float:
+    """The precision among labelled images that stands for this one among all, where right answers weigh `ratio`.
+
+    >>> round(among_labelled(0.9, 0.5), 4)
+    0.9474
+    """
+    return precision / (precision + ratio * (1 - precision))
+
+
 def fewest(precision: float, doubt: float) -> int:
-    """How many answers, all of them right, show that at least `precision` are: precision^n <= doubt.
+    """How many answers, all of them right, show that at least `precision`, below 1, are: precision^n <= doubt.
 
     >>> fewest(0.95, 0.1)
     45
@@ -105,7 +143,7 @@ def _lowest(
     for cutoff in GRID:
         kept = stated >= cutoff
         groups, member = np.unique(group[kept], return_inverse=True)
-        if len(groups) < fewest(precision, doubt):
+        if precision >= 1 or len(groups) < fewest(precision, doubt):
             continue  # no outcome could show it: skipping it looks at no label
         all_right = np.bincount(member, weights=~right[kept], minlength=len(groups)) == 0
         if lower_bound(int(all_right.sum()), len(groups), doubt) < precision:

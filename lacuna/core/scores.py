@@ -18,21 +18,25 @@ SMALLEST_PROBABILITY = 1e-15
 
 
 def activate(target: Target, logits: NDArray[np.floating]) -> Floats:
-    """The probabilities (n, n_classes) that logits (n, n_logits) stand for: sigmoid if binary, else softmax."""
+    """The probabilities (…, n_classes) that logits (…, n_logits) stand for: sigmoid if binary, else softmax."""
     exact = logits.astype(np.float64)
     if target.kind == "binary":
-        exact = np.concatenate([np.zeros_like(exact), exact], axis=1)
-    powers = np.exp(exact - exact.max(axis=1, keepdims=True))
-    probabilities: Floats = powers / powers.sum(axis=1, keepdims=True)
+        exact = np.concatenate([np.zeros_like(exact), exact], axis=-1)
+    powers = np.exp(exact - exact.max(axis=-1, keepdims=True))
+    probabilities: Floats = powers / powers.sum(axis=-1, keepdims=True)
     return probabilities
 
 
-def log_loss(labels: Labels, probabilities: Floats) -> float:
-    """Mean of -log(probability of the true class) over known labels. Raises ValueError when none is known."""
+def log_loss(labels: Labels, probabilities: Floats, importance: Floats | None = None) -> float:
+    """Mean of -log(probability of the true class) over known labels. Raises ValueError when none is known.
+
+    importance (n_classes,): what a label of each class counts in the mean, 1 unless given.
+    """
     labels, probabilities = known_only(labels, probabilities)
     if len(labels) == 0:
         raise ValueError("log loss: expected at least one known label, received none")
-    return float(-np.log(np.maximum(_of_true_class(labels, probabilities), SMALLEST_PROBABILITY)).mean())
+    losses = -np.log(np.maximum(_of_true_class(labels, probabilities), SMALLEST_PROBABILITY))
+    return float(np.average(losses, weights=None if importance is None else importance[labels]))
 
 
 def average_precision(labels: Labels, probabilities: Floats) -> float | None:

@@ -29,6 +29,10 @@ HEADER = (
     "f1_low",
     "f1_high",
     "average_precision",
+    "share_known",
+    "share_all",
+    "share_low",
+    "share_high",
 )
 
 
@@ -36,7 +40,8 @@ def write_classes(path: Path, scored: Mapping[str, Sequence[Scored]], confidence
     """Write a row per part, target and class; a cell is empty where its metric is undefined.
 
     `support` counts the known images of the class, `predicted` those among all known ones that were decided for it. The
-    classes of a binary target are absent and present.
+    classes of a binary target are absent and present. `share_known` is the class's share among the labelled images,
+    `share_all` that among all, with its interval.
     """
     rows = [
         (part, *(row.get(column, "") for column in HEADER[1:]))
@@ -59,13 +64,19 @@ def class_table(scored: Scored, confidence: float) -> str:
 
 def _rows(scored: Scored, confidence: float) -> Iterator[dict[str, Any]]:
     """By the columns of HEADER but the part; undefined metrics are left out."""
+    known = scored.labels >= 0
     for index, name in enumerate(scored.target.classes):
-        support, predicted = (int(scored.classes[key][index]) for key in ("actual", "predicted"))
+        support, predicted = (int((known & (of == index)).sum()) for of in (scored.labels, scored.decisions))
         metrics = {key: scored.classes[key][index] for key in ("precision", "recall", "average_precision")}
         f1 = scored.classes["f1"][:, index]
         if support:
             groups = len(np.unique(scored.group[scored.labels == index]))
             ends = exact_interval("f1", f1[0], confidence, [groups]) or interval(f1[1:], confidence)
             metrics |= {"f1": f1[0]} | (dict(zip(("f1_low", "f1_high"), ends, strict=True)) if ends else {})
+        if scored.shares is not None:
+            known_share, every = scored.shares.known[0, index], scored.shares.every[:, index]
+            ends = interval(every[1:], confidence)
+            metrics |= {"share_known": known_share, "share_all": every[0]}
+            metrics |= dict(zip(("share_low", "share_high"), ends, strict=True)) if ends else {}
         defined = {key: rounded(value) for key, value in metrics.items() if not np.isnan(value)}
         yield {"target": scored.target.name, "class": name, "support": support, "predicted": predicted, **defined}

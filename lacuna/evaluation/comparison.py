@@ -5,17 +5,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lacuna.calibration.cross_fit import CrossFit, cross_fit
 from lacuna.calibration.fit import chunk_size
+from lacuna.calibration.population import Population, Resample, resamples
+from lacuna.calibration.prevalence import estimate_population
 from lacuna.config.blocks import Calibrate, Evaluate
 from lacuna.core.predictions import Predictions
 from lacuna.core.relations import Relations
-from lacuna.core.scores import SMALLEST_PROBABILITY, Floats
+from lacuna.core.scores import SMALLEST_PROBABILITY, Floats, log_loss
 from lacuna.core.targets import Targets
 from lacuna.errors import LacunaError
 from lacuna.evaluation.baselines.trivial import training_prior
 from lacuna.evaluation.scoring import Scored, score_validation
 from lacuna.io.text_table import align
-from lacuna.stats.bootstrap import group_weights, interval
+from lacuna.stats.bootstrap import interval
 from lacuna.stats.numbers import signed_interval
 
 MACRO = "macro"
@@ -84,13 +87,16 @@ def compare(
     """Compare two experiments' validation predictions on the images that both validated on.
 
     Both are calibrated by cross-fitting, each with its own rules and relations, in the same folds and replicates. Cells
-    known to one only, or labelled differently, count as unknown. Groups are those of `a`. A metric that is undefined is
-    left out. Raises LacunaError when they have no validation image in common.
+    known to one only, or labelled differently, count as unknown. Groups are those of `a`. The class shares of the
+    population are those that the experiment with less log loss tells: they are the images', whichever model is asked.
+    A metric that is undefined is left out. Raises LacunaError when they have no validation image in common.
     """
     a, b, n_contradictions = _align(a, b)
     folds = options_b.model_copy(update={"folds": options_a.folds, "seed": options_a.seed})
+    fitted = cross_fit(targets, a, options_a), cross_fit(targets, b, folds)
+    population = estimate_population(min(fitted, key=_mean_log_loss), evaluate)
     replicates_a, replicates_b = (
-        metric_replicates(targets, predictions, options, evaluate, relations)
+        metric_replicates(targets, predictions, options, evaluate, relations, population)
         for predictions, options, relations in ((a, options_a, relations_a), (b, folds, relations_b))
     )
     return ExperimentComparison(differences(replicates_a, replicates_b, evaluate.confidence), len(a), n_contradictions)
@@ -118,17 +124,26 @@ def differences(
 
 
 def metric_replicates(
-    targets: Targets, predictions: Predictions, options: Calibrate, evaluate: Evaluate, relations: Relations
+    targets: Targets,
+    predictions: Predictions,
+    options: Calibrate,
+    evaluate: Evaluate,
+    relations: Relations,
+    population: Population | None,
 ) -> Replicates:
-    """Calibrate validation predictions by cross-fitting and score them, in the sample and its bootstrap replicates."""
+    """Calibrate validation predictions by cross-fitting and score them, in the sample and its bootstrap replicates.
+
+    population: of validation, the same for all models that are compared: it is the images', not the model's.
+    """
     priors = [training_prior([1] * target.n_classes) for target in targets]  # no baseline is asked for
-    scored = score_validation(targets, predictions, priors, options, evaluate, relations)
+    scored = score_validation(targets, predictions, priors, options, evaluate, relations, population)
+    size = chunk_size(targets, len(predictions))
     samples = {
         of_target.target.name: {
             **{metric: of_target.metrics[metric] for metric in ("f1", *RANKING)},
-            "log_loss": _log_losses(of_target, _weights(targets, predictions, evaluate)),
+            "log_loss": _log_losses(of_target, index, resamples(targets, predictions, evaluate, size, population)),
         }
-        for of_target in scored
+        for index, of_target in enumerate(scored)
     }
     macro = {}
     with np.errstate(invalid="ignore"):
@@ -201,25 +216,26 @@ def _align(a: Predictions, b: Predictions) -> tuple[Predictions, Predictions, in
     n_contradictions = int(((a.labels != b.labels) & (a.labels >= 0) & (b.labels >= 0)).sum())
     labels = np.where(a.labels == b.labels, a.labels, -1).astype(np.int16)
     return (
-        Predictions(a.logits, labels, names, a.group),
-        Predictions(b.logits, labels, names, a.group),
+        replace(a, labels=labels),
+        replace(a, labels=labels, logits=b.logits),
         n_contradictions,
     )
 
 
-def _weights(targets: Targets, predictions: Predictions, evaluate: Evaluate) -> Iterator[Floats]:
-    """How often each image counts (replicates, n): in the sample, then in the replicates, chunk by chunk."""
-    yield np.ones((1, len(predictions)))
-    size = chunk_size(targets, len(predictions))
-    yield from group_weights(predictions.group, evaluate.bootstrap, evaluate.seed, size)
+def _mean_log_loss(fitted: CrossFit) -> float:
+    """Over the targets with a known label; 0 without any."""
+    pairs = zip(fitted.validation.labels.T, fitted.probabilities(), strict=True)
+    losses = [log_loss(labels, probabilities) for labels, probabilities in pairs if (labels >= 0).any()]
+    return float(np.mean(losses)) if losses else 0.0
 
 
-def _log_losses(scored: Scored, chunks: Iterator[Floats]) -> Floats:
-    """The log loss in each replicate, NaN where no label is known."""
+def _log_losses(scored: Scored, index: int, drawn: Iterator[Resample]) -> Floats:
+    """The log loss of a target in each replicate, NaN where no label is known."""
     known = scored.labels >= 0
     labels = scored.labels[known, None].astype(np.intp)
     losses = -np.log(
         np.maximum(np.take_along_axis(scored.probabilities[known], labels, axis=1)[:, 0], SMALLEST_PROBABILITY)
     )
     with np.errstate(invalid="ignore"):
-        return np.concatenate([weights[:, known] @ losses / weights[:, known].sum(axis=1) for weights in chunks])
+        weights = (resample.of_known(index, scored.labels) for resample in drawn)
+        return np.concatenate([counted @ losses / counted.sum(axis=1) for counted in weights])

@@ -21,9 +21,11 @@ ClassMetrics = Mapping[str, Floats]
 """What `class_metrics` gives: by name arrays (replicates, n_classes)."""
 
 
-def class_average_precision(labels: Labels, scores: Floats) -> Floats:
-    """Average precision (n_classes,) of each class against the rest, NaN for a class without members or others."""
-    weights = np.ones((1, len(labels)))
+def class_average_precision(labels: Labels, scores: Floats, weights: Floats) -> Floats:
+    """Average precision (n_classes,) of each class against the rest, NaN for a class without members or others.
+
+    Weights (1, n).
+    """
     values = [rank(labels == index, scores[:, index], weights) for index in range(scores.shape[1])]
     return np.array([ranked["average_precision"][0] for ranked in values])
 
@@ -96,15 +98,16 @@ class Metric:
     """How a metric of a target comes about, and how the metrics files treat it.
 
     `of_decisions`: from the metrics of the classes to the metric (replicates,), NaN where undefined.
-    `of_probabilities`: from labels (n,) and probabilities (n, n_classes) to the metric, None where undefined; it has no
-    interval. Metrics with neither are computed in module `scoring`, which has their other ingredients.
+    `of_probabilities`: from labels (n,), probabilities (n, n_classes) and what a label of each class counts to the
+    metric, None where undefined; it has no interval. Metrics with neither are computed in module `scoring`, which has
+    their other ingredients.
     `trials`: the groups of images that an exact interval counts where all or nothing is right: those whose label is
     known, is the class, or which are predicted to be it, or pairs of one of the class and one of the others. None: the
     bootstrap alone says how far the metric could be off.
     """
 
     of_decisions: Callable[[ClassMetrics], Floats] | None = None
-    of_probabilities: Callable[[Labels, Floats], float | None] | None = None
+    of_probabilities: Callable[[Labels, Floats, Floats], float | None] | None = None
     trials: Literal["known", "actual", "predicted", "pairs"] | None = None
     categorical_only: bool = False
 

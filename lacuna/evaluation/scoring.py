@@ -1,40 +1,48 @@
 """Scoring predictions: on validation with a calibration that never saw the image, on test with the one that is shipped.
 
-Every metric has the best trivial predictor beside it, and an interval by bootstrap over groups in which calibration and
-thresholds are fitted anew in each replicate. Rankings (average precision, ROC-AUC) look at the network's own scores;
-calibration does not change the order of a binary target's images.
+Every metric has the best trivial predictor beside it, and an interval by bootstrap over groups in which calibration,
+thresholds and the class shares of the population are estimated anew in each replicate. Rankings (average precision,
+ROC-AUC) look at the network's own scores; calibration does not change the order of a binary target's images.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.calibration.consistency import Constraint, connected, constraints_of
-from lacuna.calibration.cross_fit import CrossFit, cross_fit
+from lacuna.calibration.cross_fit import cross_fit
 from lacuna.calibration.fit import chunk_size, fit_replicates
 from lacuna.calibration.model import Calibration, Fit, decide
+from lacuna.calibration.population import Population, Resample, resamples
+from lacuna.calibration.selection import Selection
 from lacuna.config.blocks import Calibrate, Evaluate
 from lacuna.core.predictions import Predictions
 from lacuna.core.relations import Relations
 from lacuna.core.scores import Floats, Labels, activate, ranking_metrics
 from lacuna.core.targets import Target, Targets
-from lacuna.evaluation.baselines.trivial import training_prior, trivial_metrics, trivial_ranks
+from lacuna.evaluation.baselines.trivial import population_prior, training_prior, trivial_metrics, trivial_ranks
 from lacuna.evaluation.metrics import class_average_precision, class_metrics, over_classes, top_k_accuracy
 from lacuna.stats.bootstrap import group_weights
+from lacuna.stats.label_shift import Priors, class_priors
 
 
 @dataclass(frozen=True)
 class Scored:
     """One target on one part: what is known (n,), what was predicted, and the metrics of every replicate.
 
-    labels (n,), -1 = unknown; group (n,). The prior (n_classes,) holds the shares of the classes in training.
+    labels (n,), -1 = unknown; group (n,). The prior (n_classes,) holds the shares of the classes in training, as
+    far as that can be told among all images.
     probabilities (n, n_classes); decisions (n,) are class indices, `alone` (n,) those that this target would take
     without regard to the others. `metrics` (replicates,), the first replicate being the sample itself, hold those of
     `evaluation.metrics.TARGET_METRICS` that replicates have and, as baseline_NAME, the best trivial predictor's.
     `classes` has f1 of each class in each replicate (replicates, n_classes), and of the sample itself actual,
-    predicted, precision, recall and average_precision (n_classes,).
+    predicted, precision, recall and average_precision (n_classes,). `shares` are those of the classes in the
+    replicates, None where those of all images are not told. `corrected` says whether metrics are of all images,
+    `selection` why labels are missing, `importance` (n_classes,) what a labelled image of each class stands for in the
+    sample.
     """
 
     target: Target
@@ -46,14 +54,18 @@ class Scored:
     alone: Labels
     metrics: dict[str, Floats]
     classes: dict[str, Floats]
+    shares: Priors | None
+    corrected: bool
+    selection: Selection
+    importance: Floats
 
 
 @dataclass(frozen=True)
 class _Decided:
-    """Some replicates' weights (replicates, n), and per target the decisions, those of the target alone, and the rank
-    of the true class, all (replicates, n). Ranks of unknown labels mean nothing; a binary target's are all 0."""
+    """Some replicates, and per target the decisions, those of the target alone, and the rank of the true class, all
+    (replicates, n). Ranks of unknown labels mean nothing; a binary target's are all 0."""
 
-    weights: Floats
+    resample: Resample
     together: Sequence[Labels]
     alone: Sequence[Labels]
     ranks: Sequence[Labels]
@@ -66,26 +78,27 @@ def score_validation(
     options: Calibrate,
     evaluate: Evaluate,
     relations: Relations = (),
+    population: Population | None = None,
 ) -> list[Scored]:
     """Score the validation part, each image by a calibration fitted without its fold of groups.
 
-    Decisions respect the relations.
+    population: whose figures are asked for, None: those of the labelled images. Decisions respect the relations.
     """
     constraints = constraints_of(relations, targets)
-    sample = cross_fit(targets, validation, options)
-    size = chunk_size(targets, len(validation))
-    resampled = group_weights(validation.group, evaluate.bootstrap, evaluate.seed, size)
-
-    def decide_by(fitted: CrossFit) -> _Decided:
-        quantities = fitted.apply(lambda fits, part: _decide_and_rank(targets, fits, part, constraints))
-        return _Decided(fitted.weights, *quantities)
+    drawn = resamples(targets, validation, evaluate, chunk_size(targets, len(validation)), population)
+    sample = cross_fit(targets, validation, options, population)
+    next(drawn)  # the sample itself
 
     def decided() -> Iterator[_Decided]:
-        yield decide_by(sample)
-        for weights in resampled:
-            yield decide_by(sample.refit(weights))
+        for fitted in chain([sample], map(sample.refit, drawn)):
+            quantities = fitted.apply(lambda fits, part: _decide_and_rank(targets, fits, part, constraints))
+            yield _Decided(fitted.resample, *quantities)
 
-    return _score(targets, validation, sample.probabilities(), priors, decided(), evaluate.top_k, constraints)
+    shares: list[list[Priors]] = [[] for _ in targets]
+    if population:
+        shares = [[found.priors] if found.told() else [] for found in population.prevalences]
+    probabilities = sample.probabilities()
+    return _score(targets, validation, probabilities, priors, decided(), population, shares, evaluate, constraints)
 
 
 def score_test(
@@ -96,23 +109,40 @@ def score_test(
     priors: list[Floats],
     options: Calibrate,
     evaluate: Evaluate,
+    population: Population | None = None,
 ) -> list[Scored]:
-    """Score the test part by the calibration fitted on the whole validation part."""
+    """Score the test part by the calibration fitted on the whole validation part.
+
+    population: validation's. Where labels are missing by their value, the class shares among all test images are
+    estimated from the unlabelled ones of test, in each replicate by the calibration that is fitted in it.
+    """
     fits, constraints = calibration.fits(targets), calibration.constraints(targets)
     size = chunk_size(targets, max(len(validation), len(test)))
-    fitted_on = group_weights(validation.group, evaluate.bootstrap, evaluate.seed, size)
+    fitted_on = resamples(targets, validation, evaluate, size, population)
+    sample = next(fitted_on)
     scored_on = group_weights(test.group, evaluate.bootstrap, evaluate.seed + 1, size)
+    shares: list[list[Priors]] = [[] for _ in targets]
+    by_label = [False for _ in targets]
+    if population:
+        by_label = [found.selection(evaluate.confidence) == Selection.BY_LABEL for found in population.prevalences]
 
-    whole = (fits, np.ones((1, len(validation))))
+    def decide_by(fits: list[Fit], weights: Floats) -> _Decided:
+        resample = Resample.of_labelled(targets, weights)
+        for index, columns in enumerate(targets.slices):
+            if by_label[index]:
+                chances = fits[index].probabilities(test.logits[:, columns])
+                shares[index].append(class_priors(chances, test.labels[:, index], weights))
+                if population and population.corrected[index]:
+                    resample.importance[index] = shares[index][-1].importance()
+        return _Decided(resample, *_decide_and_rank(targets, fits, test, constraints))
 
     def decided() -> Iterator[_Decided]:
-        yield _Decided(np.ones((1, len(test))), *_decide_and_rank(targets, fits, test, constraints))
+        yield decide_by(fits, np.ones((1, len(test))))
         for fitting, weights in zip(fitted_on, scored_on, strict=True):
-            refitted = fit_replicates(targets, validation, fitting, options, whole)
-            yield _Decided(weights, *_decide_and_rank(targets, refitted, test, constraints))
+            yield decide_by(fit_replicates(targets, validation, fitting, options, (fits, sample)), weights)
 
     probabilities = calibration.apply(targets, test.logits)
-    return _score(targets, test, probabilities, priors, decided(), evaluate.top_k, constraints)
+    return _score(targets, test, probabilities, priors, decided(), population, shares, evaluate, constraints)
 
 
 def priors_of(targets: Targets, class_weights: Mapping[str, Mapping[str, list[int]]]) -> list[Floats]:
@@ -140,16 +170,23 @@ def _score(
     probabilities: list[Floats],
     priors: list[Floats],
     decided: Iterator[_Decided],
-    top_k: int,
+    population: Population | None,
+    shares: Sequence[Sequence[Priors]],
+    evaluate: Evaluate,
     constraints: Sequence[Constraint],
 ) -> list[Scored]:
+    """shares: by target, none where they are not told; complete once `decided` is read."""
     tied = connected(constraints)
     sample: _Decided | None = None
     chunks: list[list[tuple[dict[str, Floats], dict[str, Floats]]]] = [[] for _ in targets]
     for decisions in decided:
-        sample = sample or decisions
+        if sample is None:
+            sample = decisions
+            priors = [population_prior(*both) for both in zip(priors, sample.resample.first_importance(), strict=True)]
         for index in range(len(targets)):
-            chunks[index].append(_metrics(targets, index, part, decisions, priors[index], top_k, index in tied))
+            chunks[index].append(
+                _metrics(targets, index, part, decisions, priors[index], evaluate.top_k, index in tied)
+            )
     assert sample is not None
 
     scored = []
@@ -157,8 +194,13 @@ def _score(
         known = part.labels[:, index] >= 0
         scores = activate(target, part.logits[known][:, columns])
         metrics, classes = ([chunk[which] for chunk in chunks[index]] for which in (0, 1))
+        told = Priors.joined(shares[index]) if shares[index] else None
+        if told is not None and not np.isfinite(told.every[0]).all():
+            told = None
         of_sample = {name: values[0] for name, values in classes[0].items()}
-        of_sample["average_precision"] = class_average_precision(part.labels[known, index], scores)
+        of_sample["average_precision"] = class_average_precision(
+            part.labels[known, index], scores, sample.resample.of_known(index, part.labels[:, index])
+        )
         scored.append(
             Scored(
                 target,
@@ -170,9 +212,24 @@ def _score(
                 sample.alone[index][0],
                 {name: np.concatenate([chunk[name] for chunk in metrics]) for name in metrics[0]},
                 {**of_sample, "f1": np.concatenate([chunk["f1"] for chunk in classes])},
+                told,
+                told is not None and population is not None and population.corrected[index],
+                _selection(population, index, told, known, evaluate.confidence),
+                sample.resample.first_importance()[index],
             )
         )
     return scored
+
+
+def _selection(
+    population: Population | None, index: int, told: Priors | None, known: NDArray[np.bool_], confidence: float
+) -> Selection:
+    """Why labels of a part are missing, which is tested on validation, as far as this part's labels tell it."""
+    if known.all():
+        return Selection.NONE_MISSING
+    found = population.prevalences[index].selection(confidence) if population else Selection.NOT_TOLD
+    untold = found == Selection.NONE_MISSING or (found == Selection.BY_LABEL and told is None)
+    return Selection.NOT_TOLD if untold else found
 
 
 def _metrics(
@@ -180,7 +237,7 @@ def _metrics(
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """A target's metrics, each (replicates,), and those of its classes, each (replicates, n_classes)."""
     target, known = targets[index], part.labels[:, index] >= 0
-    labels, weights = part.labels[known, index], decided.weights[:, known]
+    labels, weights = part.labels[known, index], decided.resample.of_known(index, part.labels[:, index])
     classes = class_metrics(labels, decided.together[index][:, known], weights, target.n_classes)
     scores = activate(target, part.logits[known][:, targets.slices[index]])
     metrics = over_classes(classes) | ranking_metrics(labels, scores, weights)

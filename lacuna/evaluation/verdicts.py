@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lacuna.calibration.population import prevalence_metrics
+from lacuna.calibration.selection import describe_selection
 from lacuna.core.scores import Floats, Labels
 from lacuna.evaluation.baselines.trivial import trivial_probabilities
 from lacuna.evaluation.intervals import with_interval
@@ -63,6 +65,12 @@ def conclude(metrics: dict[str, Any]) -> str:
     return f"{learned} of {len(verdicts)} targets {beats} best trivial baseline; not {', '.join(others)}"
 
 
+def describe_missing(metrics: Mapping[str, Any]) -> list[str]:
+    """A sentence for each target whose labels are missing for a reason that figures depend on."""
+    sentences = [describe_selection(name, found) for name, found in metrics["targets"].items()]
+    return [f"{sentence}." for sentence in sentences if sentence]
+
+
 def table(metrics: dict[str, Any]) -> str:
     """The metrics as lines of text: a row per target, in percent with intervals in brackets."""
     header = ("target", "known", "precision", "recall", "F1", "baseline", "avg. prec.", "baseline", "verdict")
@@ -98,6 +106,9 @@ def _macro(scored: Sequence[Scored], targets: Mapping[str, dict[str, Any]], conf
 def _summarise(scored: Scored, confidence: float, min_positives: int) -> dict[str, Any]:
     known = scored.labels >= 0
     result: dict[str, Any] = {"kind": scored.target.kind, "n_known": int(known.sum()), "n_unknown": int((~known).sum())}
+    result |= {"selection": scored.selection, "population": "all" if scored.corrected else "labelled"}
+    if scored.shares is not None:
+        result |= prevalence_metrics(scored.target, scored.shares, confidence)
     if scored.target.kind == "binary":
         result["n_positive"] = int((scored.labels == 1).sum())
     trials = _trials(scored)
@@ -125,17 +136,19 @@ def _probability_metrics(scored: Scored) -> dict[str, Any]:
     known = scored.labels >= 0
     labels, probabilities = scored.labels[known], scored.probabilities[known]
     shares = trivial_probabilities(len(labels), scored.prior)
-    found = _of_probabilities(labels, probabilities, categorical_only=False)
-    trivial = _of_probabilities(labels, shares, categorical_only=False)
+    found = _of_probabilities(labels, probabilities, scored.importance, categorical_only=False)
+    trivial = _of_probabilities(labels, shares, scored.importance, categorical_only=False)
     found |= {f"baseline_{name}": trivial[name] for name in PROPER_SCORES}
     if scored.target.kind == "categorical":
-        found |= _of_probabilities(labels, probabilities, categorical_only=True)
+        found |= _of_probabilities(labels, probabilities, scored.importance, categorical_only=True)
     return found
 
 
-def _of_probabilities(labels: Labels, probabilities: Floats, *, categorical_only: bool) -> dict[str, float]:
+def _of_probabilities(
+    labels: Labels, probabilities: Floats, importance: Floats, *, categorical_only: bool
+) -> dict[str, float]:
     found = {
-        name: metric.of_probabilities(labels, probabilities)
+        name: metric.of_probabilities(labels, probabilities, importance)
         for name, metric in TARGET_METRICS.items()
         if metric.of_probabilities and metric.categorical_only == categorical_only
     }

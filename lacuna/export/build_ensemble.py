@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from lacuna.calibration.cross_fit import cross_fit
 from lacuna.calibration.fit import fit_calibration
+from lacuna.calibration.prevalence import estimate_population
 from lacuna.config.blocks import Calibrate, Evaluate
 from lacuna.core.predictions import Predictions
 from lacuna.errors import LacunaError
@@ -64,11 +66,14 @@ def build_ensemble(folders: Sequence[Path], out: Path, options: Calibrate, evalu
     parts = {part: _mean(first, part, folders, [member[part] for member in members]) for part in PREDICTION_FILES}
 
     relations = first.calibration.relations
-    calibration = fit_calibration(first.targets, parts["validation"], options, evaluate, relations)
+    population = estimate_population(cross_fit(first.targets, parts["validation"], options), evaluate)
+    calibration = fit_calibration(first.targets, parts["validation"], options, evaluate, relations, population)
     priors = [training_prior(first.training_counts[target]) for target in first.targets.names]
     thresholds = {name: calibrated.threshold for name, calibrated in calibration.targets.items()}
-    validation = score_validation(first.targets, parts["validation"], priors, options, evaluate, relations)
-    test = score_test(first.targets, parts["validation"], parts["test"], calibration, priors, options, evaluate)
+    validation = score_validation(first.targets, parts["validation"], priors, options, evaluate, relations, population)
+    test = score_test(
+        first.targets, parts["validation"], parts["test"], calibration, priors, options, evaluate, population
+    )
     metrics = {
         part: summarise(scored, thresholds, evaluate.confidence, options.min_positives)
         for part, scored in (("validation", validation), ("test", test))

@@ -12,6 +12,11 @@ from lacuna.features.onnx_backbone import build_onnx_backbone, count_weights, fe
 from lacuna.features.stages import build_extractor, feature_network
 
 
+def first_alone(backbone: Backbone, features: Features) -> tuple[Backbone, Features]:
+    """The first backbone at the first size: all that neighbours and linear probe see."""
+    return backbone.each()[0], features.model_copy(update={"sizes": features.sizes[:1]})
+
+
 def size_and_run(
     backbone: Backbone, features: Features, image_size: int
 ) -> tuple[int, Callable[[NDArray[np.uint8]], Any]]:

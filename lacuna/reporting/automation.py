@@ -2,6 +2,7 @@
 
 from lacuna.calibration.cross_fit import judge
 from lacuna.calibration.model import Calibration
+from lacuna.calibration.population import Population
 from lacuna.calibration.selective import promise
 from lacuna.config.blocks import Calibrate
 from lacuna.core.predictions import Predictions
@@ -14,6 +15,7 @@ def count_answers(
     validation: Predictions,
     test: Predictions,
     calibration: Calibration,
+    population: Population,
     options: Calibrate,
     precision: float,
     certainty: float,
@@ -21,7 +23,8 @@ def count_answers(
     """By target. Validation chose the epoch that is kept, so the promise is flattered a little; the counts are not."""
     answers = {}
     probabilities, decisions = calibration.apply(targets, test.logits), calibration.decide(targets, test.logits)
-    for index, judgement in enumerate(judge(targets, validation, options, calibration.relations)):
+    for index, judgement in enumerate(judge(targets, validation, options, calibration.relations, population)):
+        shares = population.prevalences[index].priors
         given = promise(
             judgement.target,
             judgement.labels,
@@ -30,6 +33,7 @@ def count_answers(
             validation.group,
             precision,
             certainty,
+            shares.importance() if population.corrected[index] else None,
         )
         answered = given.answers(judgement.target, probabilities[index], decisions[:, index])
         known = answered & (test.labels[:, index] >= 0)

@@ -13,12 +13,13 @@ from pathlib import PurePath
 from jinja2 import Environment, StrictUndefined
 from ruamel.yaml import YAML
 
+from lacuna.calibration.selection import describe_selection
 from lacuna.config.backbone import KERAS_HUB, ONNX
 from lacuna.config.params import Params
 from lacuna.config.search_space import TRAINING_BLOCKS
 from lacuna.evaluation.baseline_comparison import NAMES, TABLE_METRICS, describe_gains
 from lacuna.evaluation.verdicts import conclude
-from lacuna.presentation.audit_verdicts import MetadataVerdict, MissingVerdict, SignalVerdict
+from lacuna.presentation.audit_verdicts import MetadataVerdict, SignalVerdict
 from lacuna.reporting.usability import Content, usable
 from lacuna.stats.numbers import decimal, percent
 
@@ -92,7 +93,11 @@ def limits(found: CardContent) -> list[str]:
     unknown = {name: 1 - found.prepare["targets"][name]["known_share"] for name in names}
     if any(unknown.values()):
         listed = ", ".join(f"{_plain(name)} {share:.0%}" for name, share in unknown.items() if share)
-        said.append(f"Labels are unknown for a share of the images ({listed}). All metrics are of labelled images.")
+        whose = [_plain(name) for name in names if found.test["targets"][name]["population"] == "all"]
+        of_all = f"; those of {_listed(whose)}, whose labels are missing by their value, of all images" if whose else ""
+        said.append(
+            f"Labels are unknown for a share of the images ({listed}). Metrics are of the labelled images{of_all}."
+        )
     for name in names:
         audited, target = found.audit["targets"].get(name, {"verdict": SignalVerdict.LEARNABLE}), _plain(name)
         if audited["verdict"] != SignalVerdict.LEARNABLE:
@@ -104,11 +109,7 @@ def limits(found: CardContent) -> list[str]:
                 f"{target} is confounded: properties of the image files alone foretell it, by {by}. The model may have "
                 "learned where images come from, which holds nowhere else."
             )
-        if audited.get("missing", {}).get("verdict") == MissingVerdict.DEPENDS:
-            said.append(
-                f"{target}: which labels are missing depends on the image, so images without a label may be of another "
-                "kind than those that the metrics describe."
-            )
+        said += [f"{_plain(why)}." for why in [describe_selection(name, found.test["targets"][name])] if why]
         if audited.get("skipped_classes"):
             said.append(f"{target}: too few images to judge {_listed(list(audited['skipped_classes']))}.")
     for name, explained in found.explain["targets"].items():

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+from lacuna.calibration.selection import Selection
 from lacuna.config.params import Params
 from lacuna.evaluation.baseline_comparison import DECISIVE, NAMES, TABLE_METRICS, describe_gains
+from lacuna.evaluation.verdicts import describe_missing
 from lacuna.presentation.audit_verdicts import MetadataVerdict, SignalVerdict
 from lacuna.reporting.page import PageTable, Section
 from lacuna.reporting.pictures import SectionPictures
@@ -76,8 +79,15 @@ def first_screen(
     return Section(
         "Can I use it?",
         "For which targets, how good, and how much of the tagging does it take over?",
+        describe_missing(found.validation),
         tables=[PageTable(header, rows, caption, frozenset(weak))],
     )
+
+
+def _why_missing(found: Mapping[str, Any], audited: str) -> str:
+    """Why a target's labels are missing: by validation's scores where they show it, else whether the image tells it."""
+    told = found.get("selection") in (Selection.BY_LABEL, Selection.BY_IMAGE)
+    return str(found["selection"]) if told else audited
 
 
 def describe_automation(automation: Automation) -> str:
@@ -130,7 +140,7 @@ def audit_section(found: ReportContent) -> Section:
                 auc,
                 f"{audited['p_adjusted']:.3f}" if "p_adjusted" in audited else "",
                 _from_the_file(audited["metadata"]),
-                audited["missing"]["verdict"],
+                _why_missing(found.validation["targets"].get(name, {}), audited["missing"]["verdict"]),
                 f"{audited['label_issues']['wrong']:,}" if "label_issues" in audited else "",
                 audited.get("learning_curve", {}).get("verdict", ""),
             )

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lacuna.calibration.selection import Selection
 from lacuna.evaluation.verdicts import LEARNED
-from lacuna.presentation.audit_verdicts import MetadataVerdict, MissingVerdict, SignalVerdict
+from lacuna.presentation.audit_verdicts import MetadataVerdict, SignalVerdict
 
 Content = Mapping[str, Any]
 """What a metrics file holds."""
@@ -20,8 +21,9 @@ def usable(name: str, test: Content, audit: Content, baseline: Content) -> tuple
     metadata = audited.get("metadata", {})
     if metadata.get("verdict") == MetadataVerdict.CONFOUNDED:
         reasons.append(f"confounded by {metadata['by']}: it may have learned where the images come from")
-    if audited.get("missing", {}).get("verdict") == MissingVerdict.DEPENDS:
-        reasons.append("labels are missing by image: the metrics are of labelled images only")
+    found = test["targets"][name]
+    if found["selection"] in (Selection.BY_IMAGE, Selection.BY_LABEL) and found["population"] == "labelled":
+        reasons.append(f"labels are missing {found['selection']}: the metrics are of labelled images only")
     if reasons:
         return "with care", "; ".join(reasons)
     unbeaten = baseline["verdicts"]["targets"].get(name, "")

@@ -235,7 +235,7 @@ def test_ranks_count_the_classes_that_are_more_probable():
     (kind, *_) = fit(validation).fits(TARGETS)
     labels = np.maximum(validation.labels[:, 0], 0)
     ranks = kind.true_ranks(validation.logits[:, :3], labels)[0]
-    chances = kind.probabilities(validation.logits[:, :3])
+    chances = kind.probabilities(validation.logits[:, :3])[0]
     own = np.take_along_axis(chances, labels[:, None].astype(int), axis=1)
     assert (ranks == (chances > own).sum(axis=1)).all()
     assert ((ranks == 0) == (kind.decide(validation.logits[:, :3])[0] == labels)).all()

@@ -6,6 +6,7 @@ import pytest
 from lacuna.calibration import cross_fit as module
 from lacuna.calibration.cross_fit import cross_fit, judge
 from lacuna.calibration.fit import fit_replicates
+from lacuna.calibration.population import Resample
 from lacuna.core.predictions import Predictions
 from lacuna.evaluation.scoring import score_validation
 from tests.simulated_predictions import CALIBRATE, EVALUATE, RELATION, TARGETS, TIED, simulate, simulate_tied
@@ -19,9 +20,9 @@ def test_each_image_is_judged_by_the_fit_on_all_other_folds():
     for fold in fitted.fits:
         inside = fitted.folds == fold
         others = validation.take(~inside)
-        alone = fit_replicates(TARGETS, others, np.ones((1, len(others))), CALIBRATE)
+        alone = fit_replicates(TARGETS, others, Resample.of_labelled(TARGETS, np.ones((1, len(others)))), CALIBRATE)
         for index, (fit, columns) in enumerate(zip(alone, TARGETS.slices, strict=True)):
-            expected = fit.probabilities(validation.logits[inside][:, columns])
+            expected = fit.probabilities(validation.logits[inside][:, columns])[0]
             assert probabilities[index][inside] == pytest.approx(expected, abs=1e-6)
 
 
@@ -52,7 +53,8 @@ def test_replicates_do_not_see_the_fold_either():
     inside = fitted.folds == 2
     labels[inside] = np.where(labels[inside] == 0, 1, 0)
     changed = cross_fit(TARGETS, Predictions(validation.logits, labels, validation.image, validation.group), CALIBRATE)
-    before, after = fitted.refit(weights), changed.refit(weights)
+    resample = Resample.of_labelled(TARGETS, weights)
+    before, after = fitted.refit(resample), changed.refit(resample)
     for one, other in zip(before.fits[2], after.fits[2], strict=True):
         assert one.scaling.scale.shape == (4,)
         assert (one.scaling.scale == other.scaling.scale).all()

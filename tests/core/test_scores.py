@@ -172,7 +172,7 @@ def test_figures_of_classes_agree_with_scikit_learn(n_classes):
         )
         for name, expected in (("precision", precision), ("recall", recall), ("f1", f1), ("actual", support)):
             assert figures[name][row] == pytest.approx(expected, nan_ok=True)
-    averages = class_average_precision(labels, scores)
+    averages = class_average_precision(labels, scores, np.ones((1, len(labels))))
     for index in range(n_classes):
         expected = sklearn.metrics.average_precision_score(labels == index, scores[:, index])
         assert averages[index] == pytest.approx(expected)

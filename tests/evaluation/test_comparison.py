@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -90,6 +92,18 @@ def test_contradicting_cells_are_left_out_and_counted():
     without = Predictions(a.logits, labels, a.image, a.group)
     assert comparison.differences == run(without, without).differences
     assert "7 cells with different labels left out" in comparison_table(comparison, "one", "two")
+
+
+def test_labels_missing_by_brightness_are_compared_as_they_are():
+    """Light goes along with the images; without it brightness would be taken for a rarer class."""
+    whole = simulate(1200, signal=2, seed=0, unknown=0)
+    light = np.random.default_rng(1).normal(size=1200)
+    logits = whole.logits + 0.5 * light[:, None].astype(np.float32)
+    labels = np.where(np.random.default_rng(2).random(1200) < 1 / (1 + np.exp(-2 * light)), whole.labels.T, -1).T
+    bright = replace(whole, logits=logits, labels=labels.astype(np.int16), light=light[:, None])
+    labelled = EVALUATE.model_copy(update={"population": "labelled"})
+    asked, plain = (compare(TARGETS, bright, bright, CALIBRATE, CALIBRATE, one) for one in (EVALUATE, labelled))
+    assert [d.a for d in asked.differences] == [d.a for d in plain.differences]
 
 
 def test_nothing_in_common_is_an_error():

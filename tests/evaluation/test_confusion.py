@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lacuna.calibration.selection import Selection
 from lacuna.core.targets import Target
 from lacuna.evaluation.confusion import MOST_CLASSES, MOST_PAIRS, describe_confusions, write_confusions
 from lacuna.evaluation.scoring import Scored
@@ -14,7 +15,21 @@ def scored(target, labels, decisions):
     labels, decisions = np.array(labels), np.array(decisions)
     nothing = np.zeros((len(labels), target.n_classes))
     group = np.arange(len(labels))
-    return Scored(target, labels, group, nothing[0], nothing, decisions, decisions, {}, {})
+    return Scored(
+        target,
+        labels,
+        group,
+        nothing[0],
+        nothing,
+        decisions,
+        decisions,
+        {},
+        {},
+        None,
+        False,
+        Selection.NOT_TOLD,
+        nothing[0],
+    )
 
 
 @pytest.fixture

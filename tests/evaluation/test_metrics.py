@@ -13,7 +13,7 @@ from lacuna.evaluation.scoring import score_validation
 from lacuna.evaluation.verdicts import summarise
 from tests.simulated_predictions import CALIBRATE, EVALUATE, RELATION, TIED, simulate_tied
 
-ABOUT_THE_TARGET = {"kind", "n_known", "n_unknown", "n_positive", "threshold", "verdict"}
+ABOUT_THE_TARGET = {"kind", "n_known", "n_unknown", "n_positive", "threshold", "verdict", "selection", "population"}
 PAGE = Path(__file__).parents[2] / "docs" / "reading-the-result.md"
 
 
@@ -47,7 +47,7 @@ def test_one_function_and_one_row_make_a_metric_with_its_interval(monkeypatch):
 
     monkeypatch.setitem(TARGET_METRICS, "specificity", Metric(specificity, trials="known"))
     monkeypatch.setitem(
-        TARGET_METRICS, "sharpness", Metric(of_probabilities=lambda labels, chances: chances.max(1).mean())
+        TARGET_METRICS, "sharpness", Metric(of_probabilities=lambda labels, chances, importance: chances.max(1).mean())
     )
     red = written()["targets"]["red"]
     assert 0 < red["specificity_low"] < red["specificity"] < red["specificity_high"] <= 1

@@ -159,7 +159,15 @@ def test_undefined_metrics_are_left_out():
     metrics = validation_metrics(gaps)
     finite_numbers(metrics)
     kind, red, old = (metrics["targets"][name] for name in TARGETS.names)
-    assert kind == {"kind": "categorical", "n_known": 0, "n_unknown": 60, "baseline_roc_auc": 0.5, "verdict": TOO_FEW}
+    assert kind == {
+        "kind": "categorical",
+        "n_known": 0,
+        "n_unknown": 60,
+        "selection": "not told",
+        "population": "labelled",
+        "baseline_roc_auc": 0.5,
+        "verdict": TOO_FEW,
+    }
     assert "f1" not in red
     assert "average_precision" not in red
     assert "log_loss" in red

@@ -11,6 +11,7 @@ from lacuna.core.relations import save_relations
 from lacuna.core.targets import Target, Targets
 from lacuna.io.atomic import read_json, sha256, write_json
 from stages.baseline import baseline
+from tests.project_population import write_population
 from tests.trained_model import random_head
 
 TARGETS = Targets(
@@ -38,6 +39,7 @@ def project(tiny_project):
             path = "data/predictions/val.npz" if name == "trained" else f"data/baselines/{name}.npz"
             Predictions(logits, labels, names, rows).save(Path(path))
         TARGETS.save(Path("data/predictions/targets.json"))
+        write_population(params)
         sizes = {name: 10 * place for place, name in enumerate(SKILLS, start=1)}
         write_json(Path("data/baselines/parameters.json"), {"backbone": 1000, "models": sizes})
         Path("models/trained").mkdir(parents=True, exist_ok=True)

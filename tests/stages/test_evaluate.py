@@ -20,6 +20,7 @@ from lacuna.io.atomic import read_json, write_json
 from lacuna.io.csv_files import read_csv
 from stages.calibrate import calibrate
 from stages.evaluate import evaluate
+from tests.project_population import write_population
 from tests.simulated_predictions import PREVALENCE, RELATION, TARGETS, TIED, simulate, simulate_tied
 
 OUTS = ("models", "metrics", "plots")
@@ -39,6 +40,7 @@ def predicted(tiny_project):
         for part, seed in (("val", 0), ("test", 1)):
             predictions = simulate(n, signal=signal, seed=seed, targets=targets)
             predictions.save(Path(f"data/predictions/{part}.npz"))
+        write_population(params)
         for phase, losses in (("warmup", []), ("finetune", [0.5, 0.3, 0.4])):
             rows = "".join(
                 f"{phase},{epoch},{int(loss == min(losses))},{loss},{loss}\n" for epoch, loss in enumerate(losses)
@@ -56,7 +58,7 @@ def digests():
 
 
 def test_what_the_stages_write(predicted, capsys):
-    params = predicted(3)
+    params = predicted(3, **{"evaluate.population": "labelled"})
     calibrate(params)
     facts = evaluate(params)
     printed = capsys.readouterr().out
@@ -196,6 +198,7 @@ def test_gaps_end_in_warnings_not_in_errors(predicted, capsys):
         labels[:, 0] = -1
         labels[np.flatnonzero(labels[:, 1] == 1)[2:], 1] = -1
         Predictions(whole.logits, labels, whole.image, whole.group).save(path)
+    write_population(params)
     notes = calibrate(params)["notes"]
     assert any(note.startswith("kind: no known label") for note in notes)
     assert any(note.startswith("red: 2 present") for note in notes)

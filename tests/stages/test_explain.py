@@ -14,6 +14,7 @@ from lacuna.errors import LacunaError
 from lacuna.io.atomic import read_json
 from lacuna.io.csv_files import read_csv, write_csv
 from tests.feature_files import write_store
+from tests.project_population import write_population
 from tests.trained_model import write_trained
 
 SIZE, N, N_VAL = 32, 120, 60
@@ -72,6 +73,7 @@ def trained(tiny_project):
             one = manifest.part(part)
             logits = network.model.predict(images[one.row], verbose=0)
             Predictions(logits, one.labels, one.image, one.group).save(Path(f"data/predictions/{part}.npz"))
+        write_population(params)
         Calibration(
             {
                 target.name: TargetCalibration("binary", 1.0, (0.0,), (0.0,), "fixed", 0.5, 0.5, 0.5, 50, 20, ())

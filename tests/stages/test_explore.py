@@ -101,6 +101,8 @@ def test_tables_pictures_and_words(prepared: Any, capsys: Any) -> None:
     assert content["targets"]["kind"]["classes"] == 4
     assert any(sentence.startswith("red is unknown for ") and "kind is hat, for 0 %" in sentence
                for sentence in content["findings"])  # fmt: skip
+    assert any("have unknown labels: red " in sentence and "train_finetune" in sentence
+               for sentence in content["findings"])  # fmt: skip
     assert f"{seen.sum()} training and validation images" in capsys.readouterr().out
     pictures = {path.relative_to(folder).as_posix() for path in folder.rglob("*.png")}
     assert pictures == {

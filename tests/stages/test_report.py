@@ -15,6 +15,7 @@ from lacuna.reporting.pictures import embed_pictures, shrink
 from stages.calibrate import calibrate
 from stages.evaluate import evaluate
 from stages.report import report
+from tests.project_population import write_population
 from tests.simulated_predictions import TARGETS, simulate
 
 PAGE = Path("plots/report.html")
@@ -34,6 +35,7 @@ def project(tiny_project):
         write_json(Path("data/prepared/class_weights.json"), counts)
         for part, seed in (("val", 0), ("test", 1)):
             simulate(400, signal=signal, seed=seed).save(Path(f"data/predictions/{part}.npz"))
+        write_population(params)
         for phase, losses in (("warmup", [0.7, 0.6]), ("finetune", [0.5, 0.3, 0.4])):
             rows = "".join(
                 f"{phase},{epoch},{int(loss == min(losses))},{1 - epoch / 10},{loss}\n"

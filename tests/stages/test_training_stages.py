@@ -60,7 +60,7 @@ def test_what_the_stages_write(finished):
     assert set(outs_of(finished)) == {
         "models/head.npz",
         *(f"models/trained/{name}" for name in ("head.npz", "model.json", "tail.weights.h5")),
-        *(f"data/predictions/{name}" for name in ("targets.json", "val.npz", "test.npz")),
+        *(f"data/predictions/{name}" for name in ("targets.json", "population.npz", "val.npz", "test.npz")),
         *(f"plots/{name}.csv" for name in ("history_warmup", "history_finetune", "regularization_path")),
         "metrics/training.json",
     }

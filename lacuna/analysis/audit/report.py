@@ -85,8 +85,8 @@ def audit_notes(audits: Sequence[TargetAudit], across: Mapping[str, int]) -> lis
             notes.append(f"{name} is confounded: the files' properties alone foretell it, by {_by(audited)}")
         if audited.missing == MissingVerdict.DEPENDS:
             notes.append(
-                f"{name}: which labels are missing depends on the image (AUC {audited.probes.missing.auc:.2f}): all "
-                "its metrics describe labelled images only"
+                f"{name}: which labels are missing depends on the image (AUC {audited.probes.missing.auc:.2f}): "
+                "evaluate says whether by the label alone, so that its figures can be those of all images"
             )
         if random_copies(audited):
             notes.append(

@@ -130,7 +130,10 @@ def _describe_labels(targets: Mapping[str, dict[str, Any]]) -> list[str]:
     sentences = []
     if gaps:
         worst = ", ".join(f"{name} {in_percent(share)}" for share, name in gaps[:5])
-        sentences.append(f"{len(gaps)} of {len(targets)} targets have unknown labels: {worst}{_more(gaps, 5)}")
+        sentences.append(
+            f"{len(gaps)} of {len(targets)} targets have unknown labels: {worst}{_more(gaps, 5)}; whether they are "
+            "missing by what they would say is not seen in labels, train_finetune tells it by the images"
+        )
     lopsided = []
     for name, target in targets.items():
         if "largest" in target and target["largest"]["images"] > LOPSIDED * target["smallest"]["images"]:

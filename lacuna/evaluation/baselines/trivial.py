@@ -55,6 +55,17 @@ def trivial_probabilities(n: int, prior: Floats) -> Floats:
     return np.repeat(prior[None], n, axis=0)
 
 
+def population_prior(prior: Floats, importance: Floats) -> Floats:
+    """Training shares (n_classes,) as those among all images, labelled or not, and not those of the labels.
+
+    importance (n_classes,): what a labelled image of each class stands for in the part that is scored, 0 for a class
+    that has none there and keeps its share.
+    """
+    shares = prior * np.where(importance > 0, importance, 1)
+    of_all: Floats = shares / shares.sum()
+    return of_all
+
+
 def training_prior(counts: list[int]) -> Floats:
     """Shares of the classes, (n_c + 1) / (n + n_classes), so that none is impossible."""
     smoothed = np.asarray(counts, dtype=np.float64) + 1

@@ -1,0 +1,104 @@
+"""How frequent each class is among all images of the validation part, where only some are labelled.
+
+Labels may be missing for a reason: who ticks what is present leaves the labelled cells with too many "present". From
+the cross-fitted probabilities of the unlabelled images follows the share among all (see `lacuna.stats.label_shift`),
+whether the two differ by more than chance, and whether label shift describes the difference at all.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacuna.calibration.cross_fit import CrossFit
+from lacuna.calibration.fit import chunk_size
+from lacuna.calibration.population import Population, Prevalence, resamples
+from lacuna.config.blocks import Evaluate
+from lacuna.core.predictions import Predictions
+from lacuna.core.scores import Floats, activate
+from lacuna.core.targets import Target, counted_classes
+from lacuna.stats.label_shift import Priors, class_priors
+from lacuna.stats.mixture_fit import PLACE, SHAPE, gap_errors, gap_p, mixture_gaps, moved_gaps, rank_moments
+from lacuna.stats.multiple_testing import westfall_young
+from lacuna.stats.permutation import permute_groups
+
+RELABELLINGS = 999
+"""Of which images are labelled, behind the p-value of selective labelling."""
+
+
+def estimate_population(fitted: CrossFit, evaluate: Evaluate) -> Population:
+    """Estimate and test each target's class shares, with `evaluate.bootstrap` replicates over groups.
+
+    fitted: to the labelled images. Without `light` the test of label shift sees only what the scores show. Figures are
+    corrected where labels are shown to be missing by their value, and `evaluate.population` asks.
+    """
+    targets, part = fitted.targets, fitted.validation
+    features = part.light
+    scores = [_scores(target, part.logits[:, columns]) for target, columns in zip(targets, targets.slices, strict=True)]
+    place, shape = ([rank_moments(values, degrees) for values in scores] for degrees in (PLACE, SHAPE))
+    found: list[list[tuple[Priors, Floats, Floats, Floats | None]]] = [[] for _ in targets]
+    for resample in resamples(targets, part, evaluate, chunk_size(targets, len(part)), None):
+        replicates = fitted.refit(resample) if found[0] else fitted
+        for index in range(len(targets)):
+            labels, weights = part.labels[:, index], resample.weights
+            priors = class_priors(_probabilities(replicates, index), labels, weights)
+            where = labels, weights, priors.unlabelled
+            gaps, errors = (measure(shape[index], *where) for measure in (mixture_gaps, gap_errors))
+            moved = None if features is None else moved_gaps(place[index], features, *where)
+            found[index].append((priors, gaps, errors, moved))
+
+    prevalences = []
+    for p, chunks in zip(_selected_p(part, scores, evaluate.seed), found, strict=True):
+        shares, of_scores, of_errors, of_features = zip(*chunks, strict=True)
+        tests = [gap_p(np.concatenate(of_scores), np.concatenate(of_errors))]
+        if features is not None:
+            tests.append(gap_p(np.concatenate(of_features)))
+        prevalences.append(Prevalence(Priors.joined(shares), p, _smallest(tests)))
+    return Population.of(prevalences, evaluate)
+
+
+def _probabilities(fitted: CrossFit, index: int) -> Floats:
+    """Of the classes of one target (replicates, n, n_classes), each image's by the fit without its fold."""
+    columns = fitted.targets.slices[index]
+    ((whole,),) = fitted.apply(lambda fits, part: [[fits[index].probabilities(part.logits[:, columns])]])
+    return whole
+
+
+def _scores(target: Target, logits: NDArray[np.floating]) -> Floats:
+    """The network's own probabilities of the classes that count (n, m): no label of validation had a part in them."""
+    return activate(target, logits)[:, list(counted_classes(target))]
+
+
+def _selected_p(part: Predictions, scores: Sequence[Floats], seed: int) -> list[float]:
+    """Adjusted p-values of selective labelling, the smallest of each target's classes.
+
+    Were labels missing at random, groups could swap which of their images are labelled: the difference between the mean
+    scores of labelled and unlabelled images is as large as in permutations. With calibrated probabilities that would be
+    the slope of the prior's likelihood at no shift; the network's own owe nothing to validation's labels, so that the
+    permutations are exact, for rare classes and few images too, where a bootstrap's interval is not.
+    """
+    statistics, owner = [], []
+    for index, values in enumerate(scores):
+        known = (part.labels[:, index] >= 0).astype(np.int16)
+        permuted = permute_groups(known, part.group, RELABELLINGS, seed + index, RELABELLINGS)
+        masks = np.concatenate([known[None], *permuted]).astype(np.float64)
+        statistics.append(_differences(masks, values).T)
+        owner += [index] * values.shape[1]
+    adjusted = np.array(westfall_young(np.concatenate(statistics)))
+    return [float(adjusted[np.array(owner) == index].min()) for index in range(len(scores))]
+
+
+def _differences(masks: Floats, values: Floats) -> Floats:
+    """How far the means of values (n, m) inside and outside of masks (replicates, n) are apart; 0 if one is empty."""
+    inside = masks.sum(axis=1, keepdims=True)
+    outside = masks.shape[1] - inside
+    sums = masks @ values
+    both = (inside > 0) & (outside > 0)
+    gap: Floats = np.abs(sums / np.maximum(inside, 1) - (values.sum(axis=0) - sums) / np.maximum(outside, 1))
+    return np.where(both, gap, 0)
+
+
+def _smallest(tests: Sequence[float | None]) -> float | None:
+    """The smallest p-value of those that could be computed, times their number (Bonferroni)."""
+    done = [p for p in tests if p is not None]
+    return min(1.0, len(done) * min(done)) if done else None
