@@ -45,7 +45,17 @@ def predict(options: argparse.Namespace) -> int:
     predictor = Predictor.load(
         options.bundle, options.runtime, min_precision=options.min_precision, certainty=options.certainty
     )
-    return predict_images(predictor, options.images, options.column, options.out, options.json, options.strict)
+    form = options.out, options.json, options.strict
+    return predict_images(predictor, options.images, options.column, *form, options.adapt)
+
+
+def count(options: argparse.Namespace) -> int:
+    """Count how many images are of each class, with intervals: by the class shares that the model's probabilities tell,
+    not by its decisions."""
+    from lacuna.inference.class_counting import report_counts
+    from lacuna.inference.predictor import Predictor
+
+    return report_counts(Predictor.load(options.bundle, options.runtime), options.images, options.column, options.json)
 
 
 def serve(options: argparse.Namespace) -> int:
@@ -194,17 +204,20 @@ def _format_value(value: object) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m lacuna", description="Image-attribute models from labels with gaps"
-    )
+    what = "Image-attribute models from labels with gaps"
+    parser = argparse.ArgumentParser(prog="python -m lacuna", description=what)
     commands = parser.add_subparsers(required=True)
 
-    command = commands.add_parser("predict", help="tell the attributes of images", description=predict.__doc__)
+    asked = argparse.ArgumentParser(add_help=False)
     what = "an image, a folder of them, a pattern, a CSV file of paths, or - for paths on standard input"
-    command.add_argument("images", metavar="PATH", nargs="+", help=what)
-    command.add_argument("--bundle", type=Path, default=Path("models/bundle"), help="the model (%(default)s)")
+    asked.add_argument("images", metavar="PATH", nargs="+", help=what)
+    asked.add_argument("--bundle", type=Path, default=Path("models/bundle"), help="the model (%(default)s)")
     runtimes = ("openvino", "openvino-bf16", "openvino-int8", "onnx", "keras")
-    command.add_argument("--runtime", choices=runtimes, default="openvino", help="(%(default)s)")
+    asked.add_argument("--runtime", choices=runtimes, default="openvino", help="(%(default)s)")
+    asked.add_argument("--column", metavar="NAME", help="the column of paths in a CSV file (image, path or file)")
+
+    what = "tell the attributes of images"
+    command = commands.add_parser("predict", parents=[asked], help=what, description=predict.__doc__)
     way = command.add_mutually_exclusive_group()
     way.add_argument("--out", metavar="FILE", type=Path, help="write a .csv, .parquet or .jsonl file instead")
     way.add_argument("--json", action="store_true", help="print one JSON document with every probability")
@@ -212,9 +225,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--min-precision", metavar="SHARE", type=float, help=what)
     what = "with which --min-precision holds (%(default)s)"
     command.add_argument("--certainty", metavar="SHARE", type=float, default=0.9, help=what)
-    command.add_argument("--column", metavar="NAME", help="the column of paths in a CSV file (image, path or file)")
     command.add_argument("--strict", action="store_true", help="exit with 1 when an image can't be read")
+    command.add_argument("--adapt", action="store_true", help="decide by how frequent classes are in these images")
     command.set_defaults(run=predict)
+
+    command = commands.add_parser("count", parents=[asked], help="count classes in images", description=count.__doc__)
+    command.add_argument("--json", action="store_true", help="print one JSON document")
+    command.set_defaults(run=count)
 
     command = commands.add_parser("serve", help="answer images over HTTP", description=serve.__doc__)
     add = command.add_argument

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lacuna.errors import LacunaError
-from lacuna.inference.image_inputs import count_images, find_images
+from lacuna.inference.class_counting import adapt, count_classes
+from lacuna.inference.image_inputs import STANDARD_INPUT, count_images, find_images
 from lacuna.inference.output_files import Write, prediction_file, print_unreadable
 from lacuna.inference.prediction import Prediction
 from lacuna.inference.predictor import Predictor
@@ -18,13 +19,29 @@ from lacuna.io.progress import progress
 
 
 def predict_images(
-    predictor: Predictor, arguments: Sequence[str], column: str | None, out: Path | None, as_json: bool, strict: bool
+    predictor: Predictor,
+    arguments: Sequence[str],
+    column: str | None,
+    out: Path | None,
+    as_json: bool,
+    strict: bool,
+    adapted: bool = False,
 ) -> int:
     """Predict the images that the arguments name and return the exit code.
 
     1 when none could be read, or with `strict` when one could not. Unreadable images are named on standard error at the
     end, after the summary of a file and, with a precision asked for, what share of the images each target decides.
+    adapted: the images are read twice, and decided by how frequent the classes are among them, which is said on
+    standard error.
     """
+    if adapted:
+        if STANDARD_INPUT in arguments:
+            raise LacunaError("--adapt reads the images twice, and standard input only once: name a CSV file of paths")
+        if predictor.promises:
+            raise LacunaError("--adapt moves the probabilities that --min-precision rests on: leave one of them out")
+        counted, _ = count_classes(predictor, arguments, column)
+        predictor, said = adapt(predictor, counted)
+        print(*said, sep="\n", file=sys.stderr)
     total, started = count_images(arguments, column), time.monotonic()
     unreadable, decided, n_images = [], Counter[str](), 0
     with _output(predictor, out, as_json) as write:

@@ -30,6 +30,7 @@ from lacuna.inference.ood import OodDetector
 from lacuna.inference.prediction import HeatMap, Prediction, TargetPrediction, UnnamedPrediction
 from lacuna.inference.runtimes import HEAD_FILE, ExportedNetwork, load_layout, load_network
 from lacuna.io.openvino_runtime import n_cores
+from lacuna.stats.label_shift import importance_replicates
 
 if TYPE_CHECKING:
     from lacuna.calibration.selective import Promise
@@ -39,6 +40,9 @@ NetworkInputs = dict[Input, NDArray[np.uint8]]
 
 ImageSource = str | Path | bytes | NDArray[np.uint8]
 """The path of an image file, the content of one, or RGB pixels (height, width, 3)."""
+
+SHARE_REPLICATES = 500
+"""Bootstrap replicates of the class shares among all images that a promise rests on."""
 
 
 @dataclass(eq=False)
@@ -254,12 +258,15 @@ def _promises(folder: Path, bundle: Bundle, precision: float, certainty: float) 
 
     targets, calibration, test = bundle.targets, bundle.calibration, read_predictions(folder)["test"]
     probabilities, decisions = calibration.apply(targets, test.logits), calibration.decide(targets, test.logits)
-    return {
-        target.name: promise(
-            target, test.labels[:, index], probabilities[index], decisions[:, index], test.group, precision, certainty
+    promises = {}
+    for index, target in enumerate(targets):
+        labels, importance = test.labels[:, index], None
+        if calibration.targets[target.name].population == "all":
+            importance = importance_replicates(probabilities[index], labels, test.group, SHARE_REPLICATES, seed=0)
+        promises[target.name] = promise(
+            target, labels, probabilities[index], decisions[:, index], test.group, precision, certainty, importance
         )
-        for index, target in enumerate(targets)
-    }
+    return promises
 
 
 def _name(path: str | Path) -> str:

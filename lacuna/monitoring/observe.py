@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.core.feature_maps import IMAGES_AT_ONCE
-from lacuna.core.scores import Labels
+from lacuna.core.scores import Floats, Labels
 from lacuna.core.working_image import Light, Origin, measure_light
 from lacuna.data.images.decode import UnreadableImageError, decode, decode_with_origin
 from lacuna.errors import LacunaError
@@ -29,12 +29,14 @@ class Observed:
     """The properties of n new images and the network's output for them.
 
     `unfamiliar` (n,), `coordinates` float32 (n, d) in standard deviations, `decisions` int16 (n, n_targets) are the
-    indices of decided classes, `unreadable` says by path why other files could not be read.
+    indices of decided classes, `probabilities` by target (n, n_classes) are calibrated, `unreadable` says by path why
+    other files could not be read.
     """
 
     unfamiliar: NDArray[np.bool_]
     coordinates: NDArray[np.float32]
     decisions: Labels
+    probabilities: list[Floats]
     properties: Properties
     unreadable: dict[str, str]
 
@@ -49,7 +51,7 @@ class _Image(NamedTuple):
 
 
 def observe(predictor: Predictor, paths: Iterable[Path]) -> Observed:
-    """Predict and measure images, in batches: memory grows by some 300 bytes an image.
+    """Predict and measure images, in batches: memory grows by some 300 bytes an image, and 8 for each class.
 
     Raises LacunaError when the bundle has nothing to compare with or fewer than FEWEST_NEW_IMAGES images can be read.
     """
@@ -59,6 +61,7 @@ def observe(predictor: Predictor, paths: Iterable[Path]) -> Observed:
         )
     classes = [{name: index for index, name in enumerate(target.classes)} for target in predictor.bundle.targets]
     unfamiliar, coordinates, decisions = [], [], []
+    probabilities: list[list[list[float]]] = [[] for _ in classes]
     origins: list[Origin] = []
     light: list[Light] = []
     unreadable: dict[str, str] = {}
@@ -80,6 +83,9 @@ def observe(predictor: Predictor, paths: Iterable[Path]) -> Observed:
             [places[target.decision] for places, target in zip(classes, prediction.targets.values(), strict=True)]
             for prediction in predictions
         ]
+        for prediction in predictions:
+            for of_target, said in zip(probabilities, prediction.targets.values(), strict=True):
+                of_target.append(list(said.probabilities.values()))
     if len(unfamiliar) < FEWEST_NEW_IMAGES:
         raise LacunaError(
             f"drift needs at least {FEWEST_NEW_IMAGES} images that can be read, received {len(unfamiliar)}"
@@ -89,6 +95,7 @@ def observe(predictor: Predictor, paths: Iterable[Path]) -> Observed:
         np.array(unfamiliar),
         np.concatenate(coordinates),
         np.array(decisions, np.int16),
+        [np.array(of_target) for of_target in probabilities],
         Properties.of(origins, light),
         unreadable,
     )

@@ -13,6 +13,7 @@ from lacuna.inference.image_inputs import count_images, find_images
 from lacuna.inference.output_files import print_unreadable
 from lacuna.inference.predictor import Predictor
 from lacuna.io.progress import progress
+from lacuna.monitoring.class_shares import describe_shares
 from lacuna.monitoring.drift import ALPHA, FAMILIES, TOLD_APART, DriftComparison, Family, compare_with_training
 from lacuna.monitoring.observe import Observed, observe
 from lacuna.monitoring.plots import plot_drift
@@ -51,10 +52,11 @@ def report_drift(predictor: Predictor, images: Sequence[str], out: Path, as_json
     _, reference = DriftReference.load(predictor.folder / OOD_FILE)
     summary = f"{len(observed):,} images beside those of training: {drift_summary(comparisons)}"
     plot_drift(out, comparisons, reference, observed, summary)
+    shares = describe_shares(predictor, observed)
     if as_json:
-        print(json.dumps(to_json(comparisons, observed), indent=2, allow_nan=False))
+        print(json.dumps(to_json(comparisons, observed) | {"class_shares": shares}, indent=2, allow_nan=False))
         return 0
-    print(f"{summary}\n\n{drift_table(comparisons)}\npicture: {out}")
+    print(f"{summary}\n\n{drift_table(comparisons)}\n", *(f"{said}." for said in shares), f"picture: {out}", sep="\n")
     print_unreadable([f"{path}: {reason}" for path, reason in observed.unreadable.items()])
     return 0
 
