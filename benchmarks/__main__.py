@@ -11,6 +11,10 @@ inference    time of the exported networks against Keras, and what fewer digits 
 backbones    quality and speed of those whose weights need no download
 out_of_distribution  which distance from the training images finds images of another kind
 verdicts     how often verdicts and intervals err on simulated targets
+selective    figures for all images where labels are missing for a reason, on simulated targets
+selective_picture  the picture of docs/reading-the-result.md
+selective_products  the same on attributes and columns of the fashion products
+counts       whether the intervals of `count` hold the true number of images, on simulated folders
 service      the HTTP service under load, with and without micro-batching (--bundle)
 hostile      1,000 hostile uploads to the service: its answers and its memory (--bundle)
 """
@@ -19,9 +23,12 @@ import argparse
 from pathlib import Path
 
 from benchmarks.backbones import backbones
+from benchmarks.counts import counts
 from benchmarks.inference import inference
 from benchmarks.memory import memory
 from benchmarks.promises import promises
+from benchmarks.selective import selective
+from benchmarks.selective_picture import selective_picture
 from benchmarks.speed import experiments, speed
 from benchmarks.truth import truth
 from benchmarks.verdicts import verdicts
@@ -50,6 +57,9 @@ def main() -> None:
         "inference",
         "mlsmote",
         "promises",
+        "counts",
+        "selective",
+        "selective_picture",
         "service",
         "truth",
         "verdicts",
@@ -68,6 +78,16 @@ def main() -> None:
         mlsmote(Path(), arguments.seeds)
     if arguments.name in ("verdicts", "all"):
         verdicts()
+    if arguments.name in ("selective", "all"):
+        selective()
+    if arguments.name in ("selective_picture", "all"):
+        selective_picture()
+    if arguments.name in ("selective_products", "all"):
+        from benchmarks.selective_products import selective_products  # loads Keras
+
+        selective_products(arguments.fashion.resolve(), arguments.seeds)
+    if arguments.name in ("counts", "all"):
+        counts()
     if arguments.name in ("service", "all"):
         from benchmarks.service import service  # needs requirements-dev.txt
 

@@ -1,7 +1,7 @@
 """Do the intervals on the default data cover what the withheld labels would have shown?
 
 The sample data set hides about 40 % of its label cells and keeps the truth in a file no stage reads. Here the figures
-of metrics/*.json, computed from the known cells alone, stand beside the same figures over every cell.
+of metrics/*.json, estimated from the known cells, stand beside the same figures over every cell.
 
     dvc repro && python -m benchmarks truth
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from lacuna.calibration.model import Calibration
+from lacuna.calibration.population import Population
 from lacuna.config.load import load_params
 from lacuna.core.predictions import Predictions
 from lacuna.core.scores import activate, ranking_metrics
@@ -47,9 +48,13 @@ def truth(project: Path) -> None:
     val, test = (Predictions.load(project / f"data/predictions/{name}.npz") for name in ("val", "test"))
     quick = params.evaluate.model_copy(update={"bootstrap": 50})  # only the decisions are needed; intervals are read
     calibration = Calibration.load(project / "models/calibration.json")
+    population = Population.load(project / "data/predictions/population.npz", targets, params.evaluate)
     parts = {
-        "validation": (val, score_validation(targets, val, priors, params.calibrate, quick)),
-        "test": (test, score_test(targets, val, test, calibration, priors, params.calibrate, quick)),
+        "validation": (
+            val,
+            score_validation(targets, val, priors, params.calibrate, quick, calibration.relations, population),
+        ),
+        "test": (test, score_test(targets, val, test, calibration, priors, params.calibrate, quick, population)),
     }
     covered = total = 0
     print("| part | target | " + " | ".join(FIGURES) + " |")

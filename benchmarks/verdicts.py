@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from lacuna.calibration.cross_fit import cross_fit
 from lacuna.calibration.fit import fit_calibration
+from lacuna.calibration.prevalence import estimate_population
 from lacuna.config.load import load_params
 from lacuna.config.params import Params
 from lacuna.core.predictions import Predictions
@@ -71,11 +73,12 @@ def count_verdicts(params: Params, signal: float, simulations: int) -> None:
             training_prior(np.bincount(validation.labels[:, i] + 1, minlength=t.n_classes + 1)[1:].tolist())
             for i, t in enumerate(TARGETS)
         ]
-        calibration = fit_calibration(TARGETS, validation, options, settings)
+        every = estimate_population(cross_fit(TARGETS, validation, options), settings)
+        calibration = fit_calibration(TARGETS, validation, options, settings, population=every)
         decisions = calibration.decide(TARGETS, population.logits)
         scored = (
-            score_validation(TARGETS, validation, priors, options, settings),
-            score_test(TARGETS, validation, test, calibration, priors, options, settings),
+            score_validation(TARGETS, validation, priors, options, settings, population=every),
+            score_test(TARGETS, validation, test, calibration, priors, options, settings, every),
         )
         for scores in scored:
             metrics = summarise(scores, {}, confidence, options.min_positives)["targets"]
