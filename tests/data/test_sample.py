@@ -58,6 +58,16 @@ def test_the_share_of_gaps_and_what_they_depend_on(folder: Path) -> None:
         assert abs(shares[0] - shares[1]) < 0.2
 
 
+def test_faces_are_withheld_more_often_where_there_is_none(folder: Path) -> None:
+    truth, labels = table(folder / "truth.csv"), table(folder / "labels.csv")
+    hidden = np.array([labels[name]["face"] == "NA" for name in truth])
+    face = np.array([line["face"] == "1" for line in truth.values()])
+    assert hidden[~face].mean() / hidden[face].mean() == pytest.approx(1.3 / 0.3, rel=0.3)
+    # Nothing else has an influence.
+    flags = np.array([line["category"] == "flags" for line in truth.values()])
+    assert hidden[~face & flags].mean() == pytest.approx(hidden[~face & ~flags].mean(), abs=0.12)
+
+
 def test_every_class_is_common_enough_to_learn(folder: Path) -> None:
     truth = table(folder / "truth.csv").values()
     for target in ("person", "face", "animal", "blue"):
