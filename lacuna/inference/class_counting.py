@@ -6,11 +6,12 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lacuna.core.scores import Floats
+from lacuna.core.scores import Floats, Labels
 from lacuna.core.targets import Target
 from lacuna.errors import LacunaError
 from lacuna.inference.bundle import read_predictions
@@ -30,11 +31,20 @@ FEWEST_COUNTED = 20
 CONFIDENCE, REPLICATES, SEED = 0.95, 500, 0
 
 
+class Reference(NamedTuple):
+    """A target on the validation images: calibrated probabilities (n, n_classes), labels and groups (n,)."""
+
+    probabilities: Floats
+    labels: Labels
+    group: NDArray[np.int64]
+
+
 @dataclass(frozen=True)
 class CountedTarget:
     """What was found of a target on n images. decided (n_classes,): how many images each class is decided for."""
 
     target: Target
+    reference: Reference
     n_images: int
     decided: Floats
     shares: ClassShares
@@ -91,9 +101,9 @@ def count_predicted(
     known = predictor.bundle.calibration.apply(targets, validation.logits)
     counted = []
     for index, target in enumerate(targets):
-        reference = known[index], validation.labels[:, index], validation.group
+        reference = Reference(known[index], validation.labels[:, index], validation.group)
         shares = estimate_shares(*reference, probabilities[index], CONFIDENCE, REPLICATES, SEED)
-        counted.append(CountedTarget(target, len(probabilities[index]), decided[index], shares))
+        counted.append(CountedTarget(target, reference, len(probabilities[index]), decided[index], shares))
     return counted
 
 
@@ -103,19 +113,19 @@ def adapt(predictor: Predictor, counted: Sequence[CountedTarget]) -> tuple[Predi
     Calibrated probabilities are moved from validation's shares to these by Bayes' rule; thresholds on them stay. A
     target that cannot be counted stays as it is.
     """
-    bundle, validation = predictor.bundle, read_predictions(predictor.folder)["validation"]
-    known = bundle.calibration.apply(bundle.targets, validation.logits)
+    bundle = predictor.bundle
     calibrations, said = dict(bundle.calibration.targets), []
-    for index, of_target in enumerate(counted):
+    for of_target in counted:
         name, target, shares = of_target.target.name, of_target.target, of_target.shares.shares
         if of_target.refusal:
             said.append(f"{name}: not adapted: {of_target.refusal}")
             continue
-        shift = prior_shift(known[index], validation.labels[:, index], shares)
+        shift = prior_shift(of_target.reference.probabilities, of_target.reference.labels, shares)
         moves = shift[1:] - shift[:1] if target.kind == "binary" else shift
         bias = tuple((np.array(calibrations[name].bias) + moves).tolist())
         calibrations[name] = replace(calibrations[name], bias=bias)
-        before = np.bincount(validation.labels[validation.labels[:, index] >= 0, index], minlength=target.n_classes)
+        labels = of_target.reference.labels
+        before = np.bincount(labels[labels >= 0], minlength=target.n_classes)
         largest = 1 if target.kind == "binary" else int(np.argmax(np.abs(shares - before / before.sum())))
         said.append(f"{name}: decided as where {in_percent(shares[largest])} are {target.classes[largest]}")
     calibration = replace(bundle.calibration, targets=calibrations)

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.core.scores import Floats, Labels
-from lacuna.inference.bundle import read_predictions
 from lacuna.inference.class_counting import CONFIDENCE, count_predicted
 from lacuna.inference.predictor import Predictor
 from lacuna.monitoring.observe import Observed
@@ -29,23 +28,22 @@ def describe_shares(predictor: Predictor, observed: Observed) -> list[str]:
     are uncertain, and these images are a sample; with Bonferroni's correction for all classes of all targets. Told is
     each target, too, that cannot be counted among these images.
     """
-    targets, validation = predictor.bundle.targets, read_predictions(predictor.folder)["validation"]
+    targets = predictor.bundle.targets
     decided = [
         np.bincount(observed.decisions[:, index], minlength=target.n_classes) for index, target in enumerate(targets)
     ]
     counted = count_predicted(predictor, observed.probabilities, [counts.astype(np.float64) for counts in decided])
-    known = predictor.bundle.calibration.apply(targets, validation.logits)
     asked = sum(1 if target.kind == "binary" else target.n_classes for target in targets)
     normal = NormalDist()
     wider = normal.inv_cdf(1 - (1 - CONFIDENCE) / 2 / asked) / normal.inv_cdf(1 - (1 - CONFIDENCE) / 2)
     sentences = []
-    for index, of_target in enumerate(counted):
+    for of_target in counted:
         target, name = of_target.target, of_target.target.name
         if of_target.refusal:
             sentences.append(f"{name}: its class shares here are not told: {of_target.refusal}")
             continue
         all_images = predictor.bundle.calibration.targets[name].population == "all"
-        shares = _validation_shares(known[index], validation.labels[:, index], validation.group, all_images)
+        shares = _validation_shares(*of_target.reference, all_images)
         before, now, n = shares[0], of_target.shares.shares, of_target.n_images
         low, high = of_target.shares.low, of_target.shares.high
         spread = normal.inv_cdf(1 - (1 - CONFIDENCE) / 2) * np.sqrt(np.nanvar(shares[1:], axis=0) + now * (1 - now) / n)

@@ -100,18 +100,6 @@ def class_priors(probabilities: Floats, labels: Labels, weights: Floats, strengt
     return Priors(known, unlabelled, every)
 
 
-def posterior(probabilities: Floats, labels: Labels, prior: Floats) -> Floats:
-    """Probabilities (n, n_classes) under another prior (n_classes,) than the shares of the labelled images.
-
-    A class without a labelled image gets 0. The others as in `class_priors`.
-    """
-    seen = np.isin(np.arange(probabilities.shape[1]), labels)
-    factor = np.where(seen, np.exp(prior_shift(probabilities, labels, prior)), 0)
-    moved = np.maximum(probabilities, SMALLEST_PROBABILITY) * factor
-    chances: Floats = moved / moved.sum(axis=1, keepdims=True)
-    return chances
-
-
 def prior_shift(probabilities: Floats, labels: Labels, prior: Floats) -> Floats:
     """What the logarithm of each class's probability gets added (n_classes,) to hold under another prior (n_classes,).
 
