@@ -3,8 +3,7 @@
 python -m stages.sample
 """
 
-from pathlib import Path
-
+from lacuna.config.data import SAMPLE_FOLDER
 from lacuna.config.params import Params
 from lacuna.data.sample import write_sample
 from lacuna.io.atomic import atomic_folder
@@ -13,7 +12,11 @@ from stages._run import Facts, run
 
 def sample(params: Params) -> Facts:
     settings = params.sample
-    with atomic_folder(Path("data/sample")) as out:
+    with atomic_folder(SAMPLE_FOLDER) as out:
+        if not params.data.is_embedded:
+            (out / "not_used.txt").write_text("params.yaml names other data\n", encoding="utf-8")
+            print(f"{params.data.path} is used: the embedded data set is not written")
+            return {}
         counts = write_sample(out, images=settings.images, withhold=settings.withhold, seed=settings.seed)
     print(
         f"{counts['images']} emoji of {counts['concepts']} concepts, {counts['cells_withheld']} label cells withheld; "

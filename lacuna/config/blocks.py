@@ -3,16 +3,13 @@
 Types and ranges stand here, the values (all of them, there are no defaults) in params.yaml.
 """
 
-from itertools import combinations
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainValidator, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from lacuna.config.search_space import Range
 from lacuna.config.types import (
-    LABELLED_BY_PLACE,
     Block,
-    CorrectionsPath,
     Count,
     Fraction,
     IgnoredWith,
@@ -21,62 +18,16 @@ from lacuna.config.types import (
     Rule,
     Scheme,
     Seed,
-    Source,
     Words,
     all_top_or_blocks,
     layers_or_block,
 )
-from lacuna.core.targets import Kind, Target, Targets
-from lacuna.core.working_image import Resize
 
 
 class Sample(Block):
     images: Annotated[int, Field(ge=50)]
     withhold: Annotated[float, Field(ge=0, le=0.6)]
     seed: Seed
-
-
-class Data(Block):
-    source: Source
-    path: Annotated[str, Field(min_length=1)]
-    labels: Annotated[str, Field(min_length=1)]
-    targets: dict[str, Kind]
-    image_column: str
-    group_column: str
-    split_column: str
-    unknown: Words
-    positive: Words
-    negative: Words
-    min_class_count: Count
-    rare_classes: Literal["unknown", "other"]
-    max_images: Annotated[int, Field(ge=0)]
-    image_size: Annotated[int, Field(ge=8, le=1024)]
-    resize: Resize
-    max_pixels: Count
-    max_rejected: Fraction
-    duplicate_rms: Fraction
-    corrections: CorrectionsPath
-
-    @field_validator("targets")
-    @classmethod
-    def _targets_can_be_named_so(cls, targets: dict[str, Kind]) -> dict[str, Kind]:
-        Targets(tuple(Target(name, "binary", ("0", "1")) for name in targets))  # raises before any image is decoded
-        return targets
-
-    @model_validator(mode="after")
-    def _keys_fit_each_other(self) -> Self:
-        for first, second in combinations(("unknown", "positive", "negative"), 2):
-            both = set(getattr(self, first)) & set(getattr(self, second))
-            if both:
-                raise ValueError(f"{', '.join(map(repr, sorted(both)))} must not stand in both {first} and {second}")
-        if self.source == "table" and not self.targets:
-            raise ValueError("targets must name at least one column of the table")
-        if self.source in LABELLED_BY_PLACE:
-            if self.labels != self.path:
-                raise ValueError(f"labels must be path again with source {self.source}, received {self.labels!r}")
-            if self.targets and list(self.targets.values()) != ["categorical"]:
-                raise ValueError(f"targets must be one categorical target or {{}} with source {self.source}")
-        return self
 
 
 class Split(Block):

@@ -6,6 +6,7 @@ from pydantic import model_validator
 
 from lacuna.config import blocks
 from lacuna.config.backbone import ONNX, Backbone
+from lacuna.config.data import Data
 from lacuna.config.search_space import check_space
 from lacuna.config.types import Block
 
@@ -14,7 +15,7 @@ class Params(Block):
     """The whole of params.yaml."""
 
     sample: blocks.Sample
-    data: blocks.Data
+    data: Data
     split: blocks.Split
     class_weights: blocks.ClassWeights
     explore: blocks.Explore
@@ -84,19 +85,20 @@ class Params(Block):
 
     @model_validator(mode="after")
     def _rules_name_targets(self) -> Self:
-        if self.data.targets:
+        kinds = self.data.kinds
+        if kinds and "tags" not in kinds.values():  # what tags there are, the label file tells
             for key, names in (
                 ("train.targets", self.train.targets),
                 ("train.target_weights", self.train.target_weights),
                 ("warmup.l2", self.warmup.l2),
             ):
                 for name in names:
-                    if name not in self.data.targets:
+                    if name not in kinds:
                         raise ValueError(f"{key} names {name!r}, which is none of data.targets")
             for name in self.calibrate.rules:
-                if name not in self.data.targets:
+                if name not in kinds:
                     raise ValueError(f"calibrate.rules names {name!r}, which is none of data.targets")
-                if self.data.targets[name] == "categorical":
+                if kinds[name] == "categorical":
                     raise ValueError(
                         f"calibrate.rules.{name}: expected a binary target; a categorical one is decided by "
                         "calibrate.logit_adjustment"

@@ -6,7 +6,7 @@ folder, so that the result does not depend on the preset before; other values in
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -65,6 +65,18 @@ def use_preset(preset: str, params_file: Path, presets_folder: Path, data_folder
         partial.write_text(_dump(params, original), encoding="utf-8")
     changed = [(key, before.get(key), value) for key, value in _leaves(params) if before.get(key) != value]
     return Changes(changed, renamed, removed)
+
+
+def write_values(params_file: Path, values: Mapping[str, Any]) -> None:
+    """Write blocks of values into `params_file`, its comments kept. Raises LacunaError, and writes nothing, where the
+    result is not valid."""
+    original, params = params_file.read_text(encoding="utf-8"), _read(params_file)
+    _rename(params, params_file)
+    _remove(params)
+    _lay_over(params, values)
+    parse_params(params, source=params_file.name)
+    with atomic_file(params_file) as partial:
+        partial.write_text(_dump(params, original), encoding="utf-8")
 
 
 def missing_data(preset: str, params_file: Path, presets_folder: Path) -> str | None:

@@ -15,9 +15,23 @@ Words = Annotated[tuple[str, ...], Field(strict=False)]
 _Level = Annotated[float, Field(ge=0, le=255)]
 Channels = Annotated[tuple[_Level, _Level, _Level], Field(strict=False)]
 """Levels of red, green and blue."""
-Source = Literal["labels_txt", "table", "folders", "idx"]
+Source = Literal[
+    "labels_txt",
+    "table",
+    "folders",
+    "idx",
+    "label_studio",
+    "cvat",
+    "coco",
+    "open_images",
+    "image_folder",
+    "celeba",
+    "oxford_pets",
+]
 LABELLED_BY_PLACE: tuple[Source, ...] = ("folders", "idx")
-"""The sources whose labels lie where the images do: data.labels is data.path again, and there is one target."""
+"""The sources whose labels are where the images lie: data.labels is data.path again, targets are categorical."""
+LabelKind = Literal["binary", "categorical", "tags"]
+"""What a column of labels holds: that of a target, or lists of tags, each of which becomes a binary target."""
 Scheme = Literal["balanced", "effective_number", "none"]
 Rule = Literal["expected_f1", "pr_argmax", "min_recall", "min_precision", "cost", "fixed"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"]

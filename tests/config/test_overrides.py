@@ -60,7 +60,7 @@ def test_every_parameter_with_names_of_the_users_own_takes_them_as_documented(ov
     assert params.calibrate.rules == {"face": "min_recall"}
     assert params.train.target_weights == {"category": 2.0}
     assert params.warmup.l2 == {"face": 0.1}
-    assert params.data.targets == {**before.data.targets, "colour": "categorical"}
+    assert params.data.kinds == {**before.data.kinds, "colour": "categorical"}
     assert list(params.tune.space) == [*before.tune.space, "head.hidden_units"]
     assert params.tune.space["head.hidden_units"].named_values == {"low": 0, "high": 64}
 

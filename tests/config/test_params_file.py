@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 from ruamel.yaml import YAML
 
-from lacuna.config.blocks import Data
+from lacuna.config.data import Data
 from lacuna.config.load import parse_params
 from lacuna.config.params import Params
 from lacuna.config.renamed import BECAME_LISTS, REMOVED, RENAMED

@@ -101,7 +101,7 @@ def test_a_preset_says_how_to_run_it_and_what_to_expect(name):
 
 def test_fashion_products_has_at_least_six_categorical_targets(params_file):
     use("fashion_products", params_file)
-    targets = load_params(params_file).data.targets
+    targets = load_params(params_file).data.kinds
     assert len(targets) >= 6
     assert set(targets.values()) == {"categorical"}
 

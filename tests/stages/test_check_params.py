@@ -96,3 +96,21 @@ def test_a_target_that_could_not_be_trained_to_the_end_is_refused_before_an_imag
     with pytest.raises(LacunaError):
         tiny_project({"data.targets": dict.fromkeys(targets, "binary")})
     assert reason in one_line(run_stage("check_params"))
+
+
+@pytest.mark.parametrize(
+    ("header", "named", "message"),
+    [
+        ("file,red\n", {}, "labels.csv:1: no column 'image' (data.image_column), expected one of 'file', 'red'"),
+        ("image;rot\n", {}, "labels.csv:1: no column 'red' (data.targets), expected one of 'image', 'rot'"),
+        ("image,red\n", {"data.group_column": "who"}, "labels.csv:1: no column 'who' (data.group_column)"),
+    ],
+)
+def test_a_column_that_is_not_there_stops_before_any_image_is_read(header, named, message, tiny_project):
+    Path("labels.csv").write_text(header + "a.jpg,1\n")
+    own = {"data.labels": "labels.csv", "data.targets": {"red": "binary"}, "data.group_column": "", **named}
+    with pytest.raises(LacunaError) as caught:
+        check_params(tiny_project(own))
+    assert message in str(caught.value)
+    Path("labels.csv").write_text("image,red,who\na.jpg,1,x\n")
+    check_params(tiny_project(own))

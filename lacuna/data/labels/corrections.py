@@ -6,18 +6,22 @@ error, because then nobody knows what the person had in mind. Rows apply in orde
 header included.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
-from lacuna.config.blocks import Data
+from lacuna.config.data import Data
 from lacuna.core.correction_table import COLUMNS, UNKNOWN_WORD
 from lacuna.core.targets import Target
-from lacuna.data.labels.encode import ABSENT_PRESENT, OTHER, Encoded, Joined, WordMap, encode
-from lacuna.data.labels.sources.label_file import LabelFile, read_records, read_text
+from lacuna.data.labels.encode import OTHER, Encoded, WordMap, encode
+from lacuna.data.labels.join import Joined
+from lacuna.data.labels.label_table import LabelTable
+from lacuna.data.labels.sources import binary_words, unknown_words
+from lacuna.data.labels.tables.text_file import read_records, read_text
 from lacuna.errors import LacunaError
+from lacuna.io.names import listed, shortened
 
 
 class Correction(NamedTuple):
@@ -30,7 +34,7 @@ class Correction(NamedTuple):
 
 @dataclass(frozen=True)
 class Corrected:
-    """`source`: the file, "" for none. `words`: of each target the corrected cells, by the image's row; None = unknown.
+    """`source`: the file or "". `words`: the corrected cells of each target, by place of the image; None = unknown.
 
     `counts`: how many differ from the label file, by target. As text: a line below the table of labels, or nothing.
     """
@@ -47,17 +51,15 @@ class Corrected:
         return f"\n{total} labels corrected by {self.source}: {said or 'each is what the label file says already'}"
 
 
-def encode_corrected(
-    label_file: LabelFile, joined: Joined, data: Data, names: Mapping[str, int]
-) -> tuple[Encoded, Corrected]:
-    """Encode the labels with the corrections that `data.corrections` names; names: the images and their rows."""
-    encoded = encode(label_file, joined, data)
+def encode_corrected(table: LabelTable, joined: Joined, data: Data, names: Sequence[str]) -> tuple[Encoded, Corrected]:
+    """Encode the labels with the corrections that `data.corrections` names; names: those of the labelled images."""
+    encoded = encode(table, joined, data)
     if not data.corrections:
         return encoded, Corrected("", {}, {})
     path = Path(data.corrections)
-    labelled = {name: row for name, row in names.items() if row in joined.rows}
-    corrected = resolve(path, read_corrections(path), labelled, encoded, data)
-    return encode(label_file, joined, data, corrected.words), corrected
+    places = {name: place for place, name in enumerate(names)}
+    corrected = resolve(path, read_corrections(path), places, encoded, data)
+    return encode(table, joined, data, corrected.words), corrected
 
 
 def read_corrections(path: Path) -> list[Correction]:
@@ -69,7 +71,7 @@ def read_corrections(path: Path) -> list[Correction]:
             raise LacunaError(f"{path}:{line}: {flaw}")
         is_header = tuple(cell.strip() for cell in cells[:n_columns]) == COLUMNS
         if line == 1 and not is_header:
-            raise LacunaError(f"{path}:1: expected the columns {','.join(COLUMNS)} first, received {','.join(cells)}")
+            raise LacunaError(f"{path}:1: expected the columns {','.join(COLUMNS)} first, received {listed(cells)}")
         if not any(cells) or is_header:
             continue
         if len(cells) < n_columns:
@@ -81,11 +83,11 @@ def read_corrections(path: Path) -> list[Correction]:
 
 
 def resolve(
-    path: Path, corrections: list[Correction], rows: Mapping[str, int], encoded: Encoded, data: Data
+    path: Path, corrections: list[Correction], places: Mapping[str, int], encoded: Encoded, data: Data
 ) -> Corrected:
     """Check the corrections against the labels as they are and find the cells to change.
 
-    rows: the labelled images' names and their rows in the image array. encoded: the label file alone. Raises
+    places: those of the labelled images, by their names. encoded: the label file alone. Raises
     LacunaError with file and line at an unknown image or target, at a word that is no class, and where `given` is not
     what stands there.
     """
@@ -93,40 +95,46 @@ def resolve(
     changed: dict[str, WordMap] = {name: {} for name in targets}
     for correction in corrections:
         where = f"{path}:{correction.line}"
-        if correction.image not in rows:
-            raise LacunaError(f"{where}: {correction.image!r} is no labelled image{_like(correction.image, rows)}")
+        if correction.image not in places:
+            raise LacunaError(
+                f"{where}: {shortened(correction.image)} is no labelled image{_like(correction.image, places)}"
+            )
         if correction.target not in targets:
-            raise LacunaError(f"{where}: {correction.target!r} is no target, expected one of {', '.join(targets)}")
-        target, row, rare = targets[correction.target], rows[correction.image], encoded.rare[correction.target]
-        before = changed[correction.target].get(row, encoded.words[correction.target][row])
+            raise LacunaError(
+                f"{where}: {shortened(correction.target)} is no target, expected one of {listed(list(targets))}"
+            )
+        target, place, rare = targets[correction.target], places[correction.image], encoded.rare[correction.target]
+        before = changed[correction.target].get(place, encoded.words[correction.target][place] or None)
         seen = {_shown(before, rare, target), before or UNKNOWN_WORD}
-        if _class(correction.given, target, data) not in {_class(word, target, data) for word in seen}:
+        if meant_class(correction.given, target, data) not in {meant_class(word, target, data) for word in seen}:
             raise LacunaError(
                 f"{where}: {correction.target} of {correction.image} is {_shown(before, rare, target)}, not "
                 f"{correction.given} as the row says: the label has changed since; correct the row or take it out"
             )
-        word = _class(correction.corrected, target, data)
-        classes = set(ABSENT_PRESENT if target.kind == "binary" else [*target.classes, *rare])
+        word = meant_class(correction.corrected, target, data)
+        classes = {*target.classes, *rare}
         if word is not None and word not in classes:
             raise LacunaError(
-                f"{where}: {correction.corrected!r} is no class of {correction.target}"
+                f"{where}: {shortened(correction.corrected)} is no class of {correction.target}"
                 f"{_like(correction.corrected, classes)}; {UNKNOWN_WORD} makes the label unknown"
             )
-        changed[correction.target][row] = word
+        changed[correction.target][place] = word
     counts = {
-        name: sum(word != encoded.words[name][row] for row, word in cells.items()) for name, cells in changed.items()
+        name: sum((word or "") != encoded.words[name][place] for place, word in cells.items())
+        for name, cells in changed.items()
     }
     return Corrected(str(path), changed, counts)
 
 
-def _class(word: str, target: Target, data: Data) -> str | None:
+def meant_class(word: str, target: Target, data: Data) -> str | None:
     """The class that a word stands for; None = unknown. Classes come first: one may be called like an unknown word."""
     if word in target.classes:
         return word
-    if word == UNKNOWN_WORD or word in data.unknown:
+    if word == UNKNOWN_WORD or word in unknown_words(target.name, data):
         return None
     if target.kind == "binary":
-        return "present" if word in data.positive else "absent" if word in data.negative else word
+        meaning = binary_words(target.name, data).get(word)
+        return word if meaning is None else target.classes[meaning]
     return word
 
 
@@ -139,4 +147,4 @@ def _shown(word: str | None, rare: Mapping[str, int], target: Target) -> str:
 
 def _like(word: str, words: Mapping[str, object] | set[str]) -> str:
     close = get_close_matches(word, list(words), n=1)
-    return f", did you mean {close[0]!r}?" if close else ""
+    return f", did you mean {shortened(close[0])}?" if close else ""

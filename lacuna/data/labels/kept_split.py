@@ -10,21 +10,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.config.blocks import Data, Split
+from lacuna.config.blocks import Split
+from lacuna.config.data import Data
 from lacuna.core.manifest import PARTS
-from lacuna.data.labels.encode import Joined, given_parts, identify
-from lacuna.data.labels.sources import LabelFile
+from lacuna.data.labels.join import Joined, given_parts, identify
+from lacuna.data.labels.label_table import LabelTable
 from lacuna.data.labels.split import MOST_KEPT, NOT_GIVEN, completed_split
 from lacuna.errors import LacunaError
 from lacuna.io.atomic import read_json, write_json
 
 
 def split_images(
-    label_file: LabelFile,
+    table: LabelTable,
     joined: Joined,
     labels: NDArray[np.int16],
     group: NDArray[np.int64],
     sha256: Sequence[str],
+    folders: Sequence[str],
     data: Data,
     split: Split,
     record: Path,
@@ -33,9 +35,9 @@ def split_images(
 
     Also says in words which images could not keep their part. `remember_parts` writes `record`, once all has gone well.
     """
-    given = given_parts(label_file, joined, data)
+    given = given_parts(table, joined, data)
     former = former_parts(record, split, sha256)
-    part = completed_split(given, labels, group, identify(joined, sha256, data), split, former)
+    part = completed_split(given, labels, group, identify(table, joined, sha256, folders, data), split, former)
     return part, describe_moves(former, given, part)
 
 

@@ -6,13 +6,15 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.config.blocks import Data
+from lacuna.config.data import Data
 from lacuna.core.manifest import PARTS, Manifest
 from lacuna.core.targets import Target, Targets
-from lacuna.data.labels.encode import OTHER, Encoded, Joined
+from lacuna.data.labels.encode import OTHER, Encoded
+from lacuna.data.labels.join import Joined
+from lacuna.data.labels.label_table import LabelTable
 from lacuna.data.labels.odd_classes import find_odd_classes
-from lacuna.data.labels.sources import LabelFile
 from lacuna.errors import LacunaError
+from lacuna.io.names import first_few
 from lacuna.io.text_table import align
 
 SHOWN_LINES = 5
@@ -59,15 +61,15 @@ def count_conflicts(labels: NDArray[np.int16], duplicate_group: NDArray[np.int64
     conflicts = {}
     for column, target in enumerate(targets):
         known = labels[:, column] >= 0
-        pairs = np.unique(np.stack([duplicate_group[known], labels[known, column]]), axis=1)
-        conflicts[target.name] = int((np.unique(pairs[0], return_counts=True)[1] > 1).sum())
+        pairs = np.unique(duplicate_group[known] * target.n_classes + labels[known, column])
+        conflicts[target.name] = int((np.unique(pairs // target.n_classes, return_counts=True)[1] > 1).sum())
     return conflicts
 
 
 def count_crossing(group: NDArray[np.int64], part: NDArray[np.int8]) -> int:
     """Groups that stand in more than one part."""
-    pairs = np.unique(np.stack([group, part]), axis=1)
-    return int((np.unique(pairs[0], return_counts=True)[1] > 1).sum())
+    pairs = np.unique(group * len(PARTS) + part)
+    return int((np.unique(pairs // len(PARTS), return_counts=True)[1] > 1).sum())
 
 
 def check_trainable(manifest: Manifest, counts: Mapping[str, TargetCounts]) -> None:
@@ -119,7 +121,7 @@ def describe_targets(
 
 
 def find_flaws(
-    metrics: Mapping[str, Any], label_file: LabelFile, joined: Joined, encoded: Encoded, data: Data
+    metrics: Mapping[str, Any], table: LabelTable, joined: Joined, encoded: Encoded, data: Data
 ) -> list[str]:
     """What the labels lost on their way into the manifest, and classes that are probably none.
 
@@ -128,8 +130,13 @@ def find_flaws(
     dropped = "data/prepared/dropped.csv"
     flaws = [
         (
+            len(joined.by_name),
+            "images lie in other folders than the labels say and are found by their file names, which no other has: "
+            f"{first_few(joined.by_name)}",
+        ),
+        (
             metrics["rows_malformed"],
-            f"lines are skipped{_lines([row.line for row in label_file.malformed])}: {dropped}",
+            f"lines are skipped{_lines([row.line for row in table.malformed])}: {dropped}",
         ),
         (
             metrics["rows_without_image"],
@@ -137,18 +144,19 @@ def find_flaws(
         ),
         (
             metrics["rows_repeated"],
-            f"label rows repeat an image, merged{_lines([row.line for row in joined.repeated])}",
+            f"label rows repeat an image, merged{_lines(table.line[joined.repeated].tolist())}",
         ),
         (metrics["images_without_labels"], "images have no label row and are not used"),
         (metrics["groups_across_splits"], "groups of duplicates or of the group column stand in more than one split"),
     ]
     for target in encoded.targets:
         name, count = target.name, metrics["targets"][target.name]
+        contradicting = sorted(table.line[encoded.contradictions[name]].tolist())
         folded = data.rare_classes == OTHER and OTHER in target.classes
         flaws += [
             (
                 count["contradicting_images"],
-                f"images have contradicting labels of {name}, now unknown{_lines(encoded.contradictions[name])}",
+                f"images have contradicting labels of {name}, now unknown{_lines(contradicting)}",
             ),
             (count["conflicting_duplicates"], f"groups of duplicates have conflicting labels of {name}, kept"),
             (
@@ -157,7 +165,7 @@ def find_flaws(
                 f"now {'of class ' + OTHER if folded else 'unknown'}: {count['rare_images']} images",
             ),
         ]
-    return [*label_file.notes, *(f"{n} {what}" for n, what in flaws if n), *find_odd_classes(encoded)]
+    return [*table.notes, *(f"{n} {what}" for n, what in flaws if n), *find_odd_classes(encoded)]
 
 
 def _lines(lines: Sequence[int]) -> str:

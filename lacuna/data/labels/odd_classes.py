@@ -11,7 +11,8 @@ from lacuna.data.labels.encode import OTHER, Encoded
 UNKNOWN_WORDS = {
     "na", "nan", "nat", "nil", "nill", "null", "none", "undefined", "unknown", "unk", "missing", "notavailable",
     "notapplicable", "notknown", "notset", "nodata", "nolabel", "unlabeled", "unlabelled", "empty", "blank", "tbd",
-    "idk",
+    "idk", "unbekannt", "inconnu", "desconocido", "weissnicht", "dontknow",
+    "notsure", "unsure", "keineangabe", "jenesaispas", "nosé", "nãosei",
 }  # fmt: skip
 """In lower case, letters alone."""
 
@@ -23,7 +24,8 @@ def find_odd_classes(encoded: Encoded) -> list[str]:
     notes = []
     for target in encoded.targets:
         if target.kind == "categorical":
-            counts = Counter(word for word in encoded.words[target.name].values() if word is not None)
+            column = encoded.words[target.name]
+            counts = Counter({word: n for word, n in zip(column.words, column.counts().tolist(), strict=True) if n})
             notes += _like_unknown(target, counts, encoded.rare[target.name]) + _alike(target, counts)
     return notes
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lacuna.data.labels.corrections import encode_corrected
-from lacuna.data.labels.encode import join_labels
+from lacuna.data.labels.join import join_labels
 from lacuna.data.labels.sources import read_labels
 from lacuna.errors import LacunaError
 from lacuna.io.csv_files import write_csv
@@ -37,7 +37,7 @@ def corrected(tiny_project):
             header = ("image", "target", "given", "corrected", "suggested", "probability")
             write_csv(Path("corrections/mine.csv"), header, [(*row, "boot", 0.9) for row in corrections])
         label_file = read_labels(data, list(NAMES))
-        return encode_corrected(label_file, join_labels(label_file, NAMES, {}, 0.05), data, NAMES)
+        return encode_corrected(label_file, join_labels(label_file, NAMES, {}, data), data, list(NAMES))
 
     return encode
 
@@ -90,7 +90,7 @@ def test_no_file_no_corrections(corrected):
     ("row", "message"),
     [
         (("99.png", "red", "1", "0"), "mine.csv:2: '99.png' is no labelled image, did you mean '"),
-        (("01.png", "blue", "1", "0"), "mine.csv:2: 'blue' is no target, expected one of red, kind"),
+        (("01.png", "blue", "1", "0"), "mine.csv:2: 'blue' is no target, expected one of 'red', 'kind'"),
         (("01.png", "kind", "hat", "boots"), "mine.csv:2: 'boots' is no class of kind, did you mean 'boot'?; NA makes"),
         (("01.png", "red", "1", "perhaps"), "mine.csv:2: 'perhaps' is no class of red"),
         (("01.png", "red", "absent", "present"), "mine.csv:2: red of 01.png is present, not absent as the row says"),
@@ -109,7 +109,7 @@ def test_mistakes_are_named_by_line(corrected, row, message):
     [
         (
             "image,given,corrected\n",
-            "mine.csv:1: expected the columns image,target,given,corrected first, received image,",
+            "mine.csv:1: expected the columns image,target,given,corrected first, received 'image',",
         ),
         ("image,target,given,corrected\n01.png,red\n", "mine.csv:2: 2 cells, expected image,target,given,corrected"),
         ("", "mine.csv: the label file is empty"),

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from lacuna.data.labels.encode import encode, join_labels
+from lacuna.data.labels.encode import encode
+from lacuna.data.labels.join import join_labels
+from lacuna.data.labels.label_table import LabelRow, LabelTable
 from lacuna.data.labels.odd_classes import find_odd_classes
-from lacuna.data.labels.sources import LabelFile, LabelRow
+from lacuna.data.labels.sources import interpret
 
 
 @pytest.fixture
@@ -17,9 +19,10 @@ def warn(tiny_project: Any) -> Any:
     def warn(counts: dict[str, int], kind: str = "categorical", **changes: object) -> list[str]:
         words = [word for word, n in counts.items() for _ in range(n)]
         rows = [LabelRow(line, f"{line}.png", (word,)) for line, word in enumerate(words, start=2)]
-        labels = LabelFile(Path("labels.csv"), {"shape": kind}, rows)  # type: ignore[dict-item]
-        data = tiny_project({f"data.{key}": value for key, value in changes.items()}).data
-        joined = join_labels(labels, {row.image: place for place, row in enumerate(rows)}, {}, 0)
+        changed = {f"data.{key}": value for key, value in changes.items()}
+        data = tiny_project({"data.targets": {"shape": kind}, "data.max_rejected": 0.0, **changed}).data
+        labels = interpret(LabelTable.of_rows(Path("labels.csv"), {"shape": kind}, rows), data)
+        joined = join_labels(labels, {row.image: place for place, row in enumerate(rows)}, {}, data)
         return find_odd_classes(encode(labels, joined, data))
 
     return warn

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from lacuna.config.blocks import Data
+from lacuna.config.data import Data
 from lacuna.core.targets import Kind
 from lacuna.data.images.class_folders import find_places
-from lacuna.data.labels.sources.label_file import LabelFile, LabelRow
+from lacuna.data.labels.label_table import LabelRow, LabelTable
+from lacuna.data.labels.sources.folder_levels import read_folder_levels
 from lacuna.errors import LacunaError
 from lacuna.io.names import first_few, printable
 
@@ -14,14 +15,16 @@ DEFAULT_TARGET = "class"
 """What the one target is called when `data.targets` does not say."""
 
 
-def read_folders(data: Data, images: Sequence[str]) -> LabelFile:
+def read_folders(data: Data, images: Sequence[str]) -> LabelTable:
     """Read the class of each of `images` from its path below `data.path`.
 
-    Images outside of class folders get no row; the notes name them, and class folders without an image. Raises
-    LacunaError when no image lies in a class folder.
+    With several `data.targets`, the folders within each other are one each. Images outside of class folders get no row;
+    the notes name them, and class folders without an image. Raises LacunaError when no image lies in a class folder.
     """
+    if len(data.targets) > 1:
+        return read_folder_levels(data, images)
     path = Path(data.labels)
-    targets: dict[str, Kind] = dict(data.targets) or {DEFAULT_TARGET: "categorical"}
+    targets: dict[str, Kind] = dict.fromkeys(data.targets or [DEFAULT_TARGET], "categorical")
     rows, outside, filled = [], [], set()
     for image, (split, name) in zip(images, find_places(images), strict=True):
         if name:
@@ -39,7 +42,7 @@ def read_folders(data: Data, images: Sequence[str]) -> LabelFile:
         notes.append(f"{len(outside)} images lie outside of the class folders and have no class: {first_few(outside)}")
     if empty := _without_image(path, filled):
         notes.append(f"{len(empty)} folders where a class belongs hold no image: {first_few(empty)}")
-    return LabelFile(path, targets, rows, notes=tuple(notes))
+    return LabelTable.of_rows(path, targets, rows, notes=notes)
 
 
 def _without_image(root: Path, filled: set[Path]) -> list[str]:

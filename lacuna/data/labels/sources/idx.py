@@ -3,21 +3,21 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from lacuna.config.blocks import Data
+from lacuna.config.data import Data
 from lacuna.core.targets import Kind
 from lacuna.data.images.idx import SPLITS, find_parts, read_classes
+from lacuna.data.labels.label_table import LabelRow, LabelTable
 from lacuna.data.labels.sources.folders import DEFAULT_TARGET
-from lacuna.data.labels.sources.label_file import LabelFile, LabelRow
 
 
-def read_idx(data: Data, _: Sequence[str] = ()) -> LabelFile:
+def read_idx(data: Data, _: Sequence[str] = ()) -> LabelTable:
     """Read the label files in the folder `data.labels`; the official test part stays the test part.
 
     Raises LacunaError at a file that is missing, damaged or does not fit its images, and at a label that `classes.txt`
     has no name for.
     """
     path = Path(data.labels)
-    targets: dict[str, Kind] = dict(data.targets) or {DEFAULT_TARGET: "categorical"}
+    targets: dict[str, Kind] = dict.fromkeys(data.targets or [DEFAULT_TARGET], "categorical")
     classes = read_classes(path)
     rows = []
     for part in find_parts(path):
@@ -25,4 +25,4 @@ def read_idx(data: Data, _: Sequence[str] = ()) -> LabelFile:
         words = labels if classes is None else [classes[label] for label in labels]
         named = zip(part.image_names(), words, strict=True)
         rows += [LabelRow(0, image, (str(word),), "", SPLITS[part.name]) for image, word in named]
-    return LabelFile(path, targets, rows)
+    return LabelTable.of_rows(path, targets, rows)

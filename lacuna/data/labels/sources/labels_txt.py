@@ -3,21 +3,22 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from lacuna.config.blocks import Data
-from lacuna.core.targets import Kind
-from lacuna.data.labels.sources.label_file import LabelFile, LabelRow, read_text
+from lacuna.config.data import Data
+from lacuna.data.labels.label_table import LabelRow, LabelTable
+from lacuna.data.labels.tables.text_file import read_text
 from lacuna.errors import LacunaError
+from lacuna.io.names import listed
 
 
-def read_labels_txt(data: Data, _: Sequence[str] = ()) -> LabelFile:
+def read_labels_txt(data: Data, _: Sequence[str] = ()) -> LabelTable:
     """Read `data.labels`. Without names in `data.targets` the columns are the binary attribute_1, attribute_2, ...
 
     Empty lines are left out. Raises LacunaError with file and line where the number of cells is not that of targets.
     """
     path = Path(data.labels)
-    targets: dict[str, Kind] = dict(data.targets)
+    targets = data.target_kinds
     rows = []
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    for number, line in enumerate(read_text(path, encoding=data.encoding).splitlines(), start=1):
         image, *cells = line.split() or [""]
         if not image:
             continue
@@ -25,8 +26,8 @@ def read_labels_txt(data: Data, _: Sequence[str] = ()) -> LabelFile:
             targets = {f"attribute_{column}": "binary" for column in range(1, len(cells) + 1)}
         if len(cells) != len(targets) or not cells:
             raise LacunaError(
-                f"{path}:{number}: expected an image and {len(targets) or 'some'} labels ({', '.join(targets)}), "
+                f"{path}:{number}: expected an image and {len(targets) or 'some'} labels ({listed(list(targets))}), "
                 f"received {len(cells)} labels: {line.strip()[:80]!r}"
             )
         rows.append(LabelRow(number, image, tuple(cells)))
-    return LabelFile(path, targets, rows)
+    return LabelTable.of_rows(path, targets, rows)

@@ -1,67 +1,213 @@
-"""Label files in CSV: a header, then a row per image, with columns for image and targets, maybe group and split."""
+"""Tables: a row per image, with columns for image and targets, maybe group and split. One file, or a folder of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from lacuna.config.blocks import Data
-from lacuna.data.labels.sources.label_file import Dropped, LabelFile, LabelRow, read_records, read_text
+import numpy as np
+
+from lacuna.config.data import Data
+from lacuna.core.manifest import SPLIT_WORDS
+from lacuna.core.targets import Kind
+from lacuna.data.labels.label_table import LabelTable, WordColumn
+from lacuna.data.labels.tables.open_table import TABLE_SUFFIXES, bare_suffix, open_table
+from lacuna.data.labels.tables.table_file import Malformed, TableFile
+from lacuna.data.labels.tags import split_tags, unite_rows
 from lacuna.errors import LacunaError
+from lacuna.io.names import first_few, listed
 
 
-def read_table(data: Data, _: Sequence[str] = ()) -> LabelFile:
-    """Read the columns of `data.labels` that `data` names.
+def read_table(data: Data, images: Sequence[str]) -> LabelTable:
+    """Read the columns that `data` names, of the file or of the tables in the folder `data.labels`.
 
-    Rows with another number of cells than the header (a comma without quotes), or with a double quote that is not
-    closed, are kept apart with their lines. Raises LacunaError when a column is missing, or when more than
-    `data.max_rejected` of the lines would be lost so.
+    In a folder, tables without these columns are left out by name, images are found beside their table first, and the
+    folders are the split where all are called like parts. Rows with another number of cells than the header (a comma
+    without quotes), or with a double quote that is not closed, are kept apart with their lines. Raises LacunaError when
+    a column is missing, or when more than `data.max_rejected` of the lines would be lost so.
     """
     path = Path(data.labels)
-    records = read_records(path, read_text(path))
-    top = next(records)
-    if top.flaw:
-        raise LacunaError(f"{path}:1: {top.flaw}")
-    header = [name.strip() for name in top.cells]
-    columns = {name: _column(path, header, name, key) for name, key in _wanted(data)}
-    rows: list[LabelRow] = []
-    malformed: list[Dropped] = []
-    open_quotes: list[Dropped] = []
-    for lines, cells, flaw in records:
-        if cells and (flaw or len(cells) != len(header)):
-            reason = flaw or f"{len(cells)} cells, the header has {len(header)}"
-            malformed += [Dropped(line, "", reason) for line in lines]
-            open_quotes += malformed[-len(lines) :] if flaw else []
-        elif cells:
-            cell = {name: cells[column].strip() for name, column in columns.items()}
-            labels = tuple(cell[name] for name in data.targets)
-            group = cell.get(data.group_column, "")
-            split = cell.get(data.split_column, "")
-            rows.append(LabelRow(lines[0], cell[data.image_column], labels, group, split))
-    if len(malformed) > data.max_rejected * (len(rows) + len(malformed)):
-        lost = f"{len(malformed)} of {len(rows) + len(malformed)} rows"
-        allowed = f"more than data.max_rejected = {data.max_rejected:g} allows"
-        if open_quotes:
-            raise LacunaError(f"{path}:{open_quotes[0].line}: {open_quotes[0].reason}; {lost} are lost, {allowed}")
-        raise LacunaError(
-            f"{path}:{malformed[0].line}: {lost} don't have the header's {len(header)} cells, {allowed}; put cells "
-            "that hold commas in double quotes"
-        )
-    if not rows:
-        raise LacunaError(f"{path}: no row below the header, expected one per image")
-    return LabelFile(path, dict(data.targets), rows, tuple(malformed))
+    files, notes = _open_tables(path, data) if path.is_dir() else ([open_table(path, data)], [])
+    tables = [_read_file(file, data) for file in files]
+    if path.is_dir():
+        tables = _placed(path, tables, data, images)
+    table = _joined(path, tables)
+    labels: dict[str, WordColumn] = {}
+    targets: dict[str, Kind] = {}
+    for name, kind in data.kinds.items():
+        new = {name: table.labels[name]}
+        if kind == "tags":
+            unknown = data.column(name).unknown or ()
+            together = unite_rows(new[name], table.image, data.tags, unknown)
+            new, said = split_tags(name, together, data.tags, unknown, data.min_class_count)
+            notes += said
+        if both := set(new) & set(labels):
+            raise LacunaError(f"data.targets: {listed(sorted(both))} is a tag of {name} and a target as well")
+        labels |= new
+        targets |= dict.fromkeys(new, "binary" if kind == "tags" else kind)
+    return replace(table, targets=targets, labels=labels, notes=tuple(notes))
+
+
+def check_header(data: Data) -> None:
+    """Raise LacunaError when a column that `data` names is not in the table; in a folder, in none of the tables."""
+    path = Path(data.labels)
+    if path.is_dir():
+        _open_tables(path, data)
+    else:
+        _find_columns(open_table(path, data), data)
+
+
+def find_tables(folder: Path) -> Iterator[Path]:
+    """The tables in a folder and below, but for hidden ones, in alphabetical order."""
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if not hidden and bare_suffix(path) in TABLE_SUFFIXES and path.is_file():
+            yield path
+
+
+def _open_tables(folder: Path, data: Data) -> tuple[list[TableFile], list[str]]:
+    """The tables with the wanted columns, and which others are left out."""
+    opened: list[TableFile] = []
+    others: list[str] = []
+    reason = f"{folder}: no table in this folder (data.labels), expected one of {', '.join(sorted(TABLE_SUFFIXES))}"
+    for path in find_tables(folder):
+        try:
+            file = open_table(path, data)
+            _find_columns(file, data)
+        except LacunaError as error:
+            reason = str(error) if not others else reason
+            others.append(path.relative_to(folder).as_posix())
+        else:
+            opened.append(file)
+    if not opened:
+        raise LacunaError(reason)
+    return opened, [f"{len(others)} tables lack the columns and are left out: {first_few(others)}"] * bool(others)
 
 
 def _wanted(data: Data) -> list[tuple[str, str]]:
-    """The columns to read and the keys of params.yaml that name them."""
-    wanted = [(data.image_column, "data.image_column")] + [(name, "data.targets") for name in data.targets]
-    if data.group_column:
-        wanted.append((data.group_column, "data.group_column"))
-    if data.split_column:
-        wanted.append((data.split_column, "data.split_column"))
-    return wanted
+    """The columns to read and the keys of params.yaml that name them: images, targets, group, split."""
+    wanted = [(name, "data.image_column") for name in data.image_columns]
+    wanted += [(column, "data.targets") for name in data.targets for column in _target_columns(data, name)]
+    wanted += [(data.group_column, "data.group_column")] * bool(data.group_column)
+    return wanted + [(data.split_column, "data.split_column")] * bool(data.split_column)
 
 
-def _column(path: Path, header: list[str], name: str, key: str) -> int:
-    if header.count(name) != 1:
-        what = "no column" if name not in header else "more than one column"
-        raise LacunaError(f"{path}:1: {what} {name!r} ({key}), expected one of {', '.join(map(repr, header))}")
-    return header.index(name)
+def _target_columns(data: Data, name: str) -> tuple[str, ...]:
+    column = data.column(name).column
+    return (column,) if isinstance(column, str) else column
+
+
+def _find_columns(file: TableFile, data: Data) -> dict[str, int]:
+    places = {}
+    for name, key in _wanted(data):
+        if file.header.count(name) != 1:
+            what = "no column" if name not in file.header else "more than one column"
+            raise LacunaError(f"{file.path}:1: {what} {name!r} ({key}), expected one of {listed(file.header)}")
+        places[name] = file.header.index(name)
+    return places
+
+
+def _read_file(file: TableFile, data: Data) -> LabelTable:
+    places = _find_columns(file, data)
+    columns, line, malformed = file.read(list(places.values()))
+    _check_losses(file, len(line), malformed, data.max_rejected)
+    cell = dict(zip(places, columns, strict=True))
+    n_rows = len(line)
+    nothing = WordColumn.constant("", n_rows)
+    labels = {}
+    for name in data.targets:
+        of_target = [cell[column] for column in _target_columns(data, name)]
+        labels[name] = of_target[0] if len(of_target) == 1 else _one_hot(name, of_target, data)
+    group = cell[data.group_column] if data.group_column else nothing
+    if len(data.image_columns) > 1 and not data.group_column:  # the images of a row belong together
+        group = WordColumn.of([f"{file.path}:{row}" for row in range(n_rows)])
+    lost = tuple(dropped for one in malformed for dropped in one.lines)
+    split = cell[data.split_column] if data.split_column else nothing  # "" may be the name of the image column
+    source = WordColumn.constant(str(file.path), n_rows)
+    whole = [
+        LabelTable(file.path, {}, cell[image], labels, group, split, line, source, lost if place == 0 else ())
+        for place, image in enumerate(data.image_columns)
+    ]
+    if len(whole) == 1:
+        return whole[0]
+    return _joined(
+        file.path, [_take(table, np.array([bool(w) for w in table.image.words])[table.image.code]) for table in whole]
+    )
+
+
+def _take(table: LabelTable, here: np.ndarray) -> LabelTable:
+    rows = np.flatnonzero(here)
+    labels = {name: column.take(rows) for name, column in table.labels.items()}
+    columns = {key: getattr(table, key).take(rows) for key in ("image", "group", "split", "file")}
+    return replace(table, labels=labels, line=table.line[rows], **columns)
+
+
+def _one_hot(name: str, columns: Sequence[WordColumn], data: Data) -> WordColumn:
+    """One categorical column of a block of columns of which one says present: its name is the class.
+
+    A row in which none or several do is unknown. Raises LacunaError at a word that is none of a binary target.
+    """
+    target = data.column(name)
+    names = _target_columns(data, name)
+    present = set(target.positive or ())
+    known = {*present, *(target.negative or ()), *(target.unknown or ()), ""}
+    said = []
+    for column_name, column in zip(names, columns, strict=True):
+        if wrong := [word for word in column.words if word not in known]:
+            raise LacunaError(
+                f"data.targets.{name}: column {column_name!r} holds {listed(wrong)}, expected words of positive, "
+                "negative and unknown"
+            )
+        said.append(np.array([word in present for word in column.words], dtype=bool)[column.code])
+    which = np.stack(said)
+    one = which.sum(axis=0) == 1
+    return WordColumn(np.where(one, which.argmax(axis=0), len(names)).astype(np.int32), (*names, ""))
+
+
+def _joined(path: Path, tables: Sequence[LabelTable]) -> LabelTable:
+    if len(tables) == 1:
+        table = tables[0]
+    else:
+        table = replace(
+            tables[0],
+            path=path,
+            image=WordColumn.joined([table.image for table in tables]),
+            labels={name: WordColumn.joined([table.labels[name] for table in tables]) for name in tables[0].labels},
+            group=WordColumn.joined([table.group for table in tables]),
+            split=WordColumn.joined([table.split for table in tables]),
+            line=np.concatenate([table.line for table in tables]),
+            file=WordColumn.joined([table.file for table in tables]),
+            malformed=tuple(dropped for table in tables for dropped in table.malformed),
+        )
+    if not len(table):
+        raise LacunaError(f"{path}: no row below the header, expected one per image")
+    return table
+
+
+def _placed(root: Path, tables: list[LabelTable], data: Data, images: Sequence[str]) -> list[LabelTable]:
+    """Images found beside their table, and the split that the folders of all tables give."""
+    folders = [table.path.relative_to(root).parent for table in tables]
+    tops = [folder.parts[0] if folder.parts else "" for folder in folders]
+    is_split = not data.split_column and len(set(tops)) > 1 and all(top.lower() in SPLIT_WORDS for top in tops)
+    there = set(images)
+    placed = []
+    for table, folder, top in zip(tables, folders, tops, strict=True):
+        beside = [(folder / word).as_posix() for word in table.image.words]
+        words = [near if near in there else word for near, word in zip(beside, table.image.words, strict=True)]
+        split = WordColumn.constant(top, len(table)) if is_split else table.split
+        placed.append(replace(table, image=WordColumn(table.image.code, tuple(words)), split=split))
+    return placed
+
+
+def _check_losses(file: TableFile, n_rows: int, malformed: Sequence[Malformed], max_rejected: float) -> None:
+    n_lost = sum(len(one.lines) for one in malformed)
+    if n_lost <= max_rejected * (n_rows + n_lost):
+        return
+    lost = f"{n_lost} of {n_rows + n_lost} rows"
+    allowed = f"more than data.max_rejected = {max_rejected:g} allows"
+    for one in malformed:
+        if one.is_open:
+            raise LacunaError(f"{file.path}:{one.lines[0].line}: {one.lines[0].reason}; {lost} are lost, {allowed}")
+    raise LacunaError(
+        f"{file.path}:{malformed[0].lines[0].line}: {lost} lack the header's {len(file.header)} cells, {allowed}; "
+        "put cells that hold commas in double quotes"
+    )

@@ -1,0 +1,195 @@
+"""Label rows meet the images that ingest accepted, groups and given parts included."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from lacuna.config.data import Data
+from lacuna.core.manifest import PARTS, SPLIT_WORDS
+from lacuna.data.labels.label_table import Dropped, LabelTable
+from lacuna.data.labels.match_images import ImageFinder
+from lacuna.data.labels.split import NOT_GIVEN
+from lacuna.errors import LacunaError
+from lacuna.io.names import listed, shortened
+
+FEWEST_IMAGES = 10
+NO_IMAGE = "no such image"
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The label rows that belong to an image, sorted by image.
+
+    `image`: the labelled images' rows in the image array, rising, int64 `(n_images,)`. `row`: label rows, those of an
+    image in the order of the file, int64 `(n_rows,)`. `owner`: the place in `image` of each, int64 `(n_rows,)`.
+    `dropped`: the label rows without a usable image; `n_without_file` of them name none that there is. `n_left_out`
+    more belong to images that are not in the sample. `by_name`: images that were found by their file name alone.
+    """
+
+    image: NDArray[np.int64]
+    row: NDArray[np.int64]
+    owner: NDArray[np.int64]
+    dropped: list[Dropped]
+    n_without_file: int = 0
+    n_left_out: int = 0
+    by_name: tuple[str, ...] = ()
+
+    @property
+    def first(self) -> NDArray[np.int64]:
+        """Where in `row` the label rows of each image begin, int64 `(n_images,)`."""
+        return np.searchsorted(self.owner, np.arange(len(self.image)))
+
+    @property
+    def repeated(self) -> NDArray[np.int64]:
+        """The label rows of images that have a row before, in the order of the file."""
+        return np.sort(self.row[1:][self.owner[1:] == self.owner[:-1]])
+
+
+def join_labels(
+    table: LabelTable,
+    accepted: Mapping[str, int],
+    rejected: Mapping[str, str],
+    data: Data,
+    left_out: Collection[str] = (),
+) -> Joined:
+    """Find each label row's image among the `accepted` (name to row) or `rejected` (name to reason) files.
+
+    Rows of images that are `left_out` of the sample are no mistake and counted apart. Raises LacunaError when a row's
+    image fits several files, when more than the share `data.max_rejected` of the others has no image, unless
+    `data.labels_without_images` is ignore, and when fewer than FEWEST_IMAGES have labels.
+    """
+    names = [*accepted, *rejected, *left_out]
+    n_usable, n_there = len(accepted), len(accepted) + len(rejected)
+    finder = ImageFinder(names)
+    found = finder.find(table.image)
+    for word, places in enumerate(found):
+        if len(places) > 1:
+            row = int(np.argmax(table.image.code == word))
+            raise LacunaError(
+                f"{table.place(row)}: image {shortened(table.image.words[word])} fits several files: "
+                f"{listed([names[place] for place in places])}; give its path below data.path"
+            )
+    place = np.array([places[0] if places else -1 for places in found], dtype=np.int64)[table.image.code]
+    in_array = np.array([*accepted.values(), *[-1] * (len(names) - n_usable)], dtype=np.int64)
+    usable = np.flatnonzero((place >= 0) & (place < n_usable))
+    rows = usable[np.argsort(in_array[place[usable]], kind="stable")]
+    image, owner = np.unique(in_array[place[rows]], return_inverse=True)
+
+    lost = np.flatnonzero((place < 0) | ((place >= n_usable) & (place < n_there)))
+    reasons = ["" if spot < 0 else rejected[names[spot]] for spot in place[lost].tolist()]
+    dropped = [
+        Dropped(int(table.line[row]), table.image[row], reason or NO_IMAGE)
+        for row, reason in zip(lost.tolist(), reasons, strict=True)
+    ]
+    n_left_out = int((place >= n_there).sum())
+    joined = Joined(image, rows, owner.astype(np.int64), dropped, reasons.count(""), n_left_out, tuple(finder.by_name))
+    _check_losses(table, joined, data)
+    return joined
+
+
+def _check_losses(table: LabelTable, joined: Joined, data: Data) -> None:
+    ignores = data.labels_without_images == "ignore"
+    counted = [row for row in joined.dropped if not (ignores and row.reason == NO_IMAGE)]
+    n_wanted = len(table) - joined.n_left_out - (joined.n_without_file if ignores else 0)
+    if len(counted) > data.max_rejected * n_wanted:
+        example = "; ".join(f"{shortened(row.image)} ({row.reason[:100]})" for row in counted[:3])
+        advice = ""
+        if joined.n_without_file and not ignores:
+            advice = "; data.labels_without_images: ignore takes the images that are there"
+        raise LacunaError(
+            f"{table.path}: {len(counted)} of {n_wanted} rows have no usable image, more than data.max_rejected = "
+            f"{data.max_rejected:g} allows; the first: {example}{advice}"
+        )
+    if len(joined.image) < FEWEST_IMAGES:
+        lost = f"; {len(joined.dropped)} rows have no image" if joined.dropped else ""
+        raise LacunaError(
+            f"{table.path}: only {len(joined.image)} images have labels, too few for a training, a validation and a "
+            f"test part; expected at least {FEWEST_IMAGES}{lost}"
+        )
+
+
+def image_groups(
+    table: LabelTable, joined: Joined, duplicate_group: NDArray[np.int64], folders: Sequence[str], data: Data
+) -> NDArray[np.int64]:
+    """Join what must stay in one split: duplicates, and images with the same value in the group column or folder.
+
+    `duplicate_group`: for each row of the image array the number of its group of duplicates. `folders`: of each image
+    that is labelled, as `group_folders` tells. Returns for each of these the smallest row among the labelled images of
+    its group, int64 `(n_images,)`.
+    """
+    n = len(joined.image)
+    _, copies = np.unique(duplicate_group[joined.image], return_inverse=True)
+    value = table.group.code[joined.row]
+    named = _is_name(table, data)[value]
+    inside = np.flatnonzero(np.array(folders, dtype=np.str_) != "")
+    folder = np.unique(np.array(folders, dtype=np.str_)[inside], return_inverse=True)[1]
+    # A graph of images, of groups of copies, of values and folders: what hangs together stays together.
+    left = np.concatenate([np.arange(n), joined.owner[named], inside])
+    values = copies.max(initial=-1) + 1 + value[named]
+    right = n + np.concatenate([copies, values, copies.max(initial=-1) + 1 + len(table.group.words) + folder])
+    size = int(right.max(initial=n - 1)) + 1
+    edges = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(size, size))
+    _, component = connected_components(edges, directed=False)
+    smallest = np.full(size, np.iinfo(np.int64).max)
+    np.minimum.at(smallest, component[:n], joined.image)
+    return smallest[component[:n]]
+
+
+def group_folders(images: Sequence[str], data: Data) -> list[str]:
+    """The first `data.group_folders` folders in the path of each image, "" where it lies higher up or none count.
+
+    >>> from types import SimpleNamespace
+    >>> group_folders(["anna/1/a.png", "anna/b.png", "c.png"], SimpleNamespace(group_folders=1))
+    ['anna', 'anna', '']
+    """
+    n = data.group_folders
+    return ["/".join(parts[:n]) if 0 < n < len(parts) else "" for parts in (name.split("/") for name in images)]
+
+
+def _is_name(table: LabelTable, data: Data) -> NDArray[np.bool_]:
+    """Which words of the group column are values, not gaps, bool `(n_words,)`."""
+    return np.array([word not in ("", *data.unknown) for word in table.group.words], dtype=bool)
+
+
+def identify(table: LabelTable, joined: Joined, sha256: Sequence[str], folders: Sequence[str], data: Data) -> list[str]:
+    """What each labelled image is known by in a split: its value in the group column, its folder, or the hash of its
+    content.
+
+    `sha256`, `folders`: of each labelled image, `(n_images,)`.
+    """
+    # Values sort before hashes: a copy without a value that joins a group does not change what the group is known by.
+    known = [f"folder {where}" if where else f"image {sha}" for sha, where in zip(sha256, folders, strict=True)]
+    value = table.group.code[joined.row]
+    named = _is_name(table, data)[value]
+    for owner, code in zip(joined.owner[named].tolist(), value[named].tolist(), strict=True):
+        known[owner] = min(known[owner], f"group {table.group.words[code]}")
+    return known
+
+
+def given_parts(table: LabelTable, joined: Joined, data: Data) -> NDArray[np.int8]:
+    """The part of each labelled image that the split column gives, NOT_GIVEN where it is unknown, `(n_images,)`.
+
+    Raises LacunaError at a word that names no part, and when one image is given two parts.
+    """
+    unknown = {*data.unknown, ""}
+    wrong = -2
+    parts_of_words = {word: PARTS.index(part) for word, part in SPLIT_WORDS.items()} | dict.fromkeys(unknown, NOT_GIVEN)
+    meaning = [parts_of_words.get(word, parts_of_words.get(word.lower(), wrong)) for word in table.split.words]
+    said = np.array(meaning, dtype=np.int8)[table.split.code[joined.row]]
+    if (said == wrong).any():
+        row = int(joined.row[said == wrong].min())
+        raise LacunaError(
+            f"{table.place(row)}: {shortened(table.split[row])} names no split, expected train, val or test"
+        )
+    parts = np.full(len(joined.image), NOT_GIVEN, dtype=np.int8)
+    given = said != NOT_GIVEN
+    parts[joined.owner[given][::-1]] = said[given][::-1]  # the first that is given
+    other = given & (said != parts[joined.owner])
+    if other.any():
+        row = int(joined.row[other].min())
+        raise LacunaError(f"{table.place(row)}: image {shortened(table.image[row])} stands in another split above")
+    return parts

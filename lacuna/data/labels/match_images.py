@@ -1,0 +1,119 @@
+"""Which image a label file means: paths are compared from their end, whatever machine they are of."""
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from urllib.parse import unquote
+
+from lacuna.data.images.formats import IMAGE_SUFFIXES, UNREAD_SUFFIXES
+from lacuna.data.labels.label_table import WordColumn
+
+SUFFIXES = IMAGE_SUFFIXES | UNREAD_SUFFIXES
+
+_DIGEST = re.compile(r"~([0-9a-f]{16})(\.\w+)?$")
+
+LENIENCES = ((False, False), (True, False), (False, True), (True, True))
+"""Whether case and suffix are ignored, the strictest first."""
+
+
+class ImageFinder:
+    """Finds the images of a folder by what people write for them.
+
+    names: the paths below the image folder, with forward slashes. A label's image is the exact path; or, from its end,
+    a part of the path or more than it (an absolute path of another machine, a URL), with case and suffix ignored where
+    nothing is equal to the letter; the longest match counts. Last, the file name alone, where no other label and no
+    other image has the same. `by_name`: the words of the last `find` that were found so. Before all that, a URL finds
+    the image whose name ends in a digest of it: so are those called that their paths do not tell apart.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+        self._exact = {name: place for place, name in enumerate(names)}
+        self._by_digest = {found[1]: place for place, name in enumerate(names) if (found := _DIGEST.search(name))}
+        self._by_stem: dict[str, list[int]] | None = None
+        self.by_name: list[str] = []
+
+    def find(self, images: WordColumn) -> list[list[int]]:
+        """For each of the column's distinct words, the places of the images it may mean: one, none, or several."""
+        found = [self._look_up(word) for word in images.words]
+        last = [place for place, word in enumerate(images.words) if not found[place] and len(path_parts(word)) > 1]
+        self.by_name = []
+        if last:
+            shared: dict[str, set[str]] = defaultdict(set)
+            for word in images.words:
+                shared[bare_name(path_parts(word))].add(word)
+            for place in last:
+                parts = path_parts(images.words[place])
+                same = self._same_stem(parts)
+                if len(same) == 1 and len(shared[bare_name(parts)]) == 1:
+                    found[place] = same
+                    self.by_name.append(images.words[place])
+        return found
+
+    def _look_up(self, word: str) -> list[int]:
+        if word in self._exact:
+            return [self._exact[word]]
+        if self._by_digest and "://" in word and (place := self._by_digest.get(url_digest(word))) is not None:
+            return [place]
+        parts = path_parts(word)
+        if not parts:
+            return []
+        joined = "/".join(parts)
+        if joined in self._exact:
+            return [self._exact[joined]]
+        candidates = [(place, PurePosixPath(self._names[place]).parts) for place in self._same_stem(parts)]
+        # More of the path first, then what is equal to the letter, then the whole path rather than its ending.
+        fits: dict[int, tuple[int, int, bool]] = {}
+        for strictness, (ignores_case, ignores_suffix) in enumerate(LENIENCES):
+            wanted = _simplified(parts, ignores_case, ignores_suffix)
+            for place, own in candidates:
+                n = _common_ending(wanted, _simplified(own, ignores_case, ignores_suffix))
+                fits[place] = max(fits.get(place, (0, 0, False)), (n, -strictness, len(own) == len(parts)))
+        best = max(fits.values(), default=(0, 0, False))
+        return [place for place, fit in fits.items() if fit == best and best[0]]
+
+    def _same_stem(self, parts: Sequence[str]) -> list[int]:
+        """The images whose file name is the same but for case and suffix."""
+        if self._by_stem is None:
+            self._by_stem = defaultdict(list)
+            for place, name in enumerate(self._names):
+                for stem in {bare_name([name.rpartition("/")[2]]), name.rpartition("/")[2].casefold()}:
+                    self._by_stem[stem].append(place)
+        bare, whole = bare_name(parts), parts[-1].casefold()
+        return sorted({*self._by_stem.get(bare, ()), *self._by_stem.get(whole, ())})
+
+
+def url_digest(url: str) -> str:
+    """What a file's name has behind a tilde when it is known by its URL alone."""
+    return hashlib.sha256(url.encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def path_parts(word: str) -> tuple[str, ...]:
+    """The folders and the file of a path or URL."""
+    if address := re.match(r"\w+://[^/]*(/[^?#]*)?", word):
+        word = unquote(address[1] or "")
+    return tuple(part for part in word.replace("\\", "/").split("/") if part not in ("", "."))
+
+
+def bare_name(parts: Sequence[str]) -> str:
+    """The last part in lower case, without the suffix of an image: equal for all that may be taken for each other."""
+    name = parts[-1].casefold() if parts else ""
+    bare, dot, suffix = name.rpartition(".")
+    return bare if bare and dot + suffix in SUFFIXES else name
+
+
+def _simplified(parts: Sequence[str], ignores_case: bool, ignores_suffix: bool) -> tuple[str, ...]:
+    name = parts[-1]
+    bare, dot, suffix = name.rpartition(".")
+    if ignores_suffix and bare and (dot + suffix).casefold() in SUFFIXES:
+        name = bare
+    whole = (*parts[:-1], name)
+    return tuple(part.casefold() for part in whole) if ignores_case else whole
+
+
+def _common_ending(left: Sequence[str], right: Sequence[str]) -> int:
+    """How many parts two paths share, where one is the ending of the other; 0 where neither is."""
+    n = min(len(left), len(right))
+    return n if tuple(left[-n:]) == tuple(right[-n:]) else 0

@@ -1,0 +1,130 @@
+"""COCO's JSON of images, categories and annotations: an image has a category where one of its annotations does."""
+
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lacuna.config.data import Data
+from lacuna.data.labels.annotations.annotation_files import as_list, as_object, as_word, describe_value, quote_few
+from lacuna.data.labels.annotations.json_items import JsonItem, read_json_items
+from lacuna.data.labels.annotations.offered_targets import AnnotatedImages, Question, build_table, note_never_used
+from lacuna.data.labels.label_table import LabelTable
+from lacuna.errors import LacunaError
+
+_EXPECTED = "COCO's JSON object with images, annotations and categories"
+
+_PARTS = ("images", "annotations", "categories")
+
+_Id = int | str
+
+
+def read_coco(data: Data, _: Sequence[str] = ()) -> LabelTable:
+    """Read `data.labels`: a binary target of each category, present or absent in every image of the file.
+
+    The categorical target `category`, where `data.targets` names it, is the one category that an image has. Raises
+    LacunaError with line and item where the file is not as COCO defines it.
+    """
+    path = Path(data.labels)
+    coco = _Coco(path)
+    keys = []
+    for item in read_json_items(path, _EXPECTED):
+        if not item.key:
+            raise LacunaError(f"{path}: this is a JSON array{_guess(item.value)}; expected {_EXPECTED}")
+        if item.number <= 1:
+            keys.append(item.key)
+        if item.key in _PARTS:
+            coco.read(item)
+    if missing := [part for part in _PARTS if part not in keys]:
+        raise LacunaError(f"{path}: no {missing[0]}, there are {quote_few(keys) or 'no keys'}; expected {_EXPECTED}")
+    return coco.table(data)
+
+
+def _guess(item: object) -> str:
+    if isinstance(item, dict) and "category_id" in item:
+        return " of detections without their images"
+    if isinstance(item, dict) and ("annotations" in item or "annotation_id" in item):
+        return ", maybe Label Studio's (data.source: label_studio)"
+    return ""
+
+
+class _Coco:
+    """What was read so far; images and categories may stand behind the annotations that speak of them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows = AnnotatedImages()
+        self._row: dict[_Id, int] = {}
+        self._category: dict[_Id, str] = {}
+        self._seen: dict[_Id, int] = {}  # categories of annotations, numbered, with the first item that has each
+        self._seen_at: list[str] = []
+        self._pairs: tuple[list[_Id], array[int]] = ([], array("q"))
+
+    def read(self, item: JsonItem) -> None:
+        place = item.place(self.path)
+        if not item.number:
+            as_list(item.value, place, item.key)
+            return
+        content = as_object(item.value, place, f"one of the {item.key}")
+        match item.key:
+            case "images":
+                name = as_word(content.get("file_name"), place, "file_name")
+                if self._row.setdefault(_id(content.get("id"), place, "id"), len(self.rows)) != len(self.rows):
+                    raise LacunaError(f"{place}: the id stands at another image above, expected one of its own")
+                self.rows.add(name, item.line)
+            case "categories":
+                name = as_word(content.get("name"), place, "name")
+                if self._category.setdefault(_id(content.get("id"), place, "id"), name) != name:
+                    raise LacunaError(f"{place}: the id stands at another category above, expected one of its own")
+            case _:
+                self._read_annotation(content, place)
+
+    def _read_annotation(self, content: dict[str, Any], place: str) -> None:
+        image = _id(content.get("image_id"), place, "image_id")
+        objects = [content]
+        if "category_id" not in content and "segments_info" in content:  # COCO's panoptic form
+            segments = as_list(content["segments_info"], place, "segments_info")
+            objects = [as_object(one, place, "one of segments_info") for one in segments]
+        for one in objects:
+            category = _id(one.get("category_id"), place, "category_id")
+            number = self._seen.setdefault(category, len(self._seen))
+            if number == len(self._seen_at):
+                self._seen_at.append(place)
+            self._pairs[0].append(image)
+            self._pairs[1].append(number)
+
+    def table(self, data: Data) -> LabelTable:
+        question = Question("category")
+        for name in self._category.values():
+            question.declare(name)
+        names = []
+        for category, number in self._seen.items():
+            if category not in self._category:
+                raise LacunaError(
+                    f"{self._seen_at[number]}: its category_id is none of the {len(self._category)} categories"
+                )
+            names.append(self._category[category])
+        n_lost = 0
+        annotated = set()
+        for image, number in zip(*self._pairs, strict=True):
+            if (row := self._row.get(image)) is None:
+                n_lost += 1
+            else:
+                question.add(row, names[number])
+                annotated.add(row)
+        notes = note_never_used(question.never_used())
+        if n_lost:
+            notes.append(f"{n_lost} annotations are of images that the file does not list, and are left out")
+        if n_bare := len(self.rows) - len(annotated):
+            notes.append(
+                f"{n_bare} of {len(self.rows)} images have no annotation and count as having none of the objects"
+            )
+        n_rows = len(self.rows)
+        offers = [*question.offer_each_word(n_rows), question.offer_the_word(n_rows, is_asked_for=True)]
+        return build_table(self.path, data, self.rows, offers, notes)
+
+
+def _id(value: object, place: str, what: str) -> _Id:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise LacunaError(f"{place}: expected a whole number or a text as {what}, received {describe_value(value)}")
+    return value

@@ -1,0 +1,33 @@
+"""Which format a table is in, by its content first: an Excel file called .csv is read as what it is."""
+
+from pathlib import Path
+
+from lacuna.config.data import Data
+from lacuna.data.labels.tables.delimited_text import open_delimited
+from lacuna.data.labels.tables.excel_sheet import EXCEL_MARKS, open_excel
+from lacuna.data.labels.tables.json_records import JSON_SUFFIXES, open_json
+from lacuna.data.labels.tables.parquet_file import PARQUET_MARK, open_parquet
+from lacuna.data.labels.tables.table_file import TableFile
+
+TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".xlsx", ".xls", ".ods", ".parquet", *JSON_SUFFIXES))
+"""What tables are called, beside images; with .gz behind as well where they are text."""
+
+
+def open_table(path: Path, data: Data) -> TableFile:
+    """Read what columns the file has. Raises LacunaError, with the line where there are lines, at what is no table."""
+    start = b""
+    if path.is_file():
+        with open(path, "rb") as file:
+            start = file.read(4)
+    if start == PARQUET_MARK:
+        return open_parquet(path)
+    if start in EXCEL_MARKS:
+        return open_excel(path, data.sheet, data.image_columns)
+    if bare_suffix(path) in JSON_SUFFIXES:
+        return open_json(path)
+    return open_delimited(path, data)
+
+
+def bare_suffix(path: Path) -> str:
+    """The suffix in lower case, without the .gz of a compressed file."""
+    return (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
