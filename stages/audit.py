@@ -1,6 +1,6 @@
 """What the labels can support, before hours are spent: signal, leaks, label issues, what to label next.
 
-No image and no label of the test part is looked at.
+No image and no known label of the test part is looked at.
 
     python -m stages.audit
 """
@@ -16,7 +16,7 @@ from lacuna.analysis.audit.plots import plot_audit
 from lacuna.analysis.audit.projection import project
 from lacuna.analysis.audit.report import audit_notes, audit_table, conclude_audit, describe_issues, summarise_audit
 from lacuna.analysis.audit.signal import permutations_for
-from lacuna.analysis.audit.tables import write_conflicts, write_label_issues, write_to_label
+from lacuna.analysis.audit.tables import write_conflicts, write_label_issues, write_to_label, write_to_label_test
 from lacuna.config.params import Params
 from lacuna.core.feature_store import FeatureStore
 from lacuna.core.manifest import Manifest
@@ -53,6 +53,7 @@ def audit(params: Params) -> Facts:
     with atomic_folder(Path("data/audit")) as folder:
         write_label_issues(folder / "label_issues.csv", manifest, audits)
         write_to_label(folder / "to_label.csv", manifest, audits)
+        write_to_label_test(folder / "to_label_test.csv", whole.part("test"), targets, params.audit.seed)
         write_conflicts(folder / "conflicts.csv", manifest, copies, audits)
     with atomic_folder(Path("plots/audit")) as folder:
         plot_audit(folder, audits, manifest, copies, images)

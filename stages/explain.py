@@ -9,7 +9,7 @@ import numpy as np
 
 from lacuna.analysis.explain.activation_maps import ExplainedNetwork
 from lacuna.analysis.explain.embedding_map import check_method, draw_points, lay_out
-from lacuna.analysis.explain.faithfulness import draw_measured, probability_drops, summarise_drops
+from lacuna.analysis.explain.faithfulness import draw_measured, probability_drops, summarise_checks
 from lacuna.analysis.explain.gallery import write_confused, write_examples
 from lacuna.analysis.explain.inputs import open_inputs
 from lacuna.analysis.explain.plots import plot_embedding, plot_faithfulness, plot_slices
@@ -46,20 +46,17 @@ def explain(params: Params) -> Facts:
     partitions = partition_images(data.every, data.validation.labels, data.files, images, row, params.data.resize)
     slices = examine_slices(judgements, partitions, group, evaluate)
     measured = draw_measured(judgements, settings.images, settings.seed)
-    mapped = network.has_maps(np.asarray(images[row[:1]]))
+    mapped, boxes = network.has_maps(np.asarray(images[row[:1]])), data.boxes(params.data.resize)
     faithfulness = {}
     if mapped:
-        drops = probability_drops(network, targets, calibration, images, row, measured, settings.seed)
-        faithfulness = {
-            name: summarise_drops(drops.hottest[:, index], drops.elsewhere[:, index], group, evaluate)
-            for index, name in enumerate(targets.names)
-        }
+        drops = probability_drops(network, targets, calibration, images, row, boxes, measured, settings.seed)
+        faithfulness = summarise_checks(targets, drops, group, boxes, images.shape[1], evaluate)
     points = draw_points(group, settings.points, settings.seed)
     pooled = FeatureStore.open(Path("data/features")).pooled
     places = lay_out(pooled[row[points], 0], settings.embedding, settings.seed)
 
     with atomic_folder(Path("plots/explain")) as folder:
-        write_examples(folder, network if mapped else None, data, judgements)
+        write_examples(folder, network if mapped else None, data, boxes, judgements)
         pairs = write_confused(folder, data, judgements)
         for judgement in judgements:
             path = folder / "embedding" / f"{judgement.target.name}.png"

@@ -29,9 +29,10 @@ def explore(params: Params) -> Facts:
     images = np.load("data/images/images.npy", mmap_mode="r")
     subject = Subject.of(images, manifest, read_files(Path("data/images/files.csv")), targets)
     rejected = [(line["image"], line["reason"]) for line in read_csv(Path("data/images/rejected.csv"))]
+    left_out = len(read_csv(Path("data/images/left_out.csv")))
 
     found = find(subject, data.resize, options.odd_aspect_ratio)
-    content = summarise_exploration(subject, found, rejected, options.alpha)
+    content = summarise_exploration(subject, found, rejected, left_out, options.alpha)
     with atomic_folder(Path("plots/explore")) as folder:
         write_tables(folder, subject, found)
         draw_charts(folder, subject, found, options.classes, options.alpha)

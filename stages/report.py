@@ -11,24 +11,22 @@ from lacuna.config.params import Params
 from lacuna.core.predictions import Predictions
 from lacuna.core.targets import Targets
 from lacuna.core.training_curves import HISTORIES, diagnose_phases
-from lacuna.evaluation.verdicts import conclude
 from lacuna.io.atomic import atomic_file, read_json, write_json
 from lacuna.io.csv_files import read_csv
 from lacuna.reporting.automation import count_answers
+from lacuna.reporting.first_screen import conclude_uses, first_screen, page_title
+from lacuna.reporting.label_sections import audit_section, data_section, work_section
 from lacuna.reporting.page import Page, render_page
 from lacuna.reporting.pictures import embed_pictures
 from lacuna.reporting.sections import (
     ReportContent,
     again_section,
     attention_section,
-    audit_section,
-    data_section,
     failures_section,
-    first_screen,
     result_section,
     training_section,
 )
-from lacuna.reporting.usability import by_urgency
+from lacuna.reporting.target_facts import advise_all, by_urgency, facts_of
 from stages._run import Facts, run
 
 STAGES = ("prepare", "explore", "audit", "baseline", "explain", "validation", "test")
@@ -38,9 +36,6 @@ MOST_MISTAKES = 3
 def report(params: Params) -> Facts:
     options, targets = params.report, Targets.load(Path("data/predictions/targets.json"))
     contents = {name: read_json(Path(f"metrics/{name}.json")) for name in STAGES}
-    urgent = by_urgency(targets.names, contents["test"], contents["audit"], contents["baseline"])
-    pictures = embed_pictures(Path("plots"), targets.names, urgent)
-    found = ReportContent(**contents, bundle=read_json(Path("models/bundle/bundle.json")), pictures=pictures)
     validation, test = (Predictions.load(Path(f"data/predictions/{part}.npz")) for part in ("val", "test"))
     calibration = Calibration.load(Path("models/calibration.json"))
     automation = count_answers(
@@ -53,17 +48,24 @@ def report(params: Params) -> Facts:
         options.precision,
         options.certainty,
     )
+    known = (contents["prepare"], contents["audit"], contents["test"])
+    enough = params.calibrate.min_positives
+    facts = {name: facts_of(name, *known, automation[name], enough) for name in targets.names}
+    advice = advise_all(facts)
+    pictures = embed_pictures(Path("plots"), targets.names, by_urgency(advice))
+    found = ReportContent(**contents, bundle=read_json(Path("models/bundle/bundle.json")), pictures=pictures)
     page = Page(
-        f"Lacuna: {', '.join(targets.names)}",
-        f"{conclude(contents['test'])}.",
+        page_title(targets.names),
+        conclude_uses(advice),
         [
-            first_screen(found, automation, options.precision, options.certainty),
-            data_section(found),
-            audit_section(found),
-            training_section(found, diagnose_phases(HISTORIES)),
+            first_screen(found, advice, options.precision, options.certainty),
+            work_section(found, facts),
             result_section(found),
             failures_section(found, [said for name in targets.names for said in _mistakes(name)]),
             attention_section(found),
+            data_section(found),
+            audit_section(found),
+            training_section(found, diagnose_phases(HISTORIES)),
             again_section(found, params),
         ],
     )

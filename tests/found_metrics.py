@@ -16,6 +16,7 @@ def found_metrics(targets: Targets) -> dict[str, Any]:
         target.name: {
             "kind": target.kind,
             "n_known": 40,
+            "n_unknown": 27,
             "selection": "no selection shown",
             "population": "all",
             **figures,
@@ -27,6 +28,7 @@ def found_metrics(targets: Targets) -> dict[str, Any]:
     labels = {
         target.name: {
             "known": 120,
+            "unknown": 80,
             "known_share": 0.6,
             **{part: dict.fromkeys(target.classes, 40 // target.n_classes) for part in ("train", "val", "test")},
         }

@@ -32,13 +32,18 @@ class Promise:
     """What one target may answer by itself.
 
     cutoffs: how probable a decided class must be, one for each class that is promised for: absent and present, or all
-    classes of a categorical target together; NEVER where nothing can be promised. needed: how many more labelled groups
-    it would take, at least, before a promise could be shown; 0 where it is given, or where more labels are not what is
-    missing.
+    classes of a categorical target together; NEVER where nothing can be promised. lacking: for each of these how many
+    more labelled groups it would take, at least, before a promise could be shown; 0 where it is given, or where more
+    labels are not what is missing.
     """
 
     cutoffs: tuple[float, ...]
-    needed: int
+    lacking: tuple[int, ...]
+
+    @property
+    def needed(self) -> int:
+        """How many labelled groups are lacking where most are."""
+        return max(self.lacking)
 
     def answers(self, target: Target, probabilities: Floats, decisions: Labels) -> NDArray[np.bool_]:
         """Which of the images (n,) get an answer; probabilities (n, n_classes), decisions (n,) are class indices."""
@@ -50,9 +55,9 @@ class Promise:
     def describe(self, answered: int, n_images: int) -> str:
         """What it comes to on a batch of images, and why not all are decided.
 
-        >>> Promise((0.8,), 0).describe(30, 40)
+        >>> Promise((0.8,), (0,)).describe(30, 40)
         'decides 75% of 40 images'
-        >>> Promise((NEVER,), 45).describe(0, 40)
+        >>> Promise((NEVER,), (45,)).describe(0, 40)
         'decides 0% of 40 images: not enough labels, about 45 more needed'
         """
         coverage = f"decides {answered / n_images:.0%} of {n_images:,} images"
@@ -86,19 +91,21 @@ def promise(
     stated = np.take_along_axis(probabilities, decisions[:, None].astype(np.intp), axis=1)[:, 0]
     sides = [decisions == 0, decisions == 1] if target.kind == "binary" else [np.ones(len(labels), dtype=bool)]
     doubt = (1 - certainty) / len(sides)
-    cutoffs, needed = [], 0
+    cutoffs, lacking = [], []
     for side in sides:
         here, asked, left = known & side, precision, doubt
         if importance is not None and (importance != 1).any():
             least = least_ratio(target, labels[here], decisions[here], importance, DOUBT_OF_SHARES * doubt)
             asked, left = among_labelled(precision, least), (1 - DOUBT_OF_SHARES) * doubt
         cutoff = _lowest(stated[here], (labels == decisions)[here], group[here], asked, left)
-        cutoffs.append(cutoff)
+        missing = 0
         if cutoff == NEVER:
             tested = here & (stated >= GRID[-1])
             # where even all right would not do, the shares are too uncertain: at least as many as for a sure ratio
-            needed = max(needed, fewest(asked if asked < 1 else precision, left) - len(np.unique(group[tested])))
-    return Promise(tuple(cutoffs), max(needed, 0))
+            missing = max(fewest(asked if asked < 1 else precision, left) - len(np.unique(group[tested])), 0)
+        cutoffs.append(cutoff)
+        lacking.append(missing)
+    return Promise(tuple(cutoffs), tuple(lacking))
 
 
 def least_ratio(target: Target, labels: Labels, decisions: Labels, importance: Floats, doubt: float) -> float:

@@ -22,6 +22,14 @@ def content_box(width: int, height: int, size: int, resize: Resize) -> tuple[int
     return top, left, top + down, left + across
 
 
+def inside(box: tuple[int, int, int, int], size: int) -> NDArray[np.bool_]:
+    """Which pixels (size, size) of a working image lie in a `content_box`; all others pad it."""
+    top, left, bottom, right = box
+    mask = np.zeros((size, size), dtype=np.bool_)
+    mask[top:bottom, left:right] = True
+    return mask
+
+
 class Origin(NamedTuple):
     """What an image was before it became a working image.
 

@@ -54,7 +54,7 @@ def plot_attributes(path: Path, metrics: dict[str, dict[str, Any]]) -> None:
             Line2D([], [], color=BLUE, marker="o", markerfacecolor="white", label="validation"),
             Line2D([], [], color=BLUE, marker="o", label="test"),
             Line2D(
-                [], [], color=ORANGE, marker="|", markersize=9, markeredgewidth=2.5, linestyle="", label="best trivial"
+                [], [], color=ORANGE, marker="|", markersize=9, markeredgewidth=2.5, linestyle="", label="best guess"
             ),
         )
 

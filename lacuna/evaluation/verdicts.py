@@ -22,7 +22,7 @@ from lacuna.stats.numbers import percent, rounded
 LEARNED = "learned"
 SIGNAL_ONLY = "signal, no F1 gain shown"
 NO_SIGNAL = "no signal shown"
-TOO_FEW = "too few labels"
+TOO_FEW = "too few of the rarer class"
 
 IN_MACRO = ("f1", "average_precision", "roc_auc", "accuracy")
 """The metrics whose mean over targets the block `macro` holds, and beside it that of the best trivial predictor.

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lacuna.core.feature_maps import enlarge
+from lacuna.core.working_image import inside
 
 FOR, AGAINST = (213, 94, 0), (0, 114, 178)
 """Orange where a place speaks for the class, blue where against it: apart for colour-blind eyes (Okabe and Ito 2008).
@@ -20,18 +21,32 @@ MOST_OPAQUE = 0.85
 """The share of the colour where a map is strongest; what is left shows the image."""
 
 
-def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32], strongest: float | None = None) -> NDArray[np.uint8]:
+PADDING = 216
+"""The grey of what is no part of the picture and has no colour of the map."""
+
+
+def overlay(
+    image: NDArray[np.uint8],
+    heat: NDArray[np.float32],
+    strongest: float | None = None,
+    box: tuple[int, int, int, int] | None = None,
+) -> NDArray[np.uint8]:
     """The working image (s, s, 3) in pale grey, coloured by a heat map (h, w): FOR above 0, AGAINST below.
 
-    `strongest`: the heat, its sign aside, from which on the colour is as opaque as it gets; None: the map's highest.
+    `strongest`: the heat, its sign aside, from which on the colour is as opaque as it gets; None: the map's highest in
+    the picture. `box`: where the picture stands in the square, as `content_box` has it; what pads it gets no colour,
+    because nobody could look there for a reason. None: everywhere.
     """
     (enlarged,) = enlarge(heat[None], len(image))
+    shown = np.ones(enlarged.shape, bool) if box is None else inside(box, len(image))
+    enlarged = np.where(shown, enlarged, 0)
     size = np.abs(enlarged)
     full = float(size.max()) if strongest is None else strongest
     strength = MOST_OPAQUE * np.clip(size / max(full, 1e-12), 0, 1)[..., None]
     grey = 255 - 0.6 * (255 - image @ np.array(GREY_SHARES))
     colour = np.where(enlarged[..., None] > 0, FOR, AGAINST)
     mixed: NDArray[np.uint8] = np.rint(grey[..., None] * (1 - strength) + colour * strength).astype(np.uint8)
+    mixed[~shown] = PADDING
     return mixed
 
 

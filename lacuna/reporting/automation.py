@@ -3,11 +3,11 @@
 from lacuna.calibration.cross_fit import judge
 from lacuna.calibration.model import Calibration
 from lacuna.calibration.population import Population
-from lacuna.calibration.selective import promise
+from lacuna.calibration.selective import NEVER, promise
 from lacuna.config.blocks import Calibrate
 from lacuna.core.predictions import Predictions
 from lacuna.core.targets import Targets
-from lacuna.reporting.sections import Automation
+from lacuna.reporting.advice import Automation
 
 
 def count_answers(
@@ -39,6 +39,10 @@ def count_answers(
         known = answered & (test.labels[:, index] >= 0)
         right = (test.labels[:, index] == decisions[:, index])[known]
         answers[judgement.target.name] = Automation(
-            float(answered.mean()), int(known.sum()), int(right.sum()), given.needed
+            float(answered.mean()),
+            int(known.sum()),
+            int(right.sum()),
+            tuple(cutoff != NEVER for cutoff in given.cutoffs),
+            given.lacking,
         )
     return answers

@@ -20,7 +20,7 @@ from lacuna.config.search_space import TRAINING_BLOCKS
 from lacuna.evaluation.baseline_comparison import NAMES, TABLE_METRICS, describe_gains
 from lacuna.evaluation.verdicts import conclude
 from lacuna.presentation.audit_verdicts import MetadataVerdict, SignalVerdict
-from lacuna.reporting.usability import Content, usable
+from lacuna.reporting.target_facts import Content, advise_all, facts_of
 from lacuna.stats.numbers import decimal, percent
 
 CITATIONS = {
@@ -64,13 +64,14 @@ def model_card(found: CardContent, classes: Mapping[str, Sequence[str]], params:
     )
     environment.filters["cell"] = _plain
     values = params.model_dump(mode="json")
-    uses = {name: usable(name, found.test, found.audit, found.baseline) for name in classes}
+    enough = params.calibrate.min_positives
+    facts = {name: facts_of(name, found.prepare, found.audit, found.test, None, enough) for name in classes}
     return environment.from_string(template).render(
         front_matter=_front_matter(found, params),
         conclusion=conclude(dict(found.test)),
         found=found,
         classes={name: _listed(words) for name, words in classes.items()},
-        uses=uses,
+        uses=advise_all(facts),
         limits=limits(found),
         counts=_counts(found, classes),
         results=_results(found),
@@ -106,7 +107,7 @@ def limits(found: CardContent) -> list[str]:
         if metadata.get("verdict") == MetadataVerdict.CONFOUNDED:
             by = metadata.get("by", "properties of the files")
             said.append(
-                f"{target} is confounded: properties of the image files alone foretell it, by {by}. The model may have "
+                f"{target} is confounded: properties of the image files alone tell it, by {by}. The model may have "
                 "learned where images come from, which holds nowhere else."
             )
         said += [f"{_plain(why)}." for why in [describe_selection(name, found.test["targets"][name])] if why]

@@ -21,12 +21,13 @@ class PageTable:
 
 @dataclass(frozen=True)
 class Section:
-    """One question and its answer. What is empty is left out."""
+    """One question and its answer; `notes` stand below its tables. What is empty is left out."""
 
     title: str
     question: str
     said: Sequence[str] = ()
     tables: Sequence[PageTable] = ()
+    notes: Sequence[str] = ()
     pictures: SectionPictures = field(default_factory=SectionPictures)
     commands: Sequence[str] = ()
 

@@ -40,7 +40,12 @@ class ReportPicture(NamedTuple):
 
 
 REPORT_PICTURES = (
-    ReportPicture("data", "explore/labels.png", "Present, absent and unknown labels of every target", "open"),
+    ReportPicture(
+        "data",
+        "explore/labels.png",
+        "Images by label in each part",
+        "open",
+    ),
     ReportPicture(
         "data", "explore/views.png", "Images and their augmented views in training: is the class still there?", "open"
     ),
@@ -51,15 +56,20 @@ REPORT_PICTURES = (
     ReportPicture("data", "explore/files.png", "The files before they were made square"),
     ReportPicture("data", "explore/odd.png", "Images unlike the others"),
     ReportPicture("data", "explore/rejected.png", "Images that could not be read"),
-    ReportPicture("audit", "audit/signal.png", "How well a linear probe ranks images", "open"),
+    ReportPicture(
+        "audit",
+        "audit/signal.png",
+        "What can be told before training",
+        "open",
+    ),
     ReportPicture("audit", "audit/metadata.png", "What the file alone tells: format, size, brightness"),
-    ReportPicture("audit", "audit/learning_curve.png", "The probe with 10, 25, 50 and 100 % of the labels"),
-    ReportPicture("audit", "audit/label_issues.png", "Label issues: data/audit/label_issues.csv"),
-    ReportPicture("audit", "audit/to_label.png", "What to label next: data/audit/to_label.csv"),
-    ReportPicture("audit", "audit/conflicts.png", "Copies with different labels"),
-    ReportPicture("training", "loss_curve.png", "Log loss over both phases", "open"),
-    ReportPicture("result", "attributes.png", "Every target beside the best trivial predictor", "open"),
-    ReportPicture("result", "baseline.png", "Every target beside simpler models", "open"),
+    ReportPicture("work", "audit/learning_curve.png", "Better with more labels?", "open"),
+    ReportPicture("work", "audit/label_issues.png", "Label issues: data/audit/label_issues.csv"),
+    ReportPicture("work", "audit/to_label.png", "What to label next: data/audit/to_label.csv"),
+    ReportPicture("work", "audit/conflicts.png", "Copies with different labels"),
+    ReportPicture("training", "loss_curve.png", "How wrong its probabilities were (log loss) in both phases", "open"),
+    ReportPicture("result", "attributes.png", "Every label beside the best guess without a look (orange)", "open"),
+    ReportPicture("result", "baseline.png", "Every label beside simpler models", "open"),
     ReportPicture("result", "pr_curves.png", "Precision against recall, and what was decided for"),
     ReportPicture("result", "reliability.png", "Is what it says with 80 % true in 80 % of the cases?"),
     ReportPicture("failures", "explain/slices.png", "Kinds of images that are worse, beside the rest", "open"),

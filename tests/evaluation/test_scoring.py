@@ -172,7 +172,7 @@ def test_undefined_metrics_are_left_out():
     assert "average_precision" not in red
     assert "log_loss" in red
     assert red["verdict"] == old["verdict"] == TOO_FEW
-    assert "too few labels" in table(metrics)
+    assert "too few of the rarer class" in table(metrics)
     assert conclude(metrics).startswith("No target beats")
 
 

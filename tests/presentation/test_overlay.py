@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from lacuna.presentation.overlay import AGAINST, FOR, MOST_OPAQUE, overlay
+from lacuna.presentation.overlay import AGAINST, FOR, MOST_OPAQUE, PADDING, overlay
 from lacuna.presentation.style import BLUE, ORANGE
 
 WHITE = np.full((4, 4, 3), 255, np.uint8)
@@ -41,6 +41,16 @@ def test_one_scale_for_many_maps():
 def test_a_map_of_nothing_leaves_the_pale_grey_image(strongest):
     black = np.zeros((4, 4, 3), np.uint8)
     assert (overlay(black, np.zeros((2, 2), np.float32), strongest) == 102).all()
+
+
+def test_padding_has_no_colour_and_sets_no_scale():
+    """The picture is the lower half; the map is hottest above it."""
+    heat = np.array([[9, 9, 9, 9], [9, 9, 9, 9], [0, 1, 0, 0], [0, 0, 0, -1]], np.float32)
+    found = overlay(WHITE, heat, box=(2, 0, 4, 4))
+    assert (found[:2] == PADDING).all()
+    assert found[2, 1].tolist() == shade(FOR, MOST_OPAQUE)
+    assert found[3, 3].tolist() == shade(AGAINST, MOST_OPAQUE)
+    assert found[2, 0].tolist() == [255, 255, 255]
 
 
 def test_a_coarse_map_is_spread_over_the_image():

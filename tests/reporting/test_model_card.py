@@ -80,12 +80,13 @@ def test_it_warns_of_what_the_audit_and_explain_found(contents, params):
     }
     contents["explain"]["targets"]["red"] = {"faithfulness": {"images": 1}}  # too few for a word on it
     contents["test"]["targets"]["kind"]["verdict"] = "no signal shown"
+    contents["audit"]["targets"]["kind"]["verdict"] = "no signal"
     contents["test"]["targets"]["red"] |= {"selection": "by image", "population": "labelled"}
     card = model_card(CardContent(**contents, origin=ORIGIN), CLASSES, params)
     said, uses = section(card, "Bias, Risks, and Limitations"), section(card, "Uses")
     for words in (
         "red: the audit's verdict on its labels, before training, was: weak",
-        "red is confounded: properties of the image files alone foretell it, by format (AUC 0.99)",
+        "red is confounded: properties of the image files alone tell it, by format (AUC 0.99)",
         "red: which images are labelled depends on more than the answer",
         "red: too few images to judge present",
         "kind is weaker where size: small: 50% of 30 validation images are right, 90% elsewhere",
@@ -94,7 +95,7 @@ def test_it_warns_of_what_the_audit_and_explain_found(contents, params):
     ):
         assert words in said, words
     assert "| red | with care |" in uses
-    assert "| kind | no |" in uses
+    assert "| kind | no | The labels of kind do not follow from the images" in uses
     assert "- kind: it was not shown to know more than" in uses
 
 

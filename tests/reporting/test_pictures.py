@@ -66,7 +66,9 @@ def test_pictures_of_all_targets_come_first_then_the_most_urgent_targets(plots: 
     urgent = ["t7", "t3", *(name for name in TARGETS if name not in ("t7", "t3"))]
     found = embed_pictures(plots, TARGETS, urgent, most_bytes=80_000)
     attention = found["attention"]
-    assert [picture.caption for picture in found["training"].open] == ["Log loss over both phases"]
+    assert [picture.caption for picture in found["training"].open] == [
+        "How wrong its probabilities were (log loss) in both phases"
+    ]
     shown = [picture.caption.split(":")[0] for picture in (*attention.open, *attention.folded)]
     assert shown[0] == "Do the maps hold?"
     assert {"t3", "t7"} <= set(shown)

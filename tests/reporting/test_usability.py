@@ -2,6 +2,7 @@
 
 import pytest
 
+from lacuna.presentation.audit_verdicts import SignalVerdict
 from lacuna.reporting.usability import not_trained
 
 
@@ -21,7 +22,12 @@ def test_learnable_labels_and_a_model_like_class_shares_are_named():
 
 @pytest.mark.parametrize(
     "case",
-    [{"trained": (0.6, 0.7)}, {"trained": (0.5, 0.6)}, {"verdict": "no signal"}, {"verdict": "too few labels"}],
+    [
+        {"trained": (0.6, 0.7)},
+        {"trained": (0.5, 0.6)},
+        {"verdict": "no signal"},
+        {"verdict": SignalVerdict.TOO_FEW},
+    ],
 )
 def test_one_better_metric_or_labels_without_signal_are_enough(case):
     assert found(**case) == []

@@ -73,6 +73,29 @@ def featurized(tiny_project):
     return write
 
 
+def test_unlabelled_test_cells_are_listed_once_a_group_and_without_a_hint(featurized):
+    audit(featurized())
+    rows = read_csv(Path("data/audit/to_label_test.csv"))
+    manifest = Manifest.load(Path("data/prepared/manifest.csv"), TARGETS).part("test")
+    unknown = {
+        (image, name)
+        for image, labels in zip(manifest.image.tolist(), manifest.labels, strict=True)
+        for name, label in zip(TARGETS.names, labels.tolist(), strict=True)
+        if label < 0
+    }
+    groups = dict(zip(manifest.image.tolist(), manifest.group.tolist(), strict=True))
+    listed = [(row["image"], row["target"]) for row in rows]
+    assert rows
+    assert set(listed) <= unknown
+    images = {image for image, _ in listed}
+    assert len({groups[image] for image in images}) == len(images)
+    assert {name for _, name in listed} == set(TARGETS.names)
+    assert list(rows[0]) == ["image", "target", "given", "corrected", "split"]
+    assert {(row["given"], row["corrected"], row["split"]) for row in rows} == {("NA", "", "test")}
+    order = [manifest.image.tolist().index(image) for image in dict.fromkeys(image for image, _ in listed)]
+    assert order != sorted(order)
+
+
 def figures():
     return read_json(Path("metrics/audit.json"))["targets"]
 
@@ -102,6 +125,7 @@ def test_what_the_stage_says_and_writes(featurized, capsys):
     for picture in ("signal", "metadata", "learning_curve", "to_label"):
         with Image.open(f"plots/audit/{picture}.png") as image:
             assert 400 < image.width < 1800
+    assert sum(found["red"]["to_label"]["likeliest"].values()) == found["red"]["to_label"]["cells"]
     curve = read_csv(Path("plots/audit/learning_curve/red.csv"))
     assert [float(row["roc_auc"]) for row in curve] == [
         found["red"]["learning_curve"][share]["roc_auc"] for share in ("10", "25", "50", "100")
@@ -114,13 +138,15 @@ def test_running_again_changes_no_byte_whatever_the_test_part_holds(featurized):
     audit(params)
     before = digests()
     assert len(before) >= 10
-    names = {line["image"] for path in Path("data/audit").glob("*.csv") for line in read_csv(path)}
+    tables = set(Path("data/audit").glob("*.csv")) - {Path("data/audit/to_label_test.csv")}
+    names = {line["image"] for path in tables for line in read_csv(path)}
     manifest = Manifest.load(Path("data/prepared/manifest.csv"), TARGETS)
     test = manifest.split == "test"
     assert not names & set(manifest.image[test].tolist())
 
     labels = manifest.labels.copy()
-    labels[test] = np.random.default_rng(1).integers(-1, 2, (test.sum(), 3))
+    others = np.random.default_rng(1).integers(0, 2, (test.sum(), 3))
+    labels[test] = np.where(labels[test] < 0, -1, others)  # which are unknown is read: to_label_test.csv
     Manifest(manifest.image, manifest.row, manifest.split, manifest.group, labels).save(
         Path("data/prepared/manifest.csv"), TARGETS
     )
@@ -183,7 +209,7 @@ def test_what_is_planted_is_found(featurized, monkeypatch, spoil, target, finds)
 @pytest.mark.slow
 def test_a_confound_is_said_with_its_field(featurized, capsys):
     audit(featurized(0, by_format))
-    assert "warning: noise is confounded: the files' properties alone foretell it, by format (AUC 1.00)" in (
+    assert "warning: noise is confounded: the files' properties alone tell it, by format (AUC 1.00)" in (
         capsys.readouterr().out
     )
     assert figures()["red"]["metadata"]["verdict"] == "nothing shown"

@@ -203,4 +203,4 @@ def test_gaps_end_in_warnings_not_in_errors(predicted, capsys):
     assert any(note.startswith("kind: no known label") for note in notes)
     assert any(note.startswith("red: 2 present") for note in notes)
     assert f"warning: {notes[0]}" in capsys.readouterr().out
-    assert "too few labels" in evaluate(params)["validation_conclusion"]
+    assert "too few of the rarer class" in evaluate(params)["validation_conclusion"]

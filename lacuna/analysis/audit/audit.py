@@ -24,7 +24,7 @@ SEEN = (SignalVerdict.LEARNABLE, SignalVerdict.WEAK)
 """The verdicts of a labelling that the probe can tell from shuffled ones."""
 
 TELLING = 0.55
-"""A single metadata field foretells a target when the interval of its AUC lies above this."""
+"""A single metadata field tells a target when the interval of its AUC lies above this."""
 
 
 class Probes(NamedTuple):
@@ -115,7 +115,7 @@ def audit_targets(
 
 
 def telling_fields(fields: Mapping[str, ProbeResult]) -> list[tuple[str, ProbeResult]]:
-    """The metadata fields that foretell a target by themselves, the best first."""
+    """The metadata fields that tell a target by themselves, the best first."""
     telling = [(name, field) for name, field in fields.items() if field.enough and field.low > TELLING]
     return sorted(telling, key=lambda pair: -pair[1].auc)
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lacuna.analysis.audit.signal import ProbeResult
 from lacuna.core.scores import Floats, Labels
+from lacuna.presentation.audit_verdicts import CurveVerdict
 from lacuna.stats.auc import fold_auc
 from lacuna.stats.ridge_probe import ridge_weights
 
@@ -18,6 +19,9 @@ DRAWS = 3
 
 WORTH = 0.005
 """Doubling the labels must raise the AUC by this much, and by twice its standard error, for a curve to be rising."""
+
+HARDLY = 0.02
+"""A curve is level where doubling the labels raised the AUC by less than this, twice its standard error included."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,11 @@ class LearningCurve:
     error: float
 
     @property
-    def rising(self) -> bool:
-        return self.gain >= max(WORTH, 2 * self.error)
+    def verdict(self) -> CurveVerdict:
+        """That no gain is shown does not make a curve level: of few labels the error may hide a large one."""
+        if self.gain >= max(WORTH, 2 * self.error):
+            return CurveVerdict.RISING
+        return CurveVerdict.LEVEL if self.gain + 2 * self.error < HARDLY else CurveVerdict.NOT_TOLD
 
 
 def learning_curve(

@@ -1,6 +1,6 @@
 """What can be told of an image without looking at it: a probe on the file's properties, field by field.
 
-A target that they foretell is confounded: a network may learn the source of the pictures instead of what they show.
+A target that they tell is confounded: a network may learn the source of the pictures instead of what they show.
 """
 
 from collections.abc import Mapping, Sequence

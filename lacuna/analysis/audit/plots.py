@@ -17,12 +17,18 @@ from lacuna.analysis.audit.sheets import plot_sheets
 from lacuna.analysis.audit.signal import ProbeResult
 from lacuna.core.manifest import Manifest
 from lacuna.io.csv_files import write_csv
-from lacuna.presentation.audit_verdicts import SignalVerdict
+from lacuna.presentation.audit_verdicts import CurveVerdict, SignalVerdict
 from lacuna.presentation.style import BLUE, DARK, GREY, LIGHT, ORANGE, legend, picture, shorten
 from lacuna.stats.numbers import rounded
 
 MOST_TARGETS = 40
 """More rows don't fit a picture; those of the lowest AUC are left out."""
+
+CURVE_WORDS = {
+    CurveVerdict.RISING: ("still rising: more labels help", ORANGE),
+    CurveVerdict.LEVEL: ("level: more labels hardly help", GREY),
+    CurveVerdict.NOT_TOLD: ("too few labels to see if it goes on", DARK),
+}
 
 MOST_CURVES = 12
 """Those that rise least are left out."""
@@ -73,8 +79,12 @@ def _plot_signal(path: Path, audits: Sequence[TargetAudit], left_out: int) -> No
         axes.set_yticks(range(len(audits)), [shorten(audited.target.name) for audited in reversed(audits)], color=DARK)
         lows = [probed.low for audited in audits for probed in audited.probes]
         left = min([0.4, *(low - 0.02 for low in lows if not np.isnan(low))])
-        axes.set(xlim=(left, 1.01), ylim=(-0.6, len(audits) - 0.4), xlabel="ROC-AUC on images not seen (0.5: chance)")
-        axes.set_title("What a linear probe can foretell" + (f" ({left_out} targets left out)" if left_out else ""))
+        axes.set(
+            xlim=(left, 1.01),
+            ylim=(-0.6, len(audits) - 0.4),
+            xlabel="pairs of images in the right order (ROC-AUC, 0.5: by chance)",
+        )
+        axes.set_title("What can be told before training" + (f" ({left_out} targets left out)" if left_out else ""))
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
         labels = ("the label, from the image", "the label, from the file alone", "whether the label is known")
@@ -94,7 +104,7 @@ def _whisker(axes: Axes, probed: ProbeResult, height: float, colour: str, marker
 
 
 def _plot_metadata(path: Path, audits: Sequence[TargetAudit], left_out: int) -> None:
-    """How well each property of the files foretells each target, as a table of AUCs; empty where it never differs."""
+    """How well each property of the files tells each target, as a table of AUCs; empty where it never differs."""
     table = np.full((len(audits), len(FIELDS)), np.nan)
     for row, audited in enumerate(audits):
         for column, name in enumerate(FIELDS):
@@ -112,7 +122,7 @@ def _plot_metadata(path: Path, audits: Sequence[TargetAudit], left_out: int) -> 
         axes.set_yticks(range(len(audits)), [shorten(audited.target.name) for audited in audits], color=DARK)
         axes.tick_params(length=0)
         axes.spines[["left", "bottom"]].set_visible(False)
-        axes.set_title("What each property of the files foretells" + (f" ({left_out} left out)" if left_out else ""))
+        axes.set_title("What each property of the files tells" + (f" ({left_out} left out)" if left_out else ""))
         figure.colorbar(drawn, ax=axes, label="ROC-AUC", shrink=min(1, 2 / (1 + 0.3 * len(audits)) + 0.3))
 
 
@@ -144,8 +154,11 @@ def _draw_curves(figure: Figure, shown: Sequence[TargetAudit], across: int, down
         axes.set_xticks(audited.curve.labels, [f"{labels:,}" for labels in audited.curve.labels], fontsize=7)
         axes.set_xticks([], minor=True)
         axes.set_title(shorten(audited.target.name), pad=16)
-        said = "rising: more labels help" if audited.curve.rising else "no gain shown from more labels"
-        colour = ORANGE if audited.curve.rising else GREY
+        for place_of, ends in ((0, "left"), (-1, "right")):
+            value = audited.curve.auc[place_of]
+            spot = audited.curve.labels[place_of], value - 0.03
+            axes.annotate(f"{value:.2f}", spot, ha=ends, va="top", fontsize=7.5, color=DARK)
+        said, colour = CURVE_WORDS[audited.curve.verdict]
         axes.text(0, 1.02, said, transform=axes.transAxes, fontsize=7.5, color=colour, in_layout=False)
         axes.set_xlabel(f"known labels ({', '.join(f'{share:.0%}' for share in SHARES)})", fontsize=8)
         if place % across == 0:

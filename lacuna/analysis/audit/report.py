@@ -13,8 +13,6 @@ from lacuna.io.text_table import align
 from lacuna.presentation.audit_verdicts import MetadataVerdict, MissingVerdict, SignalVerdict
 from lacuna.stats.numbers import percent, rounded
 
-RISING, FLAT = "rising", "no gain shown"
-
 RANDOM = 0.05
 """Copies agree no better than chance when the chance of so few conflicts is above this."""
 
@@ -52,7 +50,7 @@ def audit_table(audits: Sequence[TargetAudit]) -> str:
     """A line per target: the probe's AUC with its interval, the corrected p and the verdicts."""
     lines = [("target", "known", "AUC", "p", "verdict", "AUC by metadata", "missing", "more labels")]
     for audited in audits:
-        curve = "-" if audited.curve is None else RISING if audited.curve.rising else FLAT
+        curve = "-" if audited.curve is None else audited.curve.verdict
         known = str(int(audited.probes.signal.known.sum()))
         p = f"{audited.adjusted['signal']:.3f}" if audited.probes.signal.enough else "-"
         lines.append(
@@ -82,7 +80,7 @@ def audit_notes(audits: Sequence[TargetAudit], across: Mapping[str, int]) -> lis
     for audited in audits:
         name = audited.target.name
         if audited.metadata == MetadataVerdict.CONFOUNDED:
-            notes.append(f"{name} is confounded: the files' properties alone foretell it, by {_by(audited)}")
+            notes.append(f"{name} is confounded: the files' properties alone tell it, by {_by(audited)}")
         if audited.missing == MissingVerdict.DEPENDS:
             notes.append(
                 f"{name}: which labels are missing depends on the image (AUC {audited.probes.missing.auc:.2f}): "
@@ -156,12 +154,16 @@ def _target(audited: TargetAudit) -> JsonDict:
             "cells": len(audited.unknown.rows),
             "unsure": unsure(audited.unknown),
             "suggested": int(audited.unknown.sure.sum()),
+            "likeliest": {
+                audited.target.classes[index]: int((audited.unknown.likeliest == index).sum())
+                for index in np.unique(audited.unknown.likeliest).tolist()
+            },
             "sure_known": audited.unknown.n_sure,
             "sure_known_right": rounded(audited.unknown.right),
         }
     if audited.curve is not None:
         content["learning_curve"] = {
-            "verdict": RISING if audited.curve.rising else FLAT,
+            "verdict": audited.curve.verdict,
             "gain": rounded(audited.curve.gain),
             "gain_error": rounded(audited.curve.error),
             **{

@@ -33,7 +33,7 @@ def plot_sheets(
     """Write a sheet for each list that is not empty, targets in turn so that each shows its first."""
     lists = {
         "label_issues": ("Label issues, lowest quality first: given → likeliest", _issues(audits)),
-        "to_label": ("Label next: what the probe cannot foretell", _unknown(audits)),
+        "to_label": ("Label next: what the model is least sure of", _unknown(audits)),
         "conflicts": ("Copies of one image with different labels", _conflicting(audits, manifest, copies)),
     }
     for name, (title, tiles) in lists.items():

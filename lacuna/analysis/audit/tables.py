@@ -13,6 +13,7 @@ from lacuna.analysis.audit.audit import TargetAudit
 from lacuna.analysis.audit.to_label import UnknownCells
 from lacuna.core.correction_table import COLUMNS, UNKNOWN_WORD
 from lacuna.core.manifest import Manifest
+from lacuna.core.targets import UNKNOWN, Targets
 from lacuna.io.csv_files import write_csv
 from lacuna.stats.numbers import rounded
 
@@ -59,6 +60,22 @@ def write_to_label(path: Path, manifest: Manifest, audits: Sequence[TargetAudit]
     lines.sort(key=lambda line: line[0])
     header = (*COLUMNS, "suggested", "likeliest", "probability", "value", "split")
     write_csv(path, header, (line for _, line in lines))
+
+
+def write_to_label_test(path: Path, manifest: Manifest, targets: Targets, seed: int) -> None:
+    """The unknown cells of the test part (`manifest`), those of one image together, one image of each group.
+
+    In random order and without a suggestion: what a model says, or is unsure of, would bend what it is judged by.
+    """
+    order = np.random.default_rng(seed).permutation(len(manifest))
+    order = order[np.sort(np.unique(manifest.group[order], return_index=True)[1])]
+    lines = (
+        (manifest.image[row], target.name, UNKNOWN_WORD, "", manifest.split[row])
+        for row in order.tolist()
+        for column, target in enumerate(targets)
+        if manifest.labels[row, column] == UNKNOWN
+    )
+    write_csv(path, (*COLUMNS, "split"), lines)
 
 
 def write_conflicts(path: Path, manifest: Manifest, copies: NDArray[np.int64], audits: Sequence[TargetAudit]) -> None:

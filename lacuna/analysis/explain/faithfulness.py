@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from lacuna.analysis.explain.activation_maps import ExplainedNetwork
+from lacuna.analysis.explain.inputs import Boxes
 from lacuna.calibration.cross_fit import Judgement
 from lacuna.calibration.model import Calibration
 from lacuna.config.blocks import Evaluate
@@ -23,7 +24,7 @@ from lacuna.stats.bootstrap import group_weights, interval
 from lacuna.stats.numbers import rounded
 
 SHARE = 0.1
-"""Of the image's area, what is blurred."""
+"""Of the picture's area, what is blurred. Padding is none of it: white that is blurred stays white."""
 
 BLUR = 1 / 8
 """Standard deviation of the blur, as a share of the image's side: no outline as large as the area survives it."""
@@ -44,11 +45,13 @@ Images = NDArray[np.uint8]
 class Drops:
     """How far probabilities fall (n, n_targets) when an area is blurred: the map's hottest, and another one.
 
-    NaN where an image was not looked at for a target.
+    padding: the share of a map's heat, its sign aside, that lies on the padding of its image. NaN where an image was
+    not looked at for a target.
     """
 
     hottest: Floats
     elsewhere: Floats
+    padding: Floats
 
 
 def draw_measured(judgements: Sequence[Judgement], most: int, seed: int) -> Labels:
@@ -73,14 +76,15 @@ def probability_drops(
     calibration: Calibration,
     images: Images,
     row: NDArray[np.int64],
+    boxes: Boxes,
     classes: Labels,
     seed: int,
 ) -> Drops:
     """Blur the n images at `row`, twice for every target whose class (n, n_targets) is not -1.
 
-    images: all working images (any number, s, s, 3).
+    images: all working images (any number, s, s, 3). boxes: where the picture of each of the n stands in its square.
     """
-    drops = Drops(np.full(classes.shape, np.nan), np.full(classes.shape, np.nan))
+    drops = Drops(*(np.full(classes.shape, np.nan) for _ in range(3)))
     generator = np.random.default_rng(seed)
     measured = np.flatnonzero((classes >= 0).any(axis=1))
     starts = range(0, len(measured), EXPLAINED_AT_ONCE)
@@ -95,13 +99,26 @@ def probability_drops(
                 continue
             chosen = wanted[rows, index]
             maps = network.heat_maps(seen.take(rows), contrasts(targets, index, chosen))
-            masks = hottest(enlarge(maps, batch.shape[1]))
-            for found, area in ((drops.hottest, masks), (drops.elsewhere, move(masks, generator))):
+            large, where = enlarge(maps, batch.shape[1]), boxes[places[rows]]
+            drops.padding[places[rows], index] = padding_share(large, where)
+            masks = hottest(large, where)
+            for found, area in ((drops.hottest, masks), (drops.elsewhere, move(masks, where, generator))):
                 changed = np.where(area[..., None], blurred[rows], batch[rows])
                 after = calibration.apply(targets, network.run(changed).logits)[index]
                 fall = before[index][rows, chosen] - after[np.arange(len(rows)), chosen]
                 found[places[rows], index] = fall
     return drops
+
+
+def summarise_checks(
+    targets: Targets, drops: Drops, group: NDArray[np.int64], boxes: Boxes, size: int, settings: Evaluate
+) -> dict[str, dict[str, float | int | bool]]:
+    """By target what its check came to, and how much heat lies on padding; `size`: the side of the working images."""
+    return {
+        name: summarise_drops(drops.hottest[:, index], drops.elsewhere[:, index], group, settings)
+        | summarise_padding(drops.padding[:, index], boxes, size)
+        for index, name in enumerate(targets.names)
+    }
 
 
 def summarise_drops(
@@ -132,23 +149,50 @@ def summarise_drops(
     return summary
 
 
-def hottest(maps: Maps) -> Masks:
-    """The hottest SHARE of each map (n, s, s), always as many pixels."""
-    flat = maps.reshape(len(maps), -1)
-    order = np.argsort(-flat, axis=1, kind="stable")[:, : round(SHARE * flat.shape[1])]
-    masks = np.zeros(flat.shape, dtype=bool)
-    np.put_along_axis(masks, order, True, axis=1)
-    return masks.reshape(maps.shape)
+def hottest(maps: Maps, boxes: Boxes) -> Masks:
+    """The hottest SHARE of each picture, in a map (n, s, s) of its square; boxes (n, 4): where it stands there."""
+    masks = np.zeros(maps.shape, dtype=bool)
+    for heat, mask, (top, left, bottom, right) in zip(maps, masks, boxes.tolist(), strict=True):
+        picture = heat[top:bottom, left:right]
+        order = np.argsort(-picture, axis=None, kind="stable")[: max(1, round(SHARE * picture.size))]
+        chosen = np.zeros(picture.size, dtype=bool)
+        chosen[order] = True
+        mask[top:bottom, left:right] = chosen.reshape(picture.shape)
+    return masks
 
 
-def move(masks: Masks, generator: np.random.Generator) -> Masks:
-    """Each mask (n, s, s) at a random other place, what leaves the image at one side coming back at the other.
+def move(masks: Masks, boxes: Boxes, generator: np.random.Generator) -> Masks:
+    """Each mask (n, s, s) at a random other place, what leaves the picture at one side coming back at the other.
 
     Same size and same shape: scattered pixels would be blurred to another effect than an area.
     """
-    size = masks.shape[1]
-    shifts = generator.integers(0, size, (len(masks), 2))
-    return np.stack([np.roll(mask, tuple(shift), axis=(0, 1)) for mask, shift in zip(masks, shifts, strict=True)])
+    shifts = generator.integers(0, masks.shape[1], (len(masks), 2))
+    moved = np.zeros_like(masks)
+    for mask, other, shift, (top, left, bottom, right) in zip(masks, moved, shifts, boxes.tolist(), strict=True):
+        other[top:bottom, left:right] = np.roll(mask[top:bottom, left:right], tuple(shift), axis=(0, 1))
+    return moved
+
+
+def padding_share(maps: Maps, boxes: Boxes) -> Floats:
+    """Of the heat of each map (n, s, s), its sign aside, the share outside of the picture, 0 to 1."""
+    size = np.abs(maps)
+    total = size.sum(axis=(1, 2))
+    inner = [heat[top:bottom, left:right].sum() for heat, (top, left, bottom, right) in zip(size, boxes, strict=True)]
+    shares: Floats = 1 - np.array(inner) / np.where(total > 0, total, 1)
+    shares[total == 0] = 0
+    return shares
+
+
+def summarise_padding(shares: Floats, boxes: Boxes, size: int) -> dict[str, float]:
+    """The mean share of heat (n,) on padding and of the area that it takes, over the padded images that were looked at.
+
+    boxes (n, 4). Empty where none of them is padded.
+    """
+    area = 1 - (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) / size**2
+    some = ~np.isnan(shares) & (area > 0)
+    if not some.any():
+        return {}
+    return {"padding_heat": rounded(shares[some].mean()), "padding_area": rounded(area[some].mean())}
 
 
 def blur(images: Images) -> Images:

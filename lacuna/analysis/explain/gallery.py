@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lacuna.analysis.explain.activation_maps import ExplainedNetwork
 from lacuna.analysis.explain.examples import EXAMPLES_HEADER, PER_SECTION, choose_examples, list_examples
 from lacuna.analysis.explain.faithfulness import EXPLAINED_AT_ONCE
-from lacuna.analysis.explain.inputs import Inputs
+from lacuna.analysis.explain.inputs import Boxes, Inputs
 from lacuna.analysis.explain.likeness import PAIRS_HEADER, ConfusedPair, confused_pairs, list_pairs, mean_images
 from lacuna.analysis.explain.sheets import SheetExample, plot_confused_pairs, plot_examples
 from lacuna.calibration.cross_fit import Judgement
@@ -19,9 +19,12 @@ from lacuna.io.csv_files import write_csv
 
 
 def write_examples(
-    folder: Path, network: ExplainedNetwork | None, data: Inputs, judgements: Sequence[Judgement]
+    folder: Path, network: ExplainedNetwork | None, data: Inputs, boxes: Boxes, judgements: Sequence[Judgement]
 ) -> None:
-    """examples/NAME.png, a sheet per target, and examples.csv, what stands on them; network: None without maps."""
+    """examples/NAME.png, a sheet per target, and examples.csv, what stands on them; network: None without maps.
+
+    boxes: where each validation image's picture stands in its square.
+    """
     lines: list[tuple[object, ...]] = []
     for index, judgement in enumerate(judgements):
         chosen = choose_examples(judgement, data.validation.group)
@@ -36,6 +39,7 @@ def write_examples(
                 SheetExample(
                     image=np.asarray(data.images[data.validation.row[row]]),
                     heat=heat.get(row),
+                    box=_box(boxes[row]),
                     actual=classes[judgement.labels[row]],
                     predicted=classes[judgement.decisions[row]],
                     probability=float(judgement.probabilities[row, judgement.decisions[row]]),
@@ -82,6 +86,11 @@ def _maps(network: ExplainedNetwork, data: Inputs, index: int, judgement: Judgem
         output = network.run(np.asarray(data.images[data.validation.row[some]]), maps=True)
         found.append(network.heat_maps(output, contrasts(data.targets, index, judgement.explained_class()[some])))
     return enlarge(np.concatenate(found), size)
+
+
+def _box(corners: NDArray[np.int64]) -> tuple[int, int, int, int]:
+    top, left, bottom, right = corners.tolist()
+    return top, left, bottom, right
 
 
 def _surest(judgement: Judgement, pair: ConfusedPair, group: NDArray[np.int64]) -> list[int]:

@@ -10,7 +10,10 @@ from lacuna.core.files_table import FileInfo, read_files
 from lacuna.core.manifest import Manifest
 from lacuna.core.predictions import Predictions
 from lacuna.core.targets import Targets
+from lacuna.core.working_image import Resize, content_box
 from lacuna.errors import LacunaError
+
+Boxes = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,11 @@ class Inputs:
     known: Manifest
     files: list[FileInfo]
     images: NDArray[np.uint8]
+
+    def boxes(self, resize: Resize) -> Boxes:
+        """Where in the working image each validation image's picture stands, (n, 4) as `content_box` has it."""
+        size = self.images.shape[1]
+        return np.array([content_box(file.width, file.height, size, resize) for file in self.files]).reshape(-1, 4)
 
 
 def open_inputs(data: Path) -> Inputs:

@@ -28,8 +28,8 @@ FEWEST_PAIRS = 10
 class ConfusedPair:
     """Images of class `actual` that were decided to be `predicted`: `rows` of the judgement, of `of` known ones.
 
-    `likeness` is the correlation of the two classes' mean images, -1 to 1, `rank` the share of all pairs of classes
-    that are less alike; NaN where there is no mean image, or too few pairs.
+    `likeness`, -1 to 1, is how alike the two classes' mean images are, as `pixels.correlate` has it, `rank` the share
+    of all pairs of classes that are less alike; NaN where there is no mean image, or too few pairs.
     """
 
     actual: int

@@ -13,11 +13,14 @@ from lacuna.analysis.explain.examples import PER_SECTION
 from lacuna.analysis.explain.likeness import ConfusedPair
 from lacuna.core.feature_maps import Maps
 from lacuna.core.targets import Target
-from lacuna.presentation.overlay import overlay
+from lacuna.core.working_image import inside
+from lacuna.presentation.overlay import PADDING, overlay
 from lacuna.presentation.style import BLUE, DARK, GREY, LIGHT, ORANGE, legend, picture, shorten
 
 TILE_INCHES = 1.05
 """Side of a picture, in inches."""
+
+GREY_OF_PADDING = f"#{PADDING:02x}{PADDING:02x}{PADDING:02x}"
 
 STRONGEST = 0.99
 """Of all heat on a sheet, the share that is drawn below full colour: one scale for all of its maps."""
@@ -25,10 +28,14 @@ STRONGEST = 0.99
 
 @dataclass(frozen=True)
 class SheetExample:
-    """An image (s, s, 3), its map (s, s) if there are maps, its label, and what was decided with which probability."""
+    """An image (s, s, 3), its map (s, s) if there are maps, its label, and what was decided with which probability.
+
+    box: where the picture itself stands in the square, as `content_box` has it.
+    """
 
     image: NDArray[np.uint8]
     heat: Maps | None
+    box: tuple[int, int, int, int]
     actual: str
     predicted: str
     probability: float
@@ -36,9 +43,10 @@ class SheetExample:
 
 def plot_examples(path: Path, target: Target, sections: Mapping[str, Sequence[SheetExample]]) -> None:
     """A row of examples per section, each image beside its heat map, all maps in one scale."""
-    every = [example.heat for examples in sections.values() for example in examples]
-    shown = [np.abs(heat) for heat in every if heat is not None]
-    strongest = float(np.quantile(np.concatenate([heat.ravel() for heat in shown]), STRONGEST)) if shown else 1.0
+    every = [example for examples in sections.values() for example in examples]
+    shown = [np.abs(one.heat[inside(one.box, len(one.image))]) for one in every if one.heat is not None]
+    strongest = float(np.quantile(np.concatenate(shown), STRONGEST)) if shown else 1.0
+    padded = any(not inside(one.box, len(one.image)).all() for one in every if one.heat is not None)
     step = 2.16
     heights = [1.75 if examples else 0.5 for examples in sections.values()]
     width, total = step * PER_SECTION - 0.16, sum(heights) + 0.35
@@ -54,7 +62,7 @@ def plot_examples(path: Path, target: Target, sections: Mapping[str, Sequence[Sh
                 left, bottom = column * step, top - 1.22
                 _tile(axes, example.image, left, bottom)
                 if example.heat is not None:
-                    _tile(axes, overlay(example.image, example.heat, strongest), left + 1, bottom)
+                    _tile(axes, overlay(example.image, example.heat, strongest, example.box), left + 1, bottom)
                 right = example.actual == example.predicted
                 caption = f"is {shorten(example.actual)}\nsaid {shorten(example.predicted)}, {example.probability:.0%}"
                 colour = GREY if right else ORANGE
@@ -63,6 +71,7 @@ def plot_examples(path: Path, target: Target, sections: Mapping[str, Sequence[Sh
             figure,
             Line2D([], [], color=ORANGE, marker="s", linestyle="", label=f"speaks for {what}"),
             Line2D([], [], color=BLUE, marker="s", linestyle="", label="speaks against it"),
+            *([Line2D([], [], color=GREY_OF_PADDING, marker="s", linestyle="", label="padding")] if padded else []),
         )
 
 
@@ -120,7 +129,8 @@ def _tile(axes: Axes, image: NDArray[np.uint8], left: float, bottom: float, inte
 
 
 def _alike(pair: ConfusedPair) -> str:
+    """In words what `pixels.correlate` says of the two classes."""
     if np.isnan(pair.likeness):
-        return "mean images unknown"
-    text = f"mean images correlate {pair.likeness:.2f}"
-    return text if np.isnan(pair.rank) else f"{text}, more than those of {int(100 * pair.rank)}% of all pairs"
+        return "how alike they are on average is not known"
+    text = f"on average alike by {pair.likeness:.2f} (1: the same, -1: opposites)"
+    return text if np.isnan(pair.rank) else f"{text}, more than {int(100 * pair.rank)}% of all pairs of classes"

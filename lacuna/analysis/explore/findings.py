@@ -19,7 +19,7 @@ FEWEST_FOR_MEAN = 5
 
 @dataclass(frozen=True)
 class Findings:
-    """`likeness`: per target the correlation of its classes' mean images, as `pixels.correlate` has it."""
+    """`likeness`: per target how alike its classes' mean images are, as `pixels.correlate` has it."""
 
     pixels: PixelStatistics
     likeness: tuple[NDArray[np.float64], ...]

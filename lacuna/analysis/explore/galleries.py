@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.analysis.explore.findings import Findings
+from lacuna.analysis.explore.findings import FEWEST_FOR_MEAN, Findings
 from lacuna.analysis.explore.matrices import AGAINST, CELL, draw_matrix
 from lacuna.analysis.explore.odd_images import OddImage
 from lacuna.analysis.explore.rejected import peek
@@ -115,7 +115,7 @@ def plot_means(
 
     means: `(n_classes, side, side, 3)`. likeness: as `pixels.correlate` has it.
     """
-    enough = np.where(np.isnan(np.diag(likeness)), 0, counts)
+    enough = np.where(counts >= FEWEST_FOR_MEAN, counts, 0)
     shown = shown_classes(enough.tolist(), most).all
     if not shown:
         return
@@ -126,7 +126,7 @@ def plot_means(
     differences = [_difference(means[index] - whole) for index in shown]
     upper, width = captioned_size(captions)
     middle, _ = captioned_size(names)
-    matrix = CELL * len(shown) + 1.4 if len(shown) > 2 else 0.0
+    matrix = 0.0 if np.isnan(likeness).all() else CELL * len(shown) + 1.4
     heights = [upper + 0.15, middle + 0.15, matrix][: 3 if matrix else 2]
     with picture(path, max(width, CELL * len(shown) + 2.4, 5.4), sum(heights) + 0.5) as figure:
         # Subfigures: axes below each other would all be indented by the longest name.
@@ -138,12 +138,9 @@ def plot_means(
         panels[1].set_title("brighter (blue) or darker (orange) than the mean of all", fontsize=9)
         if matrix:
             draw_matrix(panels[2], likeness[np.ix_(shown, shown)], [target.classes[i] for i in shown], signed=True)
-            panels[2].set_title("correlation of the mean images", fontsize=9)
+            panels[2].set_title("depart from the mean of all in the same way: 1, in opposite ways: -1", fontsize=9)
             panels[2].set_anchor("NW")
-        title = target.name
-        if len(shown) == 2:
-            title += f": correlation of the mean images {likeness[shown[0], shown[1]]:.2f}"
-        figure.suptitle(title, x=0.01, ha="left", fontsize=10, weight="bold")
+        figure.suptitle(target.name, x=0.01, ha="left", fontsize=10, weight="bold")
 
 
 def _difference(values: NDArray[np.float32]) -> NDArray[np.uint8]:

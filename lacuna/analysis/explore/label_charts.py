@@ -26,9 +26,19 @@ MOST_PATTERNS = 10
 
 PART_COLOURS = (BLUE, SKY, ORANGE)
 
+CLASS_COLOURS = ((GREEN, "white"), ("#8FD3BF", DARK))
+"""Of neighbouring classes in a bar, in turn, and of the text in them."""
+
+RARER = "#D6EEE7"
+MOST_IN_BAR = 6
+"""A bar shows so many classes of a target, the commonest of all parts, and the rarer ones together."""
+
+LETTER = 0.026
+"""The width of a letter in a bar, as a share of the bar's whole length."""
+
 
 def plot_labels(path: Path, targets: Targets, counts: Sequence[Counts]) -> None:
-    """The share of present, absent and unknown labels of every target in each part."""
+    """The shares of the classes and of unknown labels of every target in each part."""
     shown = list(zip(targets, counts, strict=True))[:MOST_TARGET_ROWS]
     more = f", the first {MOST_TARGET_ROWS} of {len(targets)} targets" if len(targets) > MOST_TARGET_ROWS else ""
     with picture(path, 8.5, 1.35 + 0.3 * len(shown)) as figure:
@@ -36,12 +46,12 @@ def plot_labels(path: Path, targets: Targets, counts: Sequence[Counts]) -> None:
         for axes, part, name in zip(panels, range(len(PARTS)), ("training", "validation", "test"), strict=True):
             for row, (target, count) in enumerate(shown):
                 total, left = max(count[part].sum(), 1), 0.0
-                for n, colour, ink in _segments(target, count[part]):
+                for n, what, colour, ink in _segments(target, count, part):
                     share = n / total
                     axes.barh(row, share, left=left, color=colour, height=0.72)
-                    if share >= 0.1:  # a narrower one is no wider than its text
-                        text = in_percent(share)
-                        axes.text(left + share / 2, row, text, ha="center", va="center", fontsize=7, color=ink)
+                    texts = (f"{what} {in_percent(share)}".strip(), in_percent(share), "")
+                    text = next(words for words in texts if len(words) * LETTER <= share)
+                    axes.text(left + share / 2, row, text, ha="center", va="center", fontsize=7, color=ink)
                     left += share
             axes.set(title=f"{name}: {shown[0][1][part].sum():,} images", xlim=(0, 1), xticks=[])
             axes.spines[["bottom", "left"]].set_visible(False)
@@ -51,16 +61,24 @@ def plot_labels(path: Path, targets: Targets, counts: Sequence[Counts]) -> None:
         figure.suptitle(f"Labels by part{more}", x=0.01, ha="left", fontsize=10, weight="bold")
         kinds = {target.kind for target, _ in shown}
         handles = [("present", BLUE), ("absent", SKY)] if "binary" in kinds else []
-        handles += [("known class", GREEN)] if "categorical" in kinds else []
+        if "categorical" in kinds:
+            handles.append(("classes, the commonest first", GREEN))
+        if any(target.n_classes > MOST_IN_BAR for target, _ in shown):
+            handles.append(("rarer classes", RARER))
         legend(figure, *(_square(*entry) for entry in [*handles, ("unknown", LIGHT)]))
 
 
-def _segments(target: Target, count: Counts) -> list[tuple[int, str, str]]:
-    """Numbers of images, the colour of their bar and of the text in it."""
-    known, unknown = count[:-1], int(count[-1])
+def _segments(target: Target, count: Counts, part: int) -> list[tuple[int, str, str, str]]:
+    """Numbers of images, what they are, the colour of their bar and of the text in it."""
+    known, unknown = count[part, :-1].tolist(), (int(count[part, -1]), "", LIGHT, DARK)
     if target.kind == "binary":
-        return [(int(known[1]), BLUE, "white"), (int(known[0]), SKY, DARK), (unknown, LIGHT, DARK)]
-    return [(int(known.sum()), GREEN, "white"), (unknown, LIGHT, DARK)]
+        return [(known[1], "", BLUE, "white"), (known[0], "", SKY, DARK), unknown]
+    order = np.argsort(-count[:, :-1].sum(axis=0), kind="stable").tolist()
+    shown, rarer = order[:MOST_IN_BAR], order[MOST_IN_BAR:]
+    segments = [
+        (known[index], shorten(target.classes[index]), *CLASS_COLOURS[place % 2]) for place, index in enumerate(shown)
+    ]
+    return [*segments, (sum(known[index] for index in rarer), "", RARER, DARK), unknown]
 
 
 def plot_classes(path: Path, targets: Sequence[tuple[Target, Counts]], most: int) -> None:

@@ -169,7 +169,8 @@ def describe_together(together: Sequence[Together], alpha: float) -> list[str]:
     """A sentence for each two targets that are unknown together notably more often, or more seldom, than by chance."""
     return [
         f"{pair.one} and {pair.other} are unknown together {'more often' if pair.phi > 0 else 'more seldom'} than by "
-        f"chance (phi {pair.phi:.2f})"
+        f"chance: both in {pair.both:,} images, {pair.one} alone in {pair.one_only:,}, {pair.other} alone in "
+        f"{pair.other_only:,}"
         for pair in together
         if pair.p_holm < alpha and abs(pair.phi) >= NOTABLE
     ]

@@ -21,14 +21,15 @@ def plot_association(path: Path, found: Sequence[Association], targets: Targets)
     """The association of every two targets; of many targets those with the strongest."""
     pairs = [(pair.one, pair.other, pair.value) for pair in found]
     binary = {pair.measure for pair in found} == {"phi"}
-    measure = "phi" if binary else "phi between binary targets, else Cramér's V"
-    _plot_pairs(path, f"Association of targets\n({measure})", pairs, targets)
+    measure = "correlation" if binary else "correlation; with more than two classes Cramér's V"
+    words = f"Which targets go together\n(0: unrelated, 1: one tells the other; {measure})"
+    _plot_pairs(path, words, pairs, targets)
 
 
 def plot_together(path: Path, found: Sequence[Together], targets: Targets) -> None:
     """How much oftener than by chance every two targets are unknown in the same image."""
     pairs = [(pair.one, pair.other, pair.phi) for pair in found]
-    _plot_pairs(path, "Unknown in the same image\n(phi, 0: by chance)", pairs, targets)
+    _plot_pairs(path, "Unknown in the same image\n(0: as often as by chance, 1: always together)", pairs, targets)
 
 
 def _plot_pairs(path: Path, title: str, pairs: Sequence[tuple[str, str, float]], targets: Targets) -> None:

@@ -29,9 +29,12 @@ LOPSIDED = 20
 
 
 def summarise_exploration(
-    subject: Subject, found: Findings, rejected: Sequence[object], alpha: float
+    subject: Subject, found: Findings, rejected: Sequence[object], left_out: int, alpha: float
 ) -> dict[str, Any]:
-    """The content of `metrics/explore.json`. What is undefined is left out; test images take no part."""
+    """The content of `metrics/explore.json`. What is undefined is left out; test images take no part.
+
+    left_out: the images in the folder that `data.max_images` did not draw.
+    """
     split = subject.manifest.split
     images = {"looked_at": len(split), "train": int((split == "train").sum()), "val": int((split == "val").sum())}
     targets = {
@@ -39,7 +42,7 @@ def summarise_exploration(
         for column, target in enumerate(subject.targets)
     }
     content = {
-        "images": {**images, "odd": len(found.odd), "rejected": len(rejected)},
+        "images": {**images, "odd": len(found.odd), "rejected": len(rejected), "left_out": left_out},
         "files": _describe_files(subject),
         "pixels": _describe_pixels(found.pixels),
         "targets": targets,
@@ -49,7 +52,8 @@ def summarise_exploration(
         "most_alike": _most_alike(subject.targets, found.likeness),
     }
     strong = [
-        f"{pair.one} and {pair.other} go together ({pair.measure} {pair.value:.2f})"
+        f"{pair.one} and {pair.other} {'go together' if pair.value > 0 else 'exclude each other'}: "
+        f"{abs(pair.value):.2f}, where 0 is unrelated and 1 is that one tells the other"
         for pair in found.associations
         if abs(pair.value) >= STRONG
     ]
@@ -112,7 +116,7 @@ def _describe_pixels(pixels: PixelStatistics) -> dict[str, Any]:
 
 
 def _most_alike(targets: Targets, likeness: Sequence[NDArray[np.float64]]) -> dict[str, dict[str, Any]]:
-    """Of each target of three classes or more the two whose mean images are most alike."""
+    """Of each target of three classes or more the two whose mean images depart most alike from the mean of all."""
     found = {}
     for target, alike in zip(targets, likeness, strict=True):
         upper = np.where(np.triu(np.ones(alike.shape, bool), 1), alike, np.nan)

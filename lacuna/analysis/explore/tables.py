@@ -101,7 +101,7 @@ def _write_files(folder: Path, files: Sequence[FileInfo]) -> None:
 
 
 def _write_likeness(path: Path, targets: Targets, likeness: Sequence[NDArray[np.float64]]) -> None:
-    """The correlation of the mean images of every two classes of a target that have enough images."""
+    """How alike every two classes of a target depart from the mean of all images, where they have enough of them."""
     rows = (
         (target.name, target.classes[one], target.classes[other], rounded(alike[one, other]))
         for target, alike in zip(targets, likeness, strict=True)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
-from lacuna.config.blocks import Data
+from lacuna.config.data import Data
 from lacuna.core.working_image import Resize
 from lacuna.data.images.class_folders import find_places
 from lacuna.data.images.decode import Decoded, UnreadableImageError, decode_with_origin, square_from_grey

@@ -69,11 +69,7 @@ def decode_with_origin(source: Path | bytes, *, size: int, resize: Resize, max_p
                     f"too many pixels: {image.width} x {image.height}, at most {max_pixels} are allowed"
                 )
             layout = str(image.tile)  # how the bytes lie in the file: Pillow forgets it once it has read them
-            width, height = image.size
-            # Pillow has turned the size of a TIFF file already when it opens it.
-            if image.format != "TIFF" and image.getexif().get(ORIENTATION, 1) in QUARTER_TURNS:
-                width, height = height, width
-            origin = Origin(image.format or "", image.mode, width, height, len(content))
+            origin = Origin(image.format or "", image.mode, *_upright_size(image), len(content))
             # JPEG alone: the decoder itself halves large pictures, which is faster and no coarser than resizing.
             image.draft(None, (2 * size, 2 * size))
             picture, value_bits = _to_rgb(image, layout)
@@ -87,6 +83,20 @@ def decode_with_origin(source: Path | bytes, *, size: int, resize: Resize, max_p
     return Decoded(
         np.asarray(_to_square(picture, size, resize)), origin, hashlib.sha256(content).hexdigest(), value_bits
     )
+
+
+def read_size(content: bytes) -> tuple[int, int]:
+    """Width and height in pixels, as one sees it, of a file that `decode` can read: from its head alone."""
+    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        return _upright_size(image)
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    width, height = image.size
+    # Pillow has turned the size of a TIFF file already when it opens it.
+    if image.format != "TIFF" and image.getexif().get(ORIENTATION, 1) in QUARTER_TURNS:
+        return height, width
+    return width, height
 
 
 def square_from_grey(pixels: NDArray[np.uint8], *, size: int, resize: Resize) -> Decoded:

@@ -5,7 +5,7 @@ import pytest
 
 from lacuna.analysis.audit.duplicate_labels import agreement, count_across
 from lacuna.analysis.audit.label_issues import find_issues
-from lacuna.analysis.audit.learning_curve import learning_curve
+from lacuna.analysis.audit.learning_curve import LearningCurve, learning_curve
 from lacuna.analysis.audit.metadata import FIELDS, describe_files, together
 from lacuna.analysis.audit.projection import COMPONENTS, project
 from lacuna.analysis.audit.signal import run_probe
@@ -14,6 +14,7 @@ from lacuna.core.files_table import read_files
 from lacuna.core.pixels import brightness
 from lacuna.errors import LacunaError
 from lacuna.io.csv_files import write_csv
+from lacuna.presentation.audit_verdicts import CurveVerdict
 from tests.simulated_labels import AUDIT, simulate
 
 
@@ -143,10 +144,24 @@ def test_more_labels_help_where_there_are_few_and_not_where_all_is_known():
     hard = simulate(0, n=300, copies=0, dimensions=60, signal=2, known=1)
     easy = simulate(0, n=800, copies=0, dimensions=3, signal=4, known=1)
     curves = [learning_curve(*data, measured(*data), 0) for data in (hard, easy)]
-    assert [curve.rising for curve in curves] == [True, False]
+    assert [curve.verdict for curve in curves] == [CurveVerdict.RISING, CurveVerdict.LEVEL]
     assert curves[0].labels == (24, 60, 120, 240)
     assert curves[0].auc[0] < curves[0].auc[2] < curves[0].auc[3]
     assert curves[0].auc[3] == pytest.approx(measured(*hard).auc, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("gain", "error", "verdict"),
+    [
+        (0.03, 0.01, CurveVerdict.RISING),
+        (0.03, 0.02, CurveVerdict.NOT_TOLD),  # it may be 0 or 0.07
+        (0.0, 0.02, CurveVerdict.NOT_TOLD),
+        (0.004, 0.001, CurveVerdict.LEVEL),
+        (-0.01, 0.01, CurveVerdict.LEVEL),
+    ],
+)
+def test_a_curve_is_level_only_where_a_gain_worth_having_can_be_ruled_out(gain, error, verdict):
+    assert LearningCurve((20, 50, 100, 200), (0.67, 0.8, 0.89, 0.92), gain, error).verdict == verdict
 
 
 def test_projection_keeps_distances_in_order_and_looks_at_its_rows_only():

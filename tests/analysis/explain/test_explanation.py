@@ -89,7 +89,7 @@ def test_mean_images_and_their_likeness_by_hand():
     assert not means[0, 16:].any()
     assert counts.tolist() == [2, 2, 2]
     alike = correlate(means, counts, 1)
-    assert alike[0, 2] == pytest.approx(-1)
+    assert alike[0, 2] == pytest.approx(-1, abs=0.01)  # the noisy shoe is part of the mean of all
     assert alike[0, 1] > 0.99
     ((gap, counts),) = mean_images(images, row[:4], labels[:4], Targets((KIND,)))
     assert counts.tolist() == [2, 2, 0]

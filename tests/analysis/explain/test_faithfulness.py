@@ -9,8 +9,10 @@ from lacuna.analysis.explain.faithfulness import (
     draw_measured,
     hottest,
     move,
+    padding_share,
     probability_drops,
     summarise_drops,
+    summarise_padding,
 )
 from lacuna.calibration.cross_fit import Judgement
 from lacuna.calibration.model import Calibration, TargetCalibration
@@ -65,9 +67,15 @@ def noise_images(n, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (n, SIZE, SIZE, 3), dtype=np.uint8)
 
 
+def whole(n, size=SIZE):
+    """Boxes of pictures that no padding surrounds."""
+    return np.tile([0, 0, size, size], (n, 1))
+
+
 def drops_of(network, n, seed=0):
     classes = np.ones((n, 2), np.intp)
-    return probability_drops(network, TARGETS, CALIBRATION, noise_images(n, seed), np.arange(n), classes, seed)
+    rows = np.arange(n)
+    return probability_drops(network, TARGETS, CALIBRATION, noise_images(n, seed), rows, whole(n), classes, seed)
 
 
 def test_maps_of_the_patch_that_counts_are_shown_to_hold():
@@ -98,7 +106,10 @@ def test_only_what_is_asked_for_is_measured_and_from_its_own_row():
     images[5] = 128  # nothing to see in the patch: the probability of red is low, and stays
     classes = np.full((3, 2), -1)
     classes[1, 1] = classes[2, 1] = 1
-    drops = probability_drops(PatchNetwork(), TARGETS, CALIBRATION, images, np.array([0, 5, 7]), classes, 0)
+    rows = np.array([0, 5, 7])
+    drops = probability_drops(PatchNetwork(), TARGETS, CALIBRATION, images, rows, whole(3), classes, 0)
+    assert np.isnan(drops.padding[:, 0]).all()
+    assert drops.padding[1:, 1].tolist() == [0, 0]
     assert np.isnan(drops.hottest[0]).all()
     assert np.isnan(drops.elsewhere[:, 0]).all()
     assert drops.hottest[1, 1] == pytest.approx(0, abs=1e-6)
@@ -125,14 +136,39 @@ def test_the_hottest_tenth_is_a_tenth_and_keeps_size_and_shape_when_moved():
     maps = np.random.default_rng(0).normal(size=(6, 30, 30)).astype(np.float32)
     maps[0] = 0  # ties
     maps[1, 4:7, 10:20] = 9
-    masks = hottest(maps)
+    masks = hottest(maps, whole(6, 30))
     assert masks.sum(axis=(1, 2)).tolist() == [round(SHARE * 900)] * 6
     assert masks[1, 4:7, 10:20].all()
-    moved = move(masks, np.random.default_rng(0))
+    moved = move(masks, whole(6, 30), np.random.default_rng(0))
     assert (moved.sum(axis=(1, 2)) == masks.sum(axis=(1, 2))).all()
     assert (moved != masks).any(axis=(1, 2)).all()
     for mask, other in zip(masks, moved, strict=True):
         assert sorted(mask.sum(axis=0).tolist()) == sorted(other.sum(axis=0).tolist())
+
+
+def test_heat_on_padding_is_measured_and_neither_blurred_nor_where_the_other_place_is():
+    """Of a picture of 30 x 10 in a square of 30, hottest by far above it."""
+    maps = np.ones((1, 30, 30), np.float32)
+    maps[0, :10] = -4
+    maps[0, 12, :15] = 3
+    box = np.array([[10, 0, 20, 30]])
+    (mask,) = hottest(maps, box)
+    assert mask.sum() == round(SHARE * 300)
+    assert mask[12, :15].all()
+    for seed in range(5):
+        (other,) = move(mask[None], box, np.random.default_rng(seed))
+        assert other[10:20].sum() == mask.sum()
+    inner = 10 * 30 + 15 * 2
+    assert padding_share(maps, box) == pytest.approx([1 - inner / (inner + 1200 + 300)])
+    assert padding_share(np.zeros((1, 30, 30), np.float32), box).tolist() == [0]
+
+
+def test_padding_is_told_of_padded_images_alone():
+    boxes = np.array([[0, 0, 30, 30], [10, 0, 20, 30], [0, 0, 15, 30], [0, 0, 15, 30]])
+    shares = np.array([0.0, 0.5, 0.3, np.nan])
+    found = summarise_padding(shares, boxes, 30)
+    assert found == pytest.approx({"padding_heat": 0.4, "padding_area": (2 / 3 + 1 / 2) / 2}, abs=1e-6)
+    assert summarise_padding(shares[:1], boxes[:1], 30) == {}
 
 
 def test_blurring_leaves_no_outline_and_the_mean():

@@ -121,7 +121,10 @@ def test_counts_and_words_by_hand() -> None:
     assert (pair.both, pair.one_only, pair.other_only) == (80, 10, 0)
     words = [*describe_by_class(by_class, 0.01), *describe_together(together, 0.01)]
     assert "red is unknown for 80 % of the images where kind is bag, for 10 % of the others" in words
-    assert "red and old are unknown together more often than by chance (phi 0.91)" in words
+    assert (
+        "red and old are unknown together more often than by chance: both in 80 images, red alone in 10, old alone in 0"
+        in words
+    )
     assert missing_patterns(labels, TARGETS) == [((), 110), (("red", "old"), 80), (("kind",), 20), (("red",), 10)]
 
 

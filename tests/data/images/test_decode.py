@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lacuna.data.images.decode import UnreadableImageError, decode, decode_with_origin
+from lacuna.data.images.decode import UnreadableImageError, decode, decode_with_origin, read_size
 
 
 def encoded(image: Image.Image, file_format: str = "PNG", **options: object) -> bytes:
@@ -113,6 +113,7 @@ def test_the_origin_is_the_file_and_not_the_working_image(
     path.write_bytes(encoded(Image.new(mode, (400, 90)), file_format, exif=exif.tobytes()))
     origin = decode_with_origin(path, size=32, resize="pad", max_pixels=10**6).origin
     assert origin == (file_format, mode, width, height, path.stat().st_size)
+    assert read_size(path.read_bytes()) == (width, height)
 
 
 def test_path_and_content_decode_alike(tmp_path: Path) -> None:
