@@ -73,7 +73,7 @@ class ExplainAnswer(BaseModel):
 
 
 class Health(BaseModel):
-    status: Literal["ok", "draining"]
+    status: Literal["ok", "UP", "draining"] = Field(description="UP, as Label Studio has it, where it is served")
     live: bool
     ready: bool
 

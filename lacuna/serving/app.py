@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
-from fastapi import FastAPI, Query, Request, Security
+from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
-from fastapi.security import APIKeyHeader
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -34,12 +33,13 @@ from lacuna.serving.answers import (
 from lacuna.serving.connections import Connections
 from lacuna.serving.engine import Engine
 from lacuna.serving.examples import find_examples
+from lacuna.serving.label_studio import LabelStudio, Suggestions, add_label_studio
 from lacuna.serving.metrics import CountRequests, ServiceMetrics
 from lacuna.serving.models import ServedModel
-from lacuna.serving.refusals import KEY_HEADER, RefusedError
+from lacuna.serving.refusals import RefusedError
 from lacuna.serving.security import ApiKey, SecurityHeaders
 from lacuna.serving.settings import Settings
-from lacuna.serving.uploads import Uploads
+from lacuna.serving.uploads import Uploads, is_json
 
 logger = logging.getLogger(__name__)
 
@@ -48,9 +48,6 @@ DEFAULT_TOP_K = 3
 CLIENT_CLOSED_REQUEST = 499  # nginx's; nobody is there to read it, but the metrics count it
 
 TopK = Annotated[int, Query(ge=1, description="how many labels of each target, most probable first")]
-API_KEY = [Security(APIKeyHeader(name=KEY_HEADER, auto_error=False, description="where the service asks for one"))]
-"""For the description only: the middleware `ApiKey` checks the key before a route is even found."""
-
 Outcome = TypeVar("Outcome")
 
 
@@ -62,7 +59,8 @@ class Service(FastAPI):
 
 
 def create_app(settings: Settings, models: Sequence[ServedModel]) -> Service:
-    """The application over loaded models. Raises LacunaError when the folder of examples holds no image."""
+    """The application over loaded models. Raises LacunaError when the folder of examples holds no image, and when that
+    of Label Studio's files is none."""
     metrics = ServiceMetrics()
     app = Service(
         title="Lacuna",
@@ -74,7 +72,11 @@ def create_app(settings: Settings, models: Sequence[ServedModel]) -> Service:
         lifespan=_lifespan,
     )
     app.engine = Engine(settings, models, metrics)
-    _add_predicting(app, settings)
+    uploads, studio = Uploads(settings.limits), None
+    if settings.label_studio_files is not None:
+        studio = LabelStudio(settings.label_studio_files, app.engine, uploads, settings.limits)
+        add_label_studio(app, studio, uploads)
+    _add_predicting(app, settings, uploads, studio)
     _add_describing(app, settings, metrics)
     _add_pages(app, settings.examples)
     _add_errors(app)
@@ -93,19 +95,23 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.engine.close()
 
 
-def _add_predicting(app: Service, settings: Settings) -> None:
-    uploads, limits = Uploads(settings.limits), settings.limits
+def _add_predicting(app: Service, settings: Settings, uploads: Uploads, studio: LabelStudio | None) -> None:
+    limits = settings.limits
     statuses = (400, 401, 408, 413, 415, 503)
 
     @app.post(
         "/predict",
-        summary="What the models say of one image",
+        summary="What the models say of one image" + (", or of Label Studio's tasks" if studio else ""),
+        response_model=ImageAnswer | Suggestions if studio else ImageAnswer,
         response_model_exclude_none=True,
-        dependencies=API_KEY,
+        dependencies=openapi.API_KEY,
         responses=openapi.responses("/predict", *statuses, 422),
-        openapi_extra=openapi.form(openapi.FILE_FIELD),
+        openapi_extra=openapi.form(openapi.FILE_FIELD, openapi.TASKS_FIELDS if studio else None),
     )
-    async def predict(request: Request, top_k: TopK = DEFAULT_TOP_K) -> ImageAnswer:
+    async def predict(request: Request, top_k: TopK = DEFAULT_TOP_K) -> ImageAnswer | Suggestions:
+        if studio is not None and is_json(request):
+            async with uploads.receive_json(request) as content:
+                return await _while_connected(request, studio.predict(content))
         async with uploads.receive(request, "file", 1) as form:
             labels = _top_k(form.fields, top_k)
             (prediction,) = await _while_connected(request, app.engine.predict([form.files[0].content]))
@@ -117,7 +123,7 @@ def _add_predicting(app: Service, settings: Settings) -> None:
         "/predict/batch",
         summary="What the models say of many images",
         response_model_exclude_none=True,
-        dependencies=API_KEY,
+        dependencies=openapi.API_KEY,
         responses=openapi.responses("/predict/batch", *statuses, 422),
         openapi_extra=openapi.form(openapi.FILES_FIELD),
     )
@@ -137,7 +143,7 @@ def _add_predicting(app: Service, settings: Settings) -> None:
     @app.post(
         "/explain",
         summary="Where in an image a class of a target is seen",
-        dependencies=API_KEY,
+        dependencies=openapi.API_KEY,
         responses=openapi.responses("/explain", *statuses, 501),
         openapi_extra=openapi.form(openapi.EXPLAIN_FIELDS),
     )
@@ -169,13 +175,13 @@ def _add_describing(app: Service, settings: Settings, metrics: ServiceMetrics) -
         if app.draining:
             response.status_code = 503
             return Health(status="draining", live=True, ready=False)
-        return Health(status="ok", live=True, ready=True)
+        return Health(status="ok" if settings.label_studio_files is None else "UP", live=True, ready=True)
 
     @app.get(
         "/metadata",
         summary="What the models are, and how good",
         response_model_exclude_none=True,
-        dependencies=API_KEY,
+        dependencies=openapi.API_KEY,
         responses=openapi.responses("/metadata", 401),
     )
     async def describe() -> Metadata:
@@ -185,7 +191,7 @@ def _add_describing(app: Service, settings: Settings, metrics: ServiceMetrics) -
         "/metrics",
         summary="Metrics for Prometheus",
         response_class=PlainTextResponse,
-        dependencies=API_KEY,
+        dependencies=openapi.API_KEY,
         responses=openapi.responses("/metrics", 401),
     )
     async def prometheus_metrics() -> Response:
@@ -198,7 +204,7 @@ def _add_pages(app: Service, examples: Path | None) -> None:
     @app.get(
         "/examples",
         summary="Images to try",
-        dependencies=API_KEY,
+        dependencies=openapi.API_KEY,
         responses=openapi.responses("/examples", 401),
     )
     async def list_examples() -> list[Example]:
@@ -208,7 +214,7 @@ def _add_pages(app: Service, examples: Path | None) -> None:
         "/examples/{name}",
         summary="An image to try",
         response_class=FileResponse,
-        dependencies=API_KEY,
+        dependencies=openapi.API_KEY,
         responses={200: {"content": {"image/*": {}}}, **openapi.responses("/examples/{name}", 401, 404, 422)},
     )
     async def example(name: str) -> FileResponse:

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from lacuna.data.images.decode import UnreadableImageError
+from lacuna.core.working_image import content_box
+from lacuna.data.images.decode import UnreadableImageError, read_size
 from lacuna.errors import LacunaError
 from lacuna.inference.prediction import HeatMap, UnnamedPrediction
 from lacuna.inference.predictor import NetworkInputs
@@ -71,11 +72,12 @@ class Engine:
         with self._queue.places(1):
             async with self._deadline():
                 decoded = await self._decode(model, content)
-                (pixels,) = decoded.values()
+                ((wanted, pixels),) = decoded.items()
 
                 def explained() -> tuple[HeatMap, str]:
                     found = model.predictor.explain(pixels, target, class_name)
-                    return found, overlay.data_url(overlay.overlay(pixels, found.values))
+                    box = content_box(*read_size(content), len(pixels), wanted.resize)
+                    return found, overlay.data_url(overlay.overlay(pixels, found.values, box=box))
 
                 return await asyncio.get_running_loop().run_in_executor(self._network, explained)
 

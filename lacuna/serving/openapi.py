@@ -4,11 +4,14 @@ answer."""
 from collections.abc import Mapping
 from typing import Any
 
+from fastapi import Security
+from fastapi.security import APIKeyHeader
+
 import lacuna
 from lacuna.inference.bundle import BUNDLE_FORMAT
 from lacuna.serving import refusals
 from lacuna.serving.answers import ErrorAnswer, NotExplainable
-from lacuna.serving.refusals import RefusedError
+from lacuna.serving.refusals import KEY_HEADER, RefusedError
 from lacuna.serving.settings import Limits
 
 API_DESCRIPTION = """Attributes of images, by models that were trained with Lacuna. Images are sent as multipart forms:
@@ -42,6 +45,9 @@ IMAGE_ANSWER = {
         },
     },
 }
+
+API_KEY = [Security(APIKeyHeader(name=KEY_HEADER, auto_error=False, description="where the service asks for one"))]
+"""For the description only: the middleware `ApiKey` checks the key before a route is even found."""
 
 LIMITS = Limits()
 MAX_PIXELS = 50_000_000
@@ -87,6 +93,8 @@ ANSWERS: dict[str, Any] = {
         },
         "lacuna": lacuna.__version__,
     },
+    "/setup": {"model_version": "lacuna-3f1c0a9b27de"},
+    "/versions": {"versions": ["lacuna-3f1c0a9b27de"]},
     "/examples": [{"name": "1f436.png", "url": "examples/1f436.png"}],
 }
 
@@ -116,6 +124,16 @@ FILES_FIELD: dict[str, Any] = {
     "required": ["files"],
     "properties": {"files": {"type": "array", "items": FILE, "minItems": 1}, "top_k": TOP_K},
 }
+SETUP_FIELDS: dict[str, Any] = {
+    "properties": {"schema": {"type": "string", "description": "the labelling config"}, "project": {"type": "string"}}
+}
+TASKS_FIELDS: dict[str, Any] = {
+    "required": ["tasks"],
+    "properties": {
+        "tasks": {"type": "array", "items": {"type": "object"}, "description": "as Label Studio sends them"},
+        "label_config": {"type": "string"},
+    },
+}
 EXPLAIN_FIELDS: dict[str, Any] = {
     "required": ["file", "target"],
     "properties": {
@@ -126,9 +144,10 @@ EXPLAIN_FIELDS: dict[str, Any] = {
 }
 
 
-def form(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The request body of a route, for FastAPI's openapi_extra."""
-    content = {"multipart/form-data": {"schema": {"type": "object", **fields}}}
+def form(fields: Mapping[str, Any] | None, json: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The request body of a route, a form or a JSON object of these members, for FastAPI's openapi_extra."""
+    kinds = {"multipart/form-data": fields, "application/json": json}
+    content = {kind: {"schema": {"type": "object", **members}} for kind, members in kinds.items() if members}
     return {"requestBody": {"required": True, "content": content}}
 
 

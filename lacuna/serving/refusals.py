@@ -51,6 +51,18 @@ def no_file(field: str) -> RefusedError:
     return RefusedError(400, "no_file", message)
 
 
+def malformed_json(reason: str) -> RefusedError:
+    return RefusedError(400, "malformed_json", f"the request cannot be read: {reason}")
+
+
+def no_local_file(address: str) -> RefusedError:
+    message = (
+        f"{address[:200]!r}: expected a picture that Label Studio serves from --label-studio-files, with an address "
+        "such as /data/local-files/?d=photos/1.jpg; this service fetches nothing, and reads nothing outside that folder"
+    )
+    return RefusedError(400, "no_local_file", message)
+
+
 def unreadable_image(reason: str, max_pixels: int) -> RefusedError:
     message = f"{reason}; expected an image ({', '.join(FORMATS)}) of at most {max_pixels:,} pixels"
     return RefusedError(400, "unreadable_image", message)
@@ -70,7 +82,10 @@ def unknown_class(class_name: str, target: str, known: Sequence[str]) -> Refused
 
 
 def wrong_api_key() -> RefusedError:
-    message = f"expected the service's API key in the header {KEY_HEADER}; ask whoever runs the service for it"
+    message = (
+        f"expected the service's API key in the header {KEY_HEADER} or as the password of basic authentication; ask "
+        "whoever runs the service for it"
+    )
     return RefusedError(401, "wrong_api_key", message, {"WWW-Authenticate": 'ApiKey realm="lacuna"'})
 
 
@@ -101,6 +116,10 @@ def too_many_files(max_files: int) -> RefusedError:
 def unsupported_media_type() -> RefusedError:
     message = "expected multipart/form-data without compression; send the image as a file, as `curl -F file=@IMAGE`"
     return RefusedError(415, "unsupported_media_type", message)
+
+
+def no_json() -> RefusedError:
+    return RefusedError(415, "unsupported_media_type", "expected application/json without compression")
 
 
 def invalid_parameter(problem: str) -> RefusedError:

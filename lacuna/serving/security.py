@@ -1,5 +1,6 @@
 """Security headers, which keep a browser from doing what the page never needs, and the check of the API key."""
 
+import base64
 import hmac
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -54,18 +55,29 @@ class SecurityHeaders:
 
 
 class ApiKey:
-    """Refuses requests without the key in KEY_HEADER. The comparison takes the same time however much of a key is
-    right."""
+    """Refuses requests without the key in KEY_HEADER or as the password of basic authentication. The comparison takes
+    the same time however much of a key is right."""
 
     def __init__(self, app: ASGIApp, key: str) -> None:
         self._app, self._key = app, key.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not _is_public(scope["path"]):
-            given = Headers(scope=scope).get(KEY_HEADER, "").encode()
+            given = _given_key(Headers(scope=scope))
             if not hmac.compare_digest(given, self._key):
                 return await wrong_api_key().response()(scope, receive, send)
         return await self._app(scope, receive, send)
+
+
+def _given_key(headers: Headers) -> bytes:
+    """The key that a request brings. Label Studio has no way to send a header, but a user's name and password."""
+    if KEY_HEADER in headers:
+        return headers[KEY_HEADER].encode()
+    scheme, _, credentials = headers.get("Authorization", "").partition(" ")
+    try:
+        return base64.b64decode(credentials, validate=True).partition(b":")[2] if scheme.lower() == "basic" else b""
+    except ValueError:
+        return b""
 
 
 def _is_public(path: str) -> bool:

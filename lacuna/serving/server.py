@@ -17,6 +17,7 @@ import uvicorn
 from lacuna.errors import LacunaError
 from lacuna.serving.app import Service, create_app
 from lacuna.serving.examples import find_examples
+from lacuna.serving.local_folder import LocalFolder
 from lacuna.serving.models import ServedModel, described, load_models
 from lacuna.serving.settings import Settings
 
@@ -34,10 +35,12 @@ logger = logging.getLogger(__name__)
 
 def serve_models(settings: Settings, host: str, port: int, workers: int) -> int:
     """Serve until SIGTERM; return the exit code. Raises LacunaError for a bad bundle, an address in use, fewer
-    than one worker, or a folder of examples without an image."""
+    than one worker, a folder of examples without an image, or no folder of Label Studio's files."""
     if workers < 1:
         raise LacunaError(f"--workers: expected at least 1, received {workers}")
     find_examples(settings.examples)
+    if settings.label_studio_files is not None:
+        LocalFolder(settings.label_studio_files)
     log_to_stderr()
     hangups = remember_hangups()
     models = load_models(settings)  # before the port is opened, and once for all workers: a bad bundle starts nothing

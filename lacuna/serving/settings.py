@@ -43,13 +43,14 @@ class Limits:
 @dataclass(frozen=True)
 class Settings:
     """Everything a service is started with but its address. `examples` is a folder of images that the page offers to
-    try."""
+    try, `label_studio_files` the document root of a Label Studio that asks for suggestions."""
 
     bundles: tuple[Path, ...]
     runtime: str = "openvino"
     min_precision: float | None = None
     api_key: str | None = field(default=None, repr=False)
     examples: Path | None = None
+    label_studio_files: Path | None = None
     limits: Limits = Limits()
 
 
@@ -71,6 +72,7 @@ def from_command_line(options: argparse.Namespace) -> Settings:
         min_precision=options.min_precision,
         api_key=read_api_key(options.api_key_file),
         examples=options.examples,
+        label_studio_files=options.label_studio_files,
         limits=limits,
     )
 

@@ -4,10 +4,12 @@ Nothing that a client sends may cost more than the limits say, and every mistake
 """
 
 import asyncio
+import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, UploadFile
@@ -16,11 +18,17 @@ from starlette.requests import ClientDisconnect, Request
 
 from lacuna.serving import refusals
 from lacuna.serving.refusals import RefusedError
-from lacuna.serving.settings import Limits
+from lacuna.serving.settings import MEGABYTE, Limits
 
 MAX_FIELDS = 8
 MAX_FIELD_BYTES = 10_000
 MAX_NAME_LENGTH = 255
+
+MAX_JSON_BYTES = 4 * MEGABYTE
+JSON_GROWTH = 16
+"""About so many times its bytes may a JSON text of little lists take in memory; one request always finds room."""
+
+Received = TypeVar("Received")
 
 
 @dataclass(frozen=True)
@@ -57,29 +65,62 @@ class Uploads:
         Raises RefusedError for a form that is damaged, too large or too slow, and without room for it.
         """
         boundary = _boundary(request)
-        announced = request.headers.get("content-length", "")
-        if announced.isdecimal() and int(announced) > self._limits.max_upload_bytes:
-            raise refusals.upload_too_large(self._limits.max_upload_bytes)
-        counted = [0]
-        try:
-            try:
-                async with asyncio.timeout(self._limits.timeout_s):
-                    form = await _parse(self._counted(request, counted), boundary, field, max_files)
-            except TimeoutError:
-                raise refusals.upload_too_slow(self._limits.timeout_s) from None
-            yield form
-        finally:
-            self._held -= counted[0]
+        async with self._received(request, self._limits.max_upload_bytes) as stream:
+            yield await self._in_time(_parse(stream, boundary, field, max_files))
 
-    async def _counted(self, request: Request, counted: list[int]) -> AsyncGenerator[bytes, None]:
-        async for chunk in request.stream():
-            counted[0] += len(chunk)
-            self._held += len(chunk)
-            if counted[0] > self._limits.max_upload_bytes:
-                raise refusals.upload_too_large(self._limits.max_upload_bytes)
+    @asynccontextmanager
+    async def receive_json(self, request: Request) -> AsyncIterator[Any]:
+        """Yield what the request's JSON says. What it may take in memory counts as held until the block ends.
+
+        Raises RefusedError as `receive` does.
+        """
+        if not is_json(request) or request.headers.get("content-encoding", "identity") != "identity":
+            raise refusals.no_json()
+        max_bytes = min(self._limits.max_upload_bytes, MAX_JSON_BYTES)
+        async with self._received(request, max_bytes, JSON_GROWTH) as stream:
+            yield await self._in_time(_parse_json(stream))
+
+    @contextmanager
+    def holding(self) -> Iterator[Callable[[int], None]]:
+        """Yield a function that counts further bytes as held until the block ends.
+
+        It raises RefusedError when there is no room for them.
+        """
+        held = 0
+
+        def hold(n_bytes: int) -> None:
+            nonlocal held
+            held += n_bytes
+            self._held += n_bytes
             if self._held > self._limits.max_held_bytes:
                 raise refusals.too_many_uploads()
-            yield chunk
+
+        try:
+            yield hold
+        finally:
+            self._held -= held
+
+    @asynccontextmanager
+    async def _received(
+        self, request: Request, max_bytes: int, growth: int = 1
+    ) -> AsyncIterator[AsyncGenerator[bytes, None]]:
+        """Yield the body, which may be so long, as a stream; it holds `growth` times its bytes until the block ends."""
+        announced = request.headers.get("content-length", "")
+        if announced.isdecimal() and int(announced) > max_bytes:
+            raise refusals.upload_too_large(max_bytes)
+        with self.holding() as hold:
+            yield _counted(request, max_bytes, lambda n_bytes: hold(growth * n_bytes))
+
+    async def _in_time(self, parsing: Awaitable[Received]) -> Received:
+        try:
+            async with asyncio.timeout(self._limits.timeout_s):
+                return await parsing
+        except TimeoutError:
+            raise refusals.upload_too_slow(self._limits.timeout_s) from None
+
+
+def is_json(request: Request) -> bool:
+    return parse_options_header(request.headers.get("content-type"))[0] == b"application/json"
 
 
 def last_component(name: str) -> str:
@@ -100,6 +141,16 @@ def _boundary(request: Request) -> bytes:
     if not parameters.get(b"boundary"):
         raise refusals.malformed_form("its Content-Type has no boundary")
     return parameters[b"boundary"]
+
+
+async def _counted(request: Request, max_bytes: int, hold: Callable[[int], None]) -> AsyncGenerator[bytes, None]:
+    n_bytes = 0
+    async for chunk in request.stream():
+        n_bytes += len(chunk)
+        if n_bytes > max_bytes:
+            raise refusals.upload_too_large(max_bytes)
+        hold(len(chunk))
+        yield chunk
 
 
 async def _parse(stream: AsyncGenerator[bytes, None], boundary: bytes, field: str, max_files: int) -> Form:
@@ -126,6 +177,14 @@ async def _parse(stream: AsyncGenerator[bytes, None], boundary: bytes, field: st
     if not files:
         raise refusals.no_file(field)
     return Form(files, {name: value for name, value in items if isinstance(value, str)})
+
+
+async def _parse_json(stream: AsyncGenerator[bytes, None]) -> Any:
+    content = b"".join([chunk async for chunk in stream])
+    try:
+        return await asyncio.to_thread(json.loads, content)
+    except (ValueError, RecursionError) as error:
+        raise refusals.malformed_json(f"not JSON ({' '.join(str(error).split())[:200]})") from None
 
 
 def _quoted(value: bytes) -> bytes:

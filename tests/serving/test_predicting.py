@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.service_process import running_service
+from lacuna.presentation.overlay import PADDING
 from tests.tiny_bundle import SIZE, TIED_CALIBRATION, TIED_PICK, TIED_TARGETS, write_tiny_bundle
 
 
@@ -91,6 +92,23 @@ def test_the_heat_map_is_what_each_place_adds_and_its_picture_shows_it(client):
 
     present = client.post("/explain", files={"file": file.getvalue()}, data={"target": "red", "class": "present"})
     assert np.allclose(np.array(present.json()["heat_map"]["values"])[:, : SIZE // 2], 1)
+
+
+def test_what_pads_a_picture_is_grey_and_no_part_of_the_map_that_is_drawn(client):
+    content = picture_of(np.full((SIZE // 2, SIZE, 3), (255, 0, 0), np.uint8))  # twice as wide as high
+    answer = client.post("/explain", files={"file": content}, data={"target": "red"}).json()
+    data = answer["overlay"].partition(",")[2]
+    overlay = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")).astype(int)
+    quarter = SIZE // 4
+    assert (overlay[:quarter] == PADDING).all()
+    assert (overlay[-quarter:] == PADDING).all()
+    assert (np.ptp(overlay[quarter:-quarter], axis=2) > 60).all()
+
+
+def picture_of(pixels):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
 
 
 def test_metadata_names_rules_versions_and_limits(client, bundle):

@@ -3,6 +3,7 @@
 const WEAKNESSES = {
   "no signal shown": "On test images no better than chance: do not rely on it.",
   "too few labels": "Too few labels to say how good it is.",
+  "too few of the rarer class": "Too few images of its rarer class to say how good it is.",
   "signal, no F1 gain shown": "Sorts images better than chance, but its decisions do not beat the trivial answer.",
 };
 
