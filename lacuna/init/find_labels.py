@@ -1,0 +1,80 @@
+"""Which files in a folder hold labels, and in which format."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from lacuna.config.types import Source
+from lacuna.core.manifest import SPLIT_WORDS
+from lacuna.data.labels.tables.open_table import TABLE_SUFFIXES, bare_suffix
+from lacuna.data.labels.tables.text_file import GZIP_MARK
+from lacuna.errors import LacunaError
+
+LABEL_SUFFIXES = TABLE_SUFFIXES | {".txt", ".xml"}
+HEAD_BYTES = 65_536
+DEEPEST_FOLDER = 4
+NO_LABELS = re.compile(r"(readme|license|licence|requirements|changelog|classes|data)\b.*", re.I)
+
+
+def find_label_files(folder: Path, others: Sequence[Path]) -> list[Path]:
+    """Of the files that are no images, those that may hold labels, the nearest to the folder first."""
+    found = [
+        path
+        for path in others
+        if bare_suffix(path) in LABEL_SUFFIXES
+        and not path.name.startswith(".")
+        and len(path.relative_to(folder).parts) <= DEEPEST_FOLDER
+        and (bare_suffix(path) not in (".txt", ".xml") or not NO_LABELS.fullmatch(path.name))
+    ]
+    return sorted(found, key=lambda path: (len(path.parts), path))
+
+
+def tables_of_parts(folder: Path, files: Sequence[Path]) -> list[Path]:
+    """The tables that lie one in each of several folders of parts, all of one name: `data.labels` names the folder."""
+    by_name: dict[str, list[Path]] = {}
+    for path in files:
+        if path.relative_to(folder).parts[0].lower() in SPLIT_WORDS:
+            by_name.setdefault(path.name, []).append(path)
+    return next((paths for paths in by_name.values() if len(paths) > 1), [])
+
+
+def guess_source(path: Path) -> Source:
+    """The format of a label file, by what it begins with. Raises LacunaError when it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(HEAD_BYTES)
+    except OSError as error:
+        raise LacunaError(f"{path}: {error.strerror}") from None
+    if start.startswith((b"PAR1", b"PK\x03\x04", b"\xd0\xcf\x11\xe0", GZIP_MARK)):
+        return "table"
+    encoding = "utf-16" if start.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8"
+    text = start.decode(encoding, "replace").lstrip("\ufeff").lstrip()
+    suffix = bare_suffix(path)
+    if suffix == ".xml":
+        return "cvat"
+    if suffix == ".json":
+        return _guess_json(text)
+    first, *rest = text.splitlines() or [""]
+    cells = {cell.strip().strip('"') for cell in re.split(r"[,;\t|]", first)}
+    if {"ImageID", "LabelName"} <= cells:
+        return "open_images"
+    if {"annotation_id", "lead_time"} <= cells:
+        return "label_studio"
+    if suffix == ".txt":
+        if first.strip().isdigit() and rest:
+            return "celeba"
+        if re.match(r"#?\s*Image CLASS-ID SPECIES", first):
+            return "oxford_pets"
+        widths = {len(line.split()) for line in [first, *rest[:50]][:-1] if line.strip()}
+        if not re.search(r"[,;\t|]", first) and len(widths) <= 1 and len(first.split()) > 1:
+            return "labels_txt"
+    return "table"
+
+
+def _guess_json(text: str) -> Source:
+    keys = set(re.findall(r'"(\w+)"\s*:', text))
+    if text.startswith("{") and {"images", "annotations", "categories"} & keys and "data" not in keys:
+        return "coco"
+    if text.startswith("[") and keys & {"annotations", "completed_by", "annotator", "lead_time"}:
+        return "label_studio"
+    return "table"
