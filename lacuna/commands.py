@@ -70,7 +70,7 @@ def use(options: argparse.Namespace) -> int:
 
 
 def fetch(options: argparse.Namespace) -> int:
-    """Get a public data set."""
+    """Get a public data set, or the images that URLs name."""
     from lacuna.data.fetch import fetch_fashion_mnist, fetch_kaggle
 
     if options.dataset == "kaggle":

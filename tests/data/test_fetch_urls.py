@@ -111,6 +111,21 @@ def test_an_image_of_another_origin_counts_as_there_and_is_named(server: WebServ
     assert files(to) == {"1.jpg": b"mine"}
 
 
+def test_the_list_of_origins_is_mended_and_never_written_through_a_link(
+    server: WebServer, to: Path, tmp_path: Path
+) -> None:
+    server.pages = {path: whole(png(n)) for n, path in enumerate(("/a/1.png", "/b/1.png"))}
+    fetch(server, to, "/a/1.png")
+    journal, cache = to / ".fetched.jsonl", tmp_path / "cache"
+    journal.write_text(journal.read_text() + '{"image": "2.p')  # as of a command that was killed
+    os.link(journal, cache)
+    before = cache.read_bytes()
+    fetch(server, to, "/b/1.png")
+    assert cache.read_bytes() == before
+    assert [fetch(server, to, path).n_there for path in ("/a/1.png", "/b/1.png")] == [1, 1]
+    assert files(to) == {"1.png": png(0), "127.0.0.1/b/1.png": png(1)}
+
+
 @pytest.mark.parametrize("page", [whole(png(1, 64)), without_length(png(1, 64))])
 def test_what_is_too_large_is_refused_with_and_without_a_length(server: WebServer, to: Path, page: object) -> None:
     server.pages = {"/1.png": page, "/2.png": whole(png(2))}  # type: ignore[dict-item]

@@ -9,10 +9,9 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from lacuna.data.downloads.web_address import parse_url
 from lacuna.data.images.formats import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from lacuna.data.labels.label_table import WordColumn
-from lacuna.data.labels.match_images import ImageFinder, bare_name, path_parts, url_digest
+from lacuna.data.labels.match_images import ImageFinder, bare_name, host_folder, path_parts, url_digest
 from lacuna.io.names import UNPRINTABLE
 
 MOST_BYTES_OF_PART = 150
@@ -77,7 +76,7 @@ def _forms(url: str, shared: Mapping[str, int]) -> list[str]:
         return alone
     if any(PurePosixPath(folder).suffix.lower() in IMAGE_SUFFIXES for folder in folders):  # a file may be called so
         return alone
-    return [*alone, "/".join((_host(url), *folders, _as_file(last)))]
+    return [*alone, "/".join((host_folder(url), *folders, _as_file(last)))]
 
 
 def _as_file(last: str) -> str:
@@ -90,12 +89,8 @@ def _as_file(last: str) -> str:
 
 def _by_digest(url: str, taken: Mapping[str, str]) -> str:
     safe = re.sub(r"[^\w-]+", "_", bare_name(path_parts(url)), flags=re.ASCII).strip("_")[:60] or "image"
-    name = f"{_host(url)}/{safe}~{url_digest(url)}{_STAND_IN}"
+    name = f"{host_folder(url)}/{safe}~{url_digest(url)}{_STAND_IN}"
     return taken.get(_key(name), name)
-
-
-def _host(url: str) -> str:
-    return parse_url(url).host.lower().replace(":", "_").strip(".")
 
 
 def _is_plain(part: str) -> bool:

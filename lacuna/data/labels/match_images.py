@@ -25,14 +25,14 @@ class ImageFinder:
     a part of the path or more than it (an absolute path of another machine, a URL), with case and suffix ignored where
     nothing is equal to the letter; the longest match counts. Last, the file name alone, where no other label and no
     other image has the same. `by_name`: the words of the last `find` that were found so. Before all that, a URL finds
-    the image whose name ends in a digest of it: so are those called that their paths do not tell apart.
+    the image below a folder of its host's name, and the one whose name ends in a digest of it, as fetch urls puts them.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = names
         self._exact = {name: place for place, name in enumerate(names)}
-        self._by_digest = {found[1]: place for place, name in enumerate(names) if (found := _DIGEST.search(name))}
         self._by_stem: dict[str, list[int]] | None = None
+        self._by_origin: dict[str, list[int]] | None = None
         self.by_name: list[str] = []
 
     def find(self, images: WordColumn) -> list[list[int]]:
@@ -55,8 +55,8 @@ class ImageFinder:
     def _look_up(self, word: str) -> list[int]:
         if word in self._exact:
             return [self._exact[word]]
-        if self._by_digest and "://" in word and (place := self._by_digest.get(url_digest(word))) is not None:
-            return [place]
+        if "://" in word and len(fetched := self._find_fetched(word)) == 1:
+            return fetched
         parts = path_parts(word)
         if not parts:
             return []
@@ -74,6 +74,16 @@ class ImageFinder:
         best = max(fits.values(), default=(0, 0, False))
         return [place for place, fit in fits.items() if fit == best and best[0]]
 
+    def _find_fetched(self, url: str) -> list[int]:
+        if self._by_origin is None:
+            self._by_origin = defaultdict(list)
+            for place, name in enumerate(self._names):
+                digest = _DIGEST.search(name)
+                self._by_origin[digest[1] if digest else _bare_path(name.split("/"))].append(place)
+        return self._by_origin.get(url_digest(url)) or self._by_origin.get(
+            _bare_path([host_folder(url), *path_parts(url)]), []
+        )
+
     def _same_stem(self, parts: Sequence[str]) -> list[int]:
         """The images whose file name is the same but for case and suffix."""
         if self._by_stem is None:
@@ -90,6 +100,16 @@ def url_digest(url: str) -> str:
     return hashlib.sha256(url.encode("utf-8", "replace")).hexdigest()[:16]
 
 
+def host_folder(url: str) -> str:
+    """The host of a URL as the name of a folder.
+
+    >>> host_folder("https://Images.example.org:8080/1.png")
+    'images.example.org'
+    """
+    found = re.match(r"\w+://(?:[^/?#]*@)?(\[[^/?#]*\]|[^/?#:]*)", url)
+    return re.sub(r"[^\w.-]+", "_", found[1].strip("[]").lower()).strip(".") if found else ""
+
+
 def path_parts(word: str) -> tuple[str, ...]:
     """The folders and the file of a path or URL."""
     if address := re.match(r"\w+://[^/]*(/[^?#]*)?", word):
@@ -102,6 +122,10 @@ def bare_name(parts: Sequence[str]) -> str:
     name = parts[-1].casefold() if parts else ""
     bare, dot, suffix = name.rpartition(".")
     return bare if bare and dot + suffix in SUFFIXES else name
+
+
+def _bare_path(parts: Sequence[str]) -> str:
+    return "/".join((*(part.casefold() for part in parts[:-1]), bare_name(parts)))
 
 
 def _simplified(parts: Sequence[str], ignores_case: bool, ignores_suffix: bool) -> tuple[str, ...]:

@@ -36,11 +36,10 @@ def test_a_name_that_is_free_is_the_last_part(url: str, name: str) -> None:
 
 
 def test_names_that_collide_get_host_and_path() -> None:
-    assert planned("https://a.org/x/1.jpg", "https://b.org/1.png", "https://c.org/2.jpg") == [
-        "a.org/x/1.jpg",
-        "b.org/1.png",
-        "2.jpg",
-    ]
+    urls = ["https://a.org/x/1.jpg", "https://b.org/1.png", "https://c.org/x/1.jpg", "https://[2001:DB8::1]:80/x/1"]
+    names = ["a.org/x/1.jpg", "b.org/1.png", "c.org/x/1.jpg", "2001_db8_1/x/1.png"]
+    assert planned(*urls, "https://c.org/2.jpg") == [*names, "2.jpg"]
+    assert found_by(urls, names) == [[name] for name in names]
 
 
 @pytest.mark.parametrize(

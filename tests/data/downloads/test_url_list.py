@@ -37,7 +37,7 @@ def test_a_text_of_a_url_a_line(read: Read, content: str | bytes) -> None:
 
 def test_a_line_that_is_no_url_is_among_them(read: Read) -> None:
     assert read("urls.txt", f"{A}\nftp://a.org/1.jpg\n").urls == [A, "ftp://a.org/1.jpg"]
-    assert read("urls.txt", f"{A}\nmy cat.jpg\n").urls == [A, "my cat.jpg"]
+    assert read("urls.txt", f"{A}\nmy cat.jpg\n{A}2\n").urls == [A, "my cat.jpg", f"{A}2"]
 
 
 def test_the_column_of_a_table_is_found(read: Read) -> None:
