@@ -2,9 +2,16 @@
 
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from lacuna.config.types import (
     LABELLED_BY_PLACE,
@@ -33,6 +40,12 @@ class TargetColumn(Block):
     unknown: Words | None = None
     positive: Words | None = None
     negative: Words | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, complete: SerializerFunctionWrapHandler) -> Any:
+        """As people write it: the kind alone where nothing else is said."""
+        content = {key: value for key, value in complete(self).items() if value not in (None, "")}
+        return self.kind if list(content) == ["kind"] else content
 
 
 def _kind_alone(target: object) -> object:

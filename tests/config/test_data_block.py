@@ -44,3 +44,9 @@ def test_an_encoding_that_is_none_is_refused():
     changed = params_content()
     changed["data"]["encoding"] = "utf-9"
     assert "unknown encoding 'utf-9'; for example utf-8, cp1252 or shift_jis" in mistake(changed)
+
+
+def test_a_target_is_written_as_people_write_it():
+    changed = params_content()
+    changed["data"].update(targets=OWN)
+    assert parse_params(changed).model_dump(mode="json")["data"]["targets"] == OWN
