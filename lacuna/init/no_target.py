@@ -26,7 +26,6 @@ MOST_NUMBERED = 20
 """So many numbers may be classes in a column that is not called so."""
 
 MOST_DIFFERENT = 500
-FEWEST_ROWS = 5
 
 
 def why_not(name: str, known: Sequence[str], counts: dict[str, int]) -> str:

@@ -21,8 +21,8 @@ def plot_association(path: Path, found: Sequence[Association], targets: Targets)
     """The association of every two targets; of many targets those with the strongest."""
     pairs = [(pair.one, pair.other, pair.value) for pair in found]
     binary = {pair.measure for pair in found} == {"phi"}
-    measure = "correlation" if binary else "correlation; with more than two classes Cramér's V"
-    words = f"Which targets go together\n(0: unrelated, 1: one tells the other; {measure})"
+    measure = "correlation" if binary else "correlation; Cramér's V beyond two classes"
+    words = f"Which targets go together\n(0: unrelated, 1: one tells the other;\n{measure})"
     _plot_pairs(path, words, pairs, targets)
 
 

@@ -39,11 +39,6 @@ class Joined:
     by_name: tuple[str, ...] = ()
 
     @property
-    def first(self) -> NDArray[np.int64]:
-        """Where in `row` the label rows of each image begin, int64 `(n_images,)`."""
-        return np.searchsorted(self.owner, np.arange(len(self.image)))
-
-    @property
     def repeated(self) -> NDArray[np.int64]:
         """The label rows of images that have a row before, in the order of the file."""
         return np.sort(self.row[1:][self.owner[1:] == self.owner[:-1]])
