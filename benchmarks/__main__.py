@@ -14,6 +14,7 @@ verdicts     how often verdicts and intervals err on simulated targets
 selective    figures for all images where labels are missing for a reason, on simulated targets
 selective_picture  the picture of docs/reading-the-result.md
 selective_products  the same on attributes and columns of the fashion products
+selective_promises  whether --min-precision keeps its promise there
 counts       whether the intervals of `count` hold the true number of images, on simulated folders
 service      the HTTP service under load, with and without micro-batching (--bundle)
 hostile      1,000 hostile uploads to the service: its answers and its memory (--bundle)
@@ -86,6 +87,10 @@ def main() -> None:
         from benchmarks.selective_products import selective_products  # loads Keras
 
         selective_products(arguments.fashion.resolve(), arguments.seeds)
+    if arguments.name in ("selective_promises", "all"):
+        from benchmarks.selective_promises import selective_promises  # loads Keras
+
+        selective_promises(arguments.fashion.resolve())
     if arguments.name in ("counts", "all"):
         counts()
     if arguments.name in ("service", "all"):

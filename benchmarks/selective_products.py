@@ -8,9 +8,6 @@ are the truth. Labels of the first two are hidden as in `benchmarks.selective`; 
 
 Second table: does it matter in training? Average precision on the rest of a head whose known cells count by the true
 share of their class over that among the labelled ones, less that of the same head without such weights.
-
-Third table: is a promise of 95 % kept on all images? A fifth of the rest, with gaps, gives it again and again; kept is
-counted on the whole rest. "labelled": as if the labelled images were all.
 """
 
 import tempfile
@@ -21,30 +18,22 @@ import numpy as np
 
 from benchmarks.gaps_labels import LabelFile, Labels, as_attributes
 from benchmarks.project import dvc, machine, make_project
-from benchmarks.promises import CERTAINTY, PRECISION
 from benchmarks.selective import BOOTSTRAP, MECHANISMS, Tally
-from lacuna.calibration.cross_fit import cross_fit
-from lacuna.calibration.fit import fit_calibration
-from lacuna.calibration.prevalence import estimate_population
-from lacuna.calibration.selective import Promise, promise
 from lacuna.config.load import load_params
 from lacuna.config.params import Params
 from lacuna.core.feature_store import FeatureStore
 from lacuna.core.manifest import Manifest
 from lacuna.core.predictions import Predictions
 from lacuna.core.scores import Floats, activate, ranking_metrics
-from lacuna.core.targets import UNKNOWN, Target, Targets
+from lacuna.core.targets import UNKNOWN, Targets
 from lacuna.core.working_image import measure_light
-from lacuna.inference.predictor import SHARE_REPLICATES
 from lacuna.io.text_table import align
 from lacuna.stats.bootstrap import interval
-from lacuna.stats.label_shift import importance_replicates
 from lacuna.training.exact_head import solve_head
 from lacuna.training.statistics import TargetStatistics
 
 ATTRIBUTES = 30
 TRAINED, VALIDATED = 0.3, 0.15
-RESPLITS, PROMISED_TARGETS = 100, slice(None, None, 3)
 SETTINGS = {"features.stages": "top"}
 
 
@@ -93,18 +82,18 @@ class Products:
         return solved.head.logits(self.features)
 
 
-def selective_products(fashion: Path, seeds: int) -> None:
-    """Print a table for each mechanism and label file, and what corrected weights in training gain."""
+def prepare_products(fashion: Path) -> Products:
+    """All products of the folder, through `prepare` and `featurize`; says on which machine."""
     with tempfile.TemporaryDirectory() as parent:
         project = make_project(Path(parent) / "project", fashion, 1_000_000, SETTINGS)
         dvc(project, "repro", "--quiet", "prepare", "featurize")
-        products = Products(project)
-    print(machine())
-    measure(products, seeds)
+        print(machine())
+        return Products(project)
 
 
-def measure(products: Products, seeds: int) -> None:
-    """The tables, from prepared products."""
+def selective_products(fashion: Path, seeds: int) -> None:
+    """Print a table for each mechanism and label file, and what corrected weights in training gain."""
+    products = prepare_products(fashion)
     params = products.params
     settings = params.evaluate.model_copy(update={"bootstrap": BOOTSTRAP, "population": "all"})
     gains = [("labels", "known", "AP, weights corrected - not")]
@@ -126,57 +115,6 @@ def measure(products: Products, seeds: int) -> None:
             if differences:
                 gains.append((file.name, mechanism, describe_difference(np.array(differences))))
     print(align(gains), flush=True)
-    print(f"\npromises, {RESPLITS} re-splits")
-    print(align([("known", "targets", "given", "kept", "given, labelled", "kept, labelled"), *keep_promises(products)]))
-
-
-def keep_promises(products: Products) -> list[tuple[str, ...]]:
-    """For each mechanism how often a promise is given for some images, and kept when it is, corrected and not."""
-    params, file = products.params, products.files[0]
-    settings = params.evaluate.model_copy(update={"bootstrap": BOOTSTRAP, "population": "all"})
-    once, rows = settings.model_copy(update={"bootstrap": 1}), []
-    train, val, rest = products.parts(0)
-    for mechanism in MECHANISMS:
-        if mechanism == "brightness":
-            continue
-        labels = products.hide(file, mechanism, 0)
-        logits = products.logits(file, labels, train).astype(np.float32)
-        image = np.array([str(row) for row in range(len(labels))])
-        validation = Predictions(logits, labels, image, products.group, products.brightness).take(val)
-        targets = file.targets
-        fitted = cross_fit(targets, validation, params.calibrate)
-        population = estimate_population(fitted, settings)
-        counted: list[list[bool]] = [[], [], [], []]
-        for place, one in enumerate((population, None)):
-            calibration = fit_calibration(targets, validation, params.calibrate, once, population=one)
-            chances, decided = calibration.apply(targets, logits[rest]), calibration.decide(targets, logits[rest])
-            for index in range(len(targets))[PROMISED_TARGETS]:
-                truth, here = file.train[rest, index], (labels[rest, index], chances[index], decided[:, index])
-                corrected = one is not None and one.corrected[index]
-                for seed in range(RESPLITS):
-                    made = promised(targets[index], *here, products.group[rest], seed, corrected)
-                    answered = made.answers(targets[index], chances[index], decided[:, index]) & (truth >= 0)
-                    counted[2 * place].append(bool(answered.any()))
-                    if answered.any():
-                        counted[2 * place + 1].append((truth == decided[:, index])[answered].mean() >= PRECISION)
-        shares = [f"{np.mean(of):.1%}" for of in counted]
-        rows.append((mechanism, str(len(range(len(targets))[PROMISED_TARGETS])), *shares))
-    return rows
-
-
-def promised(
-    target: Target, labels: Labels, chances: Floats, decided: Labels, group: np.ndarray, seed: int, corrected: bool
-) -> Promise:
-    """What a fifth of the groups promises, as `predict --min-precision` does with the test part."""
-    groups = np.unique(group)
-    drawn = groups[np.random.default_rng([seed, 3]).random(len(groups)) < 0.2]
-    fifth = np.isin(group, drawn)
-    importance = None
-    if corrected:
-        importance = importance_replicates(chances[fifth], labels[fifth], group[fifth], SHARE_REPLICATES, seed)
-    return promise(
-        target, labels[fifth], chances[fifth], decided[fifth], group[fifth], PRECISION, CERTAINTY, importance
-    )
 
 
 def true_importance(file: LabelFile, labels: Labels, train: np.ndarray) -> list[Floats]:
