@@ -49,7 +49,8 @@ def bundle(params: Params) -> None:
         "versions": {"lacuna": lacuna.__version__, **{library: version(library) for library in LIBRARIES}},
     }
     found = {
-        name: read_json(Path(f"metrics/{name}.json")) for name in ("prepare", "audit", "baseline", "explain", "test")
+        name: read_json(Path(f"metrics/{name}.json"))
+        for name in ("prepare", "training", "audit", "baseline", "explain", "test")
     }
     if failed := not_trained(found["audit"], found["baseline"]):
         raise LacunaError(

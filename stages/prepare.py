@@ -77,6 +77,7 @@ def prepare(params: Params) -> Facts:
         print(f"{describe_relations(relevant(relations, targets))}: calibrate.consistent says what becomes of it")
     flaws = label_report.find_flaws(metrics, table, joined, encoded, data)
     notes = moves + flaws + label_report.find_shortages(counts, split.min_positives)
+    notes += label_report.find_lone_groups(manifest)
     for note in notes:
         print(f"warning: {note}")
     return {**metrics, "notes": notes}

@@ -13,7 +13,7 @@ from lacuna.calibration.cross_fit import cross_fit
 from lacuna.calibration.population import describe_population
 from lacuna.calibration.prevalence import estimate_population
 from lacuna.config.params import Params
-from lacuna.core.head_weights import HeadWeights
+from lacuna.core.head_weights import HEAD_ALONE, HeadWeights
 from lacuna.core.manifest import Part
 from lacuna.core.predictions import Predictions
 from lacuna.core.scores import Floats
@@ -56,7 +56,8 @@ def train_finetune(params: Params) -> Facts:
             for part, of_part in kept.items():
                 of_part.save(folder / f"{part}.npz")
             population.save(folder / "population.npz")
-        write_history(HISTORY, "finetune", history, best_epoch, data.targets)
+        of_model = 0 if choice.kept == HEAD_ALONE else best_epoch
+        write_history(HISTORY, "finetune", history, of_model, data.targets)
         write_json(Path("metrics/training.json"), choice.to_json())
     print(choice.describe(), *describe_population(data.targets, population, params.evaluate.confidence), sep="\n")
     return {

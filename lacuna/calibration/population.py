@@ -156,8 +156,10 @@ class Population:
         Raises LacunaError when it is missing, damaged, or of other targets or replicates.
         """
         arrays, remedy = load_arrays(path, MAX_POPULATION_BYTES), "run `dvc repro train_finetune`"
+        lone_group = len(arrays.get("known_0", ())) == 1  # has no replicates
+        replicates = 0 if lone_group else evaluate.bootstrap
         shapes: dict[str, tuple[int, ...]] = {
-            f"{name}_{index}": (1 + evaluate.bootstrap, target.n_classes)
+            f"{name}_{index}": (1 + replicates, target.n_classes)
             for index, target in enumerate(targets)
             for name in PRIORS
         }

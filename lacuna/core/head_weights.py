@@ -14,6 +14,9 @@ MAX_HEAD_BYTES = 2_000_000_000
 
 FEATURES_AT_ONCE = 4096
 
+HEAD_ALONE = "head"
+"""The name of the head on the frozen network among the models of which one is kept."""
+
 
 @dataclass(frozen=True)
 class HeadWeights:

@@ -46,6 +46,13 @@ def diagnose_history(history: Sequence[Mapping[str, float]]) -> list[str]:
     kept, last = kept_epoch(history), history[-1]
     before = history[kept]["val_log_loss"]
     if kept == 0:
+        best = min(history, key=lambda row: row["val_log_loss"])
+        if best["val_log_loss"] < before:
+            reached = best["val_log_loss"]
+            return [
+                f"epoch {best['epoch']:.0f} brought validation log loss from {before:.3f} to {reached:.3f}, which is "
+                "not shown to be a gain: the weights it started from are kept"
+            ]
         return [
             f"no epoch was better on validation than the weights it started from, which are kept: log loss {before:.3f}"
         ]

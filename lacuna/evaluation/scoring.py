@@ -138,7 +138,7 @@ def score_test(
 
     def decided() -> Iterator[_Decided]:
         yield decide_by(fits, np.ones((1, len(test))))
-        for fitting, weights in zip(fitted_on, scored_on, strict=True):
+        for fitting, weights in zip(fitted_on, scored_on, strict=False):  # none where a part is one group
             yield decide_by(fit_replicates(targets, validation, fitting, options, (fits, sample)), weights)
 
     probabilities = calibration.apply(targets, test.logits)

@@ -70,6 +70,8 @@ def write_onnx_features(folder: Path, images: NDArray[np.uint8], backbone: OnnxB
     pictures = progress(enumerate(images), total=len(images), what="featurize", unit="images")
     run_openvino(model, [FEATURES], pictures, receive)
     features.flush()
+    if len(features) > 1 and (features == features[0]).all():
+        raise unusable(backbone.file.path, "it puts out the same numbers for every image; is it the trained network?")
     info = FeatureInfo(backbone.layout, "", 1, NOTHING_LEARNS, sha256(folder / FEATURES_FILE))
     info.save(folder)
     return info

@@ -48,7 +48,10 @@ def read_onnx_file(path: Path) -> OnnxFile:
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise unusable(path, f"it has more than {MAX_FILE_BYTES:,} bytes; export a smaller network")
-        model = onnx.load_model_from_string(path.read_bytes())
+        content = path.read_bytes()
+        if not content:
+            raise unusable(path, "the file is empty")
+        model = onnx.load_model_from_string(content)
     except (OSError, DecodeError) as error:
         raise unusable(path, f"it cannot be read as ONNX ({one_line(error)})") from None
     opset = _check_operators(path, model)
@@ -57,6 +60,7 @@ def read_onnx_file(path: Path) -> OnnxFile:
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, ValueError) as error:
         raise unusable(path, one_line(error)) from None
+    _check_outputs(path, model)
     return OnnxFile(path, model, *_image_of(path, model), opset)
 
 
@@ -93,6 +97,21 @@ def _check_weights(path: Path, model: Any) -> None:
         raise unusable(path, "its weights lie in another file; save the network as one file, without external data")
     if model.graph.sparse_initializer:
         raise unusable(path, "it has sparse weights; save the network with dense ones")
+
+
+def _check_outputs(path: Path, model: Any) -> None:
+    import onnx
+
+    made = {name for node in model.graph.node for name in node.output}
+    for output in model.graph.output:
+        if len(output.type.tensor_type.shape.dim) not in (2, 4):
+            continue  # neither embedding nor map
+        if output.name not in made:
+            raise unusable(path, f"its output {output.name} is made by no operator; export the network itself")
+        kind = output.type.tensor_type.elem_type
+        if kind != onnx.TensorProto.FLOAT:
+            found = onnx.TensorProto.DataType.Name(kind)
+            raise unusable(path, f"expected outputs of 32-bit floats, received {found} as {output.name}; cast it")
 
 
 def _image_of(path: Path, model: Any) -> tuple[str, bool, int]:

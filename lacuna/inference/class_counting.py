@@ -53,7 +53,7 @@ class CountedTarget:
     def refusal(self) -> str:
         """Why the target is not counted; empty where it is."""
         if np.isnan(self.shares.shares).any():
-            return "validation has no labels of two classes to compare with"
+            return "validation has no labels of two classes, in several groups of images, to compare with"
         if self.shares.unlike_p is not None and self.shares.unlike_p <= UNLIKE_LEVEL:
             return "these images are unlike the labelled ones in more than how frequent the classes are"
         return ""

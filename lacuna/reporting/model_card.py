@@ -17,6 +17,7 @@ from lacuna.calibration.selection import describe_selection
 from lacuna.config.backbone import KERAS_HUB, ONNX
 from lacuna.config.params import Params
 from lacuna.config.search_space import TRAINING_BLOCKS
+from lacuna.core.head_weights import HEAD_ALONE
 from lacuna.evaluation.baseline_comparison import NAMES, TABLE_METRICS, describe_gains
 from lacuna.evaluation.verdicts import conclude
 from lacuna.presentation.audit_verdicts import MetadataVerdict, SignalVerdict
@@ -49,6 +50,7 @@ class CardContent:
     """The content of metrics/prepare.json and so on; `test` is that of evaluate. `origin`: as in bundle.json."""
 
     prepare: Content
+    training: Content
     audit: Content
     baseline: Content
     explain: Content
@@ -83,8 +85,36 @@ def model_card(found: CardContent, classes: Mapping[str, Sequence[str]], params:
             for key, value in values[block].items()
         ],
         params=params,
+        procedure=describe_training(params, found.training["kept"]),
         weights=_weights(params),
         citation="\n\n".join(dict.fromkeys(filter(None, map(_citation, params.backbone.names)))),
+    )
+
+
+def describe_training(params: Params, kept: str) -> str:
+    """How the network and its head came about; kept: of metrics/training.json."""
+    if params.warmup.solver == "exact":
+        head = (
+            "The head is the optimum of cross-entropy with an L2 penalty on the features of the frozen network, each "
+            "target's penalty chosen by cross-validation within the training images."
+        )
+    else:
+        head = (
+            "The head was trained by gradient descent on the features of the frozen network; the epoch with the lowest "
+            "validation log loss is kept."
+        )
+    if params.finetune.epochs == 0:
+        return f"{head} The network itself is as it came."
+    if kept == HEAD_ALONE:
+        return (
+            f"{head} Fine-tuning of the network's upper layers was tried, and validation did not show a gain: the "
+            "network is as it came."
+        )
+    learned = "what the head misses" if params.finetune.residual else "the labels anew"
+    mean = " The model is the mean of both, in logits." if kept == "mean" else ""
+    return (
+        f"{head} Then a copy of the network's upper layers learned {learned}; the epoch with the lowest validation log "
+        f"loss is kept.{mean}"
     )
 
 

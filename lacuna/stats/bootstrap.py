@@ -12,12 +12,14 @@ def group_weights(group: NDArray[np.int64], replicates: int, seed: int, chunk: i
     """Yield how often each image counts in bootstrap replicates, (at most `chunk`, n) at a time.
 
     Each replicate draws as many groups as there are, with replacement; a group's images count alike. The draws
-    depend on the seed alone, not on the chunk.
+    depend on the seed alone, not on the chunk. One group yields nothing: it cannot tell how far another one would be.
     """
     generator = np.random.default_rng(seed)
     names, member = np.unique(group, return_inverse=True)
     for first in range(0, replicates, chunk):
         size = min(chunk, replicates - first)
+        if len(names) == 1:
+            return
         if len(names) == 0:
             yield np.zeros((size, 0))
             continue

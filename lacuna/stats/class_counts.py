@@ -29,7 +29,7 @@ class ClassShares:
     """Of each class its share among the unlabelled images and the ends of its interval, all (n_classes,).
 
     `unlike_p`: the chance of scores that are as unlike a mixture of the labelled classes' as these, if they are one;
-    None where it could not be tested. NaN everywhere where labelled images of two classes are missing.
+    None where it could not be tested. NaN everywhere where labelled images of two classes, or two groups, are missing.
     """
 
     shares: Floats
@@ -63,15 +63,17 @@ def estimate_shares(
         spreads.append(gap_errors(functions, truth, weights, shares))
         return shares
 
+    nothing = np.full(every.shape[1], np.nan)
     (found,) = measure(np.ones((1, len(every))))
     if not np.isfinite(found).all():
-        nothing = np.full(every.shape[1], np.nan)
         return ClassShares(nothing, nothing, nothing, None)
     chunk = max(1, NUMBERS_AT_ONCE // every.size)
     for inside in group_weights(group[known], replicates, seed, chunk):
         drawn = generator.multinomial(len(unlabelled), np.full(len(unlabelled), 1 / len(unlabelled)), size=len(inside))
         measure(np.concatenate([inside, drawn], axis=1))
         counts.append(_draw_counts(every, truth, inside, found, generator))
+    if not counts:  # one group of labelled images says nothing of how far the shares are off
+        return ClassShares(nothing, nothing, nothing, None)
     tail = (1 - confidence) / 2
     low, high = np.quantile(np.concatenate(counts) / len(unlabelled), [tail, 1 - tail], axis=0)
     p = gap_p(np.concatenate(gaps), np.concatenate(spreads))

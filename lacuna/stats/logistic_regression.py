@@ -137,9 +137,9 @@ def fit(
         near, _, _ = few.descend(few.at_shares(), l2, NEAR_ENOUGH, FAR)
         there[:n_first], there[-1], passes = near[:-1], near[-1], few.passes
     there, loss, gradient = problem.descend(there, l2, max(tolerance, CONVERGED_32_BITS), FAR, gain)
-    if tolerance < CONVERGED_32_BITS and not gain:
+    if tolerance < CONVERGED_32_BITS:  # where classes are separable, much of a small loss is left
         exact = Products(axes.rows, None if every else known, axes.basis.astype(np.float64))
-        there, loss, gradient = problem.descend(there, l2, tolerance, NEAR, exact=exact)
+        there, loss, gradient = problem.descend(there, l2, tolerance, NEAR, gain, exact)
     weights = axes.basis.astype(np.float64) @ there[:-1, 0]
     bias = there[-1, 0]
     if n_logits > 1:  # the same number added to all logits changes nothing

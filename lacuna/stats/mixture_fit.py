@@ -83,10 +83,12 @@ def moved_gaps(functions: Floats, features: Floats, labels: Labels, weights: Flo
     x = features[is_known] - features.mean(axis=0)
     n_features, counts = x.shape[1], inside @ truth
     both = np.concatenate([x, functions[is_known]], axis=1)
-    products = inside @ (x[:, :, None] * both[:, None, :]).reshape(len(x), -1)
+    products = inside @ (x[:, :, None] * both[:, None, :]).reshape(len(x), n_features * both.shape[1])
     sums = (inside[:, None, :] * truth.T) @ both
     means = np.divide(sums, counts[..., None], out=np.zeros_like(sums), where=counts[..., None] > 0)
-    within = products.reshape(len(inside), n_features, -1) - sums[..., :n_features].transpose(0, 2, 1) @ means
+    within = (
+        products.reshape(len(inside), n_features, both.shape[1]) - sums[..., :n_features].transpose(0, 2, 1) @ means
+    )
     size = np.trace(within[..., :n_features], axis1=1, axis2=2)[:, None, None]
     ridge = 1e-9 * np.maximum(size, 1e-9) * np.eye(n_features)
     slopes = np.linalg.solve(within[..., :n_features] + ridge, within[..., n_features:])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lacuna.config.params import Params
 from lacuna.core.feature_store import FeatureLayout
-from lacuna.core.head_weights import HeadWeights
+from lacuna.core.head_weights import HEAD_ALONE, HeadWeights
 from lacuna.core.manifest import Part
 from lacuna.training.checkpoint import Checkpoint
 from lacuna.training.data import TrainingData
@@ -18,8 +18,6 @@ from lacuna.training.phases import FineTuned, OnEpoch, head_logits
 
 if TYPE_CHECKING:
     from lacuna.features.stages import Tail
-
-HEAD_ALONE = "head"
 
 SHARES_TUNED = {"mean": 0.5, "fine-tuned": 1.0}
 """The candidates beside the head, and how far the logits of each go from the head's to the fine-tuned ones."""

@@ -107,3 +107,15 @@ def test_labels_missing_by_brightness_are_not_corrected():
     population = estimate_population(cross_fit(TARGETS, validation, CALIBRATE), FEW)
     assert [found.selection(0.95) for found in population.prevalences] == [Selection.BY_IMAGE] * 3
     assert population.corrected == (False, False, False)
+
+
+def test_a_target_without_a_known_label_in_validation_is_not_told_and_stops_nothing():
+    """Light is what the test of label shift looks at beside the scores."""
+    validation = simulate(200, signal=2, seed=0)
+    labels = validation.labels.copy()
+    labels[:, 1] = -1
+    light = np.random.default_rng(0).normal(size=(200, 3))
+    prevalences = found_in(replace(with_labels(validation, labels), light=light))
+    assert prevalences[1].selection(0.95) == Selection.NOT_TOLD
+    assert prevalences[1].selected_p == 1
+    assert prevalences[0].told()

@@ -45,6 +45,18 @@ def test_a_phase_that_brought_nothing_is_said_and_not_called_overfitting(trainin
     )
 
 
+def test_an_epoch_that_was_better_but_is_not_kept_is_not_called_kept():
+    """What validation does not show to be a gain is left out of the model, whatever its best epoch."""
+    rows = history([0.9, 0.8, 0.7], [0.5, 0.498, 0.6, 0.7])
+    for row in rows:
+        row["kept"] = int(row["epoch"] == 0)
+    (said,) = diagnose_history(rows)
+    assert said == (
+        "epoch 1 brought validation log loss from 0.500 to 0.498, which is not shown to be a gain: the weights it "
+        "started from are kept"
+    )
+
+
 @pytest.mark.parametrize("rows", [[], history([], [0.7]), [{"epoch": 0, "kept": 1}, {"epoch": 1, "kept": 0}]])
 def test_nothing_is_said_of_no_epochs_or_without_a_known_label(rows):
     assert diagnose_history(rows) == []

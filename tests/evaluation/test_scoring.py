@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from lacuna.calibration.cross_fit import cross_fit
 from lacuna.calibration.fit import fit_calibration
 from lacuna.calibration.model import Calibration
+from lacuna.calibration.prevalence import estimate_population
 from lacuna.calibration.reliability import classwise_ece
 from lacuna.core.predictions import Predictions
 from lacuna.core.scores import average_precision, log_loss, roc_auc
@@ -269,3 +272,25 @@ def test_consistent_decisions_are_scored_beside_each_targets_own(part):
     said = describe_consistency(metrics, (RELATION,))
     assert said.startswith("article determines family: ")
     assert f"{share:.1%} of the images" in said
+
+
+@pytest.mark.parametrize("lone", ["validation", "test", "both"])
+def test_a_part_that_is_one_group_gets_figures_without_intervals(lone):
+    """All images of one hospital cannot tell how far another one's figures would be."""
+    validation, test = simulate(200, signal=2, seed=0), simulate(150, signal=2, seed=1)
+    if lone != "test":
+        validation = replace(validation, group=np.zeros_like(validation.group))
+    if lone != "validation":
+        test = replace(test, group=np.zeros_like(test.group))
+    population = estimate_population(cross_fit(TARGETS, validation, CALIBRATE), EVALUATE)
+    calibration = fit_calibration(TARGETS, validation, CALIBRATE, EVALUATE, (), population)
+    parts = {
+        "validation": score_validation(TARGETS, validation, PRIORS, CALIBRATE, EVALUATE, (), population),
+        "test": score_test(TARGETS, validation, test, calibration, PRIORS, CALIBRATE, EVALUATE, population),
+    }
+    for part, scored in parts.items():
+        figures = summarise(scored, {}, 0.95, 10)["targets"]["kind"]
+        assert figures["f1"] > 0.5
+        assert ("f1_low" in figures) == (part == "validation" and lone == "test")
+    if lone != "test":
+        assert all(of_target.threshold_low is None for of_target in calibration.targets.values())

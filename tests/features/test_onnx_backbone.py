@@ -90,6 +90,7 @@ def test_branches_read_the_tensors_around_them_by_their_new_names(tmp_path, imag
     model.graph.output[0].name = "out"
     (tmp_path / "own.onnx").write_bytes(model.SerializeToString())
     bright = np.full_like(images, 250)
+    bright[-1] = 240
     found = features(tmp_path / "features", bright, build(tmp_path / "own.onnx", sizes=(7, 0))).features[:, 0]
     np.testing.assert_allclose(found, 2 * np.tile(hand_computed(bright, MEAN, STD)[:, 6:], 2), rtol=1e-4)
 
@@ -160,11 +161,20 @@ def no_embedding(model):
     del model.graph.output[0]
 
 
+def of_doubles(model):
+    model.graph.node.append(helper.make_node("Cast", ["flat"], ["wide"], to=TensorProto.DOUBLE))
+    model.graph.output.append(helper.make_tensor_value_info("wide", TensorProto.DOUBLE, ("n", 3)))
+
+
+def a_weight(model):
+    model.graph.output.append(helper.make_tensor_value_info("weights", TensorProto.FLOAT, (4, 3)))
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"not an onnx file at all", r"it cannot be read as ONNX|expected an opset"),
-        (b"", r"expected an opset from 11 to 22, received none; export it with 17"),
+        (b"", "the file is empty"),
         (spoilt(external), "its weights lie in another file; save the network as one file"),
         (spoilt(inside_of_an_if), "expected operators of ONNX alone, received com.microsoft.Gelu"),
         (spoilt(random), "RandomNormal puts out numbers by chance; export the network in evaluation mode"),
@@ -176,6 +186,8 @@ def no_embedding(model):
         (spoilt(an_axis(1, 4)), "which axis holds the 3 channels cannot be told"),
         (spoilt(an_axis(2, 224)), r"expected square images, received FLOAT \(0, 3, 224, 0\)"),
         (spoilt(two_embeddings), r"expected one output \(n, d\), the embedding, received pooled/embedding, flat"),
+        (spoilt(of_doubles), "expected outputs of 32-bit floats, received DOUBLE as wide; cast it"),
+        (spoilt(a_weight), "its output weights is made by no operator; export the network itself"),
         (spoilt(no_embedding), r"expected one output \(n, d\), the embedding, received none"),
     ],
 )
@@ -187,6 +199,16 @@ def test_a_file_that_cannot_be_used_is_named_in_one_line(tmp_path, content, mess
     assert str(caught.value).startswith(f"backbone.weights: {path}: ")
     assert str(caught.value).endswith("; see docs/backbones.md")
     assert "\n" not in str(caught.value)
+
+
+def test_an_embedding_that_no_image_changes_is_refused(tmp_path, images):
+    """A head on it would be the class shares, and the labels would be blamed."""
+    model = tiny_model(maps=False)
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.zeros((4, 3), np.float32), "weights"))
+    path = tmp_path / "own.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(LacunaError, match=r"own.onnx: it puts out the same numbers for every image"):
+        features(tmp_path / "features", images, build(path))
 
 
 def test_a_file_of_another_size_says_what_to_write(tmp_path):

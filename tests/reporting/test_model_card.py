@@ -23,7 +23,7 @@ def params(repository):
 @pytest.fixture
 def contents():
     content = found_metrics(TARGETS)
-    return {name: content[name] for name in ("prepare", "audit", "baseline", "explain", "test")}
+    return {name: content[name] for name in ("prepare", "training", "audit", "baseline", "explain", "test")}
 
 
 def section(card, title):
@@ -133,3 +133,27 @@ def test_a_preset_is_named_without_where_its_folder_lies(contents, params, prese
     hub = params.backbone.model_copy(update={"name": "keras_hub", "weights": preset})
     card = model_card(CardContent(**contents, origin=ORIGIN), CLASSES, params.model_copy(update={"backbone": hub}))
     assert f"keras_hub, {said}\n" in card
+
+
+@pytest.mark.parametrize(
+    ("solver", "epochs", "kept", "said", "not_said"),
+    [
+        ("exact", 0, "head", "The network itself is as it came.", "epoch"),
+        ("exact", 6, "head", "validation did not show a gain: the network is as it came.", "epoch"),
+        ("exact", 6, "fine-tuned", "upper layers learned what the head misses; the epoch with", "the mean of both"),
+        ("exact", 6, "mean", "The model is the mean of both, in logits.", "as it came"),
+        ("sgd", 0, "head", "by gradient descent on the features of the frozen network; the epoch", "penalty"),
+    ],
+)
+def test_the_procedure_is_the_one_that_made_the_model(contents, params, solver, epochs, kept, said, not_said):
+    changed = params.model_copy(
+        update={
+            "warmup": params.warmup.model_copy(update={"solver": solver}),
+            "finetune": params.finetune.model_copy(update={"epochs": epochs, "residual": True}),
+        }
+    )
+    found = contents | {"training": {"kept": kept}}
+    card = model_card(CardContent(**found, origin=ORIGIN), CLASSES, changed)
+    procedure = card[card.index("### Training Procedure") : card.index("#### Training Hyperparameters")]
+    assert said in procedure
+    assert not_said not in procedure

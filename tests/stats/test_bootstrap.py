@@ -34,3 +34,8 @@ def test_interval_ignores_undefined_replicates_unless_they_are_most():
     samples = np.array([np.nan, 1.0, 2.0, 3.0])
     assert interval(samples, 0.5) == (1.5, 2.5)
     assert interval(np.array([np.nan, np.nan, 1.0]), 0.5) is None
+
+
+def test_one_group_says_nothing_of_others():
+    assert list(group_weights(np.zeros(50, np.int64), 200, 0, 100)) == []
+    assert len(list(group_weights(np.repeat([0, 1], 25), 200, 0, 100))) == 2

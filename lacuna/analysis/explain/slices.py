@@ -209,7 +209,7 @@ def _intervals(
             *((right & inside, inside, right & outside, outside) for right, inside, outside in slices), strict=True
         )
     ]
-    differences = []
+    differences = [np.zeros((0, len(slices)))]
     for weights in group_weights(group, settings.bootstrap, settings.seed, WEIGHTS_AT_ONCE):
         hits, size, other_hits, others = (weights @ columns for columns in counted)
         with np.errstate(invalid="ignore"):

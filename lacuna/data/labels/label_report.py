@@ -103,6 +103,16 @@ def find_shortages(counts: Mapping[str, TargetCounts], min_positives: int) -> li
     return warnings
 
 
+def find_lone_groups(manifest: Manifest) -> list[str]:
+    """A warning for each part whose images all belong together."""
+    return [
+        f"{part} is one group of images that belong together: its figures get no intervals, because nothing tells how "
+        "far other groups would be from it"
+        for part in PARTS
+        if part != "train" and len(np.unique(manifest.part(part).group)) == 1
+    ]
+
+
 def describe_targets(
     counts: Mapping[str, TargetCounts], encoded: Encoded, conflicts: Mapping[str, int], corrected: Mapping[str, int]
 ) -> dict[str, dict[str, object]]:
