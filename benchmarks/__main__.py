@@ -3,6 +3,7 @@
 gaps         unknown labels masked against filled and dropped, with 0 to 90 % of them hidden
 speed        Lacuna against the plain Keras recipe, time and quality
 experiments  seconds of a changed threshold and of 20 corrected labels
+labels       seconds and memory of reading a large label file, of prepare and of init (--rows)
 memory       peak anonymous memory with 1,000 and 10,000 images
 mlsmote      warm-up with and without MLSMOTE, on the data in the working folder (after `dvc repro`)
 promises     whether --min-precision keeps its promise, on the data in the working folder (after `dvc repro featurize`)
@@ -26,6 +27,7 @@ from pathlib import Path
 from benchmarks.backbones import backbones
 from benchmarks.counts import counts
 from benchmarks.inference import inference
+from benchmarks.labels import labels
 from benchmarks.memory import memory
 from benchmarks.promises import promises
 from benchmarks.selective import selective
@@ -48,6 +50,7 @@ def main() -> None:
     parser.add_argument("--fashion", type=Path, help="folder with styles.csv and images/ of the fashion products")
     parser.add_argument("--chest", type=Path, help="out_of_distribution: folder of the X-rays' class folders")
     parser.add_argument("--aimonk", type=Path, help="out_of_distribution: folder with images/ of the garment photos")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="labels: of the label file")
     parser.add_argument("--images", type=int, default=1500)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--size", type=int, default=128, help="backbones: side of the images in pixels")
@@ -56,6 +59,7 @@ def main() -> None:
     needs_fashion = arguments.name not in (
         "hostile",
         "inference",
+        "labels",
         "mlsmote",
         "promises",
         "counts",
@@ -91,6 +95,8 @@ def main() -> None:
         from benchmarks.selective_promises import selective_promises  # loads Keras
 
         selective_promises(arguments.fashion.resolve())
+    if arguments.name in ("labels", "all"):
+        labels(arguments.rows)
     if arguments.name in ("counts", "all"):
         counts()
     if arguments.name in ("service", "all"):

@@ -19,10 +19,10 @@ from lacuna.analysis.audit.signal import permutations_for
 from lacuna.analysis.audit.tables import write_conflicts, write_label_issues, write_to_label, write_to_label_test
 from lacuna.config.params import Params
 from lacuna.core.feature_store import FeatureStore
+from lacuna.core.files_table import read_duplicates
 from lacuna.core.manifest import Manifest
 from lacuna.core.targets import Targets
 from lacuna.io.atomic import atomic_folder, write_json
-from lacuna.io.csv_files import read_csv
 from stages._run import Facts, run
 
 FILES = Path("data/images/files.csv")
@@ -31,7 +31,7 @@ FILES = Path("data/images/files.csv")
 def audit(params: Params) -> Facts:
     targets = Targets.load(Path("data/prepared/targets.json"))
     whole = Manifest.load(Path("data/prepared/manifest.csv"), targets)
-    duplicates = np.array([line["group"] for line in read_csv(FILES)], dtype=np.int64)
+    duplicates = read_duplicates(FILES)
     across = count_across(duplicates[whole.row], whole.split)
     manifest = whole.without_test()
     copies = duplicates[manifest.row]

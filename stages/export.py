@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from lacuna.config.backbone import KERAS_HUB, ONNX
 from lacuna.config.params import Params
 from lacuna.core.feature_store import FeatureStore
+from lacuna.core.manifest import read_training_rows
 from lacuna.core.targets import Targets
 from lacuna.export.convert import check_export, difference_in_probability, export_network, quantize
 from lacuna.export.keras_runtime import Structure, save_keras_network
 from lacuna.export.onnx_export import check_onnx_export, export_onnx_network, load_onnx_trained
 from lacuna.io.atomic import atomic_folder, reserve
-from lacuna.io.csv_files import read_csv
 from lacuna.training.model import weights_size
 from lacuna.training.trained import load_trained, read_trained
 from stages._run import Facts, run
@@ -47,8 +47,7 @@ def export(params: Params) -> Facts:
         expected = np.asarray(model(checked, training=False))
         differences = check_export(expected, targets, checked, folder)
         if params.export.int8:
-            manifest = read_csv(Path("data/prepared/manifest.csv"))
-            train = np.array([int(row["row"]) for row in manifest if row["split"] == "train"])
+            train = read_training_rows(Path("data/prepared/manifest.csv"))
             quantize(folder, np.asarray(images[train[_spread(len(train), N_QUANTIZED)]]))
             differences["openvino-int8"] = difference_in_probability(
                 expected, targets, checked, folder, "openvino-int8"

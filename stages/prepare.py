@@ -3,6 +3,7 @@
 python -m stages.prepare
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,67 +18,71 @@ from lacuna.data.labels.class_weights import weigh_targets
 from lacuna.data.labels.corrections import encode_corrected
 from lacuna.data.labels.hierarchy import describe_relations, learn_relations
 from lacuna.data.labels.join import group_folders, image_groups, join_labels
-from lacuna.data.labels.kept_split import remember_parts, split_images
+from lacuna.data.labels.kept_split import split_images, split_name
 from lacuna.data.labels.label_table import Dropped
 from lacuna.data.labels.sources import read_labels
+from lacuna.data.labels.split_record import SplitRecord, drop_former_record
+from lacuna.io.arrow_memory import give_back
 from lacuna.io.atomic import atomic_folder, write_json
 from lacuna.io.csv_files import write_csv
 from stages._run import Facts, run
+
+RECORD = Path("data/split.csv")
 
 
 def prepare(params: Params) -> Facts:
     data, split, weights = params.data, params.split, params.class_weights
     files = read_ingested(Path("data/images"))
-
     table = read_labels(data, files.all_names)
-    joined = join_labels(table, files.rows, files.rejected, data, files.left_out)
-    row = joined.image
-    image = np.array(files.names, dtype=np.str_)[row]
-    encoded, corrected = encode_corrected(table, joined, data, image.tolist())
-    folders = group_folders(image.tolist(), data)
+    give_back()
+    joined = join_labels(table, files.all_names, files.rejected, data, files.left_out)
+    row, rows = joined.image, label_report.count_rows(table, joined, len(files.names))
+    files = files.take(row)
+    encoded, corrected = encode_corrected(table, joined, data, files.names)
+    targets, labels = encoded.targets, encoded.labels
+    table = replace(table, labels={})  # encoded now, and large
+    folders = group_folders(files.names.cells, data)
     group = image_groups(table, joined, files.group, folders, data)
-    sha256 = [files.sha256[i] for i in row.tolist()]
-    record = Path("data/split.json")
-    part, moves = split_images(table, joined, encoded.labels, group, sha256, folders, data, split, record)
-    manifest = Manifest(image, row, np.array(PARTS)[part], group, encoded.labels)
+    record = SplitRecord.load(RECORD)
+    record = record if split.keep else record.without(split_name(split))
+    part, moves = split_images(table, joined, labels, group, files.sha256, folders, data, split, record)
 
-    targets, counts = encoded.targets, label_report.count_labels(manifest, encoded.targets)
-    label_report.check_trainable(manifest, counts)
-    conflicts = label_report.count_conflicts(encoded.labels, files.group[row], targets)
+    counts = label_report.count_labels(labels, part, targets)
+    label_report.check_trainable(group, part, counts)
+    conflicts = label_report.count_conflicts(labels, files.group, targets)
     metrics: dict[str, Any] = {
-        "images": len(manifest),
-        "groups": len(np.unique(group)),
-        "images_without_labels": len(files.names) - len(manifest),
-        "rows_without_image": len(joined.dropped),
-        "rows_malformed": len(table.malformed),
-        "rows_repeated": len(joined.repeated),
-        "rows_left_out": joined.n_left_out,
+        "images": len(labels),
+        "groups": int((group == row).sum()),  # by the smallest row of each
+        **rows,
         "groups_across_splits": label_report.count_crossing(group, part),
         "labels_corrected": sum(corrected.counts.values()),
         "targets": label_report.describe_targets(counts, encoded, conflicts, corrected.counts),
     }
-    train = manifest.part("train")
-    relations = learn_relations(train.labels, train.group, targets)
+    flaws = label_report.find_flaws(metrics, table, joined, encoded, data)
+    notes = moves + flaws + label_report.find_shortages(counts, split.min_positives)
+    notes += label_report.find_lone_groups(group, part)
+    dropped = sorted([*table.malformed, *joined.dropped])
+    del table, joined, encoded  # the memory is for what is written
+    train = part == PARTS.index("train")
+    relations = learn_relations(labels[train], group[train], targets)
     with atomic_folder(Path("data/prepared")) as out:
-        manifest.save(out / "manifest.csv", targets)
+        image = files.names.cells.to_numpy(zero_copy_only=False)
+        Manifest(image, row, np.array(PARTS)[part], group, labels).save(out / "manifest.csv", targets)
         targets.save(out / "targets.json")
-        dropped = sorted([*table.malformed, *joined.dropped])
         write_csv(out / "dropped.csv", Dropped._fields, [(line or "", *rest) for line, *rest in dropped])
-        weighed = weigh_targets(train.labels, targets, weights.scheme, beta=weights.beta, ceiling=weights.max)
+        weighed = weigh_targets(labels[train], targets, weights.scheme, beta=weights.beta, ceiling=weights.max)
         write_json(out / "class_weights.json", weighed)
         save_relations(out / "hierarchy.json", relations)
-        remember_parts(record, split, sha256, part)
+        record.with_split(split_name(split), files.sha256, part).save(RECORD)
         write_json(Path("metrics/prepare.json"), metrics)
+    print(drop_former_record(RECORD), end="")
 
     shown = label_report.label_table(counts, targets)
     print(f"{metrics['images']} images in {metrics['groups']} groups\n{shown}{corrected}")
-    if (manifest.labels < 0).any():
+    if (labels < 0).any():
         print("counted are known labels; train_finetune estimates what the shares of all images are")
     if relations:
         print(f"{describe_relations(relevant(relations, targets))}: calibrate.consistent says what becomes of it")
-    flaws = label_report.find_flaws(metrics, table, joined, encoded, data)
-    notes = moves + flaws + label_report.find_shortages(counts, split.min_positives)
-    notes += label_report.find_lone_groups(manifest)
     for note in notes:
         print(f"warning: {note}")
     return {**metrics, "notes": notes}

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.config.params import Params
+from lacuna.core.manifest import read_training_rows
 from lacuna.core.training_curves import diagnose_history, read_history
 from lacuna.io.atomic import read_json, sha256
-from lacuna.io.csv_files import read_csv
 from lacuna.io.machine import describe_machine
 from lacuna.tracking.content import Run, flatten, numbers, without
 from lacuna.tracking.register import describe_model
@@ -71,8 +71,8 @@ def track(params: Params) -> Facts:
 
 
 def _training_image() -> NDArray[np.uint8]:
-    row = next(row for row in read_csv(Path("data/prepared/manifest.csv")) if row["split"] == "train")["row"]
-    image: NDArray[np.uint8] = np.load("data/images/images.npy", mmap_mode="r")[int(row)]
+    row = read_training_rows(Path("data/prepared/manifest.csv"))[0]
+    image: NDArray[np.uint8] = np.load("data/images/images.npy", mmap_mode="r")[row]
     return image
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from lacuna.core.working_image import Origin
-from lacuna.errors import LacunaError
-from lacuna.io.csv_files import read_csv, write_csv
+from lacuna.io.csv_columns import read_csv_columns, write_csv_columns
 
 
 class FileInfo(NamedTuple):
@@ -23,32 +23,31 @@ class FileInfo(NamedTuple):
     bytes: int
 
 
+_TYPES = {"image": pa.string(), "format": pa.string(), "mode": pa.string()} | dict.fromkeys(
+    ("width", "height", "bytes"), pa.int64()
+)
+
+
 def write_files(path: Path, accepted: Mapping[str, Origin], group: NDArray[np.int64], sha256: Sequence[str]) -> None:
     """Write a row per image: its name, its row in images.npy, its group of duplicates `(n,)`, its origin, and the hash
     of its content `(n,)`."""
-    rows = zip(accepted.items(), group.tolist(), sha256, strict=True)
-    write_csv(
-        path,
-        ("image", "row", "group", *Origin._fields, "sha256"),
-        ((name, row, member_of, *origin, digest) for row, ((name, origin), member_of, digest) in enumerate(rows)),
-    )
+    origins = {name: [getattr(origin, name) for origin in accepted.values()] for name in Origin._fields}
+    columns = {"image": list(accepted), "row": np.arange(len(accepted)), "group": group, **origins, "sha256": sha256}
+    write_csv_columns(path, columns)
 
 
 def read_files(path: Path) -> list[FileInfo]:
     """The images in the order of their rows in images.npy. Raises LacunaError when the table is of an older kind."""
-    lines = read_lines(path, FileInfo._fields)
-    return [
-        FileInfo(
-            line["image"], line["format"], line["mode"], int(line["width"]), int(line["height"]), int(line["bytes"])
-        )
-        for line in lines
-    ]
+    table = read_files_columns(path, _TYPES)
+    return list(map(FileInfo._make, zip(*(table.column(name).to_pylist() for name in FileInfo._fields), strict=True)))
 
 
-def read_lines(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    """The table's lines by the names of its columns. Raises LacunaError when it lacks one of these `columns`."""
-    lines = read_csv(path)
-    missing = [name for name in columns if lines and name not in lines[0]]
-    if missing:
-        raise LacunaError(f"{path}: no column {', '.join(missing)}; run dvc repro ingest")
-    return lines
+def read_duplicates(path: Path) -> NDArray[np.int64]:
+    """The group of near duplicates of each image, int64 `(n,)`. Raises LacunaError like `read_files`."""
+    groups: NDArray[np.int64] = read_files_columns(path, {"group": pa.int64()}).column("group").to_numpy()
+    return groups
+
+
+def read_files_columns(path: Path, types: Mapping[str, pa.DataType]) -> pa.Table:
+    """Some columns of the table. Raises LacunaError when it lacks one."""
+    return read_csv_columns(path, types, "run dvc repro ingest")

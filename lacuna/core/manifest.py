@@ -1,22 +1,27 @@
 """The canonical table: one row per usable labelled image, with its split, its group and its labels."""
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lacuna.core.targets import Targets
 from lacuna.errors import LacunaError
-from lacuna.io.csv_files import write_csv
+from lacuna.io.csv_columns import read_csv_columns, read_header, write_csv_columns
 
 Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "val", "test")
 
 SPLIT_WORDS: dict[str, Part] = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 """What the parts are called in data sets that bring a split, in lower case: in a column or as names of folders."""
+
+
+OWN_COLUMNS = {"image": pa.string(), "row": pa.int64(), "split": pa.string(), "group": pa.int64()}
+RERUN = "run dvc repro prepare"
 
 
 @dataclass(frozen=True)
@@ -49,22 +54,29 @@ class Manifest:
         return Manifest(self.image[here], self.row[here], self.split[here], self.group[here], self.labels[here])
 
     def save(self, path: Path, targets: Targets) -> None:
-        columns = (self.image.tolist(), self.row.tolist(), self.split.tolist(), self.group.tolist())
-        rows = zip(*columns, *self.labels.T.tolist(), strict=True)
-        write_csv(path, ("image", "row", "split", "group", *targets.names), rows)
+        columns = {"image": self.image, "row": self.row, "split": self.split, "group": self.group}
+        write_csv_columns(path, columns | dict(zip(targets.names, self.labels.T, strict=True)))
 
     @classmethod
     def load(cls, path: Path, targets: Targets) -> "Manifest":
-        """Read a saved manifest. Raises LacunaError when its columns are not those of `targets`."""
-        with open(path, encoding="utf-8", newline="") as file:
-            header, *rows = csv.reader(file)
-        if header != ["image", "row", "split", "group", *targets.names]:
-            raise LacunaError(f"{path}: its columns are not those of the targets; run dvc repro prepare")
-        image, row, split, group = ([cells[column] for cells in rows] for column in range(4))
+        """Read a saved manifest. Raises LacunaError when its columns are not those of `targets`, or no such columns."""
+        if read_header(path) != [*OWN_COLUMNS, *targets.names]:
+            raise LacunaError(f"{path}: its columns are not those of the targets; {RERUN}")
+        table = read_csv_columns(path, OWN_COLUMNS | dict.fromkeys(targets.names, pa.int16()), RERUN)
+        labels = np.empty((len(table), len(targets)), dtype=np.int16)
+        for place, name in enumerate(targets.names):
+            labels[:, place] = table.column(name)
         return cls(
-            image=np.array(image, dtype=np.str_),
-            row=np.array(row, dtype=np.int64),
-            split=np.array(split, dtype=np.str_),
-            group=np.array(group, dtype=np.int64),
-            labels=np.array([cells[4:] for cells in rows], dtype=np.int16).reshape(len(rows), len(targets)),
+            image=np.array(table.column("image").to_numpy(), dtype=np.str_),
+            row=table.column("row").to_numpy(),
+            split=np.array(table.column("split").to_numpy(), dtype=np.str_),
+            group=table.column("group").to_numpy(),
+            labels=labels,
         )
+
+
+def read_training_rows(path: Path) -> NDArray[np.int64]:
+    """The places in `images.npy` of a saved manifest's training images, int64 `(n,)`, whatever its targets are."""
+    table = read_csv_columns(path, {name: OWN_COLUMNS[name] for name in ("row", "split")}, RERUN)
+    rows: NDArray[np.int64] = table.column("row").to_numpy()[pc.equal(table.column("split"), "train").to_numpy()]
+    return rows

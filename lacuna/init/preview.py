@@ -36,15 +36,11 @@ def preview(params: Params, images: Sequence[str]) -> str:
     """Read the labels as `prepare` will, and say in a few tables what comes out. Raises LacunaError where it stops."""
     data = params.data
     table = read_labels(data, images)
-    names = {name: row for row, name in enumerate(images)} or _all_named(table)
+    names = list(images) or list(table.image.words)
     joined = join_labels(table, names, {}, data)
-    parts = [_counts(table, joined, params), _rows(table, joined, images, list(names), data), "\n".join(table.notes)]
-    parts.append(_who_lacks_what(joined, list(names), table.malformed))
+    parts = [_counts(table, joined, params), _rows(table, joined, images, names, data), "\n".join(table.notes)]
+    parts.append(_who_lacks_what(joined, names, table.malformed))
     return "\n\n".join(part for part in parts if part)
-
-
-def _all_named(table: LabelTable) -> dict[str, int]:
-    return {word: row for row, word in enumerate(table.image.words)}
 
 
 def _counts(table: LabelTable, joined: Joined, params: Params) -> str:

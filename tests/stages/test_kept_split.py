@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from lacuna.errors import LacunaError
+from lacuna.io.atomic import write_json
 from lacuna.io.csv_files import read_csv
 from stages.prepare import prepare
 from tests.stages.prepare_inputs import CHANGES, N, good_rows, write_files, write_ingested, write_labels
@@ -62,7 +63,7 @@ def test_without_keeping_all_is_as_in_a_first_run(tiny_project: Any) -> None:
     write_labels(good_rows())
     prepare(tiny_project({**CHANGES, "split.keep": False}))
     dealt = parts_by_content(list(range(N)))
-    Path("data/split.json").unlink()
+    Path("data/split.csv").unlink()
     prepare(tiny_project(CHANGES))
     assert parts_by_content(list(range(N))) == dealt
 
@@ -103,9 +104,54 @@ def test_groups_that_become_one_are_said(tiny_project: Any, capsys: Any) -> None
 
 
 @pytest.mark.usefixtures("ingested")
-def test_a_spoilt_record_of_the_split_is_named(tiny_project: Any) -> None:
+def test_the_record_of_former_versions_is_read_and_becomes_the_new_one(tiny_project: Any, capsys: Any) -> None:
     write_labels(good_rows())
-    for content in ('{"val 0.2, test 0.2, seed 0": {"00": "nowhere"}}', "[]", '{"seed 0": 7}', "{", "[" * 200_000):
-        Path("data/split.json").write_text(content)
-        with pytest.raises(LacunaError, match=r"data/split\.json: "):
-            prepare(tiny_project(CHANGES))
+    prepare(tiny_project(CHANGES))
+    dealt = parts_by_content(list(range(N)))
+    other = {f"{content:064x}": "val" for content in range(100, 110)}
+    swapped = {content: {"val": "test", "test": "val"}.get(part, part) for content, part in dealt.items()}
+    kept = {f"{content:064x}": part for content, part in swapped.items()}
+    record = Path("data/split.csv")
+    record.unlink()
+    former = record.with_suffix(".json")
+    write_json(former, {"val 0.2, test 0.2, seed 0": kept, "val 0.1, test 0.1, seed 7": other})
+    prepare(tiny_project(CHANGES))
+    assert parts_by_content(list(range(N))) == swapped
+    assert not former.exists()
+    assert "data/split.json has become data/split.csv" in capsys.readouterr().out
+    lines = read_csv(record)
+    assert {line["sha256"]: line["val 0.2, test 0.2, seed 0"] for line in lines[:N]} == kept
+    assert {line["sha256"]: line["val 0.1, test 0.1, seed 7"] for line in lines[N:]} == other
+
+
+@pytest.mark.usefixtures("ingested")
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"sha256,seed 0\n{0:064x},nowhere\n",
+        f"sha256,seed 0\n{0:062x},test\n",
+        f"sha256,seed 0\n{'zz' * 32},test\n",
+        f"sha256,seed 0\n{0:064x}\n",
+        f"sha256,seed 0,seed 0\n{0:064x},test,test\n",
+        f"image,seed 0\n{0:064x},test\n",
+        "",
+        "\0",
+        "\udcff",
+    ],
+)
+def test_a_spoilt_record_of_the_split_is_named(tiny_project: Any, content: str) -> None:
+    write_labels(good_rows())
+    Path("data/split.csv").write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(LacunaError, match=r"^data/split\.csv: .* dvc checkout data/split\.csv "):
+        prepare(tiny_project(CHANGES))
+
+
+@pytest.mark.usefixtures("ingested")
+@pytest.mark.parametrize(
+    "content", [f'{{"seed 0": {{"{0:064x}": "nowhere"}}}}', '{"seed 0": {"00": "test"}}', "[]", '{"seed 0": 7}', "{"]
+)
+def test_so_is_one_of_former_versions(tiny_project: Any, content: str) -> None:
+    write_labels(good_rows())
+    Path("data/split.json").write_text(content)
+    with pytest.raises(LacunaError, match=r"^data/split\.json: "):
+        prepare(tiny_project(CHANGES))

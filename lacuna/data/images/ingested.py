@@ -1,58 +1,77 @@
 """What ingest left of the images, in columns."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
 from numpy.typing import NDArray
 
-from lacuna.errors import LacunaError
+from lacuna.core.files_table import read_files_columns
 from lacuna.io.csv_files import read_csv
 
-WANTED_COLUMNS = ("image", "group", "sha256")
+_TYPES = {"image": pa.string(), "group": pa.int64(), "sha256": pa.binary(32)}
+NAMES_AT_ONCE = 10_000
+
+
+class Names(Sequence[str]):
+    """Names that become Python's strings when they are looked at. `cells`: as Arrow has them, without an object each.
+
+    >>> list(Names(pa.array(["a.png", "b.png"])))
+    ['a.png', 'b.png']
+    """
+
+    def __init__(self, cells: pa.Array) -> None:
+        self.cells = cells
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> "Names": ...
+    def __getitem__(self, place: int | slice) -> "str | Names":
+        found: str = self.cells[place].as_py() if isinstance(place, int) else ""
+        return Names(self.cells[place]) if isinstance(place, slice) else found
+
+    def __iter__(self) -> Iterator[str]:
+        for start in range(0, len(self), NAMES_AT_ONCE):
+            yield from self.cells[start : start + NAMES_AT_ONCE].to_pylist()
 
 
 @dataclass(frozen=True)
 class Ingested:
     """`names`: of the usable images, by their row in images.npy. `group`: that of their duplicates, int64 `(n,)`.
-    `sha256`: of their content. `rejected`: names and reasons. `left_out`: the names of those not in the sample."""
+    `sha256`: of their content, 32 bytes each. `rejected`: names and reasons. `left_out`: the names of those not in the
+    sample."""
 
-    names: list[str]
+    names: Names
     group: NDArray[np.int64]
-    sha256: list[str]
+    sha256: pa.FixedSizeBinaryArray
     rejected: dict[str, str]
     left_out: list[str]
 
     @property
-    def rows(self) -> dict[str, int]:
-        """The row of each usable image in images.npy."""
-        return {name: row for row, name in enumerate(self.names)}
+    def all_names(self) -> Names:
+        others = pa.array([*self.rejected, *self.left_out], type=pa.string())
+        return Names(pa.concat_arrays([self.names.cells, others]))
 
-    @property
-    def all_names(self) -> list[str]:
-        return [*self.names, *self.rejected, *self.left_out]
+    def take(self, rows: NDArray[np.int64]) -> "Ingested":
+        """With some of the usable images."""
+        names, sha256 = Names(self.names.cells.take(pa.array(rows))), self.sha256.take(pa.array(rows))
+        return replace(self, names=names, group=self.group[rows], sha256=sha256)
 
 
 def read_ingested(folder: Path) -> Ingested:
     """Read the tables in `folder`. Raises LacunaError when one is of an older kind."""
-    path = folder / "files.csv"
-    try:
-        table = pyarrow.csv.read_csv(
-            path,
-            parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
-            convert_options=pyarrow.csv.ConvertOptions(
-                include_columns=list(WANTED_COLUMNS),
-                column_types={"image": pa.string(), "group": pa.int64(), "sha256": pa.string()},
-            ),
-        )
-    except (pa.ArrowException, KeyError) as error:
-        raise LacunaError(f"{path}: {' '.join(str(error).split())[:200]}; run dvc repro ingest") from None
+    table = read_files_columns(folder / "files.csv", _TYPES)
     return Ingested(
-        table.column("image").to_pylist(),
-        table.column("group").to_numpy().astype(np.int64),
-        table.column("sha256").to_pylist(),
+        Names(table.column("image").combine_chunks()),
+        table.column("group").to_numpy(),
+        table.column("sha256").combine_chunks(),
         {line["image"]: line["reason"] for line in read_csv(folder / "rejected.csv")},
         [line["image"] for line in read_csv(folder / "left_out.csv")],
     )

@@ -44,11 +44,12 @@ def encode(table: LabelTable, joined: Joined, data: Data, corrected: Mapping[str
     Words of fewer than `data.min_class_count` images become unknown or, by `data.rare_classes`, join the class OTHER,
     unless that is too small itself. Raises LacunaError when a categorical target keeps fewer than two classes.
     """
-    targets, columns = [], []
+    targets = []
+    labels = np.empty((len(joined.image), len(table.targets)), dtype=np.int16)
     contradictions: dict[str, list[int]] = {}
     rare: dict[str, dict[str, int]] = {}
     words: dict[str, WordColumn] = {}
-    for name, kind in table.targets.items():
+    for place, (name, kind) in enumerate(table.targets.items()):
         stand_ins = (corrected or {}).get(name, {})
         words[name], contradictions[name] = _one_word_per_image(table, joined, name, stand_ins)
         column, rare[name] = words[name], {}
@@ -59,12 +60,12 @@ def encode(table: LabelTable, joined: Joined, data: Data, corrected: Mapping[str
                     f"target {name}: {len(column.words)} classes have data.min_class_count = {data.min_class_count} "
                     f"known images or more, expected at least 2; {len(rare[name])} are smaller ({table.path})"
                 )
-        columns.append(column.code.astype(np.int16))
+        labels[:, place] = column.code
         try:
             targets.append(Target(name, kind, column.words))
         except ValueError as error:
             raise LacunaError(f"data.targets: {error}") from None
-    return Encoded(Targets(tuple(targets)), np.stack(columns, axis=1), contradictions, rare, words)
+    return Encoded(Targets(tuple(targets)), labels, contradictions, rare, words)
 
 
 def _one_word_per_image(

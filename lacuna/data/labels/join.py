@@ -4,15 +4,17 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from lacuna.config.data import Data
 from lacuna.core.manifest import PARTS, SPLIT_WORDS
-from lacuna.data.labels.label_table import Dropped, LabelTable
+from lacuna.data.labels.label_table import Dropped, LabelTable, WordColumn
 from lacuna.data.labels.match_images import ImageFinder
-from lacuna.data.labels.split import NOT_GIVEN
+from lacuna.data.labels.split import NOT_GIVEN, Identity
 from lacuna.errors import LacunaError
 from lacuna.io.names import listed, shortened
 
@@ -46,33 +48,33 @@ class Joined:
 
 def join_labels(
     table: LabelTable,
-    accepted: Mapping[str, int],
+    names: Sequence[str],
     rejected: Mapping[str, str],
     data: Data,
     left_out: Collection[str] = (),
 ) -> Joined:
-    """Find each label row's image among the `accepted` (name to row) or `rejected` (name to reason) files.
+    """Find each label row's image in `names`: the usable images by their row in the image array, then those that are
+    `rejected` (name to reason), then those that are `left_out` of the sample.
 
-    Rows of images that are `left_out` of the sample are no mistake and counted apart. Raises LacunaError when a row's
-    image fits several files, when more than the share `data.max_rejected` of the others has no image, unless
-    `data.labels_without_images` is ignore, and when fewer than FEWEST_IMAGES have labels.
+    Rows of the last are no mistake and counted apart. Raises LacunaError when a row's image fits several files, when
+    more than the share `data.max_rejected` of the others has no image, unless `data.labels_without_images` is ignore,
+    and when fewer than FEWEST_IMAGES have labels.
     """
-    names = [*accepted, *rejected, *left_out]
-    n_usable, n_there = len(accepted), len(accepted) + len(rejected)
+    n_there = len(names) - len(left_out)
+    n_usable = n_there - len(rejected)
     finder = ImageFinder(names)
-    found = finder.find(table.image)
-    for word, places in enumerate(found):
-        if len(places) > 1:
-            row = int(np.argmax(table.image.code == word))
-            raise LacunaError(
-                f"{table.place(row)}: image {shortened(table.image.words[word])} fits several files: "
-                f"{listed([names[place] for place in places])}; give its path below data.path"
-            )
-    place = np.array([places[0] if places else -1 for places in found], dtype=np.int64)[table.image.code]
-    in_array = np.array([*accepted.values(), *[-1] * (len(names) - n_usable)], dtype=np.int64)
+    found, several = finder.locate(table.image)
+    for word, places in several.items():
+        row = int(np.argmax(table.image.code == word))
+        raise LacunaError(
+            f"{table.place(row)}: image {shortened(table.image.words[word])} fits several files: "
+            f"{listed([names[place] for place in places])}; give its path below data.path"
+        )
+    place = found[table.image.code]
     usable = np.flatnonzero((place >= 0) & (place < n_usable))
-    rows = usable[np.argsort(in_array[place[usable]], kind="stable")]
-    image, owner = np.unique(in_array[place[rows]], return_inverse=True)
+    rows = usable[np.argsort(place[usable], kind="stable")]
+    is_first = np.diff(place[rows], prepend=-1) > 0
+    image, owner = place[rows[is_first]], np.cumsum(is_first) - 1
 
     lost = np.flatnonzero((place < 0) | ((place >= n_usable) & (place < n_there)))
     reasons = ["" if spot < 0 else rejected[names[spot]] for spot in place[lost].tolist()]
@@ -81,7 +83,7 @@ def join_labels(
         for row, reason in zip(lost.tolist(), reasons, strict=True)
     ]
     n_left_out = int((place >= n_there).sum())
-    joined = Joined(image, rows, owner.astype(np.int64), dropped, reasons.count(""), n_left_out, tuple(finder.by_name))
+    joined = Joined(image, rows, owner, dropped, reasons.count(""), n_left_out, tuple(finder.by_name))
     _check_losses(table, joined, data)
     return joined
 
@@ -108,24 +110,24 @@ def _check_losses(table: LabelTable, joined: Joined, data: Data) -> None:
 
 
 def image_groups(
-    table: LabelTable, joined: Joined, duplicate_group: NDArray[np.int64], folders: Sequence[str], data: Data
+    table: LabelTable, joined: Joined, duplicate_group: NDArray[np.int64], folders: WordColumn, data: Data
 ) -> NDArray[np.int64]:
     """Join what must stay in one split: duplicates, and images with the same value in the group column or folder.
 
-    `duplicate_group`: for each row of the image array the number of its group of duplicates. `folders`: of each image
-    that is labelled, as `group_folders` tells. Returns for each of these the smallest row among the labelled images of
-    its group, int64 `(n_images,)`.
+    `duplicate_group`, `folders`: of each labelled image, the number of its group of duplicates and what `group_folders`
+    tells. Returns for each the smallest row among the labelled images of its group, int64 `(n_images,)`.
     """
     n = len(joined.image)
-    _, copies = np.unique(duplicate_group[joined.image], return_inverse=True)
+    _, copies = np.unique(duplicate_group, return_inverse=True)
     value = table.group.code[joined.row]
     named = _is_name(table, data)[value]
-    inside = np.flatnonzero(np.array(folders, dtype=np.str_) != "")
-    folder = np.unique(np.array(folders, dtype=np.str_)[inside], return_inverse=True)[1]
+    inside = np.flatnonzero(np.array([word != "" for word in folders.words], dtype=bool)[folders.code])
     # A graph of images, of groups of copies, of values and folders: what hangs together stays together.
     left = np.concatenate([np.arange(n), joined.owner[named], inside])
     values = copies.max(initial=-1) + 1 + value[named]
-    right = n + np.concatenate([copies, values, copies.max(initial=-1) + 1 + len(table.group.words) + folder])
+    right = n + np.concatenate(
+        [copies, values, copies.max(initial=-1) + 1 + len(table.group.words) + folders.code[inside]]
+    )
     size = int(right.max(initial=n - 1)) + 1
     edges = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(size, size))
     _, component = connected_components(edges, directed=False)
@@ -134,15 +136,19 @@ def image_groups(
     return smallest[component[:n]]
 
 
-def group_folders(images: Sequence[str], data: Data) -> list[str]:
+def group_folders(images: pa.Array, data: Data) -> WordColumn:
     """The first `data.group_folders` folders in the path of each image, "" where it lies higher up or none count.
 
     >>> from types import SimpleNamespace
-    >>> group_folders(["anna/1/a.png", "anna/b.png", "c.png"], SimpleNamespace(group_folders=1))
-    ['anna', 'anna', '']
+    >>> found = group_folders(pa.array(["anna/1/a.png", "anna/b.png", "c.png"]), SimpleNamespace(group_folders=1))
+    >>> found.words, found.code.tolist()
+    (('anna', ''), [0, 0, 1])
     """
-    n = data.group_folders
-    return ["/".join(parts[:n]) if 0 < n < len(parts) else "" for parts in (name.split("/") for name in images)]
+    if not data.group_folders:
+        return WordColumn.constant("", len(images))
+    pattern = rf"^(?P<folder>(?:[^/]*/){{{data.group_folders - 1}}}[^/]*)/"
+    folders = pc.struct_field(pc.extract_regex(images, pattern), "folder").fill_null("").dictionary_encode()
+    return WordColumn(folders.indices.to_numpy(), tuple(folders.dictionary.to_pylist()))
 
 
 def _is_name(table: LabelTable, data: Data) -> NDArray[np.bool_]:
@@ -150,19 +156,26 @@ def _is_name(table: LabelTable, data: Data) -> NDArray[np.bool_]:
     return np.array([word not in ("", *data.unknown) for word in table.group.words], dtype=bool)
 
 
-def identify(table: LabelTable, joined: Joined, sha256: Sequence[str], folders: Sequence[str], data: Data) -> list[str]:
+def identify(table: LabelTable, joined: Joined, sha256: pa.Array, folders: WordColumn, data: Data) -> Identity:
     """What each labelled image is known by in a split: its value in the group column, its folder, or the hash of its
     content.
 
     `sha256`, `folders`: of each labelled image, `(n_images,)`.
     """
     # Values sort before hashes: a copy without a value that joins a group does not change what the group is known by.
-    known = [f"folder {where}" if where else f"image {sha}" for sha, where in zip(sha256, folders, strict=True)]
+    words = [f"folder {word}" if word else None for word in folders.words]
+    known = pa.array(words, pa.string()).take(pa.array(folders.code))
     value = table.group.code[joined.row]
     named = _is_name(table, data)[value]
-    for owner, code in zip(joined.owner[named].tolist(), value[named].tolist(), strict=True):
-        known[owner] = min(known[owner], f"group {table.group.words[code]}")
-    return known
+    if named.any():
+        order = np.argsort(np.array(table.group.words, dtype=object))  # of the several values of an image the least
+        rank = np.empty(len(order), dtype=np.int64)
+        rank[order] = np.arange(len(order))
+        least = np.full(len(joined.image), len(order))
+        np.minimum.at(least, joined.owner[named], rank[value[named]])
+        words = [f"group {table.group.words[place]}" for place in order.tolist()]
+        known = pc.min_element_wise(pa.array([*words, None], pa.string()).take(pa.array(least)), known)
+    return pa.table({"named": known, "sha256": sha256})
 
 
 def given_parts(table: LabelTable, joined: Joined, data: Data) -> NDArray[np.int8]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.config.data import Data
-from lacuna.core.manifest import PARTS, Manifest
+from lacuna.core.manifest import PARTS
 from lacuna.core.targets import Target, Targets
 from lacuna.data.labels.encode import OTHER, Encoded
 from lacuna.data.labels.join import Joined
@@ -31,18 +31,28 @@ class TargetCounts(TypedDict):
     test: dict[str, int]
 
 
-def count_labels(manifest: Manifest, targets: Targets) -> dict[str, TargetCounts]:
+def count_rows(table: LabelTable, joined: Joined, n_images: int) -> dict[str, int]:
+    """Images without labels, of `n_images` that can be used, and rows of the label file that are not a label each."""
+    return {
+        "images_without_labels": n_images - len(joined.image),
+        "rows_without_image": len(joined.dropped),
+        "rows_malformed": len(table.malformed),
+        "rows_repeated": len(joined.repeated),
+        "rows_left_out": joined.n_left_out,
+    }
+
+
+def count_labels(labels: NDArray[np.int16], part: NDArray[np.int8], targets: Targets) -> dict[str, TargetCounts]:
+    """Count `labels` `(n_images, n_targets)`, -1 unknown, in each `part` `(n_images,)`, a number by PARTS."""
+    of_parts = {name: labels[part == place] for place, name in enumerate(PARTS)}
     counts: dict[str, TargetCounts] = {}
     for column, target in enumerate(targets):
-        known = int((manifest.labels[:, column] >= 0).sum())
-        per_part = {
-            part: dict(zip(target.classes, class_counts(manifest.part(part), target, column).tolist(), strict=True))
-            for part in PARTS
-        }
+        per_part = {name: _count_classes(of_parts[name][:, column], target) for name in PARTS}
+        known = sum(sum(of_part.values()) for of_part in per_part.values())
         counts[target.name] = TargetCounts(
             known=known,
-            unknown=len(manifest) - known,
-            known_share=round(known / len(manifest), 4),
+            unknown=len(labels) - known,
+            known_share=round(known / len(labels), 4),
             train=per_part["train"],
             val=per_part["val"],
             test=per_part["test"],
@@ -50,34 +60,39 @@ def count_labels(manifest: Manifest, targets: Targets) -> dict[str, TargetCounts
     return counts
 
 
-def class_counts(manifest: Manifest, target: Target, column: int) -> NDArray[np.int64]:
-    """Known images of each class, int64 `(n_classes,)`."""
-    labels = manifest.labels[:, column]
-    return np.bincount(labels[labels >= 0], minlength=target.n_classes).astype(np.int64)
+def _count_classes(labels: NDArray[np.int16], target: Target) -> dict[str, int]:
+    """Known images of each class."""
+    counts = np.bincount(labels[labels >= 0], minlength=target.n_classes)
+    return dict(zip(target.classes, counts.tolist(), strict=True))
 
 
 def count_conflicts(labels: NDArray[np.int16], duplicate_group: NDArray[np.int64], targets: Targets) -> dict[str, int]:
     """Per target, the groups of duplicates whose known labels disagree."""
     conflicts = {}
+    _, group, sizes = np.unique(duplicate_group, return_inverse=True, return_counts=True)
+    shared = sizes[group] > 1
+    group, labels = group[shared], labels[shared]
     for column, target in enumerate(targets):
         known = labels[:, column] >= 0
-        pairs = np.unique(duplicate_group[known] * target.n_classes + labels[known, column])
+        pairs = np.unique(group[known] * target.n_classes + labels[known, column])
         conflicts[target.name] = int((np.unique(pairs // target.n_classes, return_counts=True)[1] > 1).sum())
     return conflicts
 
 
 def count_crossing(group: NDArray[np.int64], part: NDArray[np.int8]) -> int:
     """Groups that stand in more than one part."""
-    pairs = np.unique(group * len(PARTS) + part)
-    return int((np.unique(pairs // len(PARTS), return_counts=True)[1] > 1).sum())
+    _, place = np.unique(group, return_inverse=True)
+    first = np.full(len(group), len(PARTS), dtype=np.int8)
+    np.minimum.at(first, place, part)
+    return len(np.unique(place[part > first[place]]))
 
 
-def check_trainable(manifest: Manifest, counts: Mapping[str, TargetCounts]) -> None:
+def check_trainable(group: NDArray[np.int64], part: NDArray[np.int8], counts: Mapping[str, TargetCounts]) -> None:
     """Raise LacunaError when a part is empty, or a target has fewer than two classes known in training."""
-    for part in PARTS:
-        if not (manifest.split == part).any():
+    for place, of_part in enumerate(PARTS):
+        if not (part == place).any():
             raise LacunaError(
-                f"none of the {len(manifest)} images ({len(np.unique(manifest.group))} groups) is in the {part} part; "
+                f"none of the {len(part)} images ({len(np.unique(group))} groups) is in the {of_part} part; "
                 "more images, smaller groups or another split are needed"
             )
     for name, count in counts.items():
@@ -103,13 +118,13 @@ def find_shortages(counts: Mapping[str, TargetCounts], min_positives: int) -> li
     return warnings
 
 
-def find_lone_groups(manifest: Manifest) -> list[str]:
-    """A warning for each part whose images all belong together."""
+def find_lone_groups(group: NDArray[np.int64], part: NDArray[np.int8]) -> list[str]:
+    """A warning for each part, by each image's group and place in PARTS (n,), whose images all belong together."""
     return [
-        f"{part} is one group of images that belong together: its figures get no intervals, because nothing tells how "
+        f"{name} is one group of images that belong together: its figures get no intervals, because nothing tells how "
         "far other groups would be from it"
-        for part in PARTS
-        if part != "train" and len(np.unique(manifest.part(part).group)) == 1
+        for number, name in enumerate(PARTS)
+        if name != "train" and len(np.unique(group[part == number])) == 1
     ]
 
 

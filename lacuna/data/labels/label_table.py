@@ -35,13 +35,15 @@ class WordColumn:
         """
         if not isinstance(cells, pa.Array | pa.ChunkedArray):
             cells = to_arrow(cells)
-        if isinstance(cells, pa.ChunkedArray):
-            cells = cells.combine_chunks()
         encoded = cells.fill_null("").dictionary_encode()
-        words: dict[str, int] = {}
-        place = [words.setdefault(word.strip(), len(words)) for word in encoded.dictionary.to_pylist()]
-        code = np.array(place, dtype=np.int32)[encoded.indices.to_numpy(zero_copy_only=False)]
-        return cls(code.astype(np.int32, copy=False), tuple(words))
+        if isinstance(encoded, pa.ChunkedArray):
+            encoded = encoded.combine_chunks()
+        code, words = encoded.indices.to_numpy(), tuple(encoded.dictionary.to_pylist())
+        if any(word != word.strip() for word in words):
+            stripped: dict[str, int] = {}
+            place = [stripped.setdefault(word.strip(), len(stripped)) for word in words]
+            code, words = np.array(place, dtype=np.int32)[code], tuple(stripped)
+        return cls(code, words)
 
     @classmethod
     def constant(cls, word: str, n_rows: int) -> Self:

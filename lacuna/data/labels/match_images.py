@@ -2,17 +2,26 @@
 
 import hashlib
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
 from lacuna.data.images.formats import IMAGE_SUFFIXES, UNREAD_SUFFIXES
+from lacuna.data.images.ingested import Names
 from lacuna.data.labels.label_table import WordColumn
+from lacuna.io.arrow_memory import give_back
 
 SUFFIXES = IMAGE_SUFFIXES | UNREAD_SUFFIXES
 
 _DIGEST = re.compile(r"~([0-9a-f]{16})(\.\w+)?$")
+
+NO_UTF_8 = re.compile("[\ud800-\udfff]")
 
 LENIENCES = ((False, False), (True, False), (False, True), (True, True))
 """Whether case and suffix are ignored, the strictest first."""
@@ -30,39 +39,59 @@ class ImageFinder:
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = names
-        self._exact = {name: place for place, name in enumerate(names)}
+        self._column = names.cells if isinstance(names, Names) else _exact(names)
+        self._places: dict[str, int] | None = None
         self._by_stem: dict[str, list[int]] | None = None
         self._by_origin: dict[str, list[int]] | None = None
         self.by_name: list[str] = []
 
     def find(self, images: WordColumn) -> list[list[int]]:
         """For each of the column's distinct words, the places of the images it may mean: one, none, or several."""
-        found = [self._look_up(word) for word in images.words]
-        last = [place for place, word in enumerate(images.words) if not found[place] and len(path_parts(word)) > 1]
+        place, several = self.locate(images)
+        return [several.get(word, [found] if found >= 0 else []) for word, found in enumerate(place.tolist())]
+
+    def locate(self, images: WordColumn) -> tuple[NDArray[np.int64], dict[int, list[int]]]:
+        """The place of the one image that each of the column's distinct words means, int64 `(n_words,)`, -1 for none
+        and for several; and the places of these, by the word's own."""
+        same = pc.index_in(_exact(images.words), value_set=self._column, skip_nulls=True)
+        place: NDArray[np.int64] = same.fill_null(-1).to_numpy().astype(np.int64)
+        give_back()
+        several: dict[int, list[int]] = {}
+
+        def take(word: int, found: list[int]) -> None:
+            if len(found) > 1:
+                several[word] = found
+            elif found:
+                place[word] = found[0]
+
+        for word in np.flatnonzero(place < 0).tolist():
+            take(word, self._look_up(images.words[word]))
+        nowhere = [word for word in np.flatnonzero(place < 0).tolist() if word not in several]
+        last = [word for word in nowhere if len(path_parts(images.words[word])) > 1]
         self.by_name = []
         if last:
-            shared: dict[str, set[str]] = defaultdict(set)
-            for word in images.words:
-                shared[bare_name(path_parts(word))].add(word)
-            for place in last:
-                parts = path_parts(images.words[place])
-                same = self._same_stem(parts)
-                if len(same) == 1 and len(shared[bare_name(parts)]) == 1:
-                    found[place] = same
-                    self.by_name.append(images.words[place])
-        return found
+            shared = Counter(bare_name(path_parts(word)) for word in images.words)
+            for word in last:
+                parts = path_parts(images.words[word])
+                same_stem = self._same_stem(parts)
+                if len(same_stem) == 1 and shared[bare_name(parts)] == 1:
+                    take(word, same_stem)
+                    self.by_name.append(images.words[word])
+        return place, several
 
     def _look_up(self, word: str) -> list[int]:
-        if word in self._exact:
-            return [self._exact[word]]
+        if self._places is None:
+            self._places = {name: place for place, name in enumerate(self._names)}
+        if word in self._places:
+            return [self._places[word]]
         if "://" in word and len(fetched := self._find_fetched(word)) == 1:
             return fetched
         parts = path_parts(word)
         if not parts:
             return []
         joined = "/".join(parts)
-        if joined in self._exact:
-            return [self._exact[joined]]
+        if joined in self._places:
+            return [self._places[joined]]
         candidates = [(place, PurePosixPath(self._names[place]).parts) for place in self._same_stem(parts)]
         # More of the path first, then what is equal to the letter, then the whole path rather than its ending.
         fits: dict[int, tuple[int, int, bool]] = {}
@@ -93,6 +122,14 @@ class ImageFinder:
                     self._by_stem[stem].append(place)
         bare, whole = bare_name(parts), parts[-1].casefold()
         return sorted({*self._by_stem.get(bare, ()), *self._by_stem.get(whole, ())})
+
+
+def _exact(words: Sequence[str]) -> pa.Array:
+    """The words as Arrow has them; null stands for one that is no UTF-8, which Arrow cannot hold."""
+    try:
+        return pa.array(words, type=pa.string())
+    except UnicodeEncodeError:
+        return pa.array([None if NO_UTF_8.search(word) else word for word in words], type=pa.string())
 
 
 def url_digest(url: str) -> str:

@@ -11,7 +11,7 @@ from lacuna.data.labels.sources import read_labels
 from lacuna.errors import LacunaError
 from lacuna.io.csv_files import write_csv
 
-NAMES = {f"{number:02}.png": number for number in range(24)}
+NAMES = [f"{number:02}.png" for number in range(24)]
 KINDS = ("boot", "hat", "shoe")
 
 
@@ -28,7 +28,7 @@ def corrected(tiny_project):
             **changes,
         }
         data = tiny_project(changes).data
-        rows = [(name, "NA" if n == 0 else n % 2, KINDS[n % 3] if n != 5 else "glove") for name, n in NAMES.items()]
+        rows = [(name, "NA" if n == 0 else n % 2, KINDS[n % 3] if n != 5 else "glove") for n, name in enumerate(NAMES)]
         write_csv(Path("labels.csv"), ("image", "red", "kind"), [*rows, ("07.png", 0, "NA")])
         Path("corrections").mkdir()
         if isinstance(corrections, str):
@@ -36,8 +36,8 @@ def corrected(tiny_project):
         else:
             header = ("image", "target", "given", "corrected", "suggested", "probability")
             write_csv(Path("corrections/mine.csv"), header, [(*row, "boot", 0.9) for row in corrections])
-        label_file = read_labels(data, list(NAMES))
-        return encode_corrected(label_file, join_labels(label_file, NAMES, {}, data), data, list(NAMES))
+        label_file = read_labels(data, NAMES)
+        return encode_corrected(label_file, join_labels(label_file, NAMES, {}, data), data, NAMES)
 
     return encode
 

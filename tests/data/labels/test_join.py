@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from lacuna.config.data import Data
 from lacuna.data.labels.join import given_parts, group_folders, identify, image_groups, join_labels
-from lacuna.data.labels.label_table import Dropped, LabelRow, LabelTable
+from lacuna.data.labels.label_table import Dropped, LabelRow, LabelTable, WordColumn
 from lacuna.data.labels.split import NOT_GIVEN, TEST, TRAIN, VAL
 from lacuna.errors import LacunaError
 
-NAMES = {f"{number}.jpg": number for number in range(10)}
+NAMES = [f"{number}.jpg" for number in range(10)]
 
 
 def all_rows(*more: LabelRow) -> LabelTable:
@@ -48,7 +49,7 @@ ELSEWHERE = [
 @pytest.mark.parametrize("written", WRITTEN + ELSEWHERE)
 def test_an_image_is_found_from_the_end_of_its_path(data: Any, written: str) -> None:
     table = all_rows(LabelRow(11, written, ("0",)))
-    joined = join_labels(table, NAMES | {"deep/sub/a.b.png": 10, "deep/sub/a.c.png": 11}, {}, data())
+    joined = join_labels(table, [*NAMES, "deep/sub/a.b.png", "deep/sub/a.c.png"], {}, data())
     assert joined.image.tolist() == list(range(11))
     assert joined.row[joined.owner == 10].tolist() == [10]
     assert joined.dropped == []
@@ -65,13 +66,13 @@ def test_an_image_is_found_from_the_end_of_its_path(data: Any, written: str) -> 
     ],
 )
 def test_another_image_of_the_same_name_is_not_taken_for_it(data: Any, written: str) -> None:
-    images = {f"mine/{number}.jpg": number for number in range(10)}
+    images = [f"mine/{number}.jpg" for number in range(10)]
     joined = join_labels(all_rows(LabelRow(11, written, ("0",))), images, {}, data(0.1))
     assert joined.dropped == [Dropped(11, written, "no such image")]
 
 
 def test_file_names_are_enough_where_folders_are_called_otherwise_and_it_is_told(data: Any) -> None:
-    images = {f"images/{number}.jpg": number for number in range(10)}
+    images = [f"images/{number}.jpg" for number in range(10)]
     rows = [LabelRow(number, f"img/{number}.jpg", ("1",)) for number in range(10)]
     joined = join_labels(LabelTable.of_rows(Path("labels.csv"), {"red": "binary"}, rows), images, {}, data())
     assert joined.image.tolist() == list(range(10))
@@ -82,50 +83,52 @@ def test_file_names_are_enough_where_folders_are_called_otherwise_and_it_is_told
     ("written", "row"), [("a.jpg", 10), ("A.JPG", 11), ("a", 10), ("b/a.jpg", 12), ("/x/b/a.jpg", 12), ("B/A", 12)]
 )
 def test_the_nearest_name_wins(data: Any, written: str, row: int) -> None:
-    images = NAMES | {"a.jpg": 10, "A.JPG": 11, "b/a.jpg": 12}
+    images = [*NAMES, "a.jpg", "A.JPG", "b/a.jpg"]
     joined = join_labels(all_rows(LabelRow(11, written, ("0",))), images, {}, data())
     assert joined.image[-1] == row
 
 
 def test_a_name_that_fits_two_files_is_an_error(data: Any) -> None:
-    images = NAMES | {"x/a.jpg": 10, "y/a.jpg": 11}
+    images = [*NAMES, "x/a.jpg", "y/a.jpg"]
     with pytest.raises(LacunaError, match=r"labels.csv:11: image 'a' fits several files: 'x/a.jpg', 'y/a.jpg'; give"):
         join_labels(all_rows(LabelRow(11, "a", ("0",))), images, {}, data())
 
 
 def test_rows_without_a_usable_image_are_listed_with_the_reason(data: Any) -> None:
     table = all_rows(LabelRow(11, "gone.jpg", ("1",)), LabelRow(12, "bad.jpg", ("1",)))
-    joined = join_labels(table, NAMES, {"bad.jpg": "truncated"}, data(0.2))
+    joined = join_labels(table, [*NAMES, "bad.jpg"], {"bad.jpg": "truncated"}, data(0.2))
     assert joined.dropped == [Dropped(11, "gone.jpg", "no such image"), Dropped(12, "bad.jpg", "truncated")]
     assert joined.image.tolist() == list(range(10))
     with pytest.raises(LacunaError, match=r"2 of 12 rows have no usable image.*'gone.jpg' \(no such image\).*: ignore"):
-        join_labels(table, NAMES, {"bad.jpg": "truncated"}, data(0.1))
+        join_labels(table, [*NAMES, "bad.jpg"], {"bad.jpg": "truncated"}, data(0.1))
 
 
 def test_labels_may_be_without_images_where_the_user_says_so_and_broken_images_still_count(data: Any) -> None:
     gone = [LabelRow(number + 1, f"{number}.jpg", ("1",)) for number in range(10, 100)]
     table = all_rows(*gone, LabelRow(101, "bad.jpg", ("1",)))
-    joined = join_labels(table, NAMES, {"bad.jpg": "truncated"}, data(0.1, labels_without_images="ignore"))
+    joined = join_labels(
+        table, [*NAMES, "bad.jpg"], {"bad.jpg": "truncated"}, data(0.1, labels_without_images="ignore")
+    )
     assert joined.n_without_file == 90
     assert len(joined.dropped) == 91
     with pytest.raises(LacunaError, match=r"1 of 11 rows have no usable image.*'bad.jpg' \(truncated\)$"):
-        join_labels(table, NAMES, {"bad.jpg": "truncated"}, data(0.05, labels_without_images="ignore"))
+        join_labels(table, [*NAMES, "bad.jpg"], {"bad.jpg": "truncated"}, data(0.05, labels_without_images="ignore"))
 
 
 def test_rows_of_images_left_out_of_the_sample_are_no_mistake(data: Any) -> None:
     left_out = [f"{number}.jpg" for number in range(10, 100)]
     rows = [LabelRow(number + 1, f"{number}", ("1",)) for number in range(10, 100)]
     table = all_rows(*rows, LabelRow(101, "gone", ("1",)))
-    joined = join_labels(table, NAMES, {}, data(0.1), left_out)
+    joined = join_labels(table, [*NAMES, *left_out], {}, data(0.1), left_out)
     assert joined.n_left_out == 90
     assert joined.image.tolist() == list(range(10))
     assert joined.dropped == [Dropped(101, "gone", "no such image")]
     with pytest.raises(LacunaError, match=r"1 of 11 rows have no usable image"):  # the share is of the sample's rows
-        join_labels(table, NAMES, {}, data(0.05), left_out)
+        join_labels(table, [*NAMES, *left_out], {}, data(0.05), left_out)
 
 
 def test_a_name_with_a_backslash_is_that_file(data: Any) -> None:
-    images = NAMES | {"a\\b.jpg": 10, "x/b.jpg": 11}
+    images = [*NAMES, "a\\b.jpg", "x/b.jpg"]
     assert 10 in join_labels(all_rows(LabelRow(0, "a\\b.jpg", ("1",))), images, {}, data()).image
 
 
@@ -140,7 +143,7 @@ def joined_rows(data: Any, rows: dict[int, list[LabelRow]]) -> tuple[LabelTable,
     listed = [row._replace(image=f"{image}.jpg") for image, own in rows.items() for row in own]
     rest = [LabelRow(0, f"{number}.jpg", ()) for number in range(20, 30)]
     table = LabelTable.of_rows(Path("labels.csv"), {}, [*listed, *rest])
-    return table, join_labels(table, {f"{number}.jpg": number for number in range(30)}, {}, data())
+    return table, join_labels(table, [f"{number}.jpg" for number in range(30)], {}, data())
 
 
 def test_groups_join_duplicates_and_column_values(data: Any) -> None:
@@ -148,9 +151,8 @@ def test_groups_join_duplicates_and_column_values(data: Any) -> None:
     rows = {image: [LabelRow(0, "", (), group) for group in groups] for image, groups in named.items()}
     table, joined = joined_rows(data, rows)
     duplicates = np.array([0, 1, 2, 3, 1, 1, 6, 3, 8, 1, *range(10, 30)])  # 3 and 7 alike; 5 and 9, through 1
-    group = dict(
-        zip(joined.image.tolist(), image_groups(table, joined, duplicates, [""] * 16, data()).tolist(), strict=True)
-    )
+    found = image_groups(table, joined, duplicates[joined.image], WordColumn.constant("", 16), data())
+    group = dict(zip(joined.image.tolist(), found.tolist(), strict=True))
     assert {image: group[image] for image in named} == {2: 2, 6: 2, 3: 3, 7: 3, 5: 5, 9: 5}
     assert all(group[image] == image for image in range(20, 30))
 
@@ -171,10 +173,28 @@ def test_images_of_one_folder_are_a_group_where_folders_say_so(data: Any) -> Non
     names = [f"{patient}/{study}/{view}.png" for patient in "abc" for study in "12" for view in "xy"]
     rows = [LabelRow(0, name, ()) for name in names]
     table = LabelTable.of_rows(Path("labels.csv"), {}, rows)
-    joined = join_labels(table, {name: row for row, name in enumerate(names)}, {}, data())
+    joined = join_labels(table, names, {}, data())
     for levels, size in ((0, 1), (1, 4), (2, 2), (3, 1)):
-        folders = group_folders(names, data(group_folders=levels))
+        folders = group_folders(pa.array(names), data(group_folders=levels))
         group = image_groups(table, joined, np.arange(12), folders, data(group_folders=levels))
         assert group.tolist() == [row // size * size for row in range(12)]
-    known = identify(table, joined, ["0"] * 12, group_folders(names, data(group_folders=1)), data())
-    assert known[:5] == ["folder a"] * 4 + ["folder b"]
+    hashes = pa.array([bytes(32)] * 12, pa.binary(32))
+    known = identify(table, joined, hashes, group_folders(pa.array(names), data(group_folders=1)), data())
+    assert known["named"].to_pylist()[:5] == ["folder a"] * 4 + ["folder b"]
+
+
+@pytest.mark.parametrize("level", [1, 2, 3])
+def test_folders_are_those_that_python_finds_in_the_path(data: Any, level: int) -> None:
+    names = ["a/b/c/d.png", " a /\tb/c.png", "a\nb/c.png", "a//b.png", "c.png", "ü/ö/ä/1.png"]
+    folders = group_folders(pa.array(names), data(group_folders=level))
+    parts = [name.split("/") for name in names]
+    assert [folders[row] for row in range(6)] == ["/".join(p[:level]) if level < len(p) else "" for p in parts]
+
+
+def test_an_image_is_known_by_the_least_of_its_values_or_by_its_content(data: Any) -> None:
+    named = {2: ["zoë", "anna"], 3: [""], 5: ["NA"], 6: ["z", "ä", "Z"]}
+    table, joined = joined_rows(data, {k: [LabelRow(0, "", (), group) for group in own] for k, own in named.items()})
+    hashes = pa.array([bytes([row]) * 32 for row in joined.image.tolist()], pa.binary(32))
+    known = identify(table, joined, hashes, WordColumn.constant("", 14), data())
+    assert known["named"].to_pylist()[:4] == ["group anna", None, None, "group Z"]
+    assert known["sha256"].to_pylist()[1] == bytes([3]) * 32

@@ -22,7 +22,7 @@ def warn(tiny_project: Any) -> Any:
         changed = {f"data.{key}": value for key, value in changes.items()}
         data = tiny_project({"data.targets": {"shape": kind}, "data.max_rejected": 0.0, **changed}).data
         labels = interpret(LabelTable.of_rows(Path("labels.csv"), {"shape": kind}, rows), data)
-        joined = join_labels(labels, {row.image: place for place, row in enumerate(rows)}, {}, data)
+        joined = join_labels(labels, [row.image for row in rows], {}, data)
         return find_odd_classes(encode(labels, joined, data))
 
     return warn

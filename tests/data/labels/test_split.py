@@ -1,19 +1,24 @@
 """The split's promises: every image in one part, groups whole, shares and rare labels where they belong."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lacuna.config.blocks import Split
-from lacuna.data.labels.split import NOT_GIVEN, TEST, TRAIN, VAL, completed_split, deal
+from lacuna.data.labels.split import NOT_GIVEN, TEST, TRAIN, VAL, Identity, completed_split, deal
 
 SHARES = (0.7, 0.15, 0.15)
 
 
+def known(names: list[str]) -> Identity:
+    return pa.table({"named": pa.array(names, pa.string()), "sha256": pa.nulls(len(names), pa.binary(32))})
+
+
 def dealt(labels: np.ndarray, group: np.ndarray, seed: int = 0, former: np.ndarray | None = None) -> np.ndarray:
     """Each group is known by its number."""
-    return deal(labels, group, [f"{number:06}" for number in group], SHARES, seed, former)
+    return deal(labels, group, known([f"{number:06}" for number in group]), SHARES, seed, former)
 
 
 @st.composite
@@ -38,7 +43,7 @@ def test_groups_stay_whole_and_neither_order_nor_numbers_matter(case: tuple[np.n
     order = np.random.default_rng(seed).permutation(len(group))
     assert (part[order] == dealt(labels[order], group[order], seed)).all()
     names = [f"{number:06}" for number in group]
-    assert (part == deal(labels, 1000 - group, names, SHARES, seed)).all()
+    assert (part == deal(labels, 1000 - group, known(names), SHARES, seed)).all()
 
 
 @settings(derandomize=True, max_examples=60, deadline=None)
@@ -115,16 +120,16 @@ def test_a_group_is_known_by_the_least_of_its_images_alone() -> None:
     """So a copy that sorts behind its original moves no group."""
     labels, group = np.zeros((200, 1), dtype=np.int16), np.arange(200) // 2
     names = [f"{number:03}" for number in range(200)]
-    part = deal(labels, group, names, SHARES, 0)
-    assert (part[::2] == deal(labels[::2], group[::2], names[::2], SHARES, 0)).all()
+    part = deal(labels, group, known(names), SHARES, 0)
+    assert (part[::2] == deal(labels[::2], group[::2], known(names[::2]), SHARES, 0)).all()
 
 
-def complete(given: list[int], group: list[int]) -> np.ndarray:
+def complete(given: list[int], group: list[int], former: list[int] | None = None) -> np.ndarray:
     labels = np.zeros((len(given), 1), dtype=np.int16)
     names = [f"{number:03}" for number in group]
     split = Split(val=0.2, test=0.2, seed=0, keep=True, min_positives=1)
-    new = np.full(len(given), NOT_GIVEN, dtype=np.int8)
-    return completed_split(np.array(given, dtype=np.int8), labels, np.array(group), names, split, new)
+    before = np.array(former or [NOT_GIVEN] * len(given), dtype=np.int8)
+    return completed_split(np.array(given, dtype=np.int8), labels, np.array(group), known(names), split, before)
 
 
 def test_where_nothing_is_given_all_is_dealt() -> None:
@@ -168,3 +173,14 @@ def test_images_without_a_part_dilute_no_part_that_is_given() -> None:
     assert (part[3:] == TRAIN).all()
     part = complete([TEST] * 10 + [NOT_GIVEN] * 40, list(range(50)))
     assert np.bincount(part[10:]).tolist() == pytest.approx([30, 10], abs=1)
+
+
+def test_images_that_were_test_stay_there_when_the_data_bring_some_more() -> None:
+    """Who writes "test" beside new images only must not find yesterday's test images in training."""
+    former = [TRAIN] * 60 + [VAL] * 20 + [TEST] * 20
+    given = [TEST] * 5 + [NOT_GIVEN] * 95
+    part = complete(given, [*range(98), 97, 97], former)
+    assert part[:5].tolist() == [TEST] * 5
+    assert (part[5:] == former[5:]).all()
+    part = complete([VAL] * 5 + [NOT_GIVEN] * 95, list(range(100)), former)
+    assert (part[5:] == former[5:]).all()
