@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lacuna.config.types import Source
-from lacuna.core.manifest import SPLIT_WORDS
+from lacuna.core.manifest import PARTS
+from lacuna.data.labels.part_files import find_part_groups
 from lacuna.data.labels.tables.open_table import TABLE_SUFFIXES, bare_suffix
 from lacuna.data.labels.tables.text_file import GZIP_MARK
 from lacuna.errors import LacunaError
@@ -13,6 +14,9 @@ from lacuna.errors import LacunaError
 LABEL_SUFFIXES = TABLE_SUFFIXES | {".txt", ".xml"}
 HEAD_BYTES = 65_536
 DEEPEST_FOLDER = 4
+READ_IN_PARTS: tuple[Source, ...] = ("table", "coco", "labels_txt")
+"""The sources that read a folder in which the files are train, val and test."""
+
 NO_LABELS = re.compile(r"(readme|license|licence|requirements|changelog|classes|data)\b.*", re.I)
 
 
@@ -29,13 +33,22 @@ def find_label_files(folder: Path, others: Sequence[Path]) -> list[Path]:
     return sorted(found, key=lambda path: (len(path.parts), path))
 
 
-def tables_of_parts(folder: Path, files: Sequence[Path]) -> list[Path]:
-    """The tables that lie one in each of several folders of parts, all of one name: `data.labels` names the folder."""
-    by_name: dict[str, list[Path]] = {}
-    for path in files:
-        if path.relative_to(folder).parts[0].lower() in SPLIT_WORDS:
-            by_name.setdefault(path.name, []).append(path)
-    return next((paths for paths in by_name.values() if len(paths) > 1), [])
+def group_parts(folder: Path, files: Sequence[Path]) -> list[list[Path]]:
+    """The files, those that are parts of one data set together, training first: they are read together."""
+    groups = [
+        [group[part] for part in PARTS if part in group]
+        for group in find_part_groups(folder, [path for path in files if path.is_relative_to(folder)])
+        if _guess_or_none(next(iter(group.values()))) in READ_IN_PARTS
+    ]
+    grouped = {path for group in groups for path in group}
+    return groups + [[path] for path in files if path not in grouped]
+
+
+def _guess_or_none(path: Path) -> Source | None:
+    try:
+        return guess_source(path)
+    except LacunaError:
+        return None
 
 
 def guess_source(path: Path) -> Source:

@@ -16,7 +16,8 @@ from lacuna.config.params import Params
 from lacuna.config.presets import write_values
 from lacuna.errors import LacunaError
 from lacuna.init.preview import estimate, preview
-from lacuna.init.propose import Proposal, propose
+from lacuna.init.proposal import Proposal
+from lacuna.init.propose import propose
 from lacuna.io.names import shortened
 
 OWN_DATA = {"corrections": "", "max_images": 0, "group_folders": 0}

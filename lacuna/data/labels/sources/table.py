@@ -1,5 +1,6 @@
 """Tables: a row per image, with columns for image and targets, maybe group and split. One file, or a folder of them."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from lacuna.config.data import Data
-from lacuna.core.manifest import SPLIT_WORDS
 from lacuna.core.targets import Kind
 from lacuna.data.labels.label_table import LabelTable, WordColumn
+from lacuna.data.labels.match_images import ImageFinder
+from lacuna.data.labels.part_files import parts_of_files, prefer_part
 from lacuna.data.labels.tables.open_table import TABLE_SUFFIXES, bare_suffix, open_table
 from lacuna.data.labels.tables.table_file import Malformed, TableFile
 from lacuna.data.labels.tags import split_tags, unite_rows
@@ -21,7 +23,8 @@ def read_table(data: Data, images: Sequence[str]) -> LabelTable:
     """Read the columns that `data` names, of the file or of the tables in the folder `data.labels`.
 
     In a folder, tables without these columns are left out by name, images are found beside their table first, and the
-    folders are the split where all are called like parts. Rows with another number of cells than the header (a comma
+    folders are the split where all are called like parts; of files that are called so, as train.csv and test.csv, these
+    alone are read. Rows with another number of cells than the header (a comma
     without quotes), or with a double quote that is not closed, are kept apart with their lines. Raises LacunaError when
     a column is missing, or when more than `data.max_rejected` of the lines would be lost so.
     """
@@ -80,7 +83,13 @@ def _open_tables(folder: Path, data: Data) -> tuple[list[TableFile], list[str]]:
             opened.append(file)
     if not opened:
         raise LacunaError(reason)
-    return opened, [f"{len(others)} tables lack the columns and are left out: {first_few(others)}"] * bool(others)
+    notes = [f"{len(others)} tables lack the columns and are left out: {first_few(others)}"] * bool(others)
+    if parts := parts_of_files(folder, [file.path for file in opened]):
+        beside = [file.path.relative_to(folder).as_posix() for file in opened if file.path not in parts]
+        opened = [file for file in opened if file.path in parts]
+        read = listed([file.path.relative_to(folder).as_posix() for file in opened])
+        notes += [f"{read} are the parts; left out beside them: {first_few(beside)}"] * bool(beside)
+    return opened, notes
 
 
 def _wanted(data: Data) -> list[tuple[str, str]]:
@@ -97,12 +106,14 @@ def _target_columns(data: Data, name: str) -> tuple[str, ...]:
 
 
 def _find_columns(file: TableFile, data: Data) -> dict[str, int]:
+    n_called = Counter(file.header)
+    place_of = {name: place for place, name in enumerate(file.header)}
     places = {}
     for name, key in _wanted(data):
-        if file.header.count(name) != 1:
-            what = "no column" if name not in file.header else "more than one column"
+        if n_called[name] != 1:
+            what = "more than one column" if n_called[name] else "no column"
             raise LacunaError(f"{file.path}:1: {what} {name!r} ({key}), expected one of {listed(file.header)}")
-        places[name] = file.header.index(name)
+        places[name] = place_of[name]
     return places
 
 
@@ -184,17 +195,20 @@ def _joined(path: Path, tables: Sequence[LabelTable]) -> LabelTable:
 
 
 def _placed(root: Path, tables: list[LabelTable], data: Data, images: Sequence[str]) -> list[LabelTable]:
-    """Images found beside their table, and the split that the folders of all tables give."""
-    folders = [table.path.relative_to(root).parent for table in tables]
-    tops = [folder.parts[0] if folder.parts else "" for folder in folders]
-    is_split = not data.split_column and len(set(tops)) > 1 and all(top.lower() in SPLIT_WORDS for top in tops)
+    """Images found beside their table or in the folder of its part, and the split that the tables' places give."""
+    parts = parts_of_files(root, [table.path for table in tables])
     there = set(images)
+    finder = ImageFinder(images)
     placed = []
-    for table, folder, top in zip(tables, folders, tops, strict=True):
+    for table in tables:
+        folder = table.path.relative_to(root).parent
         beside = [(folder / word).as_posix() for word in table.image.words]
         words = [near if near in there else word for near, word in zip(beside, table.image.words, strict=True)]
-        split = WordColumn.constant(top, len(table)) if is_split else table.split
-        placed.append(replace(table, image=WordColumn(table.image.code, tuple(words)), split=split))
+        image, split = WordColumn(table.image.code, tuple(words)), table.split
+        if part := parts.get(table.path):
+            image = prefer_part(image, part, finder, images)
+            split = split if data.split_column else WordColumn.constant(part, len(table))
+        placed.append(replace(table, image=image, split=split))
     return placed
 
 
