@@ -11,7 +11,7 @@ from lacuna.data.labels.tables.open_table import TABLE_SUFFIXES, bare_suffix
 from lacuna.data.labels.tables.text_file import GZIP_MARK
 from lacuna.errors import LacunaError
 
-LABEL_SUFFIXES = TABLE_SUFFIXES | {".txt", ".xml"}
+LABEL_SUFFIXES = TABLE_SUFFIXES | {".txt", ".xml", ".ods"}
 HEAD_BYTES = 65_536
 DEEPEST_FOLDER = 4
 READ_IN_PARTS: tuple[Source, ...] = ("table", "coco", "labels_txt")
@@ -86,7 +86,8 @@ def guess_source(path: Path) -> Source:
 
 def _guess_json(text: str) -> Source:
     keys = set(re.findall(r'"(\w+)"\s*:', text))
-    if text.startswith("{") and {"images", "annotations", "categories"} & keys and "data" not in keys:
+    lists = set(re.findall(r'"(images|annotations|categories)"\s*:\s*\[', text))
+    if text.startswith("{") and lists and "data" not in keys:
         return "coco"
     if text.startswith("[") and keys & {"annotations", "completed_by", "annotator", "lead_time"}:
         return "label_studio"

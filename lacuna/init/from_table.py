@@ -21,9 +21,9 @@ from lacuna.init.read_columns import encoding_of, header_words, open_as_it_is, r
 from lacuna.io.names import listed, shortened
 
 NAMELESS = "column_{}"
-MOST_TARGETS = 1000
+_MOST_TARGETS = 1000
 
-Table = dict[str, WordColumn]
+_Table = dict[str, WordColumn]
 
 
 def propose_from_table(
@@ -63,9 +63,9 @@ def propose_from_table(
         why.append(f"labels of {n_words - n_found} images that are not there are ignored")
     values["image_column"] = image_columns[0] if len(image_columns) == 1 else image_columns
     values |= {"group_column": roles.group, "split_column": roles.split} | _words_of(roles, data)
-    if len(roles.targets) > MOST_TARGETS:
+    if len(roles.targets) > _MOST_TARGETS:
         raise LacunaError(
-            f"{path}: {len(roles.targets)} columns could be targets, more than {MOST_TARGETS}; keep those to learn in "
+            f"{path}: {len(roles.targets)} columns could be targets, more than {_MOST_TARGETS}; keep those to learn in "
             "the file"
         )
     if not values["targets"]:
@@ -80,7 +80,7 @@ def propose_from_table(
 
 def _read(
     files: Sequence[Path], finder: ImageFinder, names: Sequence[str], data: Data, values: dict[str, Any]
-) -> tuple[list[Table], list[str]]:
+) -> tuple[list[_Table], list[str]]:
     """The tables' columns, and what was found; of parts, only those with all columns that the first is learned from."""
     first, said = open_as_it_is(files[0], data)
     why = [f"{files[0]}: a table of {len(first.header)} columns{said}"]
@@ -115,7 +115,7 @@ def _read(
     return [table for _, table in whole], why
 
 
-def _in_part(table: Table, part: Part, finder: ImageFinder, names: Sequence[str]) -> Table:
+def _in_part(table: _Table, part: Part, finder: ImageFinder, names: Sequence[str]) -> _Table:
     """The table, with each of its image columns as `prefer_part` reads it."""
     near = {name: _near(column, part, finder, names) for name, column in table.items()}
     return table | {name: near[name] for name in find_image_columns(near, finder, len(names))}
@@ -127,7 +127,7 @@ def _near(column: WordColumn, part: Part, finder: ImageFinder, names: Sequence[s
     return prefer_part(column, part, finder, names) if any(finder.find(sample)) else column
 
 
-def _wanted(table: Table, finder: ImageFinder, names: Sequence[str], data: Data) -> list[str]:
+def _wanted(table: _Table, finder: ImageFinder, names: Sequence[str], data: Data) -> list[str]:
     """The columns that a table is learned from: of images and of targets, none where it cannot be told."""
     images = find_image_columns(table, finder, len(names))
     if not images:
@@ -139,7 +139,7 @@ def _wanted(table: Table, finder: ImageFinder, names: Sequence[str], data: Data)
     return wanted
 
 
-def _assign(columns: Table, image_columns: Sequence[str], finder: ImageFinder, data: Data) -> Roles:
+def _assign(columns: _Table, image_columns: Sequence[str], finder: ImageFinder, data: Data) -> Roles:
     images = columns[image_columns[0]]
     place_of = [place[0] if len(place) == 1 else -1 for place in finder.find(images)]
     image = images.recoded(place_of).astype(np.int64)

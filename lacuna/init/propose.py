@@ -1,6 +1,7 @@
 """The block `data` that fits a folder and its label file, and why."""
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,8 +22,9 @@ from lacuna.init.from_table import propose_from_table
 from lacuna.init.proposal import Proposal, common_folders, narrowed
 from lacuna.io.names import first_few, listed, shortened
 
-EXCEL_SUFFIXES = (".xlsx", ".xls", ".xlsm", ".ods")
+EXCEL_SUFFIXES = (".xlsx", ".xls", ".xlsm")
 MOST_TOLD = 5
+PART_LIKE = re.compile(r"(train|test|val|valid|dev|eval)(ing|ation|uate)?[ _-]?(images|set|data|imgs)?[ _-]?\d*", re.I)
 
 
 def propose(folder: Path, label_files: Sequence[Path], data: Data) -> Proposal:
@@ -51,15 +53,21 @@ def propose(folder: Path, label_files: Sequence[Path], data: Data) -> Proposal:
         raise LacunaError("; ".join(problems))
     tried: list[str] = []
     found: list[tuple[int, Proposal]] = []
-    for files in group_parts(folder, list(label_files) or find_label_files(folder, others)):
+    apart: list[str] = []
+    pending = group_parts(folder, list(label_files) or find_label_files(folder, others))
+    for files in pending:
         for sheet in (files[0].suffix.lower() in EXCEL_SUFFIXES and sheet_names(files[0])) or [""]:
             in_sheet = data.model_copy(update={"sheet": sheet})
             try:
                 found.append(_from_label_files(folder, files, names, in_sheet))
             except LacunaError as error:
                 tried.append(str(error))
+                if len(files) > 1:  # each may be read by itself
+                    apart.append(str(error))
+                    pending += [[path] for path in files]
     if found:
         best = max(found, key=lambda one: one[0])[1]
+        best.why += [f"not read together: {reason}" for reason in apart]
         if unused := [one.values["labels"] for _, one in found if one is not best]:
             best.why.append(
                 f"not used: {listed(unused)}, which name images as well; --labels names another. Files of "
@@ -85,7 +93,15 @@ def _from_folders(folder: Path, names: list[str], tried: list[str]) -> Proposal:
             f"{folder}: {len(names)} images, but no label file that names them and no class folders{said}; name "
             "the label file by --labels"
         )
-    why = [f"no label file names the images; their {len(classes)} folders are the classes: {listed(sorted(classes))}"]
+    if all(PART_LIKE.fullmatch(name) for name in classes):
+        raise LacunaError(
+            f"{folder}: its folders {listed(sorted(classes))} read like parts of a data set, not like classes; rename "
+            "them to train, val and test where folders of classes lie in them, or name the label file by --labels"
+        )
+    why = [
+        f"no label file has labels of the images; their {len(classes)} folders are the classes: {listed(sorted(classes))}"
+    ]
+    why += [f"not used: {reason}" for reason in tried[:MOST_TOLD]]
     if any(place.split for place in places):
         why.append(f"the folders above are the split: {listed(sorted({place.split for place in places}))}")
     values = {
@@ -124,7 +140,12 @@ def _from_label_files(folder: Path, files: Sequence[Path], names: list[str], dat
         raise LacunaError(f"{path}: names none of the {len(names)} images, such as {shortened(names[0])}")
     if source == "labels_txt":
         values["targets"] = _kinds_of_text(read, data.unknown)
-    proposal = Proposal(values, names, [f"{path}: labels as {source} has them"])
+    several = listed([file.relative_to(path).as_posix() for file in files]) if len(files) > 1 else ""
+    why = [
+        f"{path}: labels as {source} has them",
+        *([f"{several} are read together, and are the split"] if several else []),
+    ]
+    proposal = Proposal(values, names, why)
     return len(matched), narrowed(proposal, folder, names, sorted(matched))
 
 

@@ -1,5 +1,7 @@
 """`python -m lacuna init` on label files that are the parts of one data set, with what pandas counts."""
 
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,6 +84,42 @@ def test_images_of_the_same_name_are_those_of_the_own_part(init: Init) -> None:
     assert third == {(5, "Training/3.png", ("a",), "", "train"), (5, "test_images/3.png", ("b",), "", "test")}
 
 
+@pytest.mark.parametrize(
+    ("called", "beside"), [("{}/_annotations.coco.json", True), ("ann/instances_{}2017.json", False)]
+)
+def test_coco_files_called_like_parts_are_read_together(
+    init: Init, capsys: pytest.CaptureFixture[str], called: str, beside: bool
+) -> None:
+    rows = [(f"{k}.png", "cat" if k % 3 else "dog") for k in range(60)]
+    for part, own in (("train", rows[:40]), ("valid", rows[40:50]), ("test", rows[50:])):
+        write_images([f"{part if beside else 'all'}/{name}" for name, _ in own])
+        content = {
+            "images": [{"id": k, "file_name": name} for k, (name, _) in enumerate(own)],
+            "annotations": [
+                {"image_id": k, "category_id": len(word + part)} for k, (_, word) in enumerate(own) if word == "cat"
+            ],
+            "categories": [{"id": len("cat" + part), "name": "cat"}],  # ids are each file's own
+        }
+        path = Path("photos", called.format(part))
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(content))
+    data = init().data
+    assert data.source == "coco"
+    table = read_labels(data, sorted(path.relative_to("photos").as_posix() for path in Path("photos").rglob("*.png")))
+    n = pd.DataFrame(rows).groupby(1).size()
+    counted = rf"cat +binary +60 +0 +present {n['cat']}, absent {n['dog']}\n"
+    assert re.search(counted, capsys.readouterr().out)
+    counts = dict(zip(table.split.words, table.split.counts().tolist(), strict=True))
+    assert counts == {"train": 40, "val": 10, "test": 10}
+
+
+def test_folders_that_read_like_parts_are_no_classes(init: Init, capsys: pytest.CaptureFixture[str]) -> None:
+    write_images([f"{part}/{name}" for part in ("Training/cat", "Training/dog", "Testing/cat") for name in NAMES[:9]])
+    init(code=1)
+    said = capsys.readouterr().err
+    assert "photos: its folders 'Testing', 'Training' read like parts of a data set, not like classes; rename" in said
+
+
 def test_one_image_in_two_parts_is_told_before_anything_is_written(
     init: Init, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -92,3 +130,12 @@ def test_one_image_in_two_parts_is_told_before_anything_is_written(
     init(code=1)
     assert "photos/train.csv:41: image 'img39.png' stands in another split above" in capsys.readouterr().err
     assert Path("params.yaml").read_bytes() == before
+
+
+def test_patients_are_the_group_where_studies_are_told_too(init: Init, capsys: pytest.CaptureFixture[str]) -> None:
+    write_images(NAMES)
+    ids = {"study_id": [f"s{k // 2}" for k in range(60)], "subject_id": [f"p{k // 6}" for k in range(60)]}
+    FRAME.assign(**ids).to_csv("photos/labels.csv", index=False)
+    data = init().data
+    assert (data.group_column, list(data.kinds)) == ("subject_id", ["kind", "red"])
+    assert "not a target: 'study_id': names smaller groups than 'subject_id'" in capsys.readouterr().out

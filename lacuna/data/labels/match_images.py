@@ -5,12 +5,15 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import PurePosixPath
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from lacuna.data.images.formats import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from lacuna.data.labels.label_table import WordColumn
 
 SUFFIXES = IMAGE_SUFFIXES | UNREAD_SUFFIXES
+
+MOST_FIELDS = 50
+"""Of a URL's query."""
 
 _DIGEST = re.compile(r"~([0-9a-f]{16})(\.\w+)?$")
 
@@ -25,7 +28,8 @@ class ImageFinder:
     a part of the path or more than it (an absolute path of another machine, a URL), with case and suffix ignored where
     nothing is equal to the letter; the longest match counts. Last, the file name alone, where no other label and no
     other image has the same. `by_name`: the words of the last `find` that were found so. Before all that, a URL finds
-    the image below a folder of its host's name, and the one whose name ends in a digest of it, as fetch urls puts them.
+    the image below a folder of its host's name, and the one whose name ends in a digest of it, as fetch urls puts them;
+    and where its path finds none, the one that a value of its query names.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -57,7 +61,22 @@ class ImageFinder:
             return [self._exact[word]]
         if "://" in word and len(fetched := self._find_fetched(word)) == 1:
             return fetched
-        parts = path_parts(word)
+        return self._find_path(path_parts(word)) or self._find_in_query(word)
+
+    def _find_in_query(self, url: str) -> list[int]:
+        """The one image that the values in a URL's query name, such as ?file=1.jpg&width=3; else none."""
+        if "://" not in url or "?" not in url:
+            return []
+        try:
+            fields = parse_qsl(urlsplit(url).query, max_num_fields=MOST_FIELDS)
+        except ValueError:  # more fields, or no URL after all
+            return []
+        values = [path_parts(value) for _, value in fields]
+        named = [value for value in values if value and PurePosixPath(value[-1]).suffix.casefold() in SUFFIXES]
+        found = {tuple(self._find_path(value)) for value in named} - {()}
+        return list(found.pop()) if len(found) == 1 else []
+
+    def _find_path(self, parts: tuple[str, ...]) -> list[int]:
         if not parts:
             return []
         joined = "/".join(parts)

@@ -66,6 +66,17 @@ def parts_of_files(root: Path, files: Sequence[Path]) -> dict[Path, Part]:
     return {path: part for group in find_part_groups(root, files) for part, path in group.items()}
 
 
+def find_near(
+    column: WordColumn, folder: PurePath, part: Part | None, finder: ImageFinder, names: Sequence[str]
+) -> WordColumn:
+    """The images of a label file in `folder`: those beside it, or else as `prefer_part` reads them."""
+    there = set(names)
+    beside = [(folder / word).as_posix() for word in column.words]
+    words = [near if near in there else word for near, word in zip(beside, column.words, strict=True)]
+    near = WordColumn(column.code, tuple(words))
+    return prefer_part(near, part, finder, names) if part else near
+
+
 def prefer_part(column: WordColumn, part: Part, finder: ImageFinder, names: Sequence[str]) -> WordColumn:
     """The column in which a name of several images is that of the one in a folder of the part, if there is one.
 

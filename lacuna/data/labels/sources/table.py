@@ -11,7 +11,7 @@ from lacuna.config.data import Data
 from lacuna.core.targets import Kind
 from lacuna.data.labels.label_table import LabelTable, WordColumn
 from lacuna.data.labels.match_images import ImageFinder
-from lacuna.data.labels.part_files import parts_of_files, prefer_part
+from lacuna.data.labels.part_files import find_near, parts_of_files
 from lacuna.data.labels.tables.open_table import TABLE_SUFFIXES, bare_suffix, open_table
 from lacuna.data.labels.tables.table_file import Malformed, TableFile
 from lacuna.data.labels.tags import split_tags, unite_rows
@@ -40,7 +40,9 @@ def read_table(data: Data, images: Sequence[str]) -> LabelTable:
         new = {name: table.labels[name]}
         if kind == "tags":
             unknown = data.column(name).unknown or ()
-            together = unite_rows(new[name], table.image, data.tags, unknown)
+            together, n_differ = unite_rows(new[name], table.image, data.tags, unknown)
+            if n_differ:
+                notes.append(f"{name}: {n_differ} images have rows that list different tags, which are put together")
             new, said = split_tags(name, together, data.tags, unknown, data.min_class_count)
             notes += said
         if both := set(new) & set(labels):
@@ -197,17 +199,12 @@ def _joined(path: Path, tables: Sequence[LabelTable]) -> LabelTable:
 def _placed(root: Path, tables: list[LabelTable], data: Data, images: Sequence[str]) -> list[LabelTable]:
     """Images found beside their table or in the folder of its part, and the split that the tables' places give."""
     parts = parts_of_files(root, [table.path for table in tables])
-    there = set(images)
     finder = ImageFinder(images)
     placed = []
     for table in tables:
-        folder = table.path.relative_to(root).parent
-        beside = [(folder / word).as_posix() for word in table.image.words]
-        words = [near if near in there else word for near, word in zip(beside, table.image.words, strict=True)]
-        image, split = WordColumn(table.image.code, tuple(words)), table.split
-        if part := parts.get(table.path):
-            image = prefer_part(image, part, finder, images)
-            split = split if data.split_column else WordColumn.constant(part, len(table))
+        part = parts.get(table.path)
+        image = find_near(table.image, table.path.relative_to(root).parent, part, finder, images)
+        split = WordColumn.constant(part, len(table)) if part and not data.split_column else table.split
         placed.append(replace(table, image=image, split=split))
     return placed
 

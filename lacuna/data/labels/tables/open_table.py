@@ -9,7 +9,7 @@ from lacuna.data.labels.tables.json_records import JSON_SUFFIXES, open_json
 from lacuna.data.labels.tables.parquet_file import PARQUET_MARK, open_parquet
 from lacuna.data.labels.tables.table_file import TableFile
 
-TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".xlsx", ".xls", ".ods", ".parquet", *JSON_SUFFIXES))
+TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".xlsx", ".xls", ".parquet", *JSON_SUFFIXES))
 """What tables are called, beside images; with .gz behind as well where they are text."""
 
 
