@@ -9,12 +9,14 @@ import numpy as np
 
 from lacuna.config.data import Data
 from lacuna.core.manifest import Part
+from lacuna.data.labels.folder_rows import images_in_folders
 from lacuna.data.labels.label_table import WordColumn
 from lacuna.data.labels.match_images import ImageFinder
 from lacuna.data.labels.part_files import parts_of_files, prefer_part
 from lacuna.data.labels.tables.open_table import open_table
 from lacuna.errors import LacunaError
 from lacuna.init.columns import MINUS, Roles, assign_roles, classes_in_names
+from lacuna.init.folder_columns import find_folder_column, paths_of, spread_columns
 from lacuna.init.image_columns import SAMPLE, find_image_columns
 from lacuna.init.proposal import Proposal, narrowed
 from lacuna.init.read_columns import encoding_of, header_words, open_as_it_is, read_columns
@@ -41,6 +43,9 @@ def propose_from_table(
         if all(name in table for table in tables)
     }
     image_columns = find_image_columns(columns, finder, len(names))
+    if not image_columns and (column := find_folder_column(columns, names)):
+        columns, said = spread_columns(columns, column, names)
+        image_columns, why = [column], [*why, said]
     if not image_columns:
         raise LacunaError(
             f"{path}: no column names images, such as {shortened(names[0])}; its columns: {listed(list(columns))}"
@@ -62,7 +67,7 @@ def propose_from_table(
         values["labels_without_images"] = "ignore"
         why.append(f"labels of {n_words - n_found} images that are not there are ignored")
     values["image_column"] = image_columns[0] if len(image_columns) == 1 else image_columns
-    values |= {"group_column": roles.group, "split_column": roles.split} | _words_of(roles, data)
+    values |= {"group_column": roles.group, "split_column": roles.split} | words_of(roles, data)
     if len(roles.targets) > _MOST_TARGETS:
         raise LacunaError(
             f"{path}: {len(roles.targets)} columns could be targets, more than {_MOST_TARGETS}; keep those to learn in "
@@ -84,7 +89,8 @@ def _read(
     """The tables' columns, and what was found; of parts, only those with all columns that the first is learned from."""
     first, said = open_as_it_is(files[0], data)
     why = [f"{files[0]}: a table of {len(first.header)} columns{said}"]
-    if any(len(found) == 1 for found in finder.find(header_words(first.header))):
+    cells = header_words(first.header)
+    if any(len(found) == 1 for found in finder.find(cells)) or any(images_in_folders(paths_of(cells), names)):
         values["columns"] = [NAMELESS.format(number) for number in range(1, len(first.header) + 1)]
         why.append("its first line names an image: there is no header, and columns are called column_1, column_2, ...")
     twice = [name for name, n in Counter(first.header).items() if n > 1]
@@ -146,7 +152,7 @@ def _assign(columns: _Table, image_columns: Sequence[str], finder: ImageFinder, 
     return assign_roles(columns, image_columns, data.unknown, image, data.min_class_count)
 
 
-def _words_of(roles: Roles, data: Data) -> dict[str, Any]:
+def words_of(roles: Roles, data: Data) -> dict[str, Any]:
     """The targets and the words that mean unknown, present and absent: for all targets alike where that is possible."""
     unknown = [*data.unknown, *sorted(roles.unknown - set(data.unknown))]
     binary = [target for target in roles.targets.values() if "positive" in target and "" not in target["negative"]]

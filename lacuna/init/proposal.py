@@ -10,7 +10,8 @@ from typing import Any
 
 from lacuna.io.names import shortened
 
-SIDES = re.compile(r"(.+?)[ _-]?(left|right|links|rechts|od|os)", re.I)
+PAIR = r"(?i)(?P<group>.+?)(?:[ _.-]?(?:left|right|links|rechts)|[ _.-](?:od|os|l|r))\.[a-z]+$"
+"""Left and right of one name, by `data.name_pattern`."""
 
 
 @dataclass
@@ -44,17 +45,22 @@ def narrowed(proposal: Proposal, folder: Path, names: list[str], matched: Sequen
     rest = [parts[n_common:] for parts in parents]
     tops = [parts[0] for parts in rest if parts]
     doubts = list(proposal.doubts)
-    stems = [PurePosixPath(names[place]).stem for place in matched]
-    pairs = Counter(side[1] for stem in stems if (side := SIDES.fullmatch(stem)))
-    if not values["group_column"] and sum(n for n in pairs.values() if n > 1) > 0.5 * len(matched):
+    if not values["group_column"] and _are_pairs([names[place] for place in matched]):
+        values["name_pattern"] = PAIR
         why.append(
-            f"images come in pairs of left and right, such as {shortened(stems[0])}, but no column says which belong "
-            "together: a pair may be split between training and test; add such a column and set group_column"
+            f"images come in pairs of left and right, such as {shortened(names[matched[0]])}: both stay in one part"
         )
-    if not values["group_column"] and len(set(tops)) > 9 and 1.2 * len(set(tops)) < len(tops) == len(rest):
+        doubts.append(("left and right of one name belong together", "data.name_pattern="))
+    elif not values["group_column"] and len(set(tops)) > 9 and 1.2 * len(set(tops)) < len(tops) == len(rest):
         values["group_folders"] = 1
         why.append(
             f"images lie in {len(set(tops))} folders, such as {shortened(tops[0])}: those of one stay in one part"
         )
         doubts.append(("images of one folder belong together", "data.group_folders=0"))
     return dataclasses.replace(proposal, values=values, images=images, why=why, doubts=doubts)
+
+
+def _are_pairs(names: Sequence[str]) -> bool:
+    """Whether half of the images or more are pairs by PAIR."""
+    stems = [found["group"].lower() for name in names if (found := re.match(PAIR, PurePosixPath(name).name))]
+    return sum(n for n in Counter(stems).values() if n > 1) > 0.5 * len(names)

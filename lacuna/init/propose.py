@@ -17,14 +17,21 @@ from lacuna.data.labels.sources.folders import DEFAULT_TARGET
 from lacuna.data.labels.tables.excel_sheet import sheet_names
 from lacuna.errors import LacunaError
 from lacuna.init.binary_words import says_absent, says_present
-from lacuna.init.find_labels import find_label_files, group_parts, guess_source
+from lacuna.init.find_labels import READ_AS_FOLDER, find_label_files, group_files, guess_source, without_sidecars
 from lacuna.init.from_table import propose_from_table
 from lacuna.init.proposal import Proposal, common_folders, narrowed
 from lacuna.io.names import first_few, listed, shortened
 
 EXCEL_SUFFIXES = (".xlsx", ".xls", ".xlsm")
 MOST_TOLD = 5
-PART_LIKE = re.compile(r"(train|test|val|valid|dev|eval)(ing|ation|uate)?[ _-]?(images|set|data|imgs)?[ _-]?\d*", re.I)
+BY_NAME = (
+    "Where the images' names hold the labels, as cat.0.jpg: --set 'name_pattern=(?P<class>[a-z]+)[.]' (docs/sources.md)"
+)
+PART_LIKE = re.compile(
+    r"(train|test|val|valid|dev|eval)(ing|ation|uate)?[ _-]?(images|set|data|imgs)?[ _-]?\d*"
+    r"|(part|fold|batch|chunk|shard|set|split|images?|imgs?|photos?|pictures?|data)[ _-]?\d+",
+    re.I,
+)
 
 
 def propose(folder: Path, label_files: Sequence[Path], data: Data) -> Proposal:
@@ -51,10 +58,10 @@ def propose(folder: Path, label_files: Sequence[Path], data: Data) -> Proposal:
         )
     if problems:
         raise LacunaError("; ".join(problems))
-    tried: list[str] = []
     found: list[tuple[int, Proposal]] = []
-    apart: list[str] = []
-    pending = group_parts(folder, list(label_files) or find_label_files(folder, others))
+    apart: list[tuple[list[Path], str]] = []
+    files_there, tried = without_sidecars(find_label_files(folder, others), names)
+    pending = group_files(folder, list(label_files) or files_there)
     for files in pending:
         for sheet in (files[0].suffix.lower() in EXCEL_SUFFIXES and sheet_names(files[0])) or [""]:
             in_sheet = data.model_copy(update={"sheet": sheet})
@@ -63,11 +70,12 @@ def propose(folder: Path, label_files: Sequence[Path], data: Data) -> Proposal:
             except LacunaError as error:
                 tried.append(str(error))
                 if len(files) > 1:  # each may be read by itself
-                    apart.append(str(error))
+                    apart.append((files, str(error)))
                     pending += [[path] for path in files]
     if found:
         best = max(found, key=lambda one: one[0])[1]
-        best.why += [f"not read together: {reason}" for reason in apart]
+        alone = Path(best.values["labels"])
+        best.why += [f"not read together: {reason}" for files, reason in apart if alone in files]
         if unused := [one.values["labels"] for _, one in found if one is not best]:
             best.why.append(
                 f"not used: {listed(unused)}, which name images as well; --labels names another. Files of "
@@ -91,16 +99,16 @@ def _from_folders(folder: Path, names: list[str], tried: list[str]) -> Proposal:
         said = f"; {'; '.join(tried[:MOST_TOLD] + more)}" if tried else ""
         raise LacunaError(
             f"{folder}: {len(names)} images, but no label file that names them and no class folders{said}; name "
-            "the label file by --labels"
+            f"the label file by --labels. {BY_NAME}"
         )
     if all(PART_LIKE.fullmatch(name) for name in classes):
         raise LacunaError(
             f"{folder}: its folders {listed(sorted(classes))} read like parts of a data set, not like classes; rename "
-            "them to train, val and test where folders of classes lie in them, or name the label file by --labels"
+            "them to train, val and test where folders of classes lie in them, or name the label file by --labels. "
+            + BY_NAME
         )
-    why = [
-        f"no label file has labels of the images; their {len(classes)} folders are the classes: {listed(sorted(classes))}"
-    ]
+    folders = listed(sorted(classes))
+    why = [f"no label file has labels of the images; their {len(classes)} folders are the classes: {folders}"]
     why += [f"not used: {reason}" for reason in tried[:MOST_TOLD]]
     if any(place.split for place in places):
         why.append(f"the folders above are the split: {listed(sorted({place.split for place in places}))}")
@@ -118,8 +126,9 @@ def _from_label_files(folder: Path, files: Sequence[Path], names: list[str], dat
 
     Raises LacunaError where it names none.
     """
-    path = files[0] if len(files) == 1 else Path(os.path.commonpath([file.parent for file in files]))
     source = guess_source(files[0])
+    is_file = len(files) == 1 and source not in READ_AS_FOLDER
+    path = files[0] if is_file else Path(os.path.commonpath([file.parent for file in files]))
     finder = ImageFinder(names)
     values: dict[str, Any] = {"source": source, "path": str(folder), "labels": str(path), "targets": {}}
     plain = {

@@ -201,14 +201,14 @@ def test_lists_as_json_has_them(init: Init, capsys: pytest.CaptureFixture[str]) 
     assert "b       binary     60        0  present 20, absent 40" in said
 
 
-def test_pairs_of_eyes_without_a_column_that_joins_them_are_told(
+def test_pairs_of_eyes_without_a_column_that_joins_them_are_joined_by_name(
     init: Init, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names = [f"{k}_{side}.png" for k in range(30) for side in ("left", "right")]
     write_images(names)
     write_table({"image": names, "level": [k % 3 for k in range(60)]})
-    init()
-    assert "a pair may be split between training and test" in capsys.readouterr().out
+    assert "(?P<group>" in init().data.name_pattern
+    assert "images come in pairs of left and right, such as '0_left.png': both stay in one" in capsys.readouterr().out
 
 
 def test_columns_that_no_target_can_be_called_like(init: Init) -> None:

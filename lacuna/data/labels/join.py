@@ -12,6 +12,7 @@ from lacuna.config.data import Data
 from lacuna.core.manifest import PARTS, SPLIT_WORDS
 from lacuna.data.labels.label_table import Dropped, LabelTable
 from lacuna.data.labels.match_images import ImageFinder
+from lacuna.data.labels.name_pattern import read_names
 from lacuna.data.labels.split import NOT_GIVEN
 from lacuna.errors import LacunaError
 from lacuna.io.names import listed, shortened
@@ -135,12 +136,20 @@ def image_groups(
 
 
 def group_folders(images: Sequence[str], data: Data) -> list[str]:
-    """The first `data.group_folders` folders in the path of each image, "" where it lies higher up or none count.
+    """The first `data.group_folders` folders in each image's path, or the group in its name by `data.name_pattern`.
+
+    It is "" where the image lies higher up or is called otherwise, and where neither counts.
 
     >>> from types import SimpleNamespace
-    >>> group_folders(["anna/1/a.png", "anna/b.png", "c.png"], SimpleNamespace(group_folders=1))
+    >>> group_folders(["anna/1/a.png", "anna/b.png", "c.png"], SimpleNamespace(group_folders=1, name_pattern=""))
     ['anna', 'anna', '']
+    >>> named = SimpleNamespace(group_folders=0, name_pattern="(?P<group>.+)_(?:left|right)")
+    >>> group_folders(["1_left.png", "x/1_right.png", "c.png"], named)
+    ['1', '1', '']
     """
+    if "(?P<group>" in data.name_pattern:
+        column = read_names(data.name_pattern, images)[0]["group"]
+        return [column[row] for row in range(len(column))]
     n = data.group_folders
     return ["/".join(parts[:n]) if 0 < n < len(parts) else "" for parts in (name.split("/") for name in images)]
 

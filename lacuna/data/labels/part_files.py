@@ -7,6 +7,7 @@ from pathlib import Path, PurePath
 from lacuna.core.manifest import SPLIT_WORDS, Part
 from lacuna.data.labels.label_table import WordColumn
 from lacuna.data.labels.match_images import ImageFinder
+from lacuna.errors import LacunaError
 
 PART_WORDS: Mapping[str, Part] = {
     **SPLIT_WORDS,
@@ -53,6 +54,17 @@ def find_part_groups(root: Path, files: Iterable[Path]) -> list[dict[Part, Path]
         for group in groups.values()
         if len(group) > 1 and all(len(paths) == 1 for paths in group.values())
     ]
+
+
+def find_only_group(root: Path, files: Iterable[Path]) -> dict[Part, Path]:
+    """As `find_part_groups`, where there must be one. Raises LacunaError at none or several."""
+    groups = find_part_groups(root, files)
+    if len(groups) != 1:
+        raise LacunaError(
+            f"{root}: {len(groups)} sets of files that are called like parts (train, val, test), expected one; "
+            "data.labels must name the file, or a folder with one set"
+        )
+    return groups[0]
 
 
 def parts_of_files(root: Path, files: Sequence[Path]) -> dict[Path, Part]:

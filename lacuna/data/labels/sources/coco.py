@@ -12,7 +12,7 @@ from lacuna.data.labels.annotations.json_items import JsonItem, read_json_items
 from lacuna.data.labels.annotations.offered_targets import AnnotatedImages, Question, build_table, note_never_used
 from lacuna.data.labels.label_table import LabelTable, WordColumn
 from lacuna.data.labels.match_images import ImageFinder
-from lacuna.data.labels.part_files import find_near, find_part_groups
+from lacuna.data.labels.part_files import find_near, find_only_group
 from lacuna.errors import LacunaError
 
 _EXPECTED = "COCO's JSON object with images, annotations and categories"
@@ -32,14 +32,9 @@ def read_coco(data: Data, images: Sequence[str] = ()) -> LabelTable:
     path = Path(data.labels)
     if not path.is_dir():
         return _table(path, data, [_read_file(path)])
-    groups = find_part_groups(path, sorted(path.rglob("*.json")))
-    if len(groups) != 1:
-        raise LacunaError(
-            f"{path}: {len(groups)} sets of JSON files that are called like parts (train, val, test), expected one; "
-            "data.labels must name the file, or a folder with one set"
-        )
+    group = find_only_group(path, sorted(path.rglob("*.json")))
     finder = ImageFinder(images)
-    read = [_read_file(file, part) for part, file in groups[0].items()]
+    read = [_read_file(file, part) for part, file in group.items()]
     for one in read:
         folder = one.path.relative_to(path).parent
         near = find_near(WordColumn.of(one.rows.images), folder, one.part, finder, images)

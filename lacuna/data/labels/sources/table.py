@@ -9,6 +9,7 @@ import numpy as np
 
 from lacuna.config.data import Data
 from lacuna.core.targets import Kind
+from lacuna.data.labels.folder_rows import spread_folders
 from lacuna.data.labels.label_table import LabelTable, WordColumn
 from lacuna.data.labels.match_images import ImageFinder
 from lacuna.data.labels.part_files import find_near, parts_of_files
@@ -33,7 +34,10 @@ def read_table(data: Data, images: Sequence[str]) -> LabelTable:
     tables = [_read_file(file, data) for file in files]
     if path.is_dir():
         tables = _placed(path, tables, data, images)
-    table = _joined(path, tables)
+    table = LabelTable.joined(path, tables)
+    if not len(table):
+        raise LacunaError(f"{path}: no row below the header, expected one per image")
+    table = spread_folders(table, images, groups=not data.group_column)
     labels: dict[str, WordColumn] = {}
     targets: dict[str, Kind] = {}
     for name, kind in data.kinds.items():
@@ -142,16 +146,8 @@ def _read_file(file: TableFile, data: Data) -> LabelTable:
     ]
     if len(whole) == 1:
         return whole[0]
-    return _joined(
-        file.path, [_take(table, np.array([bool(w) for w in table.image.words])[table.image.code]) for table in whole]
-    )
-
-
-def _take(table: LabelTable, here: np.ndarray) -> LabelTable:
-    rows = np.flatnonzero(here)
-    labels = {name: column.take(rows) for name, column in table.labels.items()}
-    columns = {key: getattr(table, key).take(rows) for key in ("image", "group", "split", "file")}
-    return replace(table, labels=labels, line=table.line[rows], **columns)
+    named = [np.flatnonzero(np.array([bool(w) for w in table.image.words])[table.image.code]) for table in whole]
+    return LabelTable.joined(file.path, [table.take(rows) for table, rows in zip(whole, named, strict=True)])
 
 
 def _one_hot(name: str, columns: Sequence[WordColumn], data: Data) -> WordColumn:
@@ -174,26 +170,6 @@ def _one_hot(name: str, columns: Sequence[WordColumn], data: Data) -> WordColumn
     which = np.stack(said)
     one = which.sum(axis=0) == 1
     return WordColumn(np.where(one, which.argmax(axis=0), len(names)).astype(np.int32), (*names, ""))
-
-
-def _joined(path: Path, tables: Sequence[LabelTable]) -> LabelTable:
-    if len(tables) == 1:
-        table = tables[0]
-    else:
-        table = replace(
-            tables[0],
-            path=path,
-            image=WordColumn.joined([table.image for table in tables]),
-            labels={name: WordColumn.joined([table.labels[name] for table in tables]) for name in tables[0].labels},
-            group=WordColumn.joined([table.group for table in tables]),
-            split=WordColumn.joined([table.split for table in tables]),
-            line=np.concatenate([table.line for table in tables]),
-            file=WordColumn.joined([table.file for table in tables]),
-            malformed=tuple(dropped for table in tables for dropped in table.malformed),
-        )
-    if not len(table):
-        raise LacunaError(f"{path}: no row below the header, expected one per image")
-    return table
 
 
 def _placed(root: Path, tables: list[LabelTable], data: Data, images: Sequence[str]) -> list[LabelTable]:
