@@ -24,6 +24,7 @@ from lacuna.io.names import listed, shortened
 
 NAMELESS = "column_{}"
 _MOST_TARGETS = 1000
+_MOST_COLUMNS = 10_000
 
 _Table = dict[str, WordColumn]
 
@@ -89,6 +90,11 @@ def _read(
     """The tables' columns, and what was found; of parts, only those with all columns that the first is learned from."""
     first, said = open_as_it_is(files[0], data)
     why = [f"{files[0]}: a table of {len(first.header)} columns{said}"]
+    if len(first.header) > _MOST_COLUMNS:
+        raise LacunaError(
+            f"{files[0]}: {len(first.header)} columns, more than the {_MOST_COLUMNS} that are looked through; expected "
+            "a row for each image, and a column for each thing to learn: keep those in the file, or turn it round"
+        )
     cells = header_words(first.header)
     if any(len(found) == 1 for found in finder.find(cells)) or any(images_in_folders(paths_of(cells), names)):
         values["columns"] = [NAMELESS.format(number) for number in range(1, len(first.header) + 1)]

@@ -22,6 +22,9 @@ from lacuna.init.proposal import Proposal
 from lacuna.init.propose import propose
 from lacuna.io.names import shortened
 
+MOST_LEFT_OUT = 50
+"""Columns of which it is said one by one why they are no targets."""
+
 OWN_DATA = {"corrections": "", "max_images": 0, "group_folders": 0, "name_pattern": ""}
 """What must not be left of the data set before."""
 
@@ -82,8 +85,10 @@ def _pattern(change: str) -> str:
 def _say(proposal: Proposal) -> None:
     for sentence in proposal.why:
         print(f"found: {sentence}")
-    for name, reason in proposal.left_out:
+    for name, reason in proposal.left_out[:MOST_LEFT_OUT]:
         print(f"not a target: {shortened(name)}: {reason}")
+    if (more := len(proposal.left_out) - MOST_LEFT_OUT) > 0:
+        print(f"not a target: {more} more columns")
 
 
 def _tracking(params: Params) -> str:

@@ -219,3 +219,26 @@ def test_columns_that_no_target_can_be_called_like(init: Init) -> None:
     data = init().data
     assert [data.column(name).column for name in data.targets] == ["group", "ä" * 90, "x.y"]
     assert list(data.targets) == ["group_", "ä" * 45, "x_y"]
+
+
+def test_a_table_with_ten_thousands_of_columns_ends_with_a_clear_answer(
+    init: Init, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_images(NAMES)
+    header = ",".join(["image", *(f"c{k}" for k in range(100_000))])
+    Path("photos/labels.csv").write_text(header + "\n" + "".join(f"{n}{',1' * 100_000}\n" for n in NAMES[:3]))
+    init(code=1)
+    said = capsys.readouterr().err
+    assert "photos/labels.csv: 100001 columns, more than the 10000 that are looked through; expected a row for" in said
+    assert len(said) < 700
+
+
+def test_of_many_columns_only_the_first_are_told_to_be_no_target(
+    init: Init, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_images(NAMES)
+    write_table({"image": NAMES, "kind": ["a", "b"] * 30, **{f"c{k}": [1] * 60 for k in range(70)}})
+    init()
+    said = capsys.readouterr().out
+    assert said.count("says only '1'") == 50
+    assert "not a target: 20 more columns\n" in said

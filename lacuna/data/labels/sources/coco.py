@@ -7,13 +7,14 @@ from typing import Any
 
 from lacuna.config.data import Data
 from lacuna.core.manifest import Part
-from lacuna.data.labels.annotations.annotation_files import as_list, as_object, as_word, describe_value, quote_few
+from lacuna.data.labels.annotations.annotation_files import as_list, as_object, as_word, describe_value
 from lacuna.data.labels.annotations.json_items import JsonItem, read_json_items
 from lacuna.data.labels.annotations.offered_targets import AnnotatedImages, Question, build_table, note_never_used
 from lacuna.data.labels.label_table import LabelTable, WordColumn
 from lacuna.data.labels.match_images import ImageFinder
 from lacuna.data.labels.part_files import find_near, find_only_group
 from lacuna.errors import LacunaError
+from lacuna.io.names import listed
 
 _EXPECTED = "COCO's JSON object with images, annotations and categories"
 
@@ -53,7 +54,7 @@ def _read_file(path: Path, part: Part | None = None) -> "_Coco":
         if item.key in _PARTS:
             coco.read(item)
     if missing := [part for part in _PARTS if part not in keys]:
-        raise LacunaError(f"{path}: no {missing[0]}, there are {quote_few(keys) or 'no keys'}; expected {_EXPECTED}")
+        raise LacunaError(f"{path}: no {missing[0]}, there are {listed(keys) or 'no keys'}; expected {_EXPECTED}")
     return coco
 
 

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lacuna.config.data import Data
-from lacuna.data.labels.annotations.annotation_files import quote, read_numbered_lines
+from lacuna.data.labels.annotations.annotation_files import read_numbered_lines
 from lacuna.data.labels.annotations.offered_targets import AnnotatedImages, Question, build_table
 from lacuna.data.labels.label_table import LabelTable
 from lacuna.errors import LacunaError
+from lacuna.io.names import shortened
 
 IMAGES, LABELS, CLASSES, SPLIT = "images.txt", "image_class_labels.txt", "classes.txt", "train_test_split.txt"
 
@@ -46,9 +47,9 @@ def _read_list(path: Path) -> dict[str, tuple[int, str]]:
     for line, text in read_numbered_lines(path, "lines of a number and a name"):
         number, _, rest = text.partition(" ")
         if not rest.strip():
-            raise LacunaError(f"{path}:{line}: expected a number and what it means, received {quote(text)}")
+            raise LacunaError(f"{path}:{line}: expected a number and what it means, received {shortened(text)}")
         if number in found:
-            raise LacunaError(f"{path}:{line}: {quote(number)} stands in line {found[number][0]} as well")
+            raise LacunaError(f"{path}:{line}: {shortened(number)} stands in line {found[number][0]} as well")
         found[number] = line, rest.strip()
     return found
 
@@ -58,6 +59,6 @@ def _check(
 ) -> None:
     for number, (line, word) in listed.items():
         if number not in numbers:
-            raise LacunaError(f"{path}:{line}: {quote(number)} is no number of {of}")
+            raise LacunaError(f"{path}:{line}: {shortened(number)} is no number of {of}")
         if word not in words:
-            raise LacunaError(f"{path}:{line}: {quote(word)}, expected one of {expected}")
+            raise LacunaError(f"{path}:{line}: {shortened(word)}, expected one of {expected}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from lacuna.config.data import Data
-from lacuna.data.labels.annotations.annotation_files import quote, read_numbered_lines
+from lacuna.data.labels.annotations.annotation_files import read_numbered_lines
 from lacuna.data.labels.annotations.offered_targets import (
     NOT_SEEN,
     SEEN_ABSENT,
@@ -20,6 +20,7 @@ from lacuna.data.labels.annotations.offered_targets import (
 )
 from lacuna.data.labels.label_table import LabelTable, WordColumn
 from lacuna.errors import LacunaError
+from lacuna.io.names import shortened
 
 _NAME = re.compile(r"(.+)_(train|val|test|trainval)\.txt")
 _STATES = {"1": SEEN_PRESENT, "-1": SEEN_ABSENT, "0": NOT_SEEN}
@@ -59,11 +60,11 @@ def read_voc_lists(data: Data, _: Sequence[str] = ()) -> LabelTable:
         for number, line in read_numbered_lines(path, _EXPECTED):
             image, *words = line.split()
             if len(words) != 1 or words[0] not in _STATES:
-                raise LacunaError(f"{path}:{number}: expected an image and 1, -1 or 0, received {quote(line)}")
+                raise LacunaError(f"{path}:{number}: expected an image and 1, -1 or 0, received {shortened(line)}")
             row = place[image] if image in place else place.setdefault(image, rows.add(image, 0, split))
             if rows.splits[row] != split:
                 raise LacunaError(
-                    f"{path}:{number}: the image {quote(image)} is in the part {rows.splits[row]} as well"
+                    f"{path}:{number}: the image {shortened(image)} is in the part {rows.splits[row]} as well"
                 )
             of_class[row] = _STATES[words[0]]
     offers = [Offer(name, "", ("binary",), partial(_column, found, len(rows))) for name, found in states.items()]

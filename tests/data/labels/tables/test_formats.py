@@ -192,7 +192,7 @@ BROKEN = [
     ("labels.xlsx", b"PK\x03\x04 and nothing", r"labels.xlsx: not an Excel file"),
     ("labels.xls", b"\xd0\xcf\x11\xe0" + b"x" * 600, r"labels.xls: not an Excel file that can be read"),
     ("labels.parquet", b"PAR1 and nothing", r"labels.parquet: a Parquet file that cannot be read"),
-    ("labels.csv", b"\x89PNG\r\n\x1a\n" + b"\0" * 50, r"labels.csv: an image, expected text"),
+    ("labels.csv", b"\x89PNG\r\n\x1a\n" + b"\0" * 50, r"labels.csv: this is a PNG image; expected text"),
     ("labels.csv.gz", gzip.compress(b"image,code\n" * 99, mtime=0)[:40], r"a gzip file that is damaged or cut off"),
     ("labels.csv", "image,größe\n".encode("cp1252"), r"labels.csv:1: not UTF-8 text \(byte 0xf6\); data.encoding must"),
     ("labels.csv", b",".join(b"%d" % k for k in range(100_000)) + b"\n1\n", r"no column 'image'"),
