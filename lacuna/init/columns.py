@@ -28,6 +28,9 @@ CONFLICTS = 0.25
 """Where so many of the images with several rows have different words, the rows list what is there."""
 
 UNUSED = ("|", ";", "\u00a6", "\u241f")
+UNASSIGNED = "unassigned"
+"""What Google's AutoML writes for an image that is in no part yet."""
+
 FEWEST_IN_BLOCK = 3
 """Columns of which always one says present are a block from so many on."""
 
@@ -61,9 +64,11 @@ def assign_roles(
     roles = Roles(images=list(images), min_count=min_count)
     rest = {name: column for name, column in columns.items() if name not in images}
     for name, column in list(rest.items()):
-        words = {word.lower() for word in column.words if word and word not in unknown}
+        open_words = {word for word in column.words if word.lower() == UNASSIGNED}
+        words = {word.lower() for word in column.words if word and word not in unknown} - {UNASSIGNED}
         if words and words <= set(SPLIT_WORDS) and (len(words) > 1 or SPLIT_NAME.search(name)) and not roles.split:
             roles.split = name
+            roles.unknown |= open_words
             roles.why.append(f"column {name!r} is the split: {listed(sorted(words))}")
             del rest[name]
     _find_group(rest, roles)

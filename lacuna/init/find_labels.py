@@ -13,7 +13,7 @@ from lacuna.data.labels.tables.open_table import TABLE_SUFFIXES, bare_suffix
 from lacuna.data.labels.tables.text_file import GZIP_MARK
 from lacuna.errors import LacunaError
 
-LABEL_SUFFIXES = TABLE_SUFFIXES | {".txt", ".xml", ".ods"}
+LABEL_SUFFIXES = TABLE_SUFFIXES | {".txt", ".xml", ".ods", ".lst", ".manifest"}
 HEAD_BYTES = 65_536
 DEEPEST_FOLDER = 4
 READ_IN_PARTS: tuple[Source, ...] = ("table", "coco", "labels_txt")

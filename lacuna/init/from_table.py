@@ -99,7 +99,7 @@ def _read(
     if any(len(found) == 1 for found in finder.find(cells)) or any(images_in_folders(paths_of(cells), names)):
         values["columns"] = [NAMELESS.format(number) for number in range(1, len(first.header) + 1)]
         why.append("its first line names an image: there is no header, and columns are called column_1, column_2, ...")
-    twice = [name for name, n in Counter(first.header).items() if n > 1]
+    twice = [name for name, n in Counter(first.header).items() if n > 1 and not values["columns"]]
     why += [f"column {shortened(name)} stands several times in the header and is left out" for name in twice]
     values["encoding"] = encoding_of(said)
     told = data.model_copy(

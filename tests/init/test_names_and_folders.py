@@ -1,5 +1,6 @@
 """`python -m lacuna init` where labels stand in names, lists by number, or for whole folders, as pandas counts."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -142,3 +143,32 @@ def test_a_file_for_each_image_is_told(init: Init, capsys: pytest.CaptureFixture
         Path(f"photos/{k}.txt").write_text(f"{k % 2} 0.5 0.5 0.2 0.2\n")
     init(code=1)
     assert "20 files such as photos/0.txt are called like an image each, as YOLO" in capsys.readouterr().err
+
+
+def test_rows_of_an_import_file_without_header(init: Init, capsys: pytest.CaptureFixture[str]) -> None:
+    names = [f"{k}.png" for k in range(60)]
+    write_images(names)
+    parts = [("TRAIN", "VALIDATION", "TEST", "UNASSIGNED")[k % 4] for k in range(60)]
+    frame = pd.DataFrame({0: parts, 1: [f"gs://bucket/x/{name}" for name in names], 2: ["a", "b", "b"] * 20})
+    frame.to_csv("photos/import.csv", index=False, header=False)
+    data = init().data
+    assert (data.split_column, data.kinds) == ("column_1", {"column_3": "categorical"})
+    assert "UNASSIGNED" in data.unknown
+    n = frame[2].value_counts()
+    assert f"column_3  categorical     60        0  b {n['b']}, a {n['a']}" in capsys.readouterr().out
+
+
+def test_json_lines_and_tabs_by_any_name(init: Init, capsys: pytest.CaptureFixture[str]) -> None:
+    names = [f"{k}.png" for k in range(60)]
+    write_images(names)
+    rows = [
+        {"source-ref": f"s3://b/{name}", "kind": k % 3, "kind-metadata": {"job": 1}} for k, name in enumerate(names)
+    ]
+    Path("photos/output.manifest").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    assert init().data.image_column == "source-ref"
+    assert "'kind-metadata': objects of JSON; to learn what is in them" in capsys.readouterr().out
+    Path("photos/output.manifest").unlink()
+    Path("photos/train.lst").write_text("".join(f"{k}\t{k % 2}\t{name}\n" for k, name in enumerate(names)))
+    data = init().data
+    assert (data.image_column, data.kinds) == ("column_3", {"column_2": "binary"})
+    assert "several times in the header" not in capsys.readouterr().out

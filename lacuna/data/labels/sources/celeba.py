@@ -40,6 +40,11 @@ def read_celeba(data: Data, _: Sequence[str] = ()) -> LabelTable:
     lines = read_numbered_lines(path, _EXPECTED)
     count = _count(path, lines)
     names = next(lines, (2, ""))[1].split()
+    if names[:1] == ["image_name"]:
+        raise LacunaError(
+            f"{path}:2: a list of DeepFashion, which is not read; make a CSV of it: "
+            f"pandas.read_csv({path.name!r}, sep=r'\\s+', skiprows=2, header=None).to_csv('labels.csv')"
+        )
     if not names or len(set(names)) < len(names):
         raise LacunaError(f"{path}:2: expected the attributes' names, each once, between blanks")
     states = {"1": SEEN_PRESENT, "-1": SEEN_ABSENT} | {
