@@ -108,7 +108,8 @@ def guess_source(path: Path) -> Source:
             return "oxford_pets"
         if path.name == IMAGES and (path.parent / LABELS).is_file():
             return "cub"
-        if class_of_list(path) and re.match(r"\S+\s+(-1|0|1)\s*\n", text):
+        values = {line.split()[-1] for line in [first, *rest[:-1]] if line.strip()}
+        if class_of_list(path) and "-1" in values <= {"-1", "0", "1"}:
             return "voc_lists"
         widths = {len(line.split()) for line in [first, *rest[:50]][:-1] if line.strip()}
         if not re.search(r"[,;\t|]", first) and len(widths) <= 1 and len(first.split()) > 1:

@@ -162,7 +162,7 @@ def test_json_lines_and_tabs_by_any_name(init: Init, capsys: pytest.CaptureFixtu
     names = [f"{k}.png" for k in range(60)]
     write_images(names)
     rows = [
-        {"source-ref": f"s3://b/{name}", "kind": k % 3, "kind-metadata": {"job": 1}} for k, name in enumerate(names)
+        {"source-ref": f"s3://b/{name}", "kind": k % 3, "kind-metadata": {"job": k}} for k, name in enumerate(names)
     ]
     Path("photos/output.manifest").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     assert init().data.image_column == "source-ref"
@@ -172,3 +172,10 @@ def test_json_lines_and_tabs_by_any_name(init: Init, capsys: pytest.CaptureFixtu
     data = init().data
     assert (data.image_column, data.kinds) == ("column_3", {"column_2": "binary"})
     assert "several times in the header" not in capsys.readouterr().out
+
+
+def test_a_list_called_like_a_part_is_no_list_of_voc(init: Init, capsys: pytest.CaptureFixture[str]) -> None:
+    write_images([f"{k}.png" for k in range(60)])
+    Path("photos/places_val.txt").write_text("".join(f"{k}.png {k % 3}\n" for k in range(60)))
+    assert init().data.source == "labels_txt"
+    assert re.search(r"attribute_1 +categorical +60 +0 +0 20, 1 20, 2 20\n", capsys.readouterr().out)
