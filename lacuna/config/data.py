@@ -1,5 +1,6 @@
 """The block `data` of params.yaml: the images, their labels, and how both are read."""
 
+import re
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -25,6 +26,9 @@ from lacuna.config.types import (
 )
 from lacuna.core.targets import Kind, Target, Targets
 from lacuna.core.working_image import Resize
+
+NO_TARGETS = ("group", "split")
+"""Groups of `name_pattern` that are no targets: what belongs together, and the part."""
 
 SAMPLE_FOLDER = Path("data/sample")
 """Where the stage `sample` writes the embedded data set."""
@@ -68,6 +72,7 @@ class Data(Block):
     image_column: str | Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
     group_column: str
     group_folders: Annotated[int, Field(ge=0, le=10)]
+    name_pattern: Annotated[str, Field(max_length=500)]
     split_column: str
     columns: Words
     sheet: str
@@ -119,6 +124,21 @@ class Data(Block):
         Targets(tuple(Target(name, "binary", ("0", "1")) for name in named))  # raises before any image is decoded
         return targets
 
+    @field_validator("name_pattern")
+    @classmethod
+    def _is_a_regular_expression(cls, pattern: str) -> str:
+        try:
+            compiled = re.compile(pattern)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise ValueError(f"no regular expression: {error}") from None
+        if pattern and compiled.groups > len(compiled.groupindex):
+            raise ValueError("a group without a name: expected (?P<name>...), or (?:...) where it means nothing")
+        if pattern and not compiled.groupindex:
+            raise ValueError(
+                "no group with a name: expected (?P<name>...), or (?P<group>...) for what belongs together"
+            )
+        return pattern
+
     @field_validator("encoding")
     @classmethod
     def _is_known_to_python(cls, encoding: str) -> str:
@@ -144,13 +164,30 @@ class Data(Block):
             raise ValueError("targets must name at least one column of the table")
         if self.source != "table" and "tags" in self.kinds.values():
             raise ValueError(f"targets of kind tags are lists in the cells of a table; source is {self.source}")
-        if self.source in LABELLED_BY_PLACE and self.labels != self.path:
+        self._check_name_pattern()
+        if (self.source in LABELLED_BY_PLACE or self.source == "file_names") and self.labels != self.path:
             raise ValueError(f"labels must be path again with source {self.source}, received {self.labels!r}")
         if self.source in LABELLED_BY_PLACE and set(self.kinds.values()) - {"categorical"}:
             raise ValueError(f"targets must be categorical or {{}} with source {self.source}")
         if self.source == "idx" and len(self.targets) > 1:
             raise ValueError("targets must be one categorical target or {} with source idx")
         return self
+
+    def _check_name_pattern(self) -> None:
+        named = set(re.compile(self.name_pattern).groupindex)
+        if self.group_folders and "group" in named:
+            raise ValueError("group_folders must be 0 where name_pattern has a (?P<group>...)")
+        if self.source != "file_names":
+            if self.name_pattern and named != {"group"}:
+                raise ValueError(
+                    f"name_pattern must name group alone with source {self.source}, received {sorted(named)}"
+                )
+            return
+        wanted = {str(self.column(name).column) for name in self.targets}
+        if not named - {*NO_TARGETS} or wanted - named:
+            raise ValueError(
+                f"name_pattern must have a (?P<name>...) of each target with source file_names; it has {sorted(named)}"
+            )
 
 
 def _refuse_shared_words(words: Data | TargetColumn, first: str, second: str, where: str) -> None:

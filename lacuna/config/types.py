@@ -27,6 +27,9 @@ Source = Literal[
     "image_folder",
     "celeba",
     "oxford_pets",
+    "cub",
+    "voc_lists",
+    "file_names",
 ]
 LABELLED_BY_PLACE: tuple[Source, ...] = ("folders", "idx")
 """The sources whose labels are where the images lie: data.labels is data.path again, targets are categorical."""

@@ -28,6 +28,9 @@ CONFLICTS = 0.25
 """Where so many of the images with several rows have different words, the rows list what is there."""
 
 UNUSED = ("|", ";", "\u00a6", "\u241f")
+UNASSIGNED = "unassigned"
+"""What Google's AutoML writes for an image that is in no part yet."""
+
 FEWEST_IN_BLOCK = 3
 """Columns of which always one says present are a block from so many on."""
 
@@ -61,9 +64,11 @@ def assign_roles(
     roles = Roles(images=list(images), min_count=min_count)
     rest = {name: column for name, column in columns.items() if name not in images}
     for name, column in list(rest.items()):
-        words = {word.lower() for word in column.words if word and word not in unknown}
+        open_words = {word for word in column.words if word.lower() == UNASSIGNED}
+        words = {word.lower() for word in column.words if word and word not in unknown} - {UNASSIGNED}
         if words and words <= set(SPLIT_WORDS) and (len(words) > 1 or SPLIT_NAME.search(name)) and not roles.split:
             roles.split = name
+            roles.unknown |= open_words
             roles.why.append(f"column {name!r} is the split: {listed(sorted(words))}")
             del rest[name]
     _find_group(rest, roles)
@@ -72,18 +77,27 @@ def assign_roles(
 
 
 def _find_group(rest: dict[str, WordColumn], roles: Roles) -> None:
-    for name, column in list(rest.items()):
+    """The column of the largest groups: a patient has several studies. The others are nothing to learn."""
+    found: dict[str, tuple[int, int]] = {}
+    for name, column in rest.items():
         counts = column.counts()[[place for place, word in enumerate(column.words) if word]]
         repeated = len(counts) > 1 and len(counts) < 0.9 * counts.sum() and counts.max() < 0.2 * counts.sum()
         many = len(counts) >= 0.02 * counts.sum() and len(counts) >= 10
-        if GROUP_NAME.search(name) and repeated and many and not roles.group:
-            roles.group = name
-            roles.why.append(
-                f"column {name!r} names what images belong to: {len(counts)} values for {counts.sum()} rows; images "
-                "with the same one stay in one part"
-            )
-            roles.doubts.append((f"images of the same {name} belong together", "data.group_column="))
-            del rest[name]
+        if GROUP_NAME.search(name) and repeated and many:
+            found[name] = len(counts), int(counts.sum())
+    if not found:
+        return
+    roles.group = min(found, key=lambda name: found[name][0])
+    n_values, n_rows = found[roles.group]
+    roles.why.append(
+        f"column {roles.group!r} names what images belong to: {n_values} values for {n_rows} rows; images with the "
+        "same one stay in one part"
+    )
+    roles.doubts.append((f"images of the same {roles.group} belong together", "data.group_column="))
+    for name in found:
+        del rest[name]
+        if name != roles.group:
+            roles.left_out.append((name, f"names smaller groups than {roles.group!r}"))
 
 
 def _find_targets(rest: dict[str, WordColumn], roles: Roles, unknown: set[str], image: NDArray[np.int64]) -> None:

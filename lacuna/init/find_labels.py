@@ -2,17 +2,28 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from lacuna.config.types import Source
-from lacuna.core.manifest import SPLIT_WORDS
+from lacuna.core.manifest import PARTS
+from lacuna.data.labels.part_files import find_part_groups
+from lacuna.data.labels.sources.cub import IMAGES, LABELS
+from lacuna.data.labels.sources.voc_lists import class_of_list
 from lacuna.data.labels.tables.open_table import TABLE_SUFFIXES, bare_suffix
 from lacuna.data.labels.tables.text_file import GZIP_MARK
 from lacuna.errors import LacunaError
 
-LABEL_SUFFIXES = TABLE_SUFFIXES | {".txt", ".xml"}
+LABEL_SUFFIXES = TABLE_SUFFIXES | {".txt", ".xml", ".ods", ".lst", ".manifest"}
 HEAD_BYTES = 65_536
 DEEPEST_FOLDER = 4
+READ_IN_PARTS: tuple[Source, ...] = ("table", "coco", "labels_txt")
+"""The sources that read a folder in which the files are train, val and test."""
+
+FEWEST_SIDECARS = 10
+
+READ_AS_FOLDER: tuple[Source, ...] = ("cub", "voc_lists")
+"""The sources of which `data.labels` is the folder of lists."""
+
 NO_LABELS = re.compile(r"(readme|license|licence|requirements|changelog|classes|data)\b.*", re.I)
 
 
@@ -29,13 +40,43 @@ def find_label_files(folder: Path, others: Sequence[Path]) -> list[Path]:
     return sorted(found, key=lambda path: (len(path.parts), path))
 
 
-def tables_of_parts(folder: Path, files: Sequence[Path]) -> list[Path]:
-    """The tables that lie one in each of several folders of parts, all of one name: `data.labels` names the folder."""
-    by_name: dict[str, list[Path]] = {}
+def without_sidecars(files: Sequence[Path], images: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """The files but for those that are called like an image each, where these are many, and what to say of them."""
+    stems = {stem for name in images for stem in (PurePath(name).name, PurePath(name).stem)}
+    beside = [path for path in files if path.stem in stems and bare_suffix(path) in (".txt", ".xml", ".json")]
+    if len(beside) < FEWEST_SIDECARS:
+        return list(files), []
+    said = (
+        f"{len(beside)} files such as {beside[0]} are called like an image each, as YOLO, Pascal VOC and Supervisely "
+        "write them, and are not read; make one table of them, with a row for each image"
+    )
+    there = set(beside)
+    return [path for path in files if path not in there], [said]
+
+
+def group_files(folder: Path, files: Sequence[Path]) -> list[list[Path]]:
+    """The files that are read together: the parts of one data set, training first, and the lists in a folder."""
+    source = {path: _guess_or_none(path) for path in files}
+    groups = [
+        [group[part] for part in PARTS if part in group]
+        for group in find_part_groups(folder, [path for path in files if path.is_relative_to(folder)])
+        if source[next(iter(group.values()))] in READ_IN_PARTS
+    ]
+    grouped = {path for group in groups for path in group}
+    lists: dict[tuple[Path, Source | None], list[Path]] = {}
     for path in files:
-        if path.relative_to(folder).parts[0].lower() in SPLIT_WORDS:
-            by_name.setdefault(path.name, []).append(path)
-    return next((paths for paths in by_name.values() if len(paths) > 1), [])
+        if source[path] in READ_AS_FOLDER:
+            lists.setdefault((path.parent, source[path]), []).append(path)
+        elif path not in grouped:
+            groups.append([path])
+    return groups + list(lists.values())
+
+
+def _guess_or_none(path: Path) -> Source | None:
+    try:
+        return guess_source(path)
+    except LacunaError:
+        return None
 
 
 def guess_source(path: Path) -> Source:
@@ -65,6 +106,11 @@ def guess_source(path: Path) -> Source:
             return "celeba"
         if re.match(r"#?\s*Image CLASS-ID SPECIES", first):
             return "oxford_pets"
+        if path.name == IMAGES and (path.parent / LABELS).is_file():
+            return "cub"
+        values = {line.split()[-1] for line in [first, *rest[:-1]] if line.strip()}
+        if class_of_list(path) and "-1" in values <= {"-1", "0", "1"}:
+            return "voc_lists"
         widths = {len(line.split()) for line in [first, *rest[:50]][:-1] if line.strip()}
         if not re.search(r"[,;\t|]", first) and len(widths) <= 1 and len(first.split()) > 1:
             return "labels_txt"
@@ -73,7 +119,8 @@ def guess_source(path: Path) -> Source:
 
 def _guess_json(text: str) -> Source:
     keys = set(re.findall(r'"(\w+)"\s*:', text))
-    if text.startswith("{") and {"images", "annotations", "categories"} & keys and "data" not in keys:
+    lists = set(re.findall(r'"(images|annotations|categories)"\s*:\s*\[', text))
+    if text.startswith("{") and lists and "data" not in keys:
         return "coco"
     if text.startswith("[") and keys & {"annotations", "completed_by", "annotator", "lead_time"}:
         return "label_studio"

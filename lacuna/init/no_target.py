@@ -34,6 +34,8 @@ def why_not(name: str, known: Sequence[str], counts: dict[str, int]) -> str:
     if len(known) < 2:
         said = f"only {listed(known)}" if known else "nothing"
         return f"says {said}" + (": is the rest absent, or unknown?" if n and says_present(known[0]) else "")
+    if all(re.match(r"\[?\{", word) and word.endswith(("}", "]")) for word in known):
+        return "objects of JSON; to learn what is in them, make a column of it"
     numbers = [float(word.rstrip("Yy").replace(",", ".")) for word in known if NUMBER.fullmatch(word)]
     if len(numbers) == len(known) and len(known) > 2:
         spread = max(numbers) - min(numbers) + 1

@@ -13,7 +13,7 @@ from lacuna.config.data import Data
 from lacuna.config.params import Params
 from lacuna.data.images.decode import UnreadableImageError, decode_with_origin
 from lacuna.data.labels.encode import encode
-from lacuna.data.labels.join import Joined, join_labels
+from lacuna.data.labels.join import Joined, given_parts, join_labels
 from lacuna.data.labels.label_table import Dropped, LabelTable
 from lacuna.data.labels.sources import SOURCES, read_labels
 from lacuna.io.names import first_few, shortened
@@ -38,6 +38,7 @@ def preview(params: Params, images: Sequence[str]) -> str:
     table = read_labels(data, images)
     names = list(images) or list(table.image.words)
     joined = join_labels(table, names, {}, data)
+    given_parts(table, joined, data)  # raises where prepare would
     parts = [_counts(table, joined, params), _rows(table, joined, images, names, data), "\n".join(table.notes)]
     parts.append(_who_lacks_what(joined, names, table.malformed))
     return "\n\n".join(part for part in parts if part)

@@ -1,5 +1,6 @@
 """`python -m lacuna init`: look, say what was found and why, ask what cannot be known, write params.yaml."""
 
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -15,11 +16,16 @@ from lacuna.config.load import load_params
 from lacuna.config.params import Params
 from lacuna.config.presets import write_values
 from lacuna.errors import LacunaError
+from lacuna.init.from_names import propose_from_names
 from lacuna.init.preview import estimate, preview
-from lacuna.init.propose import Proposal, propose
+from lacuna.init.proposal import Proposal
+from lacuna.init.propose import propose
 from lacuna.io.names import shortened
 
-OWN_DATA = {"corrections": "", "max_images": 0, "group_folders": 0}
+MOST_LEFT_OUT = 50
+"""Columns of which it is said one by one why they are no targets."""
+
+OWN_DATA = {"corrections": "", "max_images": 0, "group_folders": 0, "name_pattern": ""}
 """What must not be left of the data set before."""
 
 
@@ -32,7 +38,11 @@ def write_data_block(
     LacunaError with all that stands in the way; nothing is written then.
     """
     before = load_params(params_file)
-    proposal = propose(folder, label_files, before.data)
+    pattern = next((_pattern(change) for change in changes if "(?P<" in change), "")
+    if set(re.compile(pattern).groupindex) - {"group"}:
+        proposal = propose_from_names(folder, pattern, before.data)
+    else:
+        proposal = propose(folder, label_files, before.data)
     _say(proposal)
     values = {**OWN_DATA, **proposal.values}
     for change in changes:
@@ -62,11 +72,23 @@ def write_data_block(
     print("next: look at the counts above, then: dvc repro" + _tracking(params))
 
 
+def _pattern(change: str) -> str:
+    """The pattern of a change of `name_pattern`, "" for other ones and for what is no pattern."""
+    key, _, pattern = change.partition("=")
+    try:
+        re.compile(pattern)
+    except re.error:
+        return ""
+    return pattern if key in ("name_pattern", "data.name_pattern") else ""
+
+
 def _say(proposal: Proposal) -> None:
     for sentence in proposal.why:
         print(f"found: {sentence}")
-    for name, reason in proposal.left_out:
+    for name, reason in proposal.left_out[:MOST_LEFT_OUT]:
         print(f"not a target: {shortened(name)}: {reason}")
+    if (more := len(proposal.left_out) - MOST_LEFT_OUT) > 0:
+        print(f"not a target: {more} more columns")
 
 
 def _tracking(params: Params) -> str:

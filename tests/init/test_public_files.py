@@ -201,14 +201,14 @@ def test_lists_as_json_has_them(init: Init, capsys: pytest.CaptureFixture[str]) 
     assert "b       binary     60        0  present 20, absent 40" in said
 
 
-def test_pairs_of_eyes_without_a_column_that_joins_them_are_told(
+def test_pairs_of_eyes_without_a_column_that_joins_them_are_joined_by_name(
     init: Init, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names = [f"{k}_{side}.png" for k in range(30) for side in ("left", "right")]
     write_images(names)
     write_table({"image": names, "level": [k % 3 for k in range(60)]})
-    init()
-    assert "a pair may be split between training and test" in capsys.readouterr().out
+    assert "(?P<group>" in init().data.name_pattern
+    assert "images come in pairs of left and right, such as '0_left.png': both stay in one" in capsys.readouterr().out
 
 
 def test_columns_that_no_target_can_be_called_like(init: Init) -> None:
@@ -219,3 +219,26 @@ def test_columns_that_no_target_can_be_called_like(init: Init) -> None:
     data = init().data
     assert [data.column(name).column for name in data.targets] == ["group", "ä" * 90, "x.y"]
     assert list(data.targets) == ["group_", "ä" * 45, "x_y"]
+
+
+def test_a_table_with_ten_thousands_of_columns_ends_with_a_clear_answer(
+    init: Init, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_images(NAMES)
+    header = ",".join(["image", *(f"c{k}" for k in range(100_000))])
+    Path("photos/labels.csv").write_text(header + "\n" + "".join(f"{n}{',1' * 100_000}\n" for n in NAMES[:3]))
+    init(code=1)
+    said = capsys.readouterr().err
+    assert "photos/labels.csv: 100001 columns, more than the 10000 that are looked through; expected a row for" in said
+    assert len(said) < 700
+
+
+def test_of_many_columns_only_the_first_are_told_to_be_no_target(
+    init: Init, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_images(NAMES)
+    write_table({"image": NAMES, "kind": ["a", "b"] * 30, **{f"c{k}": [1] * 60 for k in range(70)}})
+    init()
+    said = capsys.readouterr().out
+    assert said.count("says only '1'") == 50
+    assert "not a target: 20 more columns\n" in said

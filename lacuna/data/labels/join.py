@@ -14,6 +14,7 @@ from lacuna.config.data import Data
 from lacuna.core.manifest import PARTS, SPLIT_WORDS
 from lacuna.data.labels.label_table import Dropped, LabelTable, WordColumn
 from lacuna.data.labels.match_images import ImageFinder
+from lacuna.data.labels.name_pattern import read_names
 from lacuna.data.labels.split import NOT_GIVEN, Identity
 from lacuna.errors import LacunaError
 from lacuna.io.names import listed, shortened
@@ -137,13 +138,22 @@ def image_groups(
 
 
 def group_folders(images: pa.Array, data: Data) -> WordColumn:
-    """The first `data.group_folders` folders in the path of each image, "" where it lies higher up or none count.
+    """The first `data.group_folders` folders in each image's path, or the group in its name by `data.name_pattern`.
+
+    It is "" where the image lies higher up or is called otherwise, and where neither counts.
 
     >>> from types import SimpleNamespace
-    >>> found = group_folders(pa.array(["anna/1/a.png", "anna/b.png", "c.png"]), SimpleNamespace(group_folders=1))
+    >>> names = pa.array(["anna/1/a.png", "anna/b.png", "c.png"])
+    >>> found = group_folders(names, SimpleNamespace(group_folders=1, name_pattern=""))
     >>> found.words, found.code.tolist()
     (('anna', ''), [0, 0, 1])
+    >>> named = SimpleNamespace(group_folders=0, name_pattern="(?P<group>.+)_(?:left|right)")
+    >>> found = group_folders(pa.array(["1_left.png", "x/1_right.png", "c.png"]), named)
+    >>> found.words, found.code.tolist()
+    (('1', ''), [0, 0, 1])
     """
+    if "(?P<group>" in data.name_pattern:
+        return read_names(data.name_pattern, images.to_pylist())[0]["group"]
     if not data.group_folders:
         return WordColumn.constant("", len(images))
     pattern = rf"^(?P<folder>(?:[^/]*/){{{data.group_folders - 1}}}[^/]*)/"

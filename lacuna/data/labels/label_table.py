@@ -1,9 +1,9 @@
 """What every label format is read into: columns of text, before anything is interpreted."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -150,6 +150,30 @@ class LabelTable:
             tuple(malformed),
             tuple(notes),
         )
+
+    @classmethod
+    def joined(cls, path: Path, tables: Sequence["LabelTable"]) -> "LabelTable":
+        """The rows of all, of the same targets, one table below the other."""
+        if len(tables) == 1:
+            return tables[0]
+        columns: dict[str, Any] = {
+            key: WordColumn.joined([getattr(table, key) for table in tables])
+            for key in ("image", "group", "split", "file")
+        }
+        return replace(
+            tables[0],
+            path=path,
+            labels={name: WordColumn.joined([table.labels[name] for table in tables]) for name in tables[0].labels},
+            line=np.concatenate([table.line for table in tables]),
+            malformed=tuple(dropped for table in tables for dropped in table.malformed),
+            **columns,
+        )
+
+    def take(self, rows: NDArray[np.intp]) -> "LabelTable":
+        """The table of some rows, in this order."""
+        labels = {name: column.take(rows) for name, column in self.labels.items()}
+        columns: dict[str, Any] = {key: getattr(self, key).take(rows) for key in ("image", "group", "split", "file")}
+        return replace(self, labels=labels, line=self.line[rows], **columns)
 
     def __len__(self) -> int:
         return len(self.line)

@@ -4,8 +4,9 @@ import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import PurePosixPath
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,9 @@ from lacuna.data.labels.label_table import WordColumn
 from lacuna.io.arrow_memory import give_back
 
 SUFFIXES = IMAGE_SUFFIXES | UNREAD_SUFFIXES
+
+MOST_FIELDS = 50
+"""Of a URL's query."""
 
 _DIGEST = re.compile(r"~([0-9a-f]{16})(\.\w+)?$")
 
@@ -34,13 +38,13 @@ class ImageFinder:
     a part of the path or more than it (an absolute path of another machine, a URL), with case and suffix ignored where
     nothing is equal to the letter; the longest match counts. Last, the file name alone, where no other label and no
     other image has the same. `by_name`: the words of the last `find` that were found so. Before all that, a URL finds
-    the image below a folder of its host's name, and the one whose name ends in a digest of it, as fetch urls puts them.
+    the image below a folder of its host's name, and the one whose name ends in a digest of it, as fetch urls puts them;
+    and where its path finds none, the one that a value of its query names.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = names
         self._column = names.cells if isinstance(names, Names) else _exact(names)
-        self._places: dict[str, int] | None = None
         self._by_stem: dict[str, list[int]] | None = None
         self._by_origin: dict[str, list[int]] | None = None
         self.by_name: list[str] = []
@@ -79,14 +83,31 @@ class ImageFinder:
                     self.by_name.append(images.words[word])
         return place, several
 
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self._names)}
+
     def _look_up(self, word: str) -> list[int]:
-        if self._places is None:
-            self._places = {name: place for place, name in enumerate(self._names)}
         if word in self._places:
             return [self._places[word]]
         if "://" in word and len(fetched := self._find_fetched(word)) == 1:
             return fetched
-        parts = path_parts(word)
+        return self._find_path(path_parts(word)) or self._find_in_query(word)
+
+    def _find_in_query(self, url: str) -> list[int]:
+        """The one image that the values in a URL's query name, such as ?file=1.jpg&width=3; else none."""
+        if "://" not in url or "?" not in url:
+            return []
+        try:
+            fields = parse_qsl(urlsplit(url).query, max_num_fields=MOST_FIELDS)
+        except ValueError:  # more fields, or no URL after all
+            return []
+        values = [path_parts(value) for _, value in fields]
+        named = [value for value in values if value and PurePosixPath(value[-1]).suffix.casefold() in SUFFIXES]
+        found = {tuple(self._find_path(value)) for value in named} - {()}
+        return list(found.pop()) if len(found) == 1 else []
+
+    def _find_path(self, parts: tuple[str, ...]) -> list[int]:
         if not parts:
             return []
         joined = "/".join(parts)

@@ -42,25 +42,29 @@ def split_cell(cell: str, separator: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def unite_rows(column: WordColumn, image: WordColumn, tags: Tags, unknown: Sequence[str]) -> WordColumn:
-    """The column with what all rows of an image list, where several rows name the same one: a row per object, say."""
+def unite_rows(column: WordColumn, image: WordColumn, tags: Tags, unknown: Sequence[str]) -> tuple[WordColumn, int]:
+    """The column with what all rows of an image list, where several rows name the same one: a row per object, say.
+
+    And of how many images the rows list different tags.
+    """
     if not (image.counts() > 1).any():
-        return column
+        return column, 0
     gaps = set(unknown) - set(tags.none)
     pairs = np.unique(np.stack([image.code, column.code]), axis=1)
     pairs = pairs[:, [column.words[code] not in gaps for code in pairs[1].tolist()]]
     said: dict[int, list[str]] = defaultdict(list)
     for row, code in pairs.T.tolist():
         said[row].append(column.words[code])
-    several = {
-        row: json.dumps(sorted({tag for word in words for tag in split_cell(word, tags.separator)}), ensure_ascii=False)
-        for row, words in said.items()
-        if len(words) > 1
-    }
+    several, n_differ = {}, 0
+    for row, words_of_row in said.items():
+        if len(words_of_row) > 1:
+            lists = {frozenset(split_cell(word, tags.separator)) for word in words_of_row}
+            several[row] = json.dumps(sorted(frozenset().union(*lists)), ensure_ascii=False)
+            n_differ += len(lists) > 1
     whole = {row: words[0] for row, words in said.items()} | several
     words = tuple(dict.fromkeys([*whole.values(), ""]))
     place = {word: number for number, word in enumerate(words)}
-    return WordColumn(image.recoded([place[whole.get(row, "")] for row in range(len(image.words))]), words)
+    return WordColumn(image.recoded([place[whole.get(row, "")] for row in range(len(image.words))]), words), n_differ
 
 
 def split_tags(

@@ -39,6 +39,8 @@ ELSEWHERE = [
     "D:\\photos\\deep\\sub\\a.b.png",
     "https://example.org/x/deep/sub/a.b.png?size=2#top",
     "file:///home/anna/deep/sub/a.b.png",
+    "https://example.org/show.php?file=deep%2Fsub%2Fa.b.png&w=3",
+    "https://example.org/resized/?w=3&src=/sub/a.b.png",
     "s3://bucket/other/a.b.png",  # no other image and no other label is called so
     "SUB/A.B.PNG",
     "sub/a.b.jpeg",
@@ -61,6 +63,9 @@ def test_an_image_is_found_from_the_end_of_its_path(data: Any, written: str) -> 
         "other/0.jpg",  # another label is called 0.jpg as well
         "/x/other/0.jpg",
         "https://example.org/",
+        "https://example.org/show?id=0",
+        "https://example.org/show?left=1.jpg&right=2.jpg",
+        "https://[example/show?file=3.jpg",
         "/",
         "10.jpg",
     ],

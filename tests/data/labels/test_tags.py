@@ -117,3 +117,30 @@ def test_a_categorical_target_of_lists_stops_the_run(tiny_project: Any) -> None:
     kept = read_labels(tiny_project({**own, "data.min_class_count": 1}).data, [])
     assert len(kept.labels["seen"].words) == len(set(cells))
     assert Path("labels.csv").exists()
+
+
+def test_images_whose_rows_list_different_tags_are_counted(tiny_project: Any) -> None:
+    rows = [
+        ("a", "cat|dog"),
+        ("a", "dog|cat"),
+        ("b", "cat"),
+        ("b", "dog"),
+        ("c", "cat"),
+        ("c", ""),
+        ("d", "nothing"),
+        ("d", "dog"),
+    ]
+    frame = pd.DataFrame(rows, columns=["image", "seen"])
+    frame.to_csv("labels.csv", index=False)
+    tags = {"separator": "|", "none": ["nothing"], "absent_means": "absent"}
+    changes = {
+        "labels": "labels.csv",
+        "targets": {"seen": "tags"},
+        "group_column": "",
+        "tags": tags,
+        "min_class_count": 2,
+    }
+    data = tiny_project({**{f"data.{key}": value for key, value in changes.items()}, "calibrate.rules": {}}).data
+    said = frame[frame.seen != ""].seen.map(lambda cell: frozenset(cell.split("|"))).groupby(frame.image).nunique()
+    assert (said > 1).sum() == 2  # b and d; c has an unknown cell, a says the same in another order
+    assert "seen: 2 images have rows that list different tags, which are put together" in read_labels(data, []).notes

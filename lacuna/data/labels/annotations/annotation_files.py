@@ -2,53 +2,19 @@
 
 import codecs
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from lacuna.data.labels.file_kinds import kind_of_file
 from lacuna.errors import LacunaError
-from lacuna.io.names import UNPRINTABLE, printable
+from lacuna.io.names import UNPRINTABLE, shortened
 
 CHUNK = 1 << 20
 """Bytes that are read at a time."""
 
 MOST_LINE = 16 * CHUNK
 """Characters of a line, in files that are read by lines."""
-
-MOST_QUOTED = 40
-"""Characters of a word of the user's file in a message."""
-
-_KINDS = (
-    (b"PK\x03\x04", "a ZIP archive or an Excel file; unpack it, or save it in that format"),
-    (b"\x1f\x8b", "a gzip archive; unpack it with gunzip"),
-    (b"PAR1", "a Parquet file; data.source: table reads it"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel or Word file; save it in that format"),
-    (b"%PDF", "a PDF document"),
-    (b"\x89PNG", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-    (b"GIF8", "a GIF image"),
-    (b"SQLite format 3", "a SQLite data base; export from it"),
-)
-
-
-def quote(word: str) -> str:
-    r"""A word of the user's file for a message: quoted, in one line, at most MOST_QUOTED characters and an ellipsis.
-
-    >>> print(quote("two\nlines"))
-    'two\nlines'
-    """
-    shown = printable(word[: MOST_QUOTED + 1])
-    return f"'{shown[:MOST_QUOTED]}...'" if len(shown) > MOST_QUOTED else f"'{shown}'"
-
-
-def quote_few(words: Sequence[str], most: int = 5) -> str:
-    """The first words, quoted, and how many more there are.
-
-    >>> quote_few(["a", "b", "c"], 2)
-    "'a', 'b' and 1 more"
-    """
-    more = f" and {len(words) - most} more" if len(words) > most else ""
-    return ", ".join(map(quote, words[:most])) + more
 
 
 def find_repeated(names: Iterable[str]) -> str:
@@ -71,7 +37,7 @@ def read_bytes(path: Path, expected: str) -> Iterator[bytes]:
             piece = file.read(CHUNK)
             if not piece.strip(b" \t\r\n\0"):
                 raise LacunaError(f"{path}: the file is empty, expected {expected}")
-            if kind := next((kind for start, kind in _KINDS if piece.startswith(start)), ""):
+            if kind := kind_of_file(piece):
                 raise LacunaError(f"{path}: this is {kind}; expected {expected}")
             while piece:
                 yield piece
@@ -156,7 +122,7 @@ def describe_text(start: str) -> str:
     if start.startswith("<"):
         root = re.search(r"<([A-Za-z_][\w.-]{0,40})", start)
         return f"XML with the root <{root[1]}>" if root else "XML"
-    return f"text that begins with {quote(start.splitlines()[0] if start else '')}"
+    return f"text that begins with {shortened(start.splitlines()[0] if start else '')}"
 
 
 def describe_value(value: object) -> str:
@@ -173,7 +139,7 @@ def describe_value(value: object) -> str:
         case int() | float():
             return "a number"
         case str():
-            return f"the text {quote(value)}"
+            return f"the text {shortened(value)}"
         case list():
             return "a list"
     return "an object"
@@ -184,7 +150,7 @@ def as_text(value: object, place: str, what: str) -> str:
     if not isinstance(value, str):
         raise LacunaError(f"{place}: expected a text as {what}, received {describe_value(value)}")
     if not value.isascii() and any(UNPRINTABLE.match(sign) and sign >= "\ud800" for sign in value):
-        raise LacunaError(f"{place}: {what} {quote(value)} holds half a character (a lone surrogate)")
+        raise LacunaError(f"{place}: {what} {shortened(value)} holds half a character (a lone surrogate)")
     return value.strip()
 
 

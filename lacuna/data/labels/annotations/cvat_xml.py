@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import NoReturn
 from xml.parsers import expat
 
-from lacuna.data.labels.annotations.annotation_files import describe_text, quote, read_bytes
+from lacuna.data.labels.annotations.annotation_files import describe_text, read_bytes
 from lacuna.errors import LacunaError
+from lacuna.io.names import shortened
 
 _EXPECTED = "CVAT's XML (CVAT for images 1.1)"
 
@@ -106,7 +107,7 @@ class _Reader:
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         if not self._open and tag != "annotations":
             known = f"; this is {_ROOTS[tag]}" if tag in _ROOTS else ""
-            self._fail(f"the root is <{quote(tag)[1:-1]}>, expected <annotations>{known}; expected {_EXPECTED}")
+            self._fail(f"the root is <{shortened(tag)[1:-1]}>, expected <annotations>{known}; expected {_EXPECTED}")
         self._open.append(tag)
         if len(self._open) > DEEPEST:
             self._fail(f"elements are nested more than {DEEPEST} deep; expected {_EXPECTED}")

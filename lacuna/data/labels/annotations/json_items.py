@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from lacuna.data.labels.annotations.annotation_files import (
-    MOST_QUOTED,
-    describe_text,
-    find_repeated,
-    quote,
-    read_pieces,
-)
+from lacuna.data.labels.annotations.annotation_files import describe_text, find_repeated, read_pieces
 from lacuna.errors import LacunaError
+from lacuna.io.names import shortened
+
+MOST_KEY = 40
+"""Characters of a key that stands in a message without quotes."""
 
 MOST_ITEM = 16 << 20
 """Characters of one item: what Python makes of them takes up to twenty times as many bytes."""
@@ -41,7 +39,7 @@ class JsonItem(NamedTuple):
 
     def place(self, path: Path) -> str:
         """Where it stands, for messages."""
-        name = self.key if self.key.isidentifier() and len(self.key) < MOST_QUOTED else quote(self.key)
+        name = self.key if self.key.isidentifier() and len(self.key) < MOST_KEY else shortened(self.key)
         item = f" item {self.number}" if self.number else ""
         return f"{path}:{self.line}: {name}{item}" if self.key else f"{path}:{self.line}:{item}"
 
@@ -86,7 +84,7 @@ def _read_object(text: "_Text") -> Iterator[JsonItem]:
             text.fail("expected a key in double quotes" if sign else "the file ends within an object; it is cut off")
         key = text.value()
         if key in keys:
-            text.fail(f"the key {quote(key)} stands twice in one object")
+            text.fail(f"the key {shortened(key)} stands twice in one object")
         keys.add(key)
         text.take(":")
         if text.peek() == "[":
@@ -146,9 +144,9 @@ class _Text:
     def take(self, expected: str) -> None:
         found = self.peek()
         if not found:
-            self.fail(f"the file ends where {quote(expected)} should follow; it is cut off")
+            self.fail(f"the file ends where {shortened(expected)} should follow; it is cut off")
         if found != expected:
-            self.fail(f"not valid JSON: expected {quote(expected)}, received {quote(found)}")
+            self.fail(f"not valid JSON: expected {shortened(expected)}, received {shortened(found)}")
         self._at += 1
 
     def value(self) -> Any:
@@ -209,7 +207,7 @@ def _only_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = find_repeated(key for key, _ in pairs)
-        raise _RefusedError(f"the key {quote(twice)} stands twice in one object")
+        raise _RefusedError(f"the key {shortened(twice)} stands twice in one object")
     return found
 
 

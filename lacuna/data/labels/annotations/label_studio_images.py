@@ -8,8 +8,9 @@ from pathlib import PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from lacuna.data.images.formats import IMAGE_SUFFIXES
-from lacuna.data.labels.annotations.annotation_files import as_word, describe_value, quote, quote_few
+from lacuna.data.labels.annotations.annotation_files import as_word, describe_value
 from lacuna.errors import LacunaError
+from lacuna.io.names import listed, shortened
 
 _UPLOADED = re.compile(r"(?:.*/)?(?:data/)?upload/\d+/([0-9a-f]{8}-(.+))")
 
@@ -33,14 +34,14 @@ class ImageNames:
         if value is None:
             found = [key for key, value in fields.items() if isinstance(value, str) and is_image_name(value)]
             if len(found) != 1:
-                what = "no field with an image" if not found else f"several images, in {quote_few(found)}"
+                what = "no field with an image" if not found else f"several images, in {listed(found)}"
                 raise LacunaError(
-                    f"{place}: {what}; data.image_column must name one of the task's fields {quote_few(list(fields))}"
+                    f"{place}: {what}; data.image_column must name one of the task's fields {listed(list(fields))}"
                 )
             value = fields[found[0]]
         if not isinstance(value, str):
             raise LacunaError(
-                f"{place}: expected an image's name in {quote(self._column)}, received {describe_value(value)}"
+                f"{place}: expected an image's name in {shortened(self._column)}, received {describe_value(value)}"
             )
         name = as_word(bare_image_name(value), place, self._column)
         uploaded = _UPLOADED.fullmatch(name)

@@ -12,13 +12,12 @@ from lacuna.data.labels.annotations.annotation_files import (
     as_word,
     describe_text,
     find_repeated,
-    quote,
-    quote_few,
     read_text_lines,
 )
 from lacuna.data.labels.annotations.json_items import decode_json
 from lacuna.data.labels.annotations.label_studio_images import is_image_name
 from lacuna.errors import LacunaError
+from lacuna.io.names import listed, shortened
 
 _BOOKKEEPING = ("annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement", "id")
 """Keys that JSON_MIN and CSV add to a task's own fields and to the answers. The answers stand behind `id`."""
@@ -88,7 +87,7 @@ def _read_flat(task: dict[str, Any], place: str) -> tuple[dict[str, Any], list[l
     keys = list(task)
     if not _MARKS & {*keys}:
         raise LacunaError(
-            f"{place}: no task of Label Studio: it has {quote_few(keys) or 'no keys'}; expected data and annotations, "
+            f"{place}: no task of Label Studio: it has {listed(keys) or 'no keys'}; expected data and annotations, "
             "or annotation_id in JSON_MIN"
         )
     behind = set(keys[keys.index("id") + 1 :] if "id" in task else keys)
@@ -134,7 +133,7 @@ def read_csv_tasks(path: Path, expected: str) -> Iterator[tuple[str, int, dict[s
             f"{path}: this is {describe_text(first)}; expected {expected}, whose CSV has a column annotation_id"
         )
     if twice := find_repeated(header):
-        raise LacunaError(f"{path}:1: more than one column {quote(twice)}; there are {quote_few(header)}")
+        raise LacunaError(f"{path}:1: more than one column {shortened(twice)}; there are {listed(header)}")
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     line = 2
     try:

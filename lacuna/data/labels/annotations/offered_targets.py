@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from lacuna.config.data import Data
 from lacuna.core.targets import MAX_NAME_BYTES, Kind, check_name
-from lacuna.data.labels.annotations.annotation_files import quote, quote_few
 from lacuna.data.labels.label_table import LabelTable, WordColumn
 from lacuna.errors import LacunaError
-from lacuna.io.names import UNPRINTABLE
+from lacuna.io.names import UNPRINTABLE, listed, shortened
 
 MOST_CHOSEN_TARGETS = 1000
 """Of a file, when `data.targets` is {}: each becomes a column, an output of the network and several pictures."""
@@ -200,7 +199,7 @@ def choose_offers(path: Path, data: Data, offers: Sequence[Offer]) -> dict[str, 
             words = [offer.word for offer in by_default[:3]]
             raise LacunaError(
                 f"{path}: {len(by_default)} labels, more than the {MOST_CHOSEN_TARGETS} that become targets by "
-                f"themselves; name those to learn in data.targets, such as {quote_few(words)}"
+                f"themselves; name those to learn in data.targets, such as {listed(words)}"
             )
         return {name: (offer.kinds[0], offer) for name, offer in name_offers(by_default).items()}
     named = name_offers(offers)
@@ -209,10 +208,10 @@ def choose_offers(path: Path, data: Data, offers: Sequence[Offer]) -> dict[str, 
         target = data.column(name)
         offer = named.get(str(target.column))
         if offer is None:
-            said = quote(str(target.column))
-            raise LacunaError(f"{path}: no {said} (data.targets); there are {quote_few(list(named)) or 'none'}")
+            said = shortened(str(target.column))
+            raise LacunaError(f"{path}: no {said} (data.targets); there are {listed(list(named)) or 'none'}")
         if target.kind == "tags" or target.kind not in offer.kinds:
-            raise LacunaError(f"{path}: {quote(name)} is {offer.kinds[0]} in it, data.targets says {target.kind}")
+            raise LacunaError(f"{path}: {shortened(name)} is {offer.kinds[0]} in it, data.targets says {target.kind}")
         chosen[name] = target.kind, offer
     return chosen
 
@@ -230,12 +229,11 @@ def build_table(
     renamed = [f"{offer.word[:30]} is {name[:30]}" for name, (_, offer) in chosen.items() if name != offer.word.strip()]
     if renamed:
         notes.append(
-            f"{len(renamed)} labels are targets by another name, because of what names can hold: "
-            f"{quote_few(renamed, 3)}"
+            f"{len(renamed)} labels are targets by another name, because of what names can hold: {listed(renamed)}"
         )
     for name, (_, offer) in chosen.items():
         if offer.n_several and offer.kinds[0] == "categorical":
-            notes.append(f"{offer.n_several} images have several words of {quote(name)} and are unknown in it")
+            notes.append(f"{offer.n_several} images have several words of {shortened(name)} and are unknown in it")
     binary = {name: labels[name] for name, (kind, _) in chosen.items() if kind == "binary"}
     notes += note_rare(binary, data.min_class_count)
     return LabelTable(
@@ -263,14 +261,12 @@ def note_rare(labels: dict[str, WordColumn], fewest: int) -> list[str]:
         return []
     return [
         f"{len(rare)} targets are rarely present or rarely absent (fewer than data.min_class_count = {fewest}; "
-        f"present / absent): {quote_few(rare)}"
+        f"present / absent): {listed(rare)}"
     ]
 
 
 def note_never_used(words: Sequence[str]) -> list[str]:
     """A sentence on labels that a file declares and no image has, which are no targets therefore."""
     return (
-        [f"{len(words)} labels are declared and never used, so they are no targets: {quote_few(words)}"]
-        if words
-        else []
+        [f"{len(words)} labels are declared and never used, so they are no targets: {listed(words)}"] if words else []
     )

@@ -12,16 +12,10 @@ import pyarrow.compute as pc
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from lacuna.data.labels.annotations.annotation_files import (
-    describe_text,
-    quote,
-    quote_few,
-    read_bytes,
-    read_pieces,
-    read_text_lines,
-)
+from lacuna.data.labels.annotations.annotation_files import describe_text, read_bytes, read_pieces, read_text_lines
 from lacuna.data.labels.label_table import WordColumn
 from lacuna.errors import LacunaError
+from lacuna.io.names import listed, shortened
 
 _EXPECTED = "rows as Open Images has them (a CSV with the columns ImageID, LabelName and Confidence)"
 
@@ -104,12 +98,12 @@ def _read_columns(path: Path, header: list[str]) -> Any:
             at = f"{path}:{wrong[0].number}" if wrong[0].number else str(path)
             raise LacunaError(
                 f"{at}: {wrong[0].actual_columns} cells, the header has {wrong[0].expected_columns}: "
-                f"{quote(wrong[0].text)}; is it cut off?"
+                f"{shortened(wrong[0].text)}; is it cut off?"
             ) from None
         for _ in read_pieces(path, _EXPECTED):  # names the line where it is no UTF-8
             pass
         raise LacunaError(
-            f"{path}: not a CSV in UTF-8 that can be read: {quote(str(error))}; expected {_EXPECTED}"
+            f"{path}: not a CSV in UTF-8 that can be read: {shortened(str(error))}; expected {_EXPECTED}"
         ) from None
 
 
@@ -118,7 +112,7 @@ def _confidences(path: Path, cells: Any) -> NDArray[np.float64]:
     values = np.array([_confidence(word) for word in column.words])[column.code] if len(column) else np.empty(0)
     if (wrong := np.flatnonzero(np.isnan(values))).size:
         word = column[int(wrong[0])]
-        raise LacunaError(f"{path}:{wrong[0] + 2}: the Confidence {quote(word)} is no number from 0 to 1")
+        raise LacunaError(f"{path}:{wrong[0] + 2}: the Confidence {shortened(word)} is no number from 0 to 1")
     return values
 
 
@@ -142,7 +136,7 @@ def read_class_descriptions(folder: Path) -> dict[str, str]:
             for cells in reader:
                 if len(cells) != 2:
                     raise LacunaError(
-                        f"{path}:{reader.line_num}: expected a label and its name, received {quote_few(cells)}"
+                        f"{path}:{reader.line_num}: expected a label and its name, received {listed(cells)}"
                     )
                 if cells != ["LabelName", "DisplayName"]:
                     called.setdefault(cells[0].strip(), cells[1].strip() or cells[0].strip())

@@ -13,7 +13,9 @@ from lacuna.config.types import Source
 from lacuna.data.labels.label_table import LabelTable, WordColumn
 from lacuna.data.labels.sources.celeba import read_celeba
 from lacuna.data.labels.sources.coco import read_coco
+from lacuna.data.labels.sources.cub import read_cub
 from lacuna.data.labels.sources.cvat import read_cvat
+from lacuna.data.labels.sources.file_names import read_file_names
 from lacuna.data.labels.sources.folders import read_folders
 from lacuna.data.labels.sources.idx import read_idx
 from lacuna.data.labels.sources.image_folder import read_image_folder
@@ -22,6 +24,7 @@ from lacuna.data.labels.sources.labels_txt import read_labels_txt
 from lacuna.data.labels.sources.open_images import read_open_images
 from lacuna.data.labels.sources.oxford_pets import read_oxford_pets
 from lacuna.data.labels.sources.table import read_table
+from lacuna.data.labels.sources.voc_lists import read_voc_lists
 from lacuna.data.labels.tags import find_separator
 from lacuna.errors import LacunaError
 from lacuna.io.names import UNPRINTABLE, shortened
@@ -38,6 +41,9 @@ SOURCES: dict[Source, Callable[[Data, Sequence[str]], LabelTable]] = {
     "image_folder": read_image_folder,
     "celeba": read_celeba,
     "oxford_pets": read_oxford_pets,
+    "cub": read_cub,
+    "voc_lists": read_voc_lists,
+    "file_names": read_file_names,
 }
 """Every `data.source` and what reads its labels, given the names of all images that ingest met."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from lacuna.config.data import Data
-from lacuna.data.labels.annotations.annotation_files import describe_text, quote, read_numbered_lines
+from lacuna.data.labels.annotations.annotation_files import describe_text, read_numbered_lines
 from lacuna.data.labels.annotations.offered_targets import (
     NOT_SEEN,
     SEEN_ABSENT,
@@ -19,6 +19,7 @@ from lacuna.data.labels.annotations.offered_targets import (
 )
 from lacuna.data.labels.label_table import LabelTable
 from lacuna.errors import LacunaError
+from lacuna.io.names import shortened
 
 _EXPECTED = "CelebA's list of attributes (the count, the names, then a row of -1 and 1 for each image)"
 
@@ -39,6 +40,11 @@ def read_celeba(data: Data, _: Sequence[str] = ()) -> LabelTable:
     lines = read_numbered_lines(path, _EXPECTED)
     count = _count(path, lines)
     names = next(lines, (2, ""))[1].split()
+    if names[:1] == ["image_name"]:
+        raise LacunaError(
+            f"{path}:2: a list of DeepFashion, which is not read; make a CSV of it: "
+            f"pandas.read_csv({path.name!r}, sep=r'\\s+', skiprows=2, header=None).to_csv('labels.csv')"
+        )
     if not names or len(set(names)) < len(names):
         raise LacunaError(f"{path}:2: expected the attributes' names, each once, between blanks")
     states = {"1": SEEN_PRESENT, "-1": SEEN_ABSENT} | {
@@ -52,7 +58,7 @@ def read_celeba(data: Data, _: Sequence[str] = ()) -> LabelTable:
         if len(words) != len(names):
             raise LacunaError(f"{path}:{number}: {len(words)} attributes, expected {len(names)}; {_CUT}")
         if wrong := next((word for word in words if word not in states), None):
-            raise LacunaError(f"{path}:{number}: {quote(wrong)} is no attribute's value, expected -1 or 1")
+            raise LacunaError(f"{path}:{number}: {shortened(wrong)} is no attribute's value, expected -1 or 1")
         cells.extend(map(states.__getitem__, words))
         rows.add(image, number, split.get(image, ""))
     if len(rows) != count:
@@ -82,8 +88,8 @@ def _read_partition(path: Path) -> dict[str, str]:
         image, *words = line.split()
         if len(words) != 1 or words[0] not in _PARTS:
             raise LacunaError(
-                f"{found}:{number}: expected an image and 0, 1 or 2 (train, val, test), received {quote(line)}"
+                f"{found}:{number}: expected an image and 0, 1 or 2 (train, val, test), received {shortened(line)}"
             )
         if parts.setdefault(image, _PARTS[words[0]]) != _PARTS[words[0]]:
-            raise LacunaError(f"{found}:{number}: the image {quote(image)} is in another part above")
+            raise LacunaError(f"{found}:{number}: the image {shortened(image)} is in another part above")
     return parts

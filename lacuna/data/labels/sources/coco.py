@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from lacuna.config.data import Data
-from lacuna.data.labels.annotations.annotation_files import as_list, as_object, as_word, describe_value, quote_few
+from lacuna.core.manifest import Part
+from lacuna.data.labels.annotations.annotation_files import as_list, as_object, as_word, describe_value
 from lacuna.data.labels.annotations.json_items import JsonItem, read_json_items
 from lacuna.data.labels.annotations.offered_targets import AnnotatedImages, Question, build_table, note_never_used
-from lacuna.data.labels.label_table import LabelTable
+from lacuna.data.labels.label_table import LabelTable, WordColumn
+from lacuna.data.labels.match_images import ImageFinder
+from lacuna.data.labels.part_files import find_near, find_only_group
 from lacuna.errors import LacunaError
+from lacuna.io.names import listed
 
 _EXPECTED = "COCO's JSON object with images, annotations and categories"
 
@@ -19,14 +23,28 @@ _PARTS = ("images", "annotations", "categories")
 _Id = int | str
 
 
-def read_coco(data: Data, _: Sequence[str] = ()) -> LabelTable:
+def read_coco(data: Data, images: Sequence[str] = ()) -> LabelTable:
     """Read `data.labels`: a binary target of each category, present or absent in every image of the file.
 
-    The categorical target `category`, where `data.targets` names it, is the one category that an image has. Raises
-    LacunaError with line and item where the file is not as COCO defines it.
+    In a folder, the JSON files that are its parts are read, as `train/_annotations.coco.json` and `instances_val.json`,
+    and are the split. The categorical target `category`, where `data.targets` names it, is the one category that an
+    image has. Raises LacunaError with line and item where a file is not as COCO defines it.
     """
     path = Path(data.labels)
-    coco = _Coco(path)
+    if not path.is_dir():
+        return _table(path, data, [_read_file(path)])
+    group = find_only_group(path, sorted(path.rglob("*.json")))
+    finder = ImageFinder(images)
+    read = [_read_file(file, part) for part, file in group.items()]
+    for one in read:
+        folder = one.path.relative_to(path).parent
+        near = find_near(WordColumn.of(one.rows.images), folder, one.part, finder, images)
+        one.rows.images = [near[row] for row in range(len(near))]
+    return _table(path, data, read)
+
+
+def _read_file(path: Path, part: Part | None = None) -> "_Coco":
+    coco = _Coco(path, part)
     keys = []
     for item in read_json_items(path, _EXPECTED):
         if not item.key:
@@ -36,8 +54,8 @@ def read_coco(data: Data, _: Sequence[str] = ()) -> LabelTable:
         if item.key in _PARTS:
             coco.read(item)
     if missing := [part for part in _PARTS if part not in keys]:
-        raise LacunaError(f"{path}: no {missing[0]}, there are {quote_few(keys) or 'no keys'}; expected {_EXPECTED}")
-    return coco.table(data)
+        raise LacunaError(f"{path}: no {missing[0]}, there are {listed(keys) or 'no keys'}; expected {_EXPECTED}")
+    return coco
 
 
 def _guess(item: object) -> str:
@@ -51,8 +69,9 @@ def _guess(item: object) -> str:
 class _Coco:
     """What was read so far; images and categories may stand behind the annotations that speak of them."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, part: Part | None) -> None:
         self.path = path
+        self.part = part
         self.rows = AnnotatedImages()
         self._row: dict[_Id, int] = {}
         self._category: dict[_Id, str] = {}
@@ -93,8 +112,8 @@ class _Coco:
             self._pairs[0].append(image)
             self._pairs[1].append(number)
 
-    def table(self, data: Data) -> LabelTable:
-        question = Question("category")
+    def answer(self, question: Question, first_row: int) -> tuple[int, int]:
+        """Add which row has which category; how many annotations are of no image, and images without annotation."""
         for name in self._category.values():
             question.declare(name)
         names = []
@@ -110,18 +129,27 @@ class _Coco:
             if (row := self._row.get(image)) is None:
                 n_lost += 1
             else:
-                question.add(row, names[number])
+                question.add(first_row + row, names[number])
                 annotated.add(row)
-        notes = note_never_used(question.never_used())
-        if n_lost:
-            notes.append(f"{n_lost} annotations are of images that the file does not list, and are left out")
-        if n_bare := len(self.rows) - len(annotated):
-            notes.append(
-                f"{n_bare} of {len(self.rows)} images have no annotation and count as having none of the objects"
-            )
-        n_rows = len(self.rows)
-        offers = [*question.offer_each_word(n_rows), question.offer_the_word(n_rows, is_asked_for=True)]
-        return build_table(self.path, data, self.rows, offers, notes)
+        return n_lost, len(self.rows) - len(annotated)
+
+
+def _table(path: Path, data: Data, files: Sequence["_Coco"]) -> LabelTable:
+    question = Question("category")
+    rows = AnnotatedImages()
+    n_lost = n_bare = 0
+    for file in files:
+        lost, bare = file.answer(question, len(rows))
+        n_lost, n_bare = n_lost + lost, n_bare + bare
+        for image, line in zip(file.rows.images, file.rows.lines, strict=True):
+            rows.add(image, line if len(files) == 1 else 0, file.part or "")
+    notes = note_never_used(question.never_used())
+    if n_lost:
+        notes.append(f"{n_lost} annotations are of images that the file does not list, and are left out")
+    if n_bare:
+        notes.append(f"{n_bare} of {len(rows)} images have no annotation and count as having none of the objects")
+    offers = [*question.offer_each_word(len(rows)), question.offer_the_word(len(rows), is_asked_for=True)]
+    return build_table(path, data, rows, offers, notes)
 
 
 def _id(value: object, place: str, what: str) -> _Id:

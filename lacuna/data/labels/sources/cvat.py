@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lacuna.config.data import Data
 from lacuna.core.manifest import SPLIT_WORDS
-from lacuna.data.labels.annotations.annotation_files import as_word, quote, quote_few
+from lacuna.data.labels.annotations.annotation_files import as_word
 from lacuna.data.labels.annotations.cvat_xml import CvatImage, CvatLabels, read_cvat_images
 from lacuna.data.labels.annotations.offered_targets import (
     AnnotatedImages,
@@ -16,6 +16,7 @@ from lacuna.data.labels.annotations.offered_targets import (
     note_never_used,
 )
 from lacuna.data.labels.label_table import LabelTable
+from lacuna.io.names import listed, shortened
 
 _LISTED = {"select", "radio"}
 
@@ -49,7 +50,7 @@ def read_cvat(data: Data, _: Sequence[str] = ()) -> LabelTable:
         for (label, attribute), words in _attribute_words(labels, image).items():
             answers = attributes.setdefault((label, attribute), Question(f"{label} {attribute}"))
             for word in words:
-                answers.add(row, as_word(word, place, f"attribute {quote(attribute)}"))
+                answers.add(row, as_word(word, place, f"attribute {shortened(attribute)}"))
     offers = question.offer_each_word(len(rows))
     if question.n_answers():
         offers.append(question.offer_the_word(len(rows), is_asked_for=True))
@@ -59,7 +60,7 @@ def read_cvat(data: Data, _: Sequence[str] = ()) -> LabelTable:
         notes.append(f"{n_bare} of {len(rows)} images have no annotation and count as having none of the labels")
     unread = [offer.word for offer in offers if offer.is_asked_for and offer.word in _texts(labels)]
     if unread and not data.targets:
-        notes.append(f"attributes that are texts or numbers are no targets by themselves: {quote_few(unread)}")
+        notes.append(f"attributes that are texts or numbers are no targets by themselves: {listed(unread)}")
     return build_table(path, data, rows, offers, notes)
 
 

@@ -11,13 +11,12 @@ from lacuna.data.labels.annotations.annotation_files import (
     as_text,
     describe_value,
     find_repeated,
-    quote,
-    quote_few,
     read_text_lines,
 )
 from lacuna.data.labels.annotations.json_items import decode_json
 from lacuna.data.labels.label_table import LabelRow, LabelTable
 from lacuna.errors import LacunaError
+from lacuna.io.names import listed, shortened
 
 _EXPECTED = "a metadata.csv or metadata.jsonl with file_name"
 
@@ -41,7 +40,7 @@ def read_image_folder(data: Data, _: Sequence[str] = ()) -> LabelTable:
         first = next(_read(files[0]), None)
         there = [name for name in first[1] if name != _IMAGE] if first else []
         raise LacunaError(
-            f"{files[0]}: data.targets must name the columns to learn; there are {quote_few(there) or 'none'}"
+            f"{files[0]}: data.targets must name the columns to learn; there are {listed(there) or 'none'}"
         )
     rows: list[LabelRow] = []
     for file in files:
@@ -59,7 +58,7 @@ def _row(data: Data, file: Path, line: int, cells: _Cells, folder: str) -> Label
     place = f"{file}:{line}"
     for name in (_IMAGE, *data.targets, *filter(None, [data.group_column])):
         if name not in cells:
-            raise LacunaError(f"{place}: no {quote(name)}; there are {quote_few(list(cells)) or 'no columns'}")
+            raise LacunaError(f"{place}: no {shortened(name)}; there are {listed(list(cells)) or 'no columns'}")
     image = folder + as_text(cells[_IMAGE], place, _IMAGE).removeprefix("./")
     labels = tuple(_word(cells[name], kind == "binary", place, name) for name, kind in data.kinds.items())
     group = _word(cells[data.group_column], False, place, data.group_column) if data.group_column else ""
@@ -79,7 +78,7 @@ def _word(value: object, is_binary: bool, place: str, name: str) -> str:
         case str():
             return as_text(value, place, name)
     raise LacunaError(
-        f"{place}: {quote(name)} is {describe_value(value)}, expected a text, number, true, false or null"
+        f"{place}: {shortened(name)} is {describe_value(value)}, expected a text, number, true, false or null"
     )
 
 
@@ -118,7 +117,7 @@ def _read_csv(file: Path) -> Iterator[tuple[int, _Cells]]:
             if not header:
                 header = [cell.strip() for cell in cells]
                 if twice := find_repeated(header):
-                    raise LacunaError(f"{file}:1: more than one column {quote(twice)}")
+                    raise LacunaError(f"{file}:1: more than one column {shortened(twice)}")
             elif cells:
                 if len(cells) != len(header):
                     raise LacunaError(

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from lacuna.config.data import Data
-from lacuna.data.labels.annotations.annotation_files import as_word, quote_few, read_pieces
+from lacuna.data.labels.annotations.annotation_files import as_word, read_pieces
 from lacuna.data.labels.annotations.json_items import read_json_items
 from lacuna.data.labels.annotations.label_studio_images import ImageNames
 from lacuna.data.labels.annotations.label_studio_records import Answer, read_csv_tasks, read_task
 from lacuna.data.labels.annotations.offered_targets import AnnotatedImages, Offer, Question, build_table
 from lacuna.data.labels.label_table import LabelTable
 from lacuna.errors import LacunaError
+from lacuna.io.names import listed
 
 _EXPECTED = "a Label Studio export (JSON, JSON_MIN or CSV)"
 
@@ -101,10 +102,10 @@ class _Questions:
             return []
         notes = []
         if unread := [f"{name[:25]} ({kind[:10]})" for name, kind in self._unread.items()]:
-            notes.append(f"{len(unread)} controls are neither choices nor labels and are not read: {quote_few(unread)}")
+            notes.append(f"{len(unread)} controls are neither choices nor labels and are not read: {listed(unread)}")
         if unsure := [name for name, is_unsure in self._unsure.items() if is_unsure]:
             notes.append(
                 f"{len(unsure)} fields stand before id and are taken for the task's own, not for choices, unless "
-                f"data.targets names them: {quote_few(unsure)}"
+                f"data.targets names them: {listed(unsure)}"
             )
         return notes

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.config.data import Data
-from lacuna.data.labels.annotations.annotation_files import quote_few
 from lacuna.data.labels.annotations.offered_targets import (
     NOT_SEEN,
     SEEN_ABSENT,
@@ -19,6 +18,7 @@ from lacuna.data.labels.annotations.offered_targets import (
 )
 from lacuna.data.labels.annotations.open_images_csv import Verdicts, read_class_descriptions, read_verdicts
 from lacuna.data.labels.label_table import LabelTable, WordColumn
+from lacuna.io.names import listed
 
 
 def read_open_images(data: Data, _: Sequence[str] = ()) -> LabelTable:
@@ -41,7 +41,7 @@ def read_open_images(data: Data, _: Sequence[str] = ()) -> LabelTable:
         offers.append(Offer(name, "", ("binary",), lambda code=code: places.column(code), is_never))  # type: ignore[misc]
     notes = list(verdicts.notes)
     if never:
-        notes.append(f"{len(never)} labels are present in no image, so they are no targets: {quote_few(never)}")
+        notes.append(f"{len(never)} labels are present in no image, so they are no targets: {listed(never)}")
     return build_table(path, data, places.rows, offers, notes)
 
 

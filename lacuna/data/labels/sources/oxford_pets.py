@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lacuna.config.data import Data
-from lacuna.data.labels.annotations.annotation_files import quote, read_numbered_lines
+from lacuna.data.labels.annotations.annotation_files import read_numbered_lines
 from lacuna.data.labels.annotations.offered_targets import AnnotatedImages, Question, build_table
 from lacuna.data.labels.label_table import LabelTable
 from lacuna.errors import LacunaError
+from lacuna.io.names import shortened
 
 _EXPECTED = "a list of Oxford-IIIT Pets (lines of image, class, species and breed number)"
 
@@ -32,8 +33,8 @@ def read_oxford_pets(data: Data, _: Sequence[str] = ()) -> LabelTable:
         name = image.rsplit("_", 1)[0].replace("_", " ")
         if called.setdefault(numbers[0], name) != name:
             raise LacunaError(
-                f"{path}:{number}: {quote(image)} is of class {quote(numbers[0])}, which is "
-                f"{quote(called[numbers[0]])} above; expected one breed for each class"
+                f"{path}:{number}: {shortened(image)} is of class {shortened(numbers[0])}, which is "
+                f"{shortened(called[numbers[0]])} above; expected one breed for each class"
             )
         row = rows.add(image, number, split.get(image, ""))
         species.add(row, _SPECIES[numbers[1]])
@@ -53,9 +54,9 @@ def _read_list(path: Path) -> list[tuple[int, str, list[str]]]:
             continue
         image, *numbers = line.split()
         if len(numbers) != 3 or not all(each.isascii() and each.isdigit() for each in numbers):
-            raise LacunaError(f"{path}:{number}: expected {_EXPECTED}, received {quote(line)}")
+            raise LacunaError(f"{path}:{number}: expected {_EXPECTED}, received {shortened(line)}")
         if numbers[1] not in _SPECIES:
-            raise LacunaError(f"{path}:{number}: species {quote(numbers[1])}, expected 1 (cat) or 2 (dog)")
+            raise LacunaError(f"{path}:{number}: species {shortened(numbers[1])}, expected 1 (cat) or 2 (dog)")
         found.append((number, image, numbers))
     return found
 
@@ -68,5 +69,7 @@ def _read_split(folder: Path) -> dict[str, str]:
     for name, part in _PARTS.items():
         for number, image, _ in _read_list(folder / name):
             if parts.setdefault(image, part) != part:
-                raise LacunaError(f"{folder / name}:{number}: the image {quote(image)} is in the other part as well")
+                raise LacunaError(
+                    f"{folder / name}:{number}: the image {shortened(image)} is in the other part as well"
+                )
     return parts

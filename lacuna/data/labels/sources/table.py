@@ -1,5 +1,6 @@
 """Tables: a row per image, with columns for image and targets, maybe group and split. One file, or a folder of them."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,9 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from lacuna.config.data import Data
-from lacuna.core.manifest import SPLIT_WORDS
 from lacuna.core.targets import Kind
+from lacuna.data.labels.folder_rows import spread_folders
 from lacuna.data.labels.label_table import LabelTable, WordColumn
+from lacuna.data.labels.match_images import ImageFinder
+from lacuna.data.labels.part_files import find_near, parts_of_files
 from lacuna.data.labels.tables.open_table import TABLE_SUFFIXES, bare_suffix, open_table
 from lacuna.data.labels.tables.table_file import Malformed, TableFile
 from lacuna.data.labels.tags import split_tags, unite_rows
@@ -21,7 +24,8 @@ def read_table(data: Data, images: Sequence[str]) -> LabelTable:
     """Read the columns that `data` names, of the file or of the tables in the folder `data.labels`.
 
     In a folder, tables without these columns are left out by name, images are found beside their table first, and the
-    folders are the split where all are called like parts. Rows with another number of cells than the header (a comma
+    folders are the split where all are called like parts; of files that are called so, as train.csv and test.csv, these
+    alone are read. Rows with another number of cells than the header (a comma
     without quotes), or with a double quote that is not closed, are kept apart with their lines. Raises LacunaError when
     a column is missing, or when more than `data.max_rejected` of the lines would be lost so.
     """
@@ -30,14 +34,19 @@ def read_table(data: Data, images: Sequence[str]) -> LabelTable:
     tables = [_read_file(file, data) for file in files]
     if path.is_dir():
         tables = _placed(path, tables, data, images)
-    table = _joined(path, tables)
+    table = LabelTable.joined(path, tables)
+    if not len(table):
+        raise LacunaError(f"{path}: no row below the header, expected one per image")
+    table = spread_folders(table, images, groups=not data.group_column)
     labels: dict[str, WordColumn] = {}
     targets: dict[str, Kind] = {}
     for name, kind in data.kinds.items():
         new = {name: table.labels[name]}
         if kind == "tags":
             unknown = data.column(name).unknown or ()
-            together = unite_rows(new[name], table.image, data.tags, unknown)
+            together, n_differ = unite_rows(new[name], table.image, data.tags, unknown)
+            if n_differ:
+                notes.append(f"{name}: {n_differ} images have rows that list different tags, which are put together")
             new, said = split_tags(name, together, data.tags, unknown, data.min_class_count)
             notes += said
         if both := set(new) & set(labels):
@@ -80,7 +89,13 @@ def _open_tables(folder: Path, data: Data) -> tuple[list[TableFile], list[str]]:
             opened.append(file)
     if not opened:
         raise LacunaError(reason)
-    return opened, [f"{len(others)} tables lack the columns and are left out: {first_few(others)}"] * bool(others)
+    notes = [f"{len(others)} tables lack the columns and are left out: {first_few(others)}"] * bool(others)
+    if parts := parts_of_files(folder, [file.path for file in opened]):
+        beside = [file.path.relative_to(folder).as_posix() for file in opened if file.path not in parts]
+        opened = [file for file in opened if file.path in parts]
+        read = listed([file.path.relative_to(folder).as_posix() for file in opened])
+        notes += [f"{read} are the parts; left out beside them: {first_few(beside)}"] * bool(beside)
+    return opened, notes
 
 
 def _wanted(data: Data) -> list[tuple[str, str]]:
@@ -97,12 +112,14 @@ def _target_columns(data: Data, name: str) -> tuple[str, ...]:
 
 
 def _find_columns(file: TableFile, data: Data) -> dict[str, int]:
+    n_called = Counter(file.header)
+    place_of = {name: place for place, name in enumerate(file.header)}
     places = {}
     for name, key in _wanted(data):
-        if file.header.count(name) != 1:
-            what = "no column" if name not in file.header else "more than one column"
+        if n_called[name] != 1:
+            what = "more than one column" if n_called[name] else "no column"
             raise LacunaError(f"{file.path}:1: {what} {name!r} ({key}), expected one of {listed(file.header)}")
-        places[name] = file.header.index(name)
+        places[name] = place_of[name]
     return places
 
 
@@ -129,16 +146,8 @@ def _read_file(file: TableFile, data: Data) -> LabelTable:
     ]
     if len(whole) == 1:
         return whole[0]
-    return _joined(
-        file.path, [_take(table, np.array([bool(w) for w in table.image.words])[table.image.code]) for table in whole]
-    )
-
-
-def _take(table: LabelTable, here: np.ndarray) -> LabelTable:
-    rows = np.flatnonzero(here)
-    labels = {name: column.take(rows) for name, column in table.labels.items()}
-    columns = {key: getattr(table, key).take(rows) for key in ("image", "group", "split", "file")}
-    return replace(table, labels=labels, line=table.line[rows], **columns)
+    named = [np.flatnonzero(np.array([bool(w) for w in table.image.words])[table.image.code]) for table in whole]
+    return LabelTable.joined(file.path, [table.take(rows) for table, rows in zip(whole, named, strict=True)])
 
 
 def _one_hot(name: str, columns: Sequence[WordColumn], data: Data) -> WordColumn:
@@ -163,38 +172,16 @@ def _one_hot(name: str, columns: Sequence[WordColumn], data: Data) -> WordColumn
     return WordColumn(np.where(one, which.argmax(axis=0), len(names)).astype(np.int32), (*names, ""))
 
 
-def _joined(path: Path, tables: Sequence[LabelTable]) -> LabelTable:
-    if len(tables) == 1:
-        table = tables[0]
-    else:
-        table = replace(
-            tables[0],
-            path=path,
-            image=WordColumn.joined([table.image for table in tables]),
-            labels={name: WordColumn.joined([table.labels[name] for table in tables]) for name in tables[0].labels},
-            group=WordColumn.joined([table.group for table in tables]),
-            split=WordColumn.joined([table.split for table in tables]),
-            line=np.concatenate([table.line for table in tables]),
-            file=WordColumn.joined([table.file for table in tables]),
-            malformed=tuple(dropped for table in tables for dropped in table.malformed),
-        )
-    if not len(table):
-        raise LacunaError(f"{path}: no row below the header, expected one per image")
-    return table
-
-
 def _placed(root: Path, tables: list[LabelTable], data: Data, images: Sequence[str]) -> list[LabelTable]:
-    """Images found beside their table, and the split that the folders of all tables give."""
-    folders = [table.path.relative_to(root).parent for table in tables]
-    tops = [folder.parts[0] if folder.parts else "" for folder in folders]
-    is_split = not data.split_column and len(set(tops)) > 1 and all(top.lower() in SPLIT_WORDS for top in tops)
-    there = set(images)
+    """Images found beside their table or in the folder of its part, and the split that the tables' places give."""
+    parts = parts_of_files(root, [table.path for table in tables])
+    finder = ImageFinder(images)
     placed = []
-    for table, folder, top in zip(tables, folders, tops, strict=True):
-        beside = [(folder / word).as_posix() for word in table.image.words]
-        words = [near if near in there else word for near, word in zip(beside, table.image.words, strict=True)]
-        split = WordColumn.constant(top, len(table)) if is_split else table.split
-        placed.append(replace(table, image=WordColumn(table.image.code, tuple(words)), split=split))
+    for table in tables:
+        part = parts.get(table.path)
+        image = find_near(table.image, table.path.relative_to(root).parent, part, finder, images)
+        split = WordColumn.constant(part, len(table)) if part and not data.split_column else table.split
+        placed.append(replace(table, image=image, split=split))
     return placed
 
 

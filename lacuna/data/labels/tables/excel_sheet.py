@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from python_calamine import CalamineError, load_workbook
+from python_calamine import CalamineError, CalamineWorkbook, load_workbook
 
 from lacuna.data.labels.tables.table_file import MOST_ABOVE, TableFile, find_header, table_of_values, text_of
 from lacuna.data.labels.tables.text_file import MOST_FILE_BYTES, read_unpacked
@@ -25,8 +25,8 @@ _FORMULA_WITHOUT_VALUE = re.compile(rb"</f>\s*</c>|<f[^>]*/>\s*</c>")
 def sheet_names(path: Path) -> list[str]:
     """The names of the sheets; none where it is no Excel file that can be read."""
     try:
-        return load_workbook(path).sheet_names
-    except (CalamineError, ValueError, OSError):
+        return _open_book(path).sheet_names
+    except LacunaError:
         return []
 
 
@@ -35,18 +35,15 @@ def open_excel(path: Path, sheet: str, image_columns: Collection[str] = ()) -> T
 
     Raises LacunaError at what is no Excel file, at a sheet that is not there or empty, and at formulas without a value.
     """
-    content = read_unpacked(path)
-    if content.startswith(b"PK"):
-        _check_archive(path, content)
+    book = _open_book(path)
+    names = book.sheet_names
+    if sheet not in names and (sheet or len(names) != 1):
+        said = f"no sheet {shortened(sheet)}" if sheet else f"{len(names)} sheets"
+        raise LacunaError(f"{path}: {said}; data.sheet must name one of {listed(names)}")
     try:
-        book = load_workbook(io.BytesIO(content))
-        names = book.sheet_names
-        if sheet not in names and (sheet or len(names) != 1):
-            said = f"no sheet {shortened(sheet)}" if sheet else f"{len(names)} sheets"
-            raise LacunaError(f"{path}: {said}; data.sheet must name one of {listed(names)}")
         rows = book.get_sheet_by_name(sheet or names[0]).to_python(skip_empty_area=False)
     except (CalamineError, ValueError, OSError) as error:
-        raise LacunaError(f"{path}: not an Excel file that can be read: {' '.join(str(error).split())[:200]}") from None
+        raise _not_excel(path, error) from None
     above = next((number for number, row in enumerate(rows) if any(cell != "" for cell in row)), None)
     if above is None:
         raise LacunaError(f"{path}: the sheet {shortened(sheet or names[0])} is empty, expected a header and rows")
@@ -62,12 +59,31 @@ def open_excel(path: Path, sheet: str, image_columns: Collection[str] = ()) -> T
     return table_of_values(path, header, pick, top + 2)
 
 
+def _open_book(path: Path) -> CalamineWorkbook:
+    content = read_unpacked(path)
+    if content.startswith(b"PK"):
+        _check_archive(path, content)
+    try:
+        return load_workbook(io.BytesIO(content))
+    except (CalamineError, ValueError, OSError) as error:
+        raise _not_excel(path, error) from None
+
+
+def _not_excel(path: Path, error: Exception) -> LacunaError:
+    return LacunaError(f"{path}: not an Excel file that can be read: {' '.join(str(error).split())[:200]}")
+
+
 def _check_archive(path: Path, content: bytes) -> None:
     """Refuse what would fill the memory, and formulas whose value no program has computed."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > MOST_UNPACKED:
                 raise LacunaError(f"{path}: unpacks to more than {MOST_UNPACKED >> 30} GiB, too large for a label file")
+            if not any(entry.filename.startswith("xl/") for entry in archive.infolist()):
+                raise LacunaError(
+                    f"{path}: no Excel file, but another archive, such as a table of LibreOffice (.ods) or a ZIP file; "
+                    "save the table as .xlsx or CSV, or unpack it"
+                )
             for entry in archive.infolist():
                 if re.match(r"xl/worksheets/[^/]*\.xml$", entry.filename):
                     _check_sheet(path, entry.filename, archive.read(entry))

@@ -1,10 +1,12 @@
-"""Tables in JSON: a list of objects, an object of columns, rows under the names of columns, or an object a line."""
+"""Tables in JSON: a list of objects, an object of columns or of names, rows under the names of columns, or an object a
+line."""
 
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from lacuna.data.labels.tables.json_names import rows_of_names, unwrapped
 from lacuna.data.labels.tables.table_file import TableFile, table_of_values
 from lacuna.data.labels.tables.text_file import read_text
 from lacuna.errors import LacunaError
@@ -14,7 +16,8 @@ JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 
 
 def open_json(path: Path) -> TableFile:
-    """Read a file as pandas writes it (`orient` records, columns, split or table), or JSON Lines.
+    """Read a file as pandas writes it (`orient` records, columns, split, index or table), JSON Lines, or an object
+    whose keys are names (`json_names`).
 
     Numbers stay as they are written. Raises LacunaError, with line or row, at what is none of that, and at a key that
     stands twice in an object.
@@ -31,6 +34,10 @@ def open_json(path: Path) -> TableFile:
         if isinstance(columns, list) and all(isinstance(row, list) and len(row) == len(columns) for row in rows):
             return _table_of_rows(path, list(map(str, columns)), rows)
         content = rows  # orient="table"
+    if isinstance(content, dict):
+        content = unwrapped(content)
+    if isinstance(content, dict) and (named := rows_of_names(content)):
+        return _table_of_rows(path, *named)
     if isinstance(content, dict) and content and all(isinstance(column, dict | list) for column in content.values()):
         keys = [list(column) if isinstance(column, dict) else range(len(column)) for column in content.values()]
         if any(list(other) != list(keys[0]) for other in keys):

@@ -1,5 +1,6 @@
 """Which format a table is in, by its content first: an Excel file called .csv is read as what it is."""
 
+import re
 from pathlib import Path
 
 from lacuna.config.data import Data
@@ -9,7 +10,9 @@ from lacuna.data.labels.tables.json_records import JSON_SUFFIXES, open_json
 from lacuna.data.labels.tables.parquet_file import PARQUET_MARK, open_parquet
 from lacuna.data.labels.tables.table_file import TableFile
 
-TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".xlsx", ".xls", ".ods", ".parquet", *JSON_SUFFIXES))
+JSON_START = re.compile(rb"\s*(\[\s*)?\{\s*\"")
+
+TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".xlsx", ".xls", ".parquet", *JSON_SUFFIXES))
 """What tables are called, beside images; with .gz behind as well where they are text."""
 
 
@@ -18,12 +21,12 @@ def open_table(path: Path, data: Data) -> TableFile:
     start = b""
     if path.is_file():
         with open(path, "rb") as file:
-            start = file.read(4)
-    if start == PARQUET_MARK:
+            start = file.read(64)
+    if start.startswith(PARQUET_MARK):
         return open_parquet(path)
-    if start in EXCEL_MARKS:
+    if start.startswith(EXCEL_MARKS):
         return open_excel(path, data.sheet, data.image_columns)
-    if bare_suffix(path) in JSON_SUFFIXES:
+    if bare_suffix(path) in JSON_SUFFIXES or JSON_START.match(start):
         return open_json(path)
     return open_delimited(path, data)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from lacuna.data.labels.file_kinds import kind_of_file
 from lacuna.errors import LacunaError
 from lacuna.io.csv_files import BYTE_ORDER_MARK
 
@@ -17,15 +18,6 @@ MOST_FILE_BYTES = 4 * 2**30
 
 GZIP_MARK = b"\x1f\x8b"
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-_OTHER_FORMATS = (
-    (b"PK\x03\x04", "an Excel file or another archive"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel file or another document"),
-    (b"PAR1", "a Parquet file"),
-    (b"\x89PNG", "an image"),
-    (b"\xff\xd8\xff", "an image"),
-    (b"%PDF", "a PDF document"),
-    (b"SQLite format 3", "a database"),
-)
 
 
 class Record(NamedTuple):
@@ -66,9 +58,8 @@ def read_text(path: Path, key: str = "data.labels", encoding: str = "utf-8") -> 
     """
     content = read_unpacked(path, key)
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), encoding)
-    for mark, what in _OTHER_FORMATS:
-        if content.startswith(mark):
-            raise LacunaError(f"{path}: {what}, expected text; data.source says in which format the labels are")
+    if kind := kind_of_file(content[:16]):
+        raise LacunaError(f"{path}: this is {kind}; expected text: data.source says in which format the labels are")
     try:
         text = content.decode(encoding).lstrip(BYTE_ORDER_MARK)
     except UnicodeDecodeError as error:

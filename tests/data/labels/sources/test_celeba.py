@@ -67,3 +67,9 @@ def test_the_parts_beside_it_are_the_split(tmp_path: Path, place: str) -> None:
 )
 def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, content: str | bytes, message: str) -> None:
     assert message in refusal(read_celeba, write(tmp_path, content))
+
+
+def test_lists_of_deepfashion_are_refused_with_a_way_out(tmp_path: Path) -> None:
+    path = write(tmp_path, "1\nimage_name  attribute_labels\nimg/1.jpg  1 -1\n", "list_attr_img.txt")
+    said = refusal(read_celeba, path)
+    assert "list_attr_img.txt:2: a list of DeepFashion, which is not read; make a CSV of it: pandas.read_csv(" in said

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from lacuna.config.data import Data
 from lacuna.data.labels.label_table import LabelTable
 from lacuna.data.labels.sources.table import read_table
-from lacuna.data.labels.tables.excel_sheet import MOST_SHEET_CELLS
+from lacuna.data.labels.tables.excel_sheet import MOST_SHEET_CELLS, sheet_names
 from lacuna.errors import LacunaError
 from tests.tiny_project import write_params
 from tests.xlsx_files import write_xlsx
@@ -119,6 +119,17 @@ def test_a_sheet_that_reaches_too_far_is_refused_before_it_fills_the_memory(read
         read("labels.xlsx")
 
 
+def test_an_archive_that_is_no_excel_file_is_refused(read: Any) -> None:
+    for name in ("labels.ods", "labels.xlsx"):
+        with zipfile.ZipFile(name, "w") as archive:
+            archive.writestr("content.xml", "<office:document-content/>")
+        with pytest.raises(
+            LacunaError, match=rf"{name}: no Excel file, but another archive, .* save the table as .xlsx"
+        ):
+            read(name)
+        assert sheet_names(Path(name)) == []
+
+
 def test_parquet_with_columns_of_any_type(read: Any) -> None:
     columns = {
         "image": pa.array([row[0] for row in ROWS]).dictionary_encode(),
@@ -181,7 +192,7 @@ BROKEN = [
     ("labels.xlsx", b"PK\x03\x04 and nothing", r"labels.xlsx: not an Excel file"),
     ("labels.xls", b"\xd0\xcf\x11\xe0" + b"x" * 600, r"labels.xls: not an Excel file that can be read"),
     ("labels.parquet", b"PAR1 and nothing", r"labels.parquet: a Parquet file that cannot be read"),
-    ("labels.csv", b"\x89PNG\r\n\x1a\n" + b"\0" * 50, r"labels.csv: an image, expected text"),
+    ("labels.csv", b"\x89PNG\r\n\x1a\n" + b"\0" * 50, r"labels.csv: this is a PNG image; expected text"),
     ("labels.csv.gz", gzip.compress(b"image,code\n" * 99, mtime=0)[:40], r"a gzip file that is damaged or cut off"),
     ("labels.csv", "image,größe\n".encode("cp1252"), r"labels.csv:1: not UTF-8 text \(byte 0xf6\); data.encoding must"),
     ("labels.csv", b",".join(b"%d" % k for k in range(100_000)) + b"\n1\n", r"no column 'image'"),
@@ -230,3 +241,33 @@ def test_a_table_is_read_back_as_pandas_reads_it(read: Any) -> None:
     Path("labels.csv").write_text(f"image,code,land,striped\n{rows}\n")
     frame = pd.read_csv(io.StringIO(Path("labels.csv").read_text()), dtype=str, keep_default_na=False)
     assert words(read("labels.csv")) == frame.to_numpy().tolist()
+
+
+def nested(form: str) -> Any:
+    """The same labels of three images in forms in which an object's keys are names."""
+    match form:
+        case "class":
+            return {"a.jpg": "cat", "b.jpg": None, "c.jpg": "dog"}
+        case "attributes":
+            return {"a.jpg": {"label": "cat"}, "b.jpg": {"other": 1}, "c.jpg": {"label": "dog"}}
+        case "names":
+            return {"cat": ["a.jpg"], "dog": ["c.jpg"]}
+        case "images":
+            return {"images": nested("class")}
+        case "labels":
+            return {"info": {"year": 2020}, "labels": nested("attributes")}
+    return {f"{k}": {"name": name, "label": word} for k, (name, word) in enumerate(nested("class").items())}
+
+
+@pytest.mark.parametrize("form", ["class", "attributes", "names", "images", "labels", "numbered"])
+def test_json_in_which_keys_are_names(read: Any, form: str) -> None:
+    Path("labels.json").write_text(json.dumps(nested(form)), encoding="utf-8")
+    found = read("labels.json", image_column="name", targets={"kind": {"kind": "categorical", "column": "label"}})
+    rows = {found.image[row]: found.labels["kind"][row] for row in range(len(found))}
+    assert rows == ({} if form == "names" else {"b.jpg": ""}) | {"a.jpg": "cat", "c.jpg": "dog"}
+
+
+def test_an_image_under_two_classes_has_a_row_of_each(read: Any) -> None:
+    Path("labels.json").write_text('{"cat": ["a.jpg", "b.jpg"], "dog": ["b.jpg"]}', encoding="utf-8")
+    found = read("labels.json", image_column="name", targets={"label": "categorical"})
+    assert [found.row(row)[1:3] for row in range(3)] == [("a.jpg", ("cat",)), ("b.jpg", ("cat",)), ("b.jpg", ("dog",))]
