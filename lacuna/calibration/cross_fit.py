@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.calibration.consistency import constraints_of
-from lacuna.calibration.fit import fit_replicates
+from lacuna.calibration.fit import Optimum, fit_replicates
 from lacuna.calibration.model import Fit, decide
 from lacuna.calibration.population import Population, Resample, whole_sample
 from lacuna.config.blocks import Calibrate
@@ -32,7 +32,8 @@ class CrossFit:
     """A calibration of all targets for each fold of the validation part, fitted on the images outside of the fold.
 
     `folds` (n,) holds the number of each image's fold, `fits` the calibrations by fold; folds without an image have
-    none. `resample` says how often each image counted in the fits, and what its label stood for.
+    none. `resample` says how often each image counted in the fits, and what its label stood for. `optima`: by fold, the
+    calibrations of the sample itself.
     """
 
     targets: Targets
@@ -41,18 +42,15 @@ class CrossFit:
     folds: NDArray[np.intp]
     fits: dict[int, list[Fit]]
     resample: Resample
+    optima: dict[int, Optimum]
 
     def refit(self, resample: Resample) -> "CrossFit":
-        """Fitted anew in each replicate, by one step from these calibrations."""
+        """Fitted anew in each replicate, from the sample's calibrations on."""
         fits = {
             fold: fit_replicates(
-                self.targets,
-                self.validation,
-                resample.without(self.folds == fold),
-                self.options,
-                (fits, self.resample.without(self.folds == fold)),
+                self.targets, self.validation, resample.without(self.folds == fold), self.options, optimum
             )
-            for fold, fits in self.fits.items()
+            for fold, optimum in self.optima.items()
         }
         return replace(self, fits=fits, resample=resample)
 
@@ -88,8 +86,12 @@ def cross_fit(
         whole_sample(targets, validation, population),
     )
     numbers = np.unique(folds).tolist() or [0]
-    fits = {fold: fit_replicates(targets, validation, sample.without(folds == fold), options) for fold in numbers}
-    return CrossFit(targets, validation, options, folds, fits, sample)
+    optima = {}
+    for fold in numbers:
+        others = sample.without(folds == fold)
+        optima[fold] = Optimum(fit_replicates(targets, validation, others, options), others)
+    fits = {fold: optimum.fits for fold, optimum in optima.items()}
+    return CrossFit(targets, validation, options, folds, fits, sample, optima)
 
 
 @dataclass(frozen=True)

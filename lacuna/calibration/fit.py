@@ -4,11 +4,14 @@ The intervals of a threshold, and of every metric of decisions, so include that 
 otherwise.
 """
 
+from dataclasses import dataclass, field
+
 import numpy as np
+from numpy.typing import NDArray
 
 from lacuna.calibration.model import ARGMAX, LOGIT_ADJUSTMENT, Calibration, Fit, TargetCalibration
 from lacuna.calibration.population import Population, Resample, resamples
-from lacuna.calibration.scaling import fit_platt, fit_temperature, sigmoid, step_temperature
+from lacuna.calibration.scaling import Scaling, TemperatureStep, fit_platt, fit_temperature, sigmoid
 from lacuna.calibration.thresholds import IMAGE_RULES, choose_threshold
 from lacuna.config.blocks import Calibrate, Evaluate
 from lacuna.core.predictions import Predictions
@@ -20,6 +23,32 @@ from lacuna.stats.bootstrap import interval
 
 CHUNK_CELLS = 2_000_000
 """Replicates are worked in chunks of about this many numbers per array, so that memory stays bounded."""
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The fits of a whole sample, and that sample: where the fits of its replicates start.
+
+    `steps`: what the steps of categorical targets have in common, by the target's place; filled as it is needed.
+    """
+
+    fits: list[Fit]
+    sample: Resample
+    steps: dict[int, TemperatureStep] = field(default_factory=dict, repr=False, compare=False)
+
+    def scaling(self, index: int) -> Scaling:
+        """A target's scaling as it was fitted to the labelled images, before biases were moved to the population."""
+        fit = self.fits[index]
+        return fit.scaling.moved(-bias_shift(fit.target, self.sample.importance[index]))
+
+    def step(
+        self, index: int, logits: NDArray[np.floating], labels: Labels, known: NDArray[np.bool_]
+    ) -> TemperatureStep:
+        """The step of a categorical target; logits and labels are of its `known` images (n,), the same each time."""
+        if index not in self.steps:
+            weights = self.sample.weights[:, known]
+            self.steps[index] = TemperatureStep(logits, labels, self.scaling(index), weights)
+        return self.steps[index]
 
 
 def fit_calibration(
@@ -40,7 +69,8 @@ def fit_calibration(
     chunks = resamples(targets, validation, evaluate, size, population)
     sample = next(chunks)
     fits = fit_replicates(targets, validation, sample, options)
-    replicates = [fit_replicates(targets, validation, resample, options, (fits, sample)) for resample in chunks]
+    whole = Optimum(fits, sample)
+    replicates = [fit_replicates(targets, validation, resample, options, whole) for resample in chunks]
 
     calibrations = {}
     for index, (target, rule, fit) in enumerate(zip(targets, target_rules(targets, options), fits, strict=True)):
@@ -96,13 +126,13 @@ def fit_replicates(
     predictions: Predictions,
     resample: Resample,
     options: Calibrate,
-    whole: tuple[list[Fit], Resample] | None = None,
+    whole: Optimum | None = None,
 ) -> list[Fit]:
     """Fit every target's calibration in each replicate of `resample`.
 
-    `whole` is the fit of the whole sample, and that sample: categorical targets then take one step from there. Scalings
-    are fitted to the labelled images; then their biases are moved by the logarithm of each class's importance, as
-    Bayes' rule has it for other priors, so that probabilities, thresholds and adjustments are those of the population.
+    whole: replicates are fitted from there on, those of categorical targets by one step. Scalings are fitted to the
+    labelled images; then their biases are moved by the logarithm of each class's importance, as Bayes' rule has it for
+    other priors, so that probabilities, thresholds and adjustments are those of the population.
     Scarce binary targets get the threshold of all binary targets' images pooled. The logits of a categorical target are
     adjusted by `options.logit_adjustment` times the logarithm of each class's share of the images (Menon et al. 2021):
     0 decides for the most probable class, which has the highest accuracy, 1 as if all classes were as frequent.
@@ -115,17 +145,12 @@ def fit_replicates(
         weights, counts = resample.weights[:, known], resample.of_known(index, predictions.labels[:, index])
         shift = bias_shift(target, resample.importance[index])
         if target.kind == "binary":
-            scaling = fit_platt(logits, labels, weights).moved(shift)
+            scaling = fit_platt(logits, labels, weights, whole.scaling(index) if whole else None).moved(shift)
             adjustments.append(np.zeros((len(weights), 1)))
             samples.append((sigmoid(scaling(logits)[..., 0]), labels, counts))
         else:
-            if whole is None:
-                scaling = fit_temperature(logits, labels, weights)
-            else:
-                fits, sample = whole
-                optimum = fits[index].scaling.moved(-bias_shift(target, sample.importance[index]))
-                scaling = step_temperature(logits, labels, weights, optimum, sample.weights[:, known])
-            scaling = scaling.moved(shift)
+            fitted = whole.step(index, logits, labels, known)(weights) if whole else None
+            scaling = (fitted or fit_temperature(logits, labels, weights)).moved(shift)
             samples.append((np.empty((len(weights), 0)), labels[:0], weights[:, :0]))
             adjustments.append(options.logit_adjustment * np.log(class_shares(labels, target.n_classes, counts)))
         scalings.append(scaling)

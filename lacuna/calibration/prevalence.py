@@ -6,12 +6,13 @@ whether the two differ by more than chance, and whether label shift describes th
 """
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.calibration.cross_fit import CrossFit
-from lacuna.calibration.fit import chunk_size
+from lacuna.calibration.fit import CHUNK_CELLS, chunk_size
 from lacuna.calibration.population import Population, Prevalence, resamples
 from lacuna.config.blocks import Evaluate
 from lacuna.core.predictions import Predictions
@@ -72,27 +73,30 @@ def _scores(target: Target, logits: NDArray[np.floating]) -> Floats:
 def _selected_p(part: Predictions, scores: Sequence[Floats], seed: int) -> list[float]:
     """Adjusted p-values of selective labelling, the smallest of each target's classes.
 
-    Were labels missing at random, groups could swap which of their images are labelled: the difference between the mean
-    scores of labelled and unlabelled images is as large as in permutations. With calibrated probabilities that would be
-    the slope of the prior's likelihood at no shift; the network's own owe nothing to validation's labels, so that the
-    permutations are exact, for rare classes and few images too, where a bootstrap's interval is not.
+    Were labels missing at random, groups could swap which of their images are labelled, for all targets at once: the
+    difference between the mean scores of labelled and unlabelled images is as large as in permutations. With calibrated
+    probabilities that would be the slope of the prior's likelihood at no shift; the network's own owe nothing to
+    validation's labels, so that the permutations are exact, for rare classes and few images too, where a bootstrap's
+    interval is not.
     """
-    statistics, owner = [], []
-    for index, values in enumerate(scores):
-        known = (part.labels[:, index] >= 0).astype(np.int16)
-        permuted = permute_groups(known, part.group, RELABELLINGS, seed + index, RELABELLINGS)
-        masks = np.concatenate([known[None], *permuted]).astype(np.float64)
-        statistics.append(_differences(masks, values).T)
-        owner += [index] * values.shape[1]
-    adjusted = np.array(westfall_young(np.concatenate(statistics)))
-    return [float(adjusted[np.array(owner) == index].min()) for index in range(len(scores))]
+    known = part.labels >= 0
+    images = np.arange(len(known))
+    permuted = permute_groups(images, part.group, RELABELLINGS, seed, max(1, CHUNK_CELLS // max(1, len(images))))
+    found = [
+        [_differences(known[order, index], values) for index, values in enumerate(scores)]
+        for order in chain([images[None]], permuted)
+    ]
+    statistics = [np.concatenate(chunks) for chunks in zip(*found, strict=True)]
+    adjusted = np.array(westfall_young(np.concatenate(statistics, axis=1).T))
+    ends = np.cumsum([values.shape[1] for values in scores])
+    return [float(of_target.min()) for of_target in np.split(adjusted, ends[:-1])]
 
 
-def _differences(masks: Floats, values: Floats) -> Floats:
+def _differences(masks: NDArray[np.bool_], values: Floats) -> Floats:
     """How far the means of values (n, m) inside and outside of masks (replicates, n) are apart; 0 if one is empty."""
-    inside = masks.sum(axis=1, keepdims=True)
+    inside = masks.sum(axis=1)[:, None]
     outside = masks.shape[1] - inside
-    sums = masks @ values
+    sums = masks.astype(np.float64) @ values
     both = (inside > 0) & (outside > 0)
     gap: Floats = np.abs(sums / np.maximum(inside, 1) - (values.sum(axis=0) - sums) / np.maximum(outside, 1))
     return np.where(both, gap, 0)

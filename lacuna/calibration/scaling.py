@@ -19,6 +19,9 @@ move it, and undoing a class weight of 10 (2.3 on the logit) costs as much as te
 SCALE_DEVIATION = 1.0
 """Prior standard deviation of a categorical target's scale around 1, the network's own. Keeps separable data finite."""
 
+NEAR_ENOUGH = 1e-2
+"""A replicate's fit ends with a Newton step, in logits of deviation 1, that is no longer; its square is left."""
+
 NO_SLOPE = 1e-6
 """A slope below this, per standard deviation of the logits, counts as none."""
 
@@ -43,29 +46,41 @@ class Scaling:
         return Scaling(self.scale, self.bias + shift)
 
 
-def fit_platt(logits: NDArray[np.floating], labels: Labels, weights: Floats) -> Scaling:
+def fit_platt(logits: NDArray[np.floating], labels: Labels, weights: Floats, near: Scaling | None = None) -> Scaling:
     """Platt scaling of logits (n, 1) with known labels: logistic regression on smoothed labels (Platt 1999).
 
     Present counts as (n1 + 1) / (n1 + 2), absent as 1 / (n0 + 2), which keeps separable data finite. Without a
     positive slope (no signal, or one class only) the probability is the constant (n1 + 1) / (n + 2). Without any
-    known label the network's own probability stays.
+    known label the network's own probability stays. near: the fit of the sample that the weights are replicates of;
+    they are fitted from there on, to far less than their noise.
     """
     present, absent = weights @ (labels == 1), weights @ (labels == 0)
-    aims = np.where(labels == 1, ((present + 1) / (present + 2))[:, None], (1 / (absent + 2))[:, None])
+    aims = np.stack([1 / (absent + 2), (present + 1) / (present + 2)], axis=1)
     centre, spread = (logits.mean(), logits.std() or 1.0) if len(logits) else (0.0, 1.0)
     standard = (logits[:, 0].astype(np.float64) - centre) / spread
     moments = np.stack([standard**2, standard, np.ones_like(standard)], axis=1)
+    wanted = [weights @ ((labels == label)[:, None] * moments[:, 1:]) * aims[:, [label]] for label in (0, 1)]
+    aimed = wanted[0] + wanted[1]
 
     def objective(x: Floats) -> tuple[Floats, Floats, Floats]:
         scores = x[:, :1] * standard + x[:, 1:]
-        probability = sigmoid(scores)
-        loss = (weights * (np.logaddexp(0, scores) - aims * scores)).sum(axis=1)
-        gradient = (weights * (probability - aims)) @ moments[:, 1:]
-        curvature = (weights * probability * (1 - probability)) @ moments
-        return loss, gradient, curvature[:, [0, 1, 1, 2]].reshape(-1, 2, 2) + 1e-9 * np.eye(2)
+        fading = np.exp(-np.abs(scores))
+        probability = np.where(scores >= 0, 1, fading) / (1 + fading)
+        loss = np.einsum("ri,ri->r", weights, np.broadcast_to(np.log1p(fading) + np.maximum(scores, 0), weights.shape))
+        gradient = (weights * probability) @ moments[:, 1:] - aimed
+        curvature = (weights * (probability * (1 - probability))) @ moments
+        return (
+            loss - (x * aimed).sum(axis=1),
+            gradient,
+            curvature[:, [0, 1, 1, 2]].reshape(-1, 2, 2) + 1e-9 * np.eye(2),
+        )
 
     level = np.log((present + 1) / (absent + 1))
-    solution = minimise(objective, np.stack([np.zeros_like(level), level], axis=1))
+    if near is None:
+        solution = minimise(objective, np.stack([np.zeros_like(level), level], axis=1))
+    else:
+        slope, bias = near.scale * spread, near.bias[:, 0] + near.scale * centre
+        solution = minimise(objective, np.stack([slope, bias], axis=1), NEAR_ENOUGH)
     slope, nothing = solution[:, 0], present + absent == 0
     scale = np.where(slope > NO_SLOPE, slope / spread, 0)
     bias = np.where(slope > NO_SLOPE, solution[:, 1] - slope * centre / spread, level)
@@ -91,23 +106,6 @@ def fit_temperature(logits: NDArray[np.floating], labels: Labels, weights: Float
     return loss.scaling(minimise(objective, np.repeat(loss.centre[None], len(weights), axis=0)), weights)
 
 
-def step_temperature(
-    logits: NDArray[np.floating], labels: Labels, weights: Floats, optimum: Scaling, fitted_on: Floats
-) -> Scaling:
-    """What `fit_temperature` would give for each replicate, by one Newton step from the whole sample's optimum.
-
-    fitted_on: the weights (1, n) that `optimum` was fitted with. The curvature is the one there and the same for all
-    replicates (one-step bootstrap, Davison & Hinkley 1997, section 2.7): with 100 classes, computing and factorizing it
-    for each would take ten times as long as all the rest.
-    """
-    loss = _TemperatureLoss(logits, labels)
-    origin = np.concatenate([optimum.scale[:, None], optimum.bias], axis=1)
-    probability = loss.probability(origin)
-    curvature = loss.curvature(probability, fitted_on)[0]
-    step = np.linalg.solve(curvature, loss.gradient(origin, probability, weights).T).T
-    return loss.scaling(origin - step, weights)
-
-
 class _TemperatureLoss:
     """The weighted log loss of scale and biases, x (replicates, 1 + n_classes), plus their priors, and its derivatives.
 
@@ -131,10 +129,18 @@ class _TemperatureLoss:
         loss: Floats = (self.prior * (x - self.centre) ** 2).sum(axis=1) / 2 - (weights * np.log(chances)).sum(axis=1)
         return loss
 
-    def gradient(self, x: Floats, probability: Floats, weights: Floats) -> Floats:
+    def slopes(self, probability: Floats) -> Floats:
+        """Of each image's loss, (rows of probability, n, 1 + n_classes)."""
         errors = probability - self.truth
-        terms = np.concatenate([(errors * self.logits).sum(axis=2, keepdims=True), errors], axis=2)
-        gradient: Floats = (weights[:, None, :] @ terms)[:, 0] + self.prior * (x - self.centre)
+        return np.concatenate([(errors * self.logits).sum(axis=2, keepdims=True), errors], axis=2)
+
+    def pull(self, x: Floats) -> Floats:
+        """The priors' slope, of the shape of x."""
+        pull: Floats = self.prior * (x - self.centre)
+        return pull
+
+    def gradient(self, x: Floats, probability: Floats, weights: Floats) -> Floats:
+        gradient: Floats = (weights[:, None, :] @ self.slopes(probability))[:, 0] + self.pull(x)
         return gradient
 
     def curvature(self, probability: Floats, weights: Floats) -> Floats:
@@ -158,6 +164,28 @@ class _TemperatureLoss:
         return Scaling(np.where(flat, 0, x[:, :1])[:, 0], bias)
 
 
+class TemperatureStep:
+    """What `fit_temperature` would give for replicates, by one Newton step from the whole sample's optimum.
+
+    The curvature is the one there and the same for all replicates (one-step bootstrap, Davison & Hinkley 1997, section
+    2.7): with 100 classes, computing and factorizing it for each would take ten times as long as all the rest. All that
+    a replicate costs is a product of its weights with each image's slopes.
+    """
+
+    def __init__(self, logits: NDArray[np.floating], labels: Labels, optimum: Scaling, fitted_on: Floats) -> None:
+        """fitted_on: the weights (1, n) that `optimum` was fitted with."""
+        self._loss = _TemperatureLoss(logits, labels)
+        self._origin = np.concatenate([optimum.scale[:, None], optimum.bias], axis=1)
+        probability = self._loss.probability(self._origin)
+        self._slopes = self._loss.slopes(probability)[0]
+        self._curvature = self._loss.curvature(probability, fitted_on)[0]
+
+    def __call__(self, weights: Floats) -> Scaling:
+        """The scaling of each replicate, by its weights (replicates, n)."""
+        gradient = weights @ self._slopes + self._loss.pull(self._origin)
+        return self._loss.scaling(self._origin - np.linalg.solve(self._curvature, gradient.T).T, weights)
+
+
 def sigmoid(logits: Floats) -> Floats:
     """1 / (1 + exp(-logits)), without overflow."""
     fading = np.exp(-np.abs(logits))
@@ -165,17 +193,18 @@ def sigmoid(logits: Floats) -> Floats:
     return probability
 
 
-def minimise(objective: Objective, start: Floats) -> Floats:
+def minimise(objective: Objective, start: Floats, tolerance: float = 1e-9) -> Floats:
     """Newton's method for convex functions of (replicates, k) numbers, each step halved while it does not descend.
 
-    `objective` returns the values (replicates,), gradients (replicates, k) and Hessians (replicates, k, k).
+    `objective` returns the values (replicates,), gradients (replicates, k) and Hessians (replicates, k, k). start: one
+    row stands for all replicates. tolerance: the last step is no longer, in any number.
     """
     x = start
     value, gradient, curvature = objective(x)
     for _ in range(50):
         step = np.linalg.solve(curvature, gradient[..., None])[..., 0]
-        if np.abs(step).max(initial=0) < 1e-9:
-            break
+        if np.abs(step).max(initial=0) < tolerance:
+            return x - step
         for _ in range(30):
             reached = objective(x - step)
             worse = reached[0] > value + 1e-12 * (1 + np.abs(value))

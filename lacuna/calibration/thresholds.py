@@ -28,14 +28,12 @@ Choice = tuple[NDArray[np.intp], NDArray[np.bool_]]
 class Candidates:
     """The thresholds that each replicate can choose from: one below each image, sorted from the highest score down.
 
-    All arrays are (replicates, n). `scores`: the probability of "present"; `below`: the next lower one, 0 after the
-    last; `possible`: whether a threshold fits between the two. `called`, `found`: how many images are called present
-    if the threshold lies below this image, and how many of them are present by their label; `expected`: how many of
-    them are expected to be, which is the sum of their probabilities.
+    All arrays are (replicates, n). `scores`: the probability of "present"; `possible`: whether a threshold fits below
+    this image. `called`, `found`: how many images are called present if it lies there, and how many of them are present
+    by their label; `expected`: how many of them are expected to be, which is the sum of their probabilities.
     """
 
     scores: Floats
-    below: Floats
     possible: NDArray[np.bool_]
     called: Floats
     found: Floats
@@ -59,21 +57,35 @@ class Candidates:
         place: NDArray[np.intp] = np.where(self.possible, values, -1).argmax(axis=1)
         return place
 
+    def thresholds(self, place: NDArray[np.intp]) -> Floats:
+        """Midway between the images that the replicate holds on either side of a place (replicates,); the last image
+        has a score of 0 below it."""
+        rows = np.arange(len(place))
+        called = self.called[rows, place][:, None]
+        last, following = (self.called < called).sum(axis=1), (self.called <= called).sum(axis=1)
+        within = following < self.called.shape[1]
+        below = np.where(within, self.scores[rows, np.where(within, following, 0)], 0)
+        middle: Floats = (self.scores[rows, last] + below) / 2
+        return middle
+
 
 def sort_candidates(probabilities: Floats, labels: Labels, weights: Floats) -> Candidates:
     """The candidates from probabilities of "present" (replicates, n), known labels (n,) and weights (replicates, n)."""
     if len(labels) == 0:  # one image that no replicate holds stands in: no threshold is possible
         probabilities, labels, weights = np.zeros((len(weights), 1)), np.zeros(1, np.intp), np.zeros((len(weights), 1))
-    scores = np.where(weights > 0, probabilities, -1.0)  # images that a replicate left out come last
-    order = np.argsort(-scores, axis=1, kind="stable")
-    scores, counts = np.take_along_axis(scores, order, axis=1), np.take_along_axis(weights, order, axis=1)
-    below = np.maximum(np.concatenate([scores[:, 1:], np.full((len(scores), 1), -1.0)], axis=1), 0)
+    order = np.argsort(-probabilities[0], kind="stable")
+    scores, counts, present = probabilities[:, order], weights[:, order], labels[order] == 1
+    falling = scores[:, :-1] > scores[:, 1:]
+    if not (falling | (scores[:, :-1] == scores[:, 1:])).all():  # pooled targets lie differently in each replicate
+        orders = np.argsort(-probabilities, axis=1, kind="stable")
+        scores, counts = np.take_along_axis(probabilities, orders, axis=1), np.take_along_axis(weights, orders, axis=1)
+        falling, present = scores[:, :-1] > scores[:, 1:], labels[orders] == 1
+    called = np.cumsum(counts, axis=1)
     return Candidates(
         scores,
-        below,
-        possible=(counts > 0) & (scores > below),
-        called=np.cumsum(counts, axis=1),
-        found=np.cumsum(counts * (labels[order] == 1), axis=1),
+        possible=np.concatenate([falling, scores[:, -1:] > 0], axis=1) & (called > 0),
+        called=called,
+        found=np.cumsum(counts * present, axis=1),
         expected=np.cumsum(counts * scores, axis=1),
     )
 
@@ -145,10 +157,8 @@ def choose_threshold(
     candidates = sort_candidates(probabilities, labels, weights)
     with np.errstate(invalid="ignore", divide="ignore"):
         place, met = IMAGE_RULES[rule](options, candidates)
-    replicates = np.arange(len(weights))
-    thresholds = (candidates.scores[replicates, place] + candidates.below[replicates, place]) / 2
     known = candidates.possible.any(axis=1)
-    return np.where(known, thresholds, NO_DATA_THRESHOLD), met & known
+    return np.where(known, candidates.thresholds(place), NO_DATA_THRESHOLD), met & known
 
 
 def _last(chosen: NDArray[np.bool_]) -> NDArray[np.intp]:

@@ -21,7 +21,11 @@ def activate(target: Target, logits: NDArray[np.floating]) -> Floats:
     """The probabilities (…, n_classes) that logits (…, n_logits) stand for: sigmoid if binary, else softmax."""
     exact = logits.astype(np.float64)
     if target.kind == "binary":
-        exact = np.concatenate([np.zeros_like(exact), exact], axis=-1)
+        fading = np.exp(-np.abs(exact))
+        rising = exact >= 0
+        both = [np.where(rising, fading, 1), np.where(rising, 1, fading)]
+        chances: Floats = np.concatenate(both, axis=-1) / (1 + fading)
+        return chances
     powers = np.exp(exact - exact.max(axis=-1, keepdims=True))
     probabilities: Floats = powers / powers.sum(axis=-1, keepdims=True)
     return probabilities

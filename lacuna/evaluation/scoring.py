@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lacuna.calibration.consistency import Constraint, connected, constraints_of
 from lacuna.calibration.cross_fit import cross_fit
-from lacuna.calibration.fit import chunk_size, fit_replicates
+from lacuna.calibration.fit import CHUNK_CELLS, Optimum, chunk_size, fit_replicates
 from lacuna.calibration.model import Calibration, Fit, decide
 from lacuna.calibration.population import Population, Resample, resamples
 from lacuna.calibration.selection import Selection
@@ -119,7 +119,7 @@ def score_test(
     fits, constraints = calibration.fits(targets), calibration.constraints(targets)
     size = chunk_size(targets, max(len(validation), len(test)))
     fitted_on = resamples(targets, validation, evaluate, size, population)
-    sample = next(fitted_on)
+    whole = Optimum(fits, next(fitted_on))
     scored_on = group_weights(test.group, evaluate.bootstrap, evaluate.seed + 1, size)
     shares: list[list[Priors]] = [[] for _ in targets]
     by_label = [False for _ in targets]
@@ -139,7 +139,7 @@ def score_test(
     def decided() -> Iterator[_Decided]:
         yield decide_by(fits, np.ones((1, len(test))))
         for fitting, weights in zip(fitted_on, scored_on, strict=False):  # none where a part is one group
-            yield decide_by(fit_replicates(targets, validation, fitting, options, (fits, sample)), weights)
+            yield decide_by(fit_replicates(targets, validation, fitting, options, whole), weights)
 
     probabilities = calibration.apply(targets, test.logits)
     return _score(targets, test, probabilities, priors, decided(), population, shares, evaluate, constraints)
@@ -179,6 +179,7 @@ def _score(
     tied = connected(constraints)
     sample: _Decided | None = None
     chunks: list[list[tuple[dict[str, Floats], dict[str, Floats]]]] = [[] for _ in targets]
+    rankings = [_Rankings(targets, index, part) for index in range(len(targets))]
     for decisions in decided:
         if sample is None:
             sample = decisions
@@ -187,6 +188,7 @@ def _score(
             chunks[index].append(
                 _metrics(targets, index, part, decisions, priors[index], evaluate.top_k, index in tied)
             )
+            rankings[index].add(decisions.resample)
     assert sample is not None
 
     scored = []
@@ -210,7 +212,8 @@ def _score(
                 probabilities[index],
                 sample.together[index][0],
                 sample.alone[index][0],
-                {name: np.concatenate([chunk[name] for chunk in metrics]) for name in metrics[0]},
+                {name: np.concatenate([chunk[name] for chunk in metrics]) for name in metrics[0]}
+                | rankings[index].finish(),
                 {**of_sample, "f1": np.concatenate([chunk["f1"] for chunk in classes])},
                 told,
                 told is not None and population is not None and population.corrected[index],
@@ -219,6 +222,36 @@ def _score(
             )
         )
     return scored
+
+
+class _Rankings:
+    """The ranking metrics of a target in all replicates, of as many at a time as memory allows.
+
+    They need no decisions, which come a few replicates at a time where classes are many, and are cheapest together:
+    images are sorted once for each class and batch of replicates.
+    """
+
+    def __init__(self, targets: Targets, index: int, part: Predictions) -> None:
+        known = part.labels[:, index] >= 0
+        self._index, self._part_labels, self._labels = index, part.labels[:, index], part.labels[known, index]
+        self._scores = activate(targets[index], part.logits[known][:, targets.slices[index]])
+        self._waiting: list[Floats] = []
+        self._done: list[dict[str, Floats]] = []
+
+    def add(self, resample: Resample) -> None:
+        self._waiting.append(resample.of_known(self._index, self._part_labels))
+        if sum(map(len, self._waiting)) * len(self._labels) >= CHUNK_CELLS:
+            self._rank()
+
+    def finish(self) -> dict[str, Floats]:
+        """The metrics, each (replicates,), in the order in which replicates were added."""
+        if self._waiting:
+            self._rank()
+        return {name: np.concatenate([chunk[name] for chunk in self._done]) for name in self._done[0]}
+
+    def _rank(self) -> None:
+        self._done.append(ranking_metrics(self._labels, self._scores, np.concatenate(self._waiting)))
+        self._waiting = []
 
 
 def _selection(
@@ -239,8 +272,7 @@ def _metrics(
     target, known = targets[index], part.labels[:, index] >= 0
     labels, weights = part.labels[known, index], decided.resample.of_known(index, part.labels[:, index])
     classes = class_metrics(labels, decided.together[index][:, known], weights, target.n_classes)
-    scores = activate(target, part.logits[known][:, targets.slices[index]])
-    metrics = over_classes(classes) | ranking_metrics(labels, scores, weights)
+    metrics = over_classes(classes)
     trivial = trivial_metrics(labels, weights, prior)
     if target.n_classes > top_k:
         name = f"top_{top_k}_accuracy"

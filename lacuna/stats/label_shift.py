@@ -133,10 +133,16 @@ def unbiased(probabilities: Floats, labels: Labels, weights: Floats) -> Floats:
     """
     bias, counts = _biases(probabilities, labels, weights)
     seen = (counts > 0) | (counts.sum(axis=1, keepdims=True) == 0)
-    scores = np.log(np.maximum(probabilities, SMALLEST_PROBABILITY)) + np.where(seen, bias, -np.inf)[:, None, :]
-    powers = np.exp(scores - scores.max(axis=2, keepdims=True))
-    moved: Floats = powers / powers.sum(axis=2, keepdims=True)
+    scores = _logs_by_class(probabilities) + np.where(seen, bias, -np.inf)[:, :, None]
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    moved: Floats = (powers / powers.sum(axis=1, keepdims=True)).transpose(0, 2, 1)
     return moved
+
+
+def _logs_by_class(probabilities: Floats) -> Floats:
+    """Their logarithms (1 or replicates, n_classes, n): sums over few classes are quick along rows of images."""
+    logs: Floats = np.log(np.maximum(np.ascontiguousarray(probabilities.transpose(0, 2, 1)), SMALLEST_PROBABILITY))
+    return logs
 
 
 def _biases(probabilities: Floats, labels: Labels, weights: Floats) -> tuple[Floats, Floats]:
@@ -146,25 +152,24 @@ def _biases(probabilities: Floats, labels: Labels, weights: Floats) -> tuple[Flo
     counted = weights[:, is_known]
     counts = counted @ truth
     seen = (counts > 0) | (counts.sum(axis=1, keepdims=True) == 0)
-    inside = np.log(np.maximum(probabilities[:, is_known], SMALLEST_PROBABILITY))
+    inside = _logs_by_class(probabilities[:, is_known])
     diagonal = np.arange(truth.shape[1])
 
     def objective(bias: Floats, rows: NDArray[np.intp]) -> tuple[Floats, Floats, Floats]:
         allowed, drawn, labelled = seen[rows], counted[rows], counts[rows]
-        scores = (inside if len(inside) == 1 else inside[rows]) + np.where(allowed, bias, -np.inf)[:, None, :]
-        top = scores.max(axis=2, keepdims=True)
+        scores = (inside if len(inside) == 1 else inside[rows]) + np.where(allowed, bias, -np.inf)[:, :, None]
+        top = scores.max(axis=1, keepdims=True)
         scores -= top
         chances = np.exp(scores, out=scores)
-        total = chances.sum(axis=2, keepdims=True)
+        total = chances.sum(axis=1, keepdims=True)
         chances /= total
-        value = (drawn * (top + np.log(total))[..., 0]).sum(axis=1) - (labelled * np.where(allowed, bias, 0)).sum(
-            axis=1
-        )
-        weighted = drawn[:, :, None] * chances
-        curvature = -(weighted.transpose(0, 2, 1) @ chances)
+        value = (drawn * (top + np.log(total))[:, 0]).sum(axis=1) - (labelled * np.where(allowed, bias, 0)).sum(axis=1)
+        weighted = drawn[:, None, :] * chances
+        expected = weighted.sum(axis=2)
+        curvature = -(weighted @ chances.transpose(0, 2, 1))
         # The biases' sum is free, and so is that of an unseen class: it is given a curvature, which leaves it at 0.
-        curvature[:, diagonal, diagonal] += weighted.sum(axis=1) + np.where(allowed, 1e-6, 1)
-        return value, weighted.sum(axis=1) - labelled, curvature
+        curvature[:, diagonal, diagonal] += expected + np.where(allowed, 1e-6, 1)
+        return value, expected - labelled, curvature
 
     start = np.zeros_like(counts)
     return (_descend(objective, start, seen, positive=False) if is_known.any() else start), counts

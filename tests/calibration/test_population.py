@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lacuna.calibration.cross_fit import cross_fit
-from lacuna.calibration.fit import fit_calibration, fit_replicates
+from lacuna.calibration.fit import Optimum, fit_calibration, fit_replicates
 from lacuna.calibration.population import Population, Prevalence, Resample, describe_population, resamples
 from lacuna.calibration.prevalence import estimate_population
 from lacuna.calibration.selection import Selection
@@ -55,7 +55,7 @@ def test_one_step_replicates_start_from_the_scaling_of_the_labelled_images():
             validation,
             replace(sample, weights=weights),
             CALIBRATE,
-            (fit_replicates(TARGETS, validation, sample, CALIBRATE), sample),
+            Optimum(fit_replicates(TARGETS, validation, sample, CALIBRATE), sample),
         )
         for sample in (plain, heavy)
     )

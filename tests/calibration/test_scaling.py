@@ -3,7 +3,7 @@ import pytest
 import scipy.optimize
 from sklearn.linear_model import LogisticRegression
 
-from lacuna.calibration.scaling import BIAS_DEVIATION, SCALE_DEVIATION, fit_platt, fit_temperature, step_temperature
+from lacuna.calibration.scaling import BIAS_DEVIATION, SCALE_DEVIATION, TemperatureStep, fit_platt, fit_temperature
 
 
 def ones(n):
@@ -127,7 +127,7 @@ def test_separable_classes_stay_finite():
 def test_a_step_from_the_optimum_stays_there_for_the_whole_sample():
     logits, labels = categorical_sample(400, 0.7, np.array([1.0, 0.0, -1.0]))
     optimum = fit_temperature(logits, labels, ones(400))
-    step = step_temperature(logits, labels, ones(400), optimum, ones(400))
+    step = TemperatureStep(logits, labels, optimum, ones(400))(ones(400))
     assert step.scale == pytest.approx(optimum.scale)
     assert step.bias == pytest.approx(optimum.bias, abs=1e-6)
 
@@ -136,7 +136,7 @@ def test_one_step_follows_the_full_fit_of_replicates():
     logits, labels = categorical_sample(400, 0.7, np.array([1.0, 0.0, -1.0]))
     optimum = fit_temperature(logits, labels, ones(400))
     weights = np.random.default_rng(0).poisson(1, (50, 400)).astype(float)
-    full, step = fit_temperature(logits, labels, weights), step_temperature(logits, labels, weights, optimum, ones(400))
+    full, step = fit_temperature(logits, labels, weights), TemperatureStep(logits, labels, optimum, ones(400))(weights)
     assert np.corrcoef(full.scale, step.scale)[0, 1] > 0.98
     assert step.scale.std() == pytest.approx(full.scale.std(), rel=0.1)
     assert np.abs(full.bias - step.bias).mean() < 0.1 * full.bias.std(axis=0).mean()
