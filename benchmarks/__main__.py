@@ -3,6 +3,7 @@
 gaps         unknown labels masked against filled and dropped, with 0 to 90 % of them hidden
 speed        Lacuna against the plain Keras recipe, time and quality
 experiments  seconds of a changed threshold and of 20 corrected labels
+intervals    seconds of figures with intervals, on simulated predictions (--images)
 labels       seconds and memory of reading a large label file, of prepare and of init (--rows)
 memory       peak anonymous memory with 1,000 and 10,000 images
 mlsmote      warm-up with and without MLSMOTE, on the data in the working folder (after `dvc repro`)
@@ -27,6 +28,7 @@ from pathlib import Path
 from benchmarks.backbones import backbones
 from benchmarks.counts import counts
 from benchmarks.inference import inference
+from benchmarks.intervals import intervals
 from benchmarks.labels import labels
 from benchmarks.memory import memory
 from benchmarks.promises import promises
@@ -59,6 +61,7 @@ def main() -> None:
     needs_fashion = arguments.name not in (
         "hostile",
         "inference",
+        "intervals",
         "labels",
         "mlsmote",
         "promises",
@@ -95,6 +98,8 @@ def main() -> None:
         from benchmarks.selective_promises import selective_promises  # loads Keras
 
         selective_promises(arguments.fashion.resolve())
+    if arguments.name in ("intervals", "all"):
+        intervals(arguments.images)
     if arguments.name in ("labels", "all"):
         labels(arguments.rows)
     if arguments.name in ("counts", "all"):
