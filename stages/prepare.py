@@ -18,10 +18,10 @@ from lacuna.data.labels.class_weights import weigh_targets
 from lacuna.data.labels.corrections import encode_corrected
 from lacuna.data.labels.hierarchy import describe_relations, learn_relations
 from lacuna.data.labels.join import group_folders, image_groups, join_labels
-from lacuna.data.labels.kept_split import split_images, split_name
+from lacuna.data.labels.kept_split import open_record, split_images, split_name
 from lacuna.data.labels.label_table import Dropped
 from lacuna.data.labels.sources import read_labels
-from lacuna.data.labels.split_record import SplitRecord, drop_former_record
+from lacuna.data.labels.split_record import drop_former_record
 from lacuna.io.arrow_memory import give_back
 from lacuna.io.atomic import atomic_folder, write_json
 from lacuna.io.csv_files import write_csv
@@ -43,8 +43,7 @@ def prepare(params: Params) -> Facts:
     table = replace(table, labels={})  # encoded now, and large
     folders = group_folders(files.names.cells, data)
     group = image_groups(table, joined, files.group, folders, data)
-    record = SplitRecord.load(RECORD)
-    record = record if split.keep else record.without(split_name(split))
+    record = open_record(RECORD, split)
     part, moves = split_images(table, joined, labels, group, files.sha256, folders, data, split, record)
 
     counts = label_report.count_labels(labels, part, targets)
@@ -58,9 +57,8 @@ def prepare(params: Params) -> Facts:
         "labels_corrected": sum(corrected.counts.values()),
         "targets": label_report.describe_targets(counts, encoded, conflicts, corrected.counts),
     }
-    flaws = label_report.find_flaws(metrics, table, joined, encoded, data)
-    notes = moves + flaws + label_report.find_shortages(counts, split.min_positives)
-    notes += label_report.find_lone_groups(group, part)
+    notes = moves + label_report.find_flaws(metrics, table, joined, encoded, data)
+    notes += label_report.find_shortages(counts, split.min_positives) + label_report.find_lone_groups(group, part)
     dropped = sorted([*table.malformed, *joined.dropped])
     del table, joined, encoded  # the memory is for what is written
     train = part == PARTS.index("train")

@@ -19,7 +19,7 @@ move it, and undoing a class weight of 10 (2.3 on the logit) costs as much as te
 SCALE_DEVIATION = 1.0
 """Prior standard deviation of a categorical target's scale around 1, the network's own. Keeps separable data finite."""
 
-NEAR_ENOUGH = 1e-2
+LAST_STEP = 1e-2
 """A replicate's fit ends with a Newton step, in logits of deviation 1, that is no longer; its square is left."""
 
 NO_SLOPE = 1e-6
@@ -80,7 +80,7 @@ def fit_platt(logits: NDArray[np.floating], labels: Labels, weights: Floats, nea
         solution = minimise(objective, np.stack([np.zeros_like(level), level], axis=1))
     else:
         slope, bias = near.scale * spread, near.bias[:, 0] + near.scale * centre
-        solution = minimise(objective, np.stack([slope, bias], axis=1), NEAR_ENOUGH)
+        solution = minimise(objective, np.stack([slope, bias], axis=1), LAST_STEP)
     slope, nothing = solution[:, 0], present + absent == 0
     scale = np.where(slope > NO_SLOPE, slope / spread, 0)
     bias = np.where(slope > NO_SLOPE, solution[:, 1] - slope * centre / spread, level)

@@ -4,6 +4,7 @@ They are known by the hash of their content, so that names, folders and other im
 """
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -38,6 +39,12 @@ def split_images(
     former = record.find(split_name(split), sha256)
     part = completed_split(given, labels, group, identify(table, joined, sha256, folders, data), split, former)
     return part, describe_moves(former, given, part)
+
+
+def open_record(path: Path, split: Split) -> SplitRecord:
+    """The record of former splits, without the parts of this one where `split.keep` asks for new ones."""
+    record = SplitRecord.load(path)
+    return record if split.keep else record.without(split_name(split))
 
 
 def split_name(split: Split) -> str:

@@ -9,7 +9,7 @@ from lacuna.data.labels.label_table import WordColumn
 from lacuna.data.labels.match_images import ImageFinder
 from lacuna.errors import LacunaError
 
-PART_WORDS: Mapping[str, Part] = {
+WORDS_OF_PARTS: Mapping[str, Part] = {
     **SPLIT_WORDS,
     "training": "train",
     "testing": "test",
@@ -21,14 +21,18 @@ PART_WORDS: Mapping[str, Part] = {
 _PIECE = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+|[^A-Za-z0-9]+")
 
 
-def split_name(name: str) -> tuple[str, Part | None]:
+def part_of_name(name: str) -> tuple[str, Part | None]:
     """What is left of a name without the word that means a part, and the part; None where no or several words do.
 
-    >>> split_name("train_labels"), split_name("instances_val2017"), split_name("testLabels"), split_name("trainval")
-    (('_labels', 'train'), ('instances_2017', 'val'), ('Labels', 'test'), ('trainval', None))
+    >>> part_of_name("train_labels"), part_of_name("instances_val2017")
+    (('_labels', 'train'), ('instances_2017', 'val'))
+    >>> part_of_name("testLabels"), part_of_name("trainval")
+    (('Labels', 'test'), ('trainval', None))
     """
     pieces = _PIECE.findall(name)
-    parts = {place: PART_WORDS[piece.lower()] for place, piece in enumerate(pieces) if piece.lower() in PART_WORDS}
+    parts = {
+        place: WORDS_OF_PARTS[piece.lower()] for place, piece in enumerate(pieces) if piece.lower() in WORDS_OF_PARTS
+    }
     if len(parts) != 1:
         return name, None
     ((place, part),) = parts.items()
@@ -44,7 +48,7 @@ def find_part_groups(root: Path, files: Iterable[Path]) -> list[dict[Part, Path]
     for path in files:
         folders = path.relative_to(root).parts[:-1]
         stem, *suffixes = path.name.split(".")
-        rest, part = split_name(stem)
+        rest, part = part_of_name(stem)
         if folders and (top := SPLIT_WORDS.get(folders[0].lower())):
             rest, part, folders = (rest if part == top else stem), top, ("", *folders[1:])
         if part:
@@ -106,4 +110,4 @@ def prefer_part(column: WordColumn, part: Part, finder: ImageFinder, names: Sequ
 
 
 def _part_of_folder(name: str) -> Part | None:
-    return split_name(name)[1]
+    return part_of_name(name)[1]
