@@ -70,14 +70,7 @@ UNTOUCHED = (
 SEEN_IN_A_FILE = {"featurize": {("finetune", "epochs")}, "sample": {("data", "is_embedded"), ("data", "path")}}
 """Params of a stage of which it depends on what check_params writes about them, not on the value."""
 
-ONLY_CHECKS = {
-    "check_params": (
-        "lacuna/core",
-        "lacuna/data/images/formats.py",
-        "lacuna/data/images/ingested.py",
-        "lacuna/data/labels",
-    )
-}
+ONLY_CHECKS = {"check_params": ("lacuna/core", "lacuna/data/images", "lacuna/data/labels")}
 """Code by which a stage looks for mistakes early, that prepare finds as well, and of which nothing is in its outs."""
 
 WHOLE_FILE = "params.yaml"
