@@ -16,8 +16,12 @@ from lacuna.io.csv_columns import read_csv_columns, read_header, write_csv_colum
 Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "val", "test")
 
-SPLIT_WORDS: dict[str, Part] = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-"""What the parts are called in data sets that bring a split, in lower case: in a column or as names of folders."""
+SPLIT_WORDS: dict[str, Part] = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "validate", "dev"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""What parts are called in data sets that bring a split, in lower case: in a column, in names of folders and files."""
 
 
 OWN_COLUMNS = {"image": pa.string(), "row": pa.int64(), "split": pa.string(), "group": pa.int64()}

@@ -114,10 +114,18 @@ def test_coco_files_called_like_parts_are_read_together(
 
 
 def test_folders_that_read_like_parts_are_no_classes(init: Init, capsys: pytest.CaptureFixture[str]) -> None:
-    write_images([f"{part}/{name}" for part in ("Training/cat", "Training/dog", "Testing/cat") for name in NAMES[:9]])
+    write_images([f"{part}/{name}" for part in ("train/cat", "train/dog", "test1/cat") for name in NAMES[:9]])
     init(code=1)
     said = capsys.readouterr().err
-    assert "photos: its folders 'Testing', 'Training' read like parts of a data set, not like classes; rename" in said
+    assert "photos: its folders 'test1', 'train' read like parts of a data set, not like classes; rename" in said
+
+
+def test_folders_called_training_and_testing_are_the_split(init: Init, capsys: pytest.CaptureFixture[str]) -> None:
+    """As the brain tumours of Kaggle come, with their classes below."""
+    write_images([f"{part}/{name}" for part in ("Training/cat", "Training/dog", "Testing/cat") for name in NAMES[:18]])
+    data = init().data
+    assert data.source == "folders"
+    assert "cat 36, dog 18" in capsys.readouterr().out
 
 
 def test_one_image_in_two_parts_is_told_before_anything_is_written(

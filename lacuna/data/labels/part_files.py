@@ -1,22 +1,13 @@
 """Label files that are parts of one data set: `train.csv` beside `test.csv`, or each in a folder called so."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
 from lacuna.core.manifest import SPLIT_WORDS, Part
 from lacuna.data.labels.label_table import WordColumn
 from lacuna.data.labels.match_images import ImageFinder
 from lacuna.errors import LacunaError
-
-WORDS_OF_PARTS: Mapping[str, Part] = {
-    **SPLIT_WORDS,
-    "training": "train",
-    "testing": "test",
-    "dev": "val",
-    "validate": "val",
-}
-"""What a part is called in the name of a file, in lower case."""
 
 _PIECE = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+|[^A-Za-z0-9]+")
 
@@ -30,9 +21,7 @@ def part_of_name(name: str) -> tuple[str, Part | None]:
     (('Labels', 'test'), ('trainval', None))
     """
     pieces = _PIECE.findall(name)
-    parts = {
-        place: WORDS_OF_PARTS[piece.lower()] for place, piece in enumerate(pieces) if piece.lower() in WORDS_OF_PARTS
-    }
+    parts = {place: SPLIT_WORDS[piece.lower()] for place, piece in enumerate(pieces) if piece.lower() in SPLIT_WORDS}
     if len(parts) != 1:
         return name, None
     ((place, part),) = parts.items()
