@@ -5,6 +5,7 @@ folder, so that the result does not depend on the preset before; other values in
 """
 
 import io
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -26,6 +27,14 @@ DEFAULT = "default"
 
 RAW_DATA = PurePosixPath("data/raw")
 """Where presets expect the user's data; `data_folder` takes its place."""
+
+_ITEM = r"""(?:'(?:[^'\n]|'')*'|"[^"\n]*"|-?[^\s'"\[{&*!|>%@`#-][^\n#:]*)"""
+BLOCK_LIST = re.compile(
+    rf"^(?P<key>(?P<indent> *)\w+): *(?P<comment>#.*)?\n(?P<items>(?:(?P=indent)(?:  )?- {_ITEM} *\n)+)"
+    r"(?!(?P=indent)(?:  )?- )",
+    re.M,
+)
+"""A list of plain items below each other."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +70,7 @@ def use_preset(preset: str, params_file: Path, presets_folder: Path, data_folder
     parse_params(params, source=f"{params_file.name} with {path}")
     if data_folder is not None:
         _move_data(params["data"], data_folder, path)
-    with atomic_file(params_file) as partial:
-        partial.write_text(_dump(params, original), encoding="utf-8")
+    _write(params_file, params, original)
     changed = [(key, before.get(key), value) for key, value in _leaves(params) if before.get(key) != value]
     return Changes(changed, renamed, removed)
 
@@ -75,8 +83,7 @@ def write_values(params_file: Path, values: Mapping[str, Any]) -> None:
     _remove(params)
     _lay_over(params, values)
     parse_params(params, source=params_file.name)
-    with atomic_file(params_file) as partial:
-        partial.write_text(_dump(params, original), encoding="utf-8")
+    _write(params_file, params, original)
 
 
 def missing_data(preset: str, params_file: Path, presets_folder: Path) -> str | None:
@@ -117,7 +124,7 @@ def _yaml() -> YAML:
 
 def _read(path: Path) -> Any:
     try:
-        content = _yaml().load(path.read_text(encoding="utf-8"))
+        content = _yaml().load(_lists_in_lines(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise LacunaError(f"{path}: no such file; run from the project's root folder") from None
     except (YAMLError, UnicodeDecodeError) as error:
@@ -125,6 +132,24 @@ def _read(path: Path) -> Any:
     if not isinstance(content, dict):
         raise LacunaError(f"{path}: expected blocks of parameters, such as `train:` with lines below it")
     return content
+
+
+def _lists_in_lines(text: str) -> str:
+    """The YAML text with lists of plain items, which `dvc exp run -S` writes below each other, in one line again.
+
+    ruamel hangs the comments that follow such a list on its last item, and would lose them with it.
+
+    >>> _lists_in_lines("sizes:   # in pixels\\n- 224\\n- 'a, b'\\nviews: 1\\n")
+    "sizes: [224, 'a, b']  # in pixels\\nviews: 1\\n"
+    """
+
+    def join(found: re.Match[str]) -> str:
+        items = [line.strip()[2:].strip() for line in found["items"].splitlines()]
+        quoted = [item if item[0] in "'\"" or not re.search(r"[,\[\]{}]", item) else json.dumps(item) for item in items]
+        comment = f"  {found['comment']}" if found["comment"] else ""
+        return f"{found['key']}: [{', '.join(quoted)}]{comment}\n"
+
+    return BLOCK_LIST.sub(join, text)
 
 
 def _rename(params: CommentedMap, source: Path) -> list[tuple[str, str]]:
@@ -228,6 +253,22 @@ def _move_data(data: Any, data_folder: str, preset: Path) -> None:
         if not place.is_relative_to(RAW_DATA):
             raise LacunaError(f"--data: {preset} brings its own data ({key}: {place}); leave --data out")
         data[key] = PlainScalarString((folder / place.relative_to(RAW_DATA)).as_posix())
+
+
+def _write(params_file: Path, params: Any, original: str) -> None:
+    """Raises LacunaError, and writes nothing, where the text would not say what the parameters do."""
+    text = _dump(params, original)
+    try:
+        says_the_same = _yaml().load(text) == params
+    except YAMLError:
+        says_the_same = False
+    if not says_the_same:
+        raise LacunaError(
+            f"{params_file}: cannot be changed in the form that it has; git checkout {params_file} brings back the "
+            "committed one"
+        )
+    with atomic_file(params_file) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def _dump(params: Any, original: str) -> str:

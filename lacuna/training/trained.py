@@ -7,6 +7,7 @@ weights.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lacuna.config.backbone import Backbone
 from lacuna.config.blocks import Features, Head
@@ -14,10 +15,11 @@ from lacuna.core.feature_store import FeatureLayout
 from lacuna.core.head_weights import HeadWeights
 from lacuna.core.targets import Targets
 from lacuna.errors import LacunaError
-from lacuna.features.backbones import load_weights
-from lacuna.features.stages import Tail, build_extractor, build_tail, layout_with
 from lacuna.io.atomic import read_json, write_json
-from lacuna.training.model import TrainedNetwork, build_head, build_network, save_weights, set_head
+
+if TYPE_CHECKING:
+    from lacuna.features.stages import Tail
+    from lacuna.training.model import TrainedNetwork
 
 MODEL, HEAD, TAIL = "model.json", "head.npz", "tail.weights.h5"
 
@@ -31,10 +33,15 @@ class Trained:
     unfreeze: int | str
 
 
-def save_trained(folder: Path, trained: Trained, head: HeadWeights, tail: Tail | None) -> None:
-    """Write a trained model into an empty folder. tail: the fine-tuned layers, None where none are kept."""
+def save_trained(folder: Path, trained: Trained, head: HeadWeights, tail: "Tail | None") -> None:
+    """Write a trained model into an empty folder. tail: the fine-tuned layers, None where none are kept.
+
+    Keras is only loaded where some are.
+    """
     head.save(folder / HEAD)
     if tail is not None:
+        from lacuna.training.model import save_weights
+
         save_weights(tail.means, folder / TAIL)
     content = {"kept": trained.kept, "layout": trained.layout.to_json(), "unfreeze": trained.unfreeze}
     write_json(folder / MODEL, content)
@@ -47,11 +54,14 @@ def read_trained(folder: Path) -> Trained:
 
 def load_trained(
     backbone: Backbone, features: Features, image_size: int, targets: Targets, folder: Path
-) -> TrainedNetwork:
+) -> "TrainedNetwork":
     """The network that `save_trained` wrote, images uint8 (n, size, size, 3) → logits float32 (n, n_logits).
 
     Raises LacunaError when a file is missing or does not fit.
     """
+    from lacuna.features.backbones import load_weights
+    from lacuna.training.model import set_head
+
     trained, head = read_trained(folder), HeadWeights.load(folder / HEAD)
     if head.weights.shape != (trained.layout.n_columns, targets.n_logits):
         raise LacunaError(f"{folder}: {HEAD} does not fit {MODEL} or the targets; run `dvc repro train_finetune`")
@@ -64,11 +74,14 @@ def load_trained(
 
 def empty_network(
     backbone: Backbone, features: Features, image_size: int, targets: Targets, trained: Trained, hidden_units: int
-) -> TrainedNetwork:
+) -> "TrainedNetwork":
     """A network of this structure whose head, and whose fine-tuned layers if any, are still to be filled.
 
     Raises LacunaError when the model was trained on other features than `backbone` and `features` name.
     """
+    from lacuna.features.stages import build_extractor, build_tail, layout_with
+    from lacuna.training.model import build_head, build_network
+
     extractor = build_extractor(backbone, features, image_size)
     fine_tuned = any(block.tuned for block in trained.layout.blocks)
     tail = build_tail(backbone, features, image_size, trained.unfreeze) if fine_tuned else None

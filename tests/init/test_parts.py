@@ -136,7 +136,10 @@ def test_one_image_in_two_parts_is_told_before_anything_is_written(
     FRAME[39:].to_csv("photos/test.csv", index=False)
     before = Path("params.yaml").read_bytes()
     init(code=1)
-    assert "photos/train.csv:41: image 'img39.png' stands in another split above" in capsys.readouterr().err
+    assert (
+        "photos/train.csv:41: image 'img39.png' stands in another split than in photos/test.csv:2"
+        in capsys.readouterr().err
+    )
     assert Path("params.yaml").read_bytes() == before
 
 

@@ -79,10 +79,10 @@ def join_labels(
 
     lost = np.flatnonzero((place < 0) | ((place >= n_usable) & (place < n_there)))
     reasons = ["" if spot < 0 else rejected[names[spot]] for spot in place[lost].tolist()]
-    dropped = [
-        Dropped(int(table.line[row]), table.image[row], reason or NO_IMAGE)
-        for row, reason in zip(lost.tolist(), reasons, strict=True)
-    ]
+    dropped = []
+    for row, reason in zip(lost.tolist(), reasons, strict=True):
+        file = f"{table.file[row]}: " if table.of_several_files else ""
+        dropped.append(Dropped(int(table.line[row]), table.image[row], f"{file}{reason or NO_IMAGE}"))
     n_left_out = int((place >= n_there).sum())
     joined = Joined(image, rows, owner, dropped, reasons.count(""), n_left_out, tuple(finder.by_name))
     _check_losses(table, joined, data)
@@ -209,5 +209,10 @@ def given_parts(table: LabelTable, joined: Joined, data: Data) -> NDArray[np.int
     other = given & (said != parts[joined.owner])
     if other.any():
         row = int(joined.row[other].min())
-        raise LacunaError(f"{table.place(row)}: image {shortened(table.image[row])} stands in another split above")
+        image = joined.owner[joined.row == row][0]
+        first = int(joined.row[given & (joined.owner == image)][0])
+        raise LacunaError(
+            f"{table.place(row)}: image {shortened(table.image[row])} stands in another split than in "
+            f"{table.place(first)}; take one of the rows out"
+        )
     return parts

@@ -1,6 +1,6 @@
 """What the labels can support, in counts, in a table for a person, and in warnings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
 import numpy as np
@@ -153,6 +153,10 @@ def find_flaws(
     `metrics` is the content of `metrics/prepare.json`.
     """
     dropped = "data/prepared/dropped.csv"
+
+    def where(lines: Iterable[int]) -> str:
+        return "" if table.of_several_files else _lines(list(lines))
+
     flaws = [
         (
             len(joined.by_name),
@@ -161,15 +165,15 @@ def find_flaws(
         ),
         (
             metrics["rows_malformed"],
-            f"lines are skipped{_lines([row.line for row in table.malformed])}: {dropped}",
+            f"lines are skipped{where(row.line for row in table.malformed)}: {dropped}",
         ),
         (
             metrics["rows_without_image"],
-            f"label rows have no usable image{_lines([row.line for row in joined.dropped])}: {dropped}",
+            f"label rows have no usable image{where(row.line for row in joined.dropped)}: {dropped}",
         ),
         (
             metrics["rows_repeated"],
-            f"label rows repeat an image, merged{_lines(table.line[joined.repeated].tolist())}",
+            f"label rows repeat an image, merged{where(table.line[joined.repeated].tolist())}",
         ),
         (metrics["images_without_labels"], "images have no label row and are not used"),
         (metrics["groups_across_splits"], "groups of duplicates or of the group column stand in more than one split"),
@@ -181,7 +185,7 @@ def find_flaws(
         flaws += [
             (
                 count["contradicting_images"],
-                f"images have contradicting labels of {name}, now unknown{_lines(contradicting)}",
+                f"images have contradicting labels of {name}, now unknown{where(contradicting)}",
             ),
             (count["conflicting_duplicates"], f"groups of duplicates have conflicting labels of {name}, kept"),
             (

@@ -165,7 +165,11 @@ class LabelTable:
             path=path,
             labels={name: WordColumn.joined([table.labels[name] for table in tables]) for name in tables[0].labels},
             line=np.concatenate([table.line for table in tables]),
-            malformed=tuple(dropped for table in tables for dropped in table.malformed),
+            malformed=tuple(
+                dropped._replace(reason=f"{table.path}: {dropped.reason}") if table.path != path else dropped
+                for table in tables
+                for dropped in table.malformed
+            ),
             **columns,
         )
 
@@ -182,6 +186,11 @@ class LabelTable:
         """One row, for messages and tests."""
         words = tuple(column[number] for column in self.labels.values())
         return LabelRow(int(self.line[number]), self.image[number], words, self.group[number], self.split[number])
+
+    @property
+    def of_several_files(self) -> bool:
+        """Whether a line's number alone does not say where it stands."""
+        return len(self.file.words) > 1
 
     def place(self, number: int) -> str:
         """Where a row stands, for messages: its line, or the image itself where no line names it."""
