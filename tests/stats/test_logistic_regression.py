@@ -271,3 +271,11 @@ def test_cross_validation_needs_folds_to_leave_out(folds):
     rows, labels = standardized(4, 2)
     with pytest.raises(ValueError, match="two folds or more"):
         cross_validate(find_axes(rows), labels, 3, np.ones(4), np.array(folds))
+
+
+def test_a_loss_of_next_to_nothing_is_solved_too():
+    """Of separable classes 32 bits leave much: they ended .0002 of the loss above the optimum."""
+    rows = np.random.default_rng(1).normal(size=(40, 1000)).astype(np.float32)
+    labels, axes = (rows[:, 0] + 0.3 * rows[:, 1] > 0).astype(int), find_axes(rows)
+    quick, exact = (fit(axes, labels, 1, np.ones(40), 1e-4, gain=gain) for gain in (1e-6, 0.0))
+    assert quick.loss == pytest.approx(exact.loss, rel=5e-5)
