@@ -17,7 +17,7 @@ from lacuna.calibration.population import Population, Prevalence, resamples
 from lacuna.config.blocks import Evaluate
 from lacuna.core.predictions import Predictions
 from lacuna.core.scores import Floats, activate
-from lacuna.core.targets import Target, counted_classes
+from lacuna.core.targets import UNKNOWN, Target, counted_classes
 from lacuna.stats.label_shift import Priors, class_priors
 from lacuna.stats.mixture_fit import PLACE, SHAPE, gap_errors, gap_p, mixture_gaps, moved_gaps, rank_moments
 from lacuna.stats.multiple_testing import westfall_young
@@ -79,11 +79,11 @@ def _selected_p(part: Predictions, scores: Sequence[Floats], seed: int) -> list[
     validation's labels, so that the permutations are exact, for rare classes and few images too, where a bootstrap's
     interval is not.
     """
-    known = part.labels >= 0
-    images = np.arange(len(known))
+    labelled = part.labels != UNKNOWN  # too rare a class too was a label that somebody gave
+    images = np.arange(len(labelled))
     permuted = permute_groups(images, part.group, RELABELLINGS, seed, max(1, CHUNK_CELLS // max(1, len(images))))
     found = [
-        [_differences(known[order, index], values) for index, values in enumerate(scores)]
+        [_differences(labelled[order, index], values) for index, values in enumerate(scores)]
         for order in chain([images[None]], permuted)
     ]
     statistics = [np.concatenate(chunks) for chunks in zip(*found, strict=True)]

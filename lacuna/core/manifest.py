@@ -34,7 +34,7 @@ class Manifest:
 
     `image`: names, str `(n,)`. `row`: the image's place in `images.npy`, int64 `(n,)`. `split`: train, val or test.
     `group`: images that must stay in one split share it, the smallest row among them, int64 `(n,)`.
-    `labels`: class indices, int16 `(n, n_targets)`, -1 unknown.
+    `labels`: class indices, int16 `(n, n_targets)`, -1 unknown, -2 of a class that is too rare to be one.
     """
 
     image: NDArray[np.str_]

@@ -15,6 +15,10 @@ Kind = Literal["binary", "categorical"]
 UNKNOWN = -1
 """The label of a cell that nobody filled in. It is masked out everywhere and never counts as class 0."""
 
+TOO_RARE = -2
+"""The label of a cell whose class has too few images to be one of the target's. It is masked out like an unknown one,
+but somebody filled it in: such an image is none of those whose label is missing."""
+
 RESERVED_NAMES = frozenset({"image", "row", "split", "group", "error", "unfamiliar", "macro"})
 """The own columns of manifest and files of predictions, and the row of means over all targets among those of metrics:
 no target may be called that."""

@@ -22,7 +22,7 @@ from lacuna.config.blocks import Calibrate, Evaluate
 from lacuna.core.predictions import Predictions
 from lacuna.core.relations import Relations
 from lacuna.core.scores import Floats, Labels, activate, ranking_metrics
-from lacuna.core.targets import Target, Targets
+from lacuna.core.targets import UNKNOWN, Target, Targets
 from lacuna.evaluation.baselines.trivial import population_prior, training_prior, trivial_metrics, trivial_ranks
 from lacuna.evaluation.metrics import class_average_precision, class_metrics, over_classes, top_k_accuracy
 from lacuna.stats.bootstrap import group_weights
@@ -217,7 +217,7 @@ def _score(
                 {**of_sample, "f1": np.concatenate([chunk["f1"] for chunk in classes])},
                 told,
                 told is not None and population is not None and population.corrected[index],
-                _selection(population, index, told, known, evaluate.confidence),
+                _selection(population, index, told, part.labels[:, index], evaluate.confidence),
                 sample.resample.first_importance()[index],
             )
         )
@@ -255,10 +255,10 @@ class _Rankings:
 
 
 def _selection(
-    population: Population | None, index: int, told: Priors | None, known: NDArray[np.bool_], confidence: float
+    population: Population | None, index: int, told: Priors | None, labels: Labels, confidence: float
 ) -> Selection:
     """Why labels of a part are missing, which is tested on validation, as far as this part's labels tell it."""
-    if known.all():
+    if not (labels == UNKNOWN).any():
         return Selection.NONE_MISSING
     found = population.prevalences[index].selection(confidence) if population else Selection.NOT_TOLD
     untold = found == Selection.NONE_MISSING or (found == Selection.BY_LABEL and told is None)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lacuna.calibration.population import prevalence_metrics
 from lacuna.calibration.selection import describe_selection
 from lacuna.core.scores import Floats, Labels
+from lacuna.core.targets import UNKNOWN
 from lacuna.evaluation.baselines.trivial import trivial_probabilities
 from lacuna.evaluation.intervals import with_interval
 from lacuna.evaluation.metrics import TARGET_METRICS, row_of
@@ -105,7 +106,11 @@ def _macro(scored: Sequence[Scored], targets: Mapping[str, dict[str, Any]], conf
 
 def _summarise(scored: Scored, confidence: float, min_positives: int) -> dict[str, Any]:
     known = scored.labels >= 0
-    result: dict[str, Any] = {"kind": scored.target.kind, "n_known": int(known.sum()), "n_unknown": int((~known).sum())}
+    result: dict[str, Any] = {
+        "kind": scored.target.kind,
+        "n_known": int(known.sum()),
+        "n_unknown": int((scored.labels == UNKNOWN).sum()),
+    }
     result |= {"selection": scored.selection, "population": "all" if scored.corrected else "labelled"}
     if scored.shares is not None:
         result |= prevalence_metrics(scored.target, scored.shares, confidence)

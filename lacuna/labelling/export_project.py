@@ -10,7 +10,7 @@ from typing import Any, Literal
 from lacuna.config.data import Data
 from lacuna.core.correction_table import COLUMNS, UNKNOWN_WORD
 from lacuna.core.manifest import Manifest
-from lacuna.core.targets import Targets
+from lacuna.core.targets import TOO_RARE, Targets
 from lacuna.errors import LacunaError
 from lacuna.inference.bundle import DESCRIPTION_FILE
 from lacuna.inference.prediction import Prediction
@@ -32,7 +32,7 @@ CONFIG_FILE, TASKS_FILE = "label_config.xml", "tasks.json"
 VERSION_DIGITS_SHOWN = 12
 
 KnownLabels = Mapping[str, str]
-"""The known labels of an image, by target."""
+"""The known labels of an image, by target; "" for one whose class is too rare to be chosen."""
 
 
 @dataclass(frozen=True)
@@ -149,8 +149,9 @@ def check_project_folder(out: Path) -> None:
 
 
 def _known_labels(manifest: Manifest, targets: Targets) -> dict[str, KnownLabels]:
+    words = [dict(enumerate(target.classes)) | {TOO_RARE: ""} for target in targets]
     return {
-        image: {target.name: target.classes[index] for target, index in zip(targets, row, strict=True) if index >= 0}
+        image: {name: of[index] for name, of, index in zip(targets.names, words, row, strict=True) if index in of}
         for image, row in zip(manifest.image.tolist(), manifest.labels.tolist(), strict=True)
     }
 
@@ -178,7 +179,7 @@ def _task(
     wanted: Wanted, known: KnownLabels, prediction: Prediction, controls: Sequence[Control], address: str, version: str
 ) -> dict[str, Any]:
     """A task: the picture, what to look at, and the known labels with the model's decisions where there is none."""
-    given = [choice_region(control, known[control.name]) for control in controls if control.name in known]
+    given = [choice_region(control, known[control.name]) for control in controls if known.get(control.name)]
     open_controls = [control for control in controls if control.name not in known]
     regions = decided_regions(open_controls, prediction.targets)
     data: dict[str, Any] = {IMAGE_KEY: address, "name": wanted.image, HINT: _hint(wanted, prediction)}

@@ -121,7 +121,7 @@ def describe_training(params: Params, kept: str) -> str:
 def limits(found: CardContent) -> list[str]:
     """What a user of the model must know of its data and its weak places, a sentence each."""
     said, names = [], list(found.test["targets"])
-    unknown = {name: 1 - found.prepare["targets"][name]["known_share"] for name in names}
+    unknown = {name: found.prepare["targets"][name]["unknown"] / found.prepare["images"] for name in names}
     if any(unknown.values()):
         listed = ", ".join(f"{_plain(name)} {share:.0%}" for name, share in unknown.items() if share)
         whose = [_plain(name) for name in names if found.test["targets"][name]["population"] == "all"]
@@ -192,7 +192,7 @@ def _counts(found: CardContent, classes: Mapping[str, Sequence[str]]) -> list[Se
     for name in classes:
         counts = found.prepare["targets"][name]
         parts = (f"{sum(counts[part].values()):,}" for part in ("train", "val", "test"))
-        rows.append((name, f"{counts['known']:,}", f"{1 - counts['known_share']:.0%}", *parts))
+        rows.append((name, f"{counts['known']:,}", f"{counts['unknown'] / found.prepare['images']:.0%}", *parts))
     return rows
 
 

@@ -6,7 +6,8 @@ Latinne and Decaestecker 2002): with probabilities p_c that hold under priors s_
 log(sum_c q_c p_c / s_c), which is concave. Saerens' EM climbs it slowly where classes overlap; Newton does it here in
 ten steps.
 
-Labels are (n,) class indices, -1 = unknown; weights (replicates, n) say how often each image counts.
+Labels are (n,) class indices, -1 = unknown; images with another label below 0, known to be of no class, are left out.
+Weights (replicates, n) say how often each image counts.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.core.scores import SMALLEST_PROBABILITY, Floats, Labels
+from lacuna.core.targets import UNKNOWN
 from lacuna.stats.bootstrap import group_weights
 
 NO_SHIFT_IMAGES = 1.0
@@ -84,16 +86,16 @@ def class_priors(probabilities: Floats, labels: Labels, weights: Floats, strengt
         )
     if len(labels) and labels.max() >= n_classes:
         raise ValueError(f"expected labels below {n_classes}, the number of classes, received {labels.max()}")
-    is_known = labels >= 0
+    is_known, is_unknown = labels >= 0, labels == UNKNOWN
     counts = weights[:, is_known] @ np.eye(n_classes)[labels[is_known]]
-    n_known, n_unlabelled = counts.sum(axis=1, keepdims=True), weights[:, ~is_known].sum(axis=1, keepdims=True)
+    n_known, n_unlabelled = counts.sum(axis=1, keepdims=True), weights[:, is_unknown].sum(axis=1, keepdims=True)
     with np.errstate(invalid="ignore"):
         known = counts / n_known
-    if is_known.all():
+    if not is_unknown.any():
         return Priors(known, np.full_like(known, np.nan), known)
     told = (counts > 0).sum(axis=1, keepdims=True) > 1
     unlabelled = np.where(
-        told, _most_likely(unbiased(whole, labels, weights), ~is_known, counts, weights, strength), np.nan
+        told, _most_likely(unbiased(whole, labels, weights), is_unknown, counts, weights, strength), np.nan
     )
     with np.errstate(invalid="ignore"):
         every = np.where(n_unlabelled > 0, (counts + n_unlabelled * unlabelled) / (n_known + n_unlabelled), known)

@@ -5,7 +5,8 @@ each class weighted to the unlabelled images' prior. The gaps between these mean
 makes them, the bootstrap over groups says, in which the prior and all that it stands on are estimated anew. The
 functions are fixed: nothing that is tested was fitted to make the gaps small but the prior.
 
-Labels are (n,) class indices, -1 = unknown; weights (replicates, n) say how often each image counts.
+Labels are (n,) class indices, -1 = unknown; images with another label below 0, known to be of no class, are left out.
+Weights (replicates, n) say how often each image counts.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lacuna.core.scores import Floats, Labels
+from lacuna.core.targets import UNKNOWN
 
 UNLIKE_LEVEL = 0.01
 """Label shift is given up at this level. At .05 figures of one target in twenty would stay those of its labelled images
@@ -43,13 +45,13 @@ def rank_moments(scores: Floats, degrees: Sequence[int]) -> Floats:
 def mixture_gaps(functions: Floats, labels: Labels, weights: Floats, unlabelled: Floats) -> Floats:
     """Mean of functions (n, m) of the unlabelled images less that of labelled ones reweighted to the prior `unlabelled`
     (replicates, n_classes): (replicates, m), NaN where the prior is, or no image is unlabelled."""
-    is_known = labels >= 0
+    is_known, is_unknown = labels >= 0, labels == UNKNOWN
     inside, truth = weights[:, is_known], labels[is_known]
     counts = inside @ np.eye(unlabelled.shape[1])[truth]
     each = np.divide(unlabelled, counts, out=np.zeros_like(counts), where=counts > 0)
-    outside = weights[:, ~is_known]
+    outside = weights[:, is_unknown]
     with np.errstate(invalid="ignore"):
-        mean = (outside @ functions[~is_known]) / outside.sum(axis=1, keepdims=True)
+        mean = (outside @ functions[is_unknown]) / outside.sum(axis=1, keepdims=True)
     gaps: Floats = mean - (inside * each[:, truth]) @ functions[is_known]
     return np.where(np.isfinite(unlabelled).all(axis=1, keepdims=True), gaps, np.nan)
 
@@ -61,7 +63,7 @@ def gap_errors(functions: Floats, labels: Labels, weights: Floats, unlabelled: F
     """
     shares = np.concatenate([np.ones_like(unlabelled[:, :1]), unlabelled], axis=1)
     variance = np.zeros((len(weights), functions.shape[1]))
-    for number in range(shares.shape[1]):  # the unlabelled images, -1, then those of each class
+    for number in range(shares.shape[1]):  # the unlabelled images, UNKNOWN, then those of each class
         inside, values = weights[:, labels == number - 1], functions[labels == number - 1]
         total = inside.sum(axis=1, keepdims=True)
         mean, square = (inside @ power / np.maximum(total, 1) for power in (values, values**2))

@@ -9,6 +9,7 @@ from lacuna.calibration.cross_fit import cross_fit
 from lacuna.calibration.prevalence import estimate_population
 from lacuna.calibration.selection import Selection
 from lacuna.core.predictions import Predictions
+from lacuna.core.targets import TOO_RARE
 from lacuna.stats.bootstrap import interval
 from lacuna.stats.label_shift import class_priors
 from tests.simulated_predictions import CALIBRATE, EVALUATE, TARGETS, simulate
@@ -64,6 +65,20 @@ def test_without_gaps_all_is_as_counted():
         assert (found.priors.every == found.priors.known).all()
         assert (found.selected_p, found.unlike_p) == (1.0, None)
         assert found.selection(0.95) == Selection.NONE_MISSING
+
+
+def test_classes_too_rare_to_be_kept_are_no_missing_labels():
+    """All images are labelled, some of a class that is left out; a scarce class of its own looks like no other."""
+    whole = simulate(400, signal=3, seed=0, unknown=0)
+    left_out = whole.labels[:, 0] == 2
+    labels = whole.labels.copy()
+    labels[left_out, 0] = TOO_RARE
+    found = found_in(with_labels(whole, labels))[0]
+    assert found.selection(0.95) == Selection.NONE_MISSING
+    assert found.selected_p == 1
+    assert (found.priors.importance()[:, :2] == 1).all()
+    labels[left_out, 0] = -1
+    assert found_in(with_labels(whole, labels))[0].selection(0.95) != Selection.NONE_MISSING
 
 
 def test_nothing_labelled_or_one_class_alone_tells_no_shares():

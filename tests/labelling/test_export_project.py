@@ -7,7 +7,8 @@ from xml.etree import ElementTree
 import pytest
 
 from lacuna.cli import main
-from lacuna.core.targets import Target, Targets
+from lacuna.core.manifest import Manifest
+from lacuna.core.targets import TOO_RARE, Target, Targets
 from lacuna.errors import LacunaError
 from lacuna.io.atomic import read_json
 from lacuna.labelling.label_config import label_config, read_controls
@@ -55,6 +56,18 @@ def test_tasks_come_in_the_audits_order_with_labels_predictions_and_scores(proje
     assert {one["predictions"][0]["model_version"] for one in (second, first)} == {f"lacuna-{version}"}
     assert f"LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT={tmp_path} label-studio start" in said
     assert f"Local Files: {tmp_path}/photos" in said
+
+
+def test_a_cell_whose_class_was_too_rare_is_neither_asked_about_nor_answered(project):
+    where, targets = Path("data/prepared/manifest.csv"), Targets.load(Path("data/prepared/targets.json"))
+    manifest = Manifest.load(where, targets)
+    manifest.labels[1, 1] = TOO_RARE  # red of a b/2.png, which the audit listed before
+    manifest.save(where, targets)
+    write_to_label([("a b/2.png", "red", "NA", "", "", 0.99), ("a b/2.png", "colour", "green", "", "blue", 0.5)])
+    assert export() == 0
+    (task,) = tasks()
+    assert task["data"]["hint"] == "colour is labelled green, is it blue?"
+    assert regions(task) == {"colour": (["green"], None)}
 
 
 def test_the_best_of_many_and_the_rest_is_counted(project, capsys):

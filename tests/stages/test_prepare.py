@@ -71,6 +71,7 @@ class TestOutputs:
         assert (red["contradicting_images"], red["conflicting_duplicates"]) == (1, 1)
         assert (kind["rare_classes"], kind["rare_images"]) == (1, 1)
         assert red["known"] + red["unknown"] == N
+        assert kind["known"] + kind["unknown"] + kind["rare_images"] == N
         assert red["known_share"] == round(red["known"] / N, 4)
         assert sum(sum(red[part].values()) for part in ("train", "val", "test")) == red["known"]
         printed = capsys.readouterr().out
@@ -79,7 +80,7 @@ class TestOutputs:
         assert "warning: 1 label rows repeat an image, merged (line 62)" in printed
         assert "warning: 1 images have contradicting labels of red, now unknown (line 62)" in printed
         assert "warning: 1 groups of duplicates have conflicting labels of red, kept" in printed
-        assert "warning: 1 classes of kind have fewer than 5 images, now unknown: 1 images" in printed
+        assert "warning: 1 classes of kind have fewer than 5 images, left out of it: 1 images" in printed
         assert read_csv(Path("data/prepared/dropped.csv")) == [
             {"line": "63", "image": "gone.png", "reason": "no such image"},
             {"line": "64", "image": "bad.png", "reason": "truncated image"},

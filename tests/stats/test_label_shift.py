@@ -109,6 +109,18 @@ def test_what_changes_nothing(seed, k, spread):
     assert class_priors(bent, labels, weights).every == pytest.approx(priors.every, abs=1e-4)
 
 
+def test_images_known_to_be_of_no_class_are_none_of_all():
+    """Labels below -1: as if these images were not there."""
+    probabilities, labels = sample(3, k=3)
+    outside = np.arange(len(labels)) % 5 == 0
+    marked, there = np.where(outside, -2, labels), ~outside
+    kept = class_priors(probabilities[there], labels[there], ones(labels[there]))
+    assert class_priors(probabilities, marked, ones(labels)).every == pytest.approx(kept.every)
+    complete = class_priors(probabilities, np.where(labels < 0, -2, labels), ones(labels))
+    assert np.isnan(complete.unlabelled).all()
+    assert (complete.importance() == 1).all()
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10_000), st.integers(2, 6))
 def test_without_gaps_exactly_the_counts(seed, k):

@@ -40,6 +40,8 @@ def test_gaps_by_hand():
     prior = np.array([[0.5, 0.5], [0.25, 0.75]])
     # (4 + 6) / 2 - (.5 (1 + 3) / 2 + .5 * 10), then 6 - (.25 * 1 + .75 * 10)
     assert mixture_gaps(values, labels, weights, prior)[:, 0] == pytest.approx([-1, -1.75])
+    of_no_class = np.append(values, [[99.0]], axis=0), np.append(labels, -2), np.ones((1, 6))
+    assert mixture_gaps(*of_no_class, prior[:1])[0, 0] == pytest.approx(-1)
 
 
 def test_errors_by_hand():

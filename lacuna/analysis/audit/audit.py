@@ -16,7 +16,7 @@ from lacuna.analysis.audit.to_label import UnknownCells, rank_unknown
 from lacuna.config.blocks import Audit
 from lacuna.core.manifest import Manifest
 from lacuna.core.scores import Floats
-from lacuna.core.targets import Target, Targets
+from lacuna.core.targets import UNKNOWN, Target, Targets
 from lacuna.io.progress import progress
 from lacuna.presentation.audit_verdicts import MetadataVerdict, MissingVerdict, SignalVerdict
 
@@ -41,12 +41,13 @@ class TargetAudit:
     """Everything about one target. `probes`, each with its p-value after the correction over all targets in `adjusted`.
 
     `fields`: probes of single metadata fields. `issues`, `unknown` and `curve` are None where the probe sees no signal:
-    they would rest on nothing; `unknown` also where no label is unknown.
+    they would rest on nothing; `unknown` also where no label is unknown, of `n_unknown`.
     """
 
     target: Target
     probes: Probes
     adjusted: Mapping[str, float]
+    n_unknown: int
     signal: SignalVerdict
     missing: MissingVerdict
     metadata: MetadataVerdict
@@ -74,7 +75,7 @@ def audit_targets(
     found: list[Probes] = []
     for column, target in progress(enumerate(targets), total=len(targets), what="audit: probes", unit="targets"):
         labels = manifest.labels[:, column]
-        known = (labels >= 0).astype(np.int16)
+        known = (labels != UNKNOWN).astype(np.int16)
         found.append(
             Probes(
                 signal=run_probe(features, labels, group, target.n_classes, permutations, confidence, audit),
@@ -94,20 +95,21 @@ def audit_targets(
             for name, columns in fields.items()
             if columns.shape[1]
         }
-        seen, gaps = verdicts["signal"] in SEEN, bool((labels < 0).any())
+        seen, n_unknown = verdicts["signal"] in SEEN, int((labels == UNKNOWN).sum())
         issues = find_issues(features, labels, probes.signal, target.n_classes) if seen else None
         audits.append(
             TargetAudit(
                 target=target,
                 probes=probes,
                 adjusted=p,
+                n_unknown=n_unknown,
                 signal=verdicts["signal"],
-                missing=_missing(verdicts["missing"], gaps),
+                missing=_missing(verdicts["missing"], n_unknown > 0),
                 metadata=_metadata(verdicts["metadata"], single),
                 fields=single,
                 copies=agreement(labels, copies),
                 issues=issues,
-                unknown=rank_unknown(features, labels, group, issues) if issues and gaps else None,
+                unknown=rank_unknown(features, labels, group, issues) if issues and n_unknown else None,
                 curve=learning_curve(features, labels, group, probes.signal, audit.seed) if seen else None,
             )
         )

@@ -119,7 +119,7 @@ def _target(audited: TargetAudit) -> JsonDict:
     content: JsonDict = {
         "kind": audited.target.kind,
         "n_known": known,
-        "n_unknown": len(audited.probes.signal.known) - known,
+        "n_unknown": audited.n_unknown,
         "n_groups": audited.probes.signal.groups,
         "verdict": audited.signal,
         **_metrics(audited.probes.signal, audited.adjusted["signal"]),

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lacuna.analysis.audit.audit import TargetAudit
 from lacuna.core.manifest import Manifest
+from lacuna.core.targets import TOO_RARE
 from lacuna.presentation.style import GREY, picture, shorten
 
 MOST_TILES = 24
@@ -109,6 +110,8 @@ def _brief(name: str) -> str:
 
 
 def _word(audited: TargetAudit, label: np.int16) -> str:
+    if label == TOO_RARE:
+        return "too rare"
     return audited.target.classes[label] if label >= 0 else "unknown"
 
 

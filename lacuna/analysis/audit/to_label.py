@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lacuna.analysis.audit.label_issues import LabelIssues
 from lacuna.analysis.audit.logistic_probe import fit_and_predict
 from lacuna.core.scores import Floats, Labels
+from lacuna.core.targets import UNKNOWN
 
 SURE = 0.95
 """Suggestions need this probability, and on known labels such probabilities must have been right as often."""
@@ -41,7 +42,7 @@ class UnknownCells:
 def rank_unknown(features: Floats, labels: Labels, group: NDArray[np.int64], issues: LabelIssues) -> UnknownCells:
     """Rank the unknown ones among labels (n,) by features (n, d); `issues`: the known ones, scored out of fold."""
     classes = np.unique(issues.given)
-    rows = np.flatnonzero(labels < 0)
+    rows = np.flatnonzero(labels == UNKNOWN)
     rows = rows[np.unique(group[rows], return_index=True)[1]]  # copies would get the same label
     chances = fit_and_predict(features[issues.rows], issues.given, features[rows], classes.tolist())
     with np.errstate(divide="ignore", invalid="ignore"):

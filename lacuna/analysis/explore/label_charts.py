@@ -13,7 +13,7 @@ from lacuna.analysis.explore.missingness import Dependence, residuals
 from lacuna.analysis.explore.shown_classes import shown_classes
 from lacuna.analysis.explore.subject import Counts
 from lacuna.core.manifest import PARTS
-from lacuna.core.targets import Target, Targets
+from lacuna.core.targets import UNKNOWN, Target, Targets
 from lacuna.presentation.style import BLUE, DARK, GREEN, GREY, LIGHT, ORANGE, SKY, legend, picture, shorten
 from lacuna.stats.association import crosstab
 from lacuna.stats.numbers import in_percent
@@ -171,7 +171,7 @@ def plot_missing_by_class(
     places = {name: column for column, name in enumerate(targets.names)}
     tables = [
         crosstab(
-            (labels[:, places[dependence.target]] < 0).astype(np.int16),
+            (labels[:, places[dependence.target]] == UNKNOWN).astype(np.int16),
             labels[:, places[dependence.given]],
             2,
             targets[places[dependence.given]].n_classes,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.core.scores import Floats, Labels
-from lacuna.core.targets import Targets
+from lacuna.core.targets import UNKNOWN, Targets
 from lacuna.stats.association import Crosstab, chi_square, cramers_v, crosstab, phi
 from lacuna.stats.multiple_testing import holm
 from lacuna.stats.numbers import in_percent
@@ -67,7 +67,7 @@ class Dependence(NamedTuple):
 
 def missing_together(labels: Labels, group: NDArray[np.int64], targets: Targets) -> list[Together]:
     """Every pair of targets that are both known in some images and unknown in others, strongest first."""
-    missing = (labels < 0).astype(np.int16)
+    missing = (labels == UNKNOWN).astype(np.int16)
     gappy = [column for column in range(len(targets)) if 0 < missing[:, column].mean() < 1]
     found = []
     group = np.unique(group, return_inverse=True)[1]
@@ -85,7 +85,7 @@ def missing_together(labels: Labels, group: NDArray[np.int64], targets: Targets)
 
 def missing_by_class(labels: Labels, group: NDArray[np.int64], targets: Targets) -> list[Dependence]:
     """Every pair of targets of which the first has gaps and the second enough known classes, strongest effect first."""
-    missing = (labels < 0).astype(np.int16)
+    missing = (labels == UNKNOWN).astype(np.int16)
     found = []
     group = np.unique(group, return_inverse=True)[1]
     for i, j in permutations(range(len(targets)), 2):
@@ -178,7 +178,7 @@ def describe_together(together: Sequence[Together], alpha: float) -> list[str]:
 
 def missing_patterns(labels: Labels, targets: Targets) -> list[tuple[tuple[str, ...], int]]:
     """Which targets are unknown together, and in how many images; the commonest first."""
-    counts = Counter(map(tuple, (labels < 0).tolist()))
+    counts = Counter(map(tuple, (labels == UNKNOWN).tolist()))
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return [(tuple(name for name, gone in zip(targets.names, gaps, strict=True) if gone), n) for gaps, n in ordered]
 

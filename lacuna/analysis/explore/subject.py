@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lacuna.core.files_table import FileInfo
 from lacuna.core.manifest import PARTS, Manifest
-from lacuna.core.targets import Target, Targets
+from lacuna.core.targets import UNKNOWN, Target, Targets
 
 Counts = NDArray[np.int64]
 """Images of a target by part and class `(3, n_classes + 1)`; the last column is unknown."""
@@ -58,5 +58,7 @@ class Subject:
 
 def _count(manifest: Manifest, target: Target, column: int) -> Counts:
     labels = manifest.labels[:, column].astype(np.int64)
-    labels[labels < 0] = target.n_classes
-    return np.stack([np.bincount(labels[manifest.split == part], minlength=target.n_classes + 1) for part in PARTS])
+    labels[labels == UNKNOWN] = target.n_classes
+    counted = labels >= 0
+    parts = [labels[counted & (manifest.split == part)] for part in PARTS]
+    return np.stack([np.bincount(of_part, minlength=target.n_classes + 1) for of_part in parts])

@@ -12,7 +12,7 @@ from lacuna.analysis.explore.missingness import describe_by_class, describe_toge
 from lacuna.analysis.explore.odd_images import OddImage
 from lacuna.analysis.explore.pixels import PixelStatistics
 from lacuna.analysis.explore.subject import Subject
-from lacuna.core.targets import Target, Targets
+from lacuna.core.targets import UNKNOWN, Target, Targets
 from lacuna.stats.numbers import in_percent
 
 MOST_LISTED = 10
@@ -74,8 +74,8 @@ def _describe_target(target: Target, labels: NDArray[np.int16]) -> dict[str, Any
         "kind": target.kind,
         "classes": target.n_classes,
         "known": int(counts.sum()),
-        "unknown": int((labels < 0).sum()),
-        "unknown_share": round(float((labels < 0).mean()), 4),
+        "unknown": int((labels == UNKNOWN).sum()),
+        "unknown_share": round(float((labels == UNKNOWN).mean()), 4),
     }
     if order:
         content["largest"] = {"class": target.classes[order[0]], "images": int(counts[order[0]])}

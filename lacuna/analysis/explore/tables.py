@@ -13,7 +13,7 @@ from lacuna.analysis.explore.odd_images import OddImage
 from lacuna.analysis.explore.subject import Counts, Subject
 from lacuna.core.files_table import FileInfo
 from lacuna.core.manifest import PARTS
-from lacuna.core.targets import Targets
+from lacuna.core.targets import UNKNOWN, Targets
 from lacuna.io.csv_files import write_csv
 from lacuna.stats.association import Association, co_occurrences
 from lacuna.stats.numbers import rounded
@@ -36,7 +36,8 @@ def write_tables(folder: Path, subject: Subject, found: Findings) -> None:
 
 
 def _write_counts(path: Path, targets: Targets, counts: Sequence[Counts]) -> None:
-    """Images per target, class and part. `class` is empty for the images whose label is unknown."""
+    """Images per target, class and part. `class` is empty for the images whose label is unknown; those of too rare a
+    class are in no row."""
     rows = []
     for target, count in zip(targets, counts, strict=True):
         for name, cells in zip([*target.classes, ""], count.T.tolist(), strict=True):
@@ -45,7 +46,7 @@ def _write_counts(path: Path, targets: Targets, counts: Sequence[Counts]) -> Non
 
 
 def _write_unknown(path: Path, labels: NDArray[np.int16], targets: Targets) -> None:
-    shares = (labels < 0).mean(axis=0)
+    shares = (labels == UNKNOWN).mean(axis=0)
     rows = [
         (name, rounded(share), int(share * len(labels) + 0.5))
         for name, share in zip(targets.names, shares, strict=True)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.config.data import Data
-from lacuna.core.targets import Target, Targets
+from lacuna.core.targets import TOO_RARE, Target, Targets
 from lacuna.data.labels.join import Joined
 from lacuna.data.labels.label_table import LabelTable, WordColumn
 from lacuna.errors import LacunaError
@@ -21,11 +21,11 @@ WordMap = dict[int, str | None]
 
 @dataclass(frozen=True)
 class Encoded:
-    """`labels`: int16 `(n_images, n_targets)`, -1 unknown, images in order of their row.
+    """`labels`: int16 `(n_images, n_targets)`, -1 unknown, -2 too rare, images in order of their row.
 
     `contradictions`: per target, for each image whose own rows disagree, the label row where they begin to; the cells
     are unknown. `rare`: per target its classes that were too small, with their number of images; the cells are of class
-    OTHER where the target has it by `data.rare_classes`, unknown otherwise. `words`: per target the word of each image
+    OTHER where the target has it by `data.rare_classes`, too rare otherwise. `words`: per target the word of each image
     before that, `(n_images,)`; a binary target's words are those of its classes.
     """
 
@@ -41,7 +41,7 @@ def encode(table: LabelTable, joined: Joined, data: Data, corrected: Mapping[str
 
     `corrected`: per target the words that stand in for those of the label file.
 
-    Words of fewer than `data.min_class_count` images become unknown or, by `data.rare_classes`, join the class OTHER,
+    Words of fewer than `data.min_class_count` images become TOO_RARE or, by `data.rare_classes`, join the class OTHER,
     unless that is too small itself. Raises LacunaError when a categorical target keeps fewer than two classes.
     """
     targets = []
@@ -60,7 +60,7 @@ def encode(table: LabelTable, joined: Joined, data: Data, corrected: Mapping[str
                     f"target {name}: {len(column.words)} classes have data.min_class_count = {data.min_class_count} "
                     f"known images or more, expected at least 2; {len(rare[name])} are smaller ({table.path})"
                 )
-        labels[:, place] = column.code
+        labels[:, place] = np.where((column.code < 0) & (words[name].code >= 0), TOO_RARE, column.code)
         try:
             targets.append(Target(name, kind, column.words))
         except ValueError as error:

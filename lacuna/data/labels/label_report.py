@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lacuna.config.data import Data
 from lacuna.core.manifest import PARTS
-from lacuna.core.targets import Target, Targets
+from lacuna.core.targets import UNKNOWN, Target, Targets
 from lacuna.data.labels.encode import OTHER, Encoded
 from lacuna.data.labels.join import Joined
 from lacuna.data.labels.label_table import LabelTable
@@ -21,7 +21,8 @@ SHOWN_LINES = 5
 
 
 class TargetCounts(TypedDict):
-    """Known and unknown labels of one target; `train`, `val` and `test` have the known images of each class."""
+    """Known and unknown labels of one target; images of too rare a class are neither. `train`, `val` and `test` have
+    the known images of each class."""
 
     known: int
     unknown: int
@@ -43,7 +44,7 @@ def count_rows(table: LabelTable, joined: Joined, n_images: int) -> dict[str, in
 
 
 def count_labels(labels: NDArray[np.int16], part: NDArray[np.int8], targets: Targets) -> dict[str, TargetCounts]:
-    """Count `labels` `(n_images, n_targets)`, -1 unknown, in each `part` `(n_images,)`, a number by PARTS."""
+    """Count `labels` `(n_images, n_targets)` in each `part` `(n_images,)`, a number by PARTS."""
     of_parts = {name: labels[part == place] for place, name in enumerate(PARTS)}
     counts: dict[str, TargetCounts] = {}
     for column, target in enumerate(targets):
@@ -51,7 +52,7 @@ def count_labels(labels: NDArray[np.int16], part: NDArray[np.int8], targets: Tar
         known = sum(sum(of_part.values()) for of_part in per_part.values())
         counts[target.name] = TargetCounts(
             known=known,
-            unknown=len(labels) - known,
+            unknown=int((labels[:, column] == UNKNOWN).sum()),
             known_share=round(known / len(labels), 4),
             train=per_part["train"],
             val=per_part["val"],
@@ -101,7 +102,7 @@ def check_trainable(group: NDArray[np.int64], part: NDArray[np.int8], counts: Ma
             what = f"only {next(iter(seen))}: {sum(seen.values())}" if seen else "no known label"
             raise LacunaError(
                 f"target {name}: {what} in the training part, expected at least two classes; "
-                f"{count['known']} of {count['known'] + count['unknown']} images have a known label"
+                f"{count['known']} of {len(part)} images have a known label"
             )
 
 
@@ -191,7 +192,7 @@ def find_flaws(
             (
                 count["rare_classes"],
                 f"classes of {name} have fewer than {data.min_class_count} images, "
-                f"now {'of class ' + OTHER if folded else 'unknown'}: {count['rare_images']} images",
+                f"{'now of class ' + OTHER if folded else 'left out of it'}: {count['rare_images']} images",
             ),
         ]
     return [*table.notes, *(f"{n} {what}" for n, what in flaws if n), *find_odd_classes(encoded)]

@@ -12,6 +12,7 @@ from lacuna.analysis.audit.signal import run_probe
 from lacuna.analysis.audit.to_label import SURE, rank_unknown
 from lacuna.core.files_table import read_files
 from lacuna.core.pixels import brightness
+from lacuna.core.targets import TOO_RARE
 from lacuna.errors import LacunaError
 from lacuna.io.csv_files import write_csv
 from lacuna.presentation.audit_verdicts import CurveVerdict
@@ -120,9 +121,10 @@ def test_a_rare_class_is_neither_judged_nor_foretold():
 def test_what_to_label_next_is_what_lies_between_the_classes():
     features, truth, group = simulate(0, n=400, copies=100, signal=8, known=1)
     labels = np.where(np.random.default_rng(0).random(len(truth)) < 0.3, -1, truth)
+    labels[labels < 0] = np.where(np.arange((labels < 0).sum()) % 4 == 0, TOO_RARE, -1)  # has a label, is not wanted
     wanted = rank_unknown(features, labels, group, find_issues(features, labels, measured(features, labels, group), 2))
     assert (labels[wanted.rows] == -1).all()
-    assert len(np.unique(group[wanted.rows])) == len(wanted.rows) == len(np.unique(group[labels < 0]))
+    assert len(np.unique(group[wanted.rows])) == len(wanted.rows) == len(np.unique(group[labels == -1]))
     assert (np.diff(wanted.value) <= 0).all()
     middle = np.abs(features[wanted.rows, 0] - 4)
     assert middle[:20].mean() < 0.6 * middle[-20:].mean()

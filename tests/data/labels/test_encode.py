@@ -49,12 +49,12 @@ def test_the_rows_of_repeated_images_are_told() -> None:
     assert joined.repeated.tolist() == [5, 7, 8]
 
 
-def test_small_classes_become_unknown_and_are_counted(encoded: Any) -> None:
+def test_small_classes_are_left_out_told_from_unknown_cells_and_counted(encoded: Any) -> None:
     words = ["boot"] * 3 + ["shoe"] * 2 + ["hat"] + ["NA"]
     rows = [[LabelRow(line, "", (word,))] for line, word in enumerate(words)]
     found = encoded(rows, {"kind": "categorical"}, min_class_count=2)
     assert found.targets[0].classes == ("boot", "shoe")
-    assert found.labels[:, 0].tolist() == [0, 0, 0, 1, 1, -1, -1]
+    assert found.labels[:, 0].tolist() == [0, 0, 0, 1, 1, -2, -1]
     assert found.rare == {"kind": {"hat": 1}}
     with pytest.raises(LacunaError, match=r"target kind: 1 classes have data.min_class_count = 3 .* 2 are smaller"):
         encoded(rows, {"kind": "categorical"}, min_class_count=3)
@@ -64,10 +64,10 @@ def test_small_classes_become_unknown_and_are_counted(encoded: Any) -> None:
     ("words", "classes", "labels", "why"),
     [
         ("a a a b b b c d e", ("a", "b", "other"), [0, 0, 0, 1, 1, 1, 2, 2, 2], "three alone are three together"),
-        ("a a a b b b c d", ("a", "b"), [0, 0, 0, 1, 1, 1, -1, -1], "two together are too few: unknown"),
+        ("a a a b b b c d", ("a", "b"), [0, 0, 0, 1, 1, 1, -2, -2], "two together are too few: left out"),
         ("a a a b other other", ("a", "other"), [0, 0, 0, 1, 1, 1], "a small class of that name is joined"),
         ("a a a b other other other", ("a", "other"), [0, 0, 0, 1, 1, 1, 1], "a large one too"),
-        ("a a a b b b other", ("a", "b"), [0, 0, 0, 1, 1, 1, -1], "it may stay too small itself"),
+        ("a a a b b b other", ("a", "b"), [0, 0, 0, 1, 1, 1, -2], "it may stay too small itself"),
         ("a a a c NA NA NA d e", ("a", "other"), [0, 0, 0, 1, -1, -1, -1, 1, 1], "unknown cells join nothing"),
     ],
 )
@@ -78,8 +78,8 @@ def test_small_classes_become_other(encoded: Any, words: str, classes: Any, labe
     assert found.labels[:, 0].tolist() == labels, why
 
 
-def test_an_own_class_called_other_stays_when_small_classes_become_unknown(encoded: Any) -> None:
+def test_an_own_class_called_other_stays_when_small_classes_are_left_out(encoded: Any) -> None:
     rows = [[LabelRow(line, "", (word,))] for line, word in enumerate(["a", "a", "b", "other", "other"])]
     found = encoded(rows, {"kind": "categorical"}, min_class_count=2)
     assert found.targets[0].classes == ("a", "other")
-    assert found.labels[:, 0].tolist() == [0, 0, -1, 1, 1]
+    assert found.labels[:, 0].tolist() == [0, 0, -2, 1, 1]
