@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from lacuna.calibration.cells import MOST_IMAGES, Cells, divide
 from lacuna.calibration.model import ARGMAX, LOGIT_ADJUSTMENT, Calibration, Fit, TargetCalibration
 from lacuna.calibration.population import Population, Resample, resamples
 from lacuna.calibration.scaling import Scaling, TemperatureStep, fit_platt, fit_temperature, sigmoid
-from lacuna.calibration.thresholds import IMAGE_RULES, choose_threshold
+from lacuna.calibration.thresholds import IMAGE_RULES, LABEL_RULES, choose_threshold
 from lacuna.config.blocks import Calibrate, Evaluate
 from lacuna.core.predictions import Predictions
 from lacuna.core.relations import Relations
@@ -29,12 +30,14 @@ CHUNK_CELLS = 2_000_000
 class Optimum:
     """The fits of a whole sample, and that sample: where the fits of its replicates start.
 
-    `steps`: what the steps of categorical targets have in common, by the target's place; filled as it is needed.
+    `steps`: what the steps of categorical targets have in common, by the target's place; `divided`: the cells of binary
+    targets with many images. Both are filled as they are needed.
     """
 
     fits: list[Fit]
     sample: Resample
     steps: dict[int, TemperatureStep] = field(default_factory=dict, repr=False, compare=False)
+    divided: dict[int, Cells] = field(default_factory=dict, repr=False, compare=False)
 
     def scaling(self, index: int) -> Scaling:
         """A target's scaling as it was fitted to the labelled images, before biases were moved to the population."""
@@ -49,6 +52,12 @@ class Optimum:
             weights = self.sample.weights[:, known]
             self.steps[index] = TemperatureStep(logits, labels, self.scaling(index), weights)
         return self.steps[index]
+
+    def cells(self, index: int, logits: NDArray[np.floating], labels: Labels) -> Cells:
+        """The cells of a binary target's known images (n,), the same each time."""
+        if index not in self.divided:
+            self.divided[index] = divide(logits, labels, np.zeros(len(labels), np.intp))
+        return self.divided[index]
 
 
 def fit_calibration(
@@ -130,8 +139,9 @@ def fit_replicates(
 ) -> list[Fit]:
     """Fit every target's calibration in each replicate of `resample`.
 
-    whole: replicates are fitted from there on, those of categorical targets by one step. Scalings are fitted to the
-    labelled images; then their biases are moved by the logarithm of each class's importance, as Bayes' rule has it for
+    whole: replicates are fitted from there on, those of categorical targets by one step, and to cells of images with
+    almost the same logit where there are more than MOST_IMAGES and no rule looks at each label. Scalings are fitted to
+    the labelled images; then their biases are moved by the logarithm of each class's importance, as Bayes' rule has it for
     other priors, so that probabilities, thresholds and adjustments are those of the population.
     Scarce binary targets get the threshold of all binary targets' images pooled. The logits of a categorical target are
     adjusted by `options.logit_adjustment` times the logarithm of each class's share of the images (Menon et al. 2021):
@@ -141,14 +151,22 @@ def fit_replicates(
     samples, scalings, adjustments = [], [], []
     for index, (target, columns) in enumerate(zip(targets, targets.slices, strict=True)):
         known = predictions.labels[:, index] >= 0
-        logits, labels = predictions.logits[known][:, columns], predictions.labels[known, index]
-        weights, counts = resample.weights[:, known], resample.of_known(index, predictions.labels[:, index])
-        shift = bias_shift(target, resample.importance[index])
+        labels = predictions.labels[known, index]
+        logits: NDArray[np.floating] = predictions.logits[known][:, columns]
+        weights, importance = resample.weights[:, known], resample.importance[index]
+        shift = bias_shift(target, importance)
         if target.kind == "binary":
+            images = logits, labels, weights
+            if whole and len(labels) > MOST_IMAGES:
+                cells = whole.cells(index, logits, labels)
+                logits, labels, weights = cells.logits, cells.labels, cells.sums(weights)
             scaling = fit_platt(logits, labels, weights, whole.scaling(index) if whole else None).moved(shift)
             adjustments.append(np.zeros((len(weights), 1)))
-            samples.append((sigmoid(scaling(logits)[..., 0]), labels, counts))
+            if rules[index] in LABEL_RULES:
+                logits, labels, weights = images
+            samples.append((sigmoid(scaling(logits)[..., 0]), labels, weights * importance[:, labels]))
         else:
+            counts = weights * importance[:, labels]
             fitted = whole.step(index, logits, labels, known)(weights) if whole else None
             scaling = (fitted or fit_temperature(logits, labels, weights)).moved(shift)
             samples.append((np.empty((len(weights), 0)), labels[:0], weights[:, :0]))

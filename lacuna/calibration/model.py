@@ -51,17 +51,17 @@ class Fit:
         """Decided class indices (replicates, n)."""
         scaled = self.scaling(logits)
         if self.thresholds is None:
-            decided: Labels = (scaled - self.adjustment[:, None, :]).argmax(axis=2)
+            decided: Labels = (scaled - self.adjustment[:, None, :]).argmax(axis=2).astype(np.int16)
         else:
-            decided = (sigmoid(scaled[..., 0]) >= self.thresholds[:, None]).astype(np.intp)
+            decided = (sigmoid(scaled[..., 0]) >= self.thresholds[:, None]).astype(np.int16)
         return decided
 
-    def true_ranks(self, logits: NDArray[np.floating], labels: Labels) -> NDArray[np.intp]:
+    def true_ranks(self, logits: NDArray[np.floating], labels: Labels) -> Labels:
         """How many classes are more probable than the true one (replicates, n), ties in the order of the classes."""
         scaled = self.scaling(logits)
         truth = np.take_along_axis(scaled, labels[None, :, None].astype(np.intp), axis=2)
         before = np.arange(scaled.shape[2]) < labels[:, None]
-        ranks: NDArray[np.intp] = ((scaled > truth) | ((scaled == truth) & before)).sum(axis=2)
+        ranks: Labels = ((scaled > truth) | ((scaled == truth) & before)).sum(axis=2, dtype=np.int16)
         return ranks
 
 

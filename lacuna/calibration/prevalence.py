@@ -6,22 +6,27 @@ whether the two differ by more than chance, and whether label shift describes th
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lacuna.calibration.cells import MOST_IMAGES, Cells, divide
 from lacuna.calibration.cross_fit import CrossFit
 from lacuna.calibration.fit import CHUNK_CELLS, chunk_size
 from lacuna.calibration.population import Population, Prevalence, resamples
 from lacuna.config.blocks import Evaluate
 from lacuna.core.predictions import Predictions
-from lacuna.core.scores import Floats, activate
+from lacuna.core.scores import Floats, Labels, activate
 from lacuna.core.targets import UNKNOWN, Target, counted_classes
-from lacuna.stats.label_shift import Priors, class_priors
+from lacuna.stats.label_shift import Priors, Start, class_priors
 from lacuna.stats.mixture_fit import PLACE, SHAPE, gap_errors, gap_p, mixture_gaps, moved_gaps, rank_moments
 from lacuna.stats.multiple_testing import westfall_young
 from lacuna.stats.permutation import permute_groups
+
+SHARE_BINS = 64
+"""Of cells within a fold. Shares are sums over all images, and need no finer ones."""
 
 RELABELLINGS = 999
 """Of which images are labelled, behind the p-value of selective labelling."""
@@ -35,15 +40,20 @@ def estimate_population(fitted: CrossFit, evaluate: Evaluate) -> Population:
     """
     targets, part = fitted.targets, fitted.validation
     features = part.light
+    # Shares need probabilities alone. This rule's threshold follows from the parameters, so that none is looked for.
+    fitted = replace(fitted, options=fitted.options.model_copy(update={"rule": "cost", "rules": {}}))
+    images = [_Images.of(fitted, index) for index in range(len(targets))]
+    shared = [_Images.of(fitted, index, in_cells=True) for index in range(len(targets))]
     scores = [_scores(target, part.logits[:, columns]) for target, columns in zip(targets, targets.slices, strict=True)]
     place, shape = ([rank_moments(values, degrees) for values in scores] for degrees in (PLACE, SHAPE))
+    starts = [Start() for _ in targets]
     found: list[list[tuple[Priors, Floats, Floats, Floats | None]]] = [[] for _ in targets]
     for resample in resamples(targets, part, evaluate, chunk_size(targets, len(part)), None):
-        replicates = fitted.refit(resample) if found[0] else fitted
+        replicates, of_images = (fitted.refit(resample), shared) if found[0] else (fitted, images)
         for index in range(len(targets)):
-            labels, weights = part.labels[:, index], resample.weights
-            priors = class_priors(_probabilities(replicates, index), labels, weights)
-            where = labels, weights, priors.unlabelled
+            weights = resample.weights
+            priors = of_images[index].priors(replicates, weights, starts[index])
+            where = part.labels[:, index], weights, priors.unlabelled
             gaps, errors = (measure(shape[index], *where) for measure in (mixture_gaps, gap_errors))
             moved = None if features is None else moved_gaps(place[index], features, *where)
             found[index].append((priors, gaps, errors, moved))
@@ -58,11 +68,38 @@ def estimate_population(fitted: CrossFit, evaluate: Evaluate) -> Population:
     return Population.of(prevalences, evaluate)
 
 
-def _probabilities(fitted: CrossFit, index: int) -> Floats:
-    """Of the classes of one target (replicates, n, n_classes), each image's by the fit without its fold."""
-    columns = fitted.targets.slices[index]
-    ((whole,),) = fitted.apply(lambda fits, part: [[fits[index].probabilities(part.logits[:, columns])]])
-    return whole
+@dataclass(frozen=True)
+class _Images:
+    """The images of one target, or, for replicates of a binary one with many, their cells within the folds."""
+
+    index: int
+    logits: NDArray[np.floating]
+    labels: Labels
+    folds: NDArray[np.integer]
+    cells: Cells | None = None
+
+    @classmethod
+    def of(cls, fitted: CrossFit, index: int, in_cells: bool = False) -> "_Images":
+        part, target = fitted.validation, fitted.targets[index]
+        logits, labels = part.logits[:, fitted.targets.slices[index]], part.labels[:, index]
+        if not in_cells or target.kind == "categorical" or len(labels) <= MOST_IMAGES:
+            return cls(index, logits, labels, fitted.folds)
+        cells = divide(logits, labels, fitted.folds, SHARE_BINS)
+        return cls(index, cells.logits, cells.labels, cells.block, cells)
+
+    def priors(self, fitted: CrossFit, weights: Floats, start: Start) -> Priors:
+        """The class shares in replicates with weights (replicates, n), each image's probabilities by the fit without
+        its fold."""
+        counted = weights if self.cells is None else self.cells.sums(weights)
+        found: Floats | None = None
+        for fold, fits in fitted.fits.items():
+            inside = self.folds == fold
+            probabilities = fits[self.index].probabilities(self.logits[inside])
+            if found is None:
+                found = np.empty((len(probabilities), len(self.labels), probabilities.shape[2]))
+            found[:, inside] = probabilities
+        assert found is not None
+        return class_priors(found, self.labels, counted, start=start)
 
 
 def _scores(target: Target, logits: NDArray[np.floating]) -> Floats:

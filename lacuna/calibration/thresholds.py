@@ -141,6 +141,10 @@ IMAGE_RULES: Mapping[str, Callable[[Calibrate, Candidates], Choice]] = {
 """The rules that choose among the scores of the validation images."""
 
 
+LABEL_RULES = ("pr_argmax", "min_recall", "min_precision")
+"""Those that jump from one label to the next; the others are smooth in the scores."""
+
+
 def choose_threshold(
     rule: str, options: Calibrate, probabilities: Floats, labels: Labels, weights: Floats
 ) -> tuple[Floats, NDArray[np.bool_]]:

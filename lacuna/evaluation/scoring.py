@@ -26,7 +26,7 @@ from lacuna.core.targets import UNKNOWN, Target, Targets
 from lacuna.evaluation.baselines.trivial import population_prior, training_prior, trivial_metrics, trivial_ranks
 from lacuna.evaluation.metrics import class_average_precision, class_metrics, over_classes, top_k_accuracy
 from lacuna.stats.bootstrap import group_weights
-from lacuna.stats.label_shift import Priors, class_priors
+from lacuna.stats.label_shift import Priors, Start, class_priors
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Scored:
 @dataclass(frozen=True)
 class _Decided:
     """Some replicates, and per target the decisions, those of the target alone, and the rank of the true class, all
-    (replicates, n). Ranks of unknown labels mean nothing; a binary target's are all 0."""
+    (replicates, n). Ranks of unknown labels mean nothing; those that no metric asks for are all 0."""
 
     resample: Resample
     together: Sequence[Labels]
@@ -88,10 +88,11 @@ def score_validation(
     drawn = resamples(targets, validation, evaluate, chunk_size(targets, len(validation)), population)
     sample = cross_fit(targets, validation, options, population)
     next(drawn)  # the sample itself
+    top_k = evaluate.top_k
 
     def decided() -> Iterator[_Decided]:
         for fitted in chain([sample], map(sample.refit, drawn)):
-            quantities = fitted.apply(lambda fits, part: _decide_and_rank(targets, fits, part, constraints))
+            quantities = fitted.apply(lambda fits, part: _decide_and_rank(targets, fits, part, constraints, top_k))
             yield _Decided(fitted.resample, *quantities)
 
     shares: list[list[Priors]] = [[] for _ in targets]
@@ -122,7 +123,7 @@ def score_test(
     whole = Optimum(fits, next(fitted_on))
     scored_on = group_weights(test.group, evaluate.bootstrap, evaluate.seed + 1, size)
     shares: list[list[Priors]] = [[] for _ in targets]
-    by_label = [False for _ in targets]
+    by_label, starts = [False for _ in targets], [Start() for _ in targets]
     if population:
         by_label = [found.selection(evaluate.confidence) == Selection.BY_LABEL for found in population.prevalences]
 
@@ -131,10 +132,10 @@ def score_test(
         for index, columns in enumerate(targets.slices):
             if by_label[index]:
                 chances = fits[index].probabilities(test.logits[:, columns])
-                shares[index].append(class_priors(chances, test.labels[:, index], weights))
+                shares[index].append(class_priors(chances, test.labels[:, index], weights, start=starts[index]))
                 if population and population.corrected[index]:
                     resample.importance[index] = shares[index][-1].importance()
-        return _Decided(resample, *_decide_and_rank(targets, fits, test, constraints))
+        return _Decided(resample, *_decide_and_rank(targets, fits, test, constraints, evaluate.top_k))
 
     def decided() -> Iterator[_Decided]:
         yield decide_by(fits, np.ones((1, len(test))))
@@ -151,13 +152,13 @@ def priors_of(targets: Targets, class_weights: Mapping[str, Mapping[str, list[in
 
 
 def _decide_and_rank(
-    targets: Targets, fits: Sequence[Fit], part: Predictions, constraints: Sequence[Constraint]
+    targets: Targets, fits: Sequence[Fit], part: Predictions, constraints: Sequence[Constraint], top_k: int
 ) -> tuple[Sequence[Labels], Sequence[Labels], Sequence[Labels]]:
     """`together`, `alone` and `ranks` of `_Decided`, by the replicates of `fits`."""
     together, alone = decide(targets, fits, part.logits, constraints)
     ranks = [
-        np.zeros(decisions.shape, np.intp)
-        if fit.target.kind == "binary"
+        np.zeros(decisions.shape, np.int16)
+        if fit.target.n_classes <= top_k
         else fit.true_ranks(part.logits[:, columns], np.maximum(part.labels[:, index], 0))
         for index, (fit, columns, decisions) in enumerate(zip(fits, targets.slices, alone, strict=True))
     ]

@@ -10,7 +10,7 @@ Labels are (n,) class indices, -1 = unknown; images with another label below 0, 
 Weights (replicates, n) say how often each image counts.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from lacuna.core.scores import SMALLEST_PROBABILITY, Floats, Labels
 from lacuna.core.targets import UNKNOWN
 from lacuna.stats.bootstrap import group_weights
+from lacuna.stats.replicate_newton import Derivatives, Optimum, minimise_replicates
 
 NO_SHIFT_IMAGES = 1.0
 """Images that the unlabelled ones get added, with the labelled ones' shares: a Dirichlet prior centred at no shift.
@@ -29,17 +30,19 @@ image has no larger error than a tenth of an image anywhere; five pull the share
 apart half-way back, by .10 at 400 images known .9 / .1, and gain only where 20 classes share 200 labels.
 """
 
-MOST_STEPS = 100
-LEAST_PROMISE = 1e-12
-"""How much log likelihood a Newton step may still promise."""
-
 NUMBERS_AT_ONCE = 2_000_000
 """Replicates are worked in chunks of about this many numbers per array."""
 
-LARGEST_CUT = 0.95
-"""A step takes at most this share of any prior."""
 
-_Objective = Callable[[Floats, NDArray[np.intp]], tuple[Floats, Floats, Floats]]
+@dataclass
+class Start:
+    """The optima of the first replicate that was estimated, where those of all others are looked for.
+
+    Replicates come in chunks, which share it.
+    """
+
+    bias: Optimum | None = None
+    prior: Optimum | None = None
 
 
 @dataclass(frozen=True)
@@ -70,11 +73,18 @@ class Priors:
         return cls(*(np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in names))
 
 
-def class_priors(probabilities: Floats, labels: Labels, weights: Floats, strength: float = NO_SHIFT_IMAGES) -> Priors:
+def class_priors(
+    probabilities: Floats,
+    labels: Labels,
+    weights: Floats,
+    strength: float = NO_SHIFT_IMAGES,
+    start: Start | None = None,
+) -> Priors:
     """The priors in each replicate, from probabilities (n, n_classes) or (replicates, n, n_classes) of the classes.
 
     They need be right under the labelled shares only up to a bias per class, which is fitted (see `unbiased`); those of
-    an image should come from a calibration that never saw it. strength > 0: see NO_SHIFT_IMAGES.
+    an image should come from a calibration that never saw it. strength > 0: see NO_SHIFT_IMAGES. start: what chunks of
+    replicates of the same images share.
     Raises ValueError when the shapes do not fit together, or a label is no class.
     """
     whole = probabilities if probabilities.ndim == 3 else probabilities[None]
@@ -94,9 +104,9 @@ def class_priors(probabilities: Floats, labels: Labels, weights: Floats, strengt
     if not is_unknown.any():
         return Priors(known, np.full_like(known, np.nan), known)
     told = (counts > 0).sum(axis=1, keepdims=True) > 1
-    unlabelled = np.where(
-        told, _most_likely(unbiased(whole, labels, weights), is_unknown, counts, weights, strength), np.nan
-    )
+    start = start or Start()
+    moved = unbiased(whole, labels, weights, start)
+    unlabelled = np.where(told, _most_likely(moved, is_unknown, counts, weights, strength, start), np.nan)
     with np.errstate(invalid="ignore"):
         every = np.where(n_unlabelled > 0, (counts + n_unlabelled * unlabelled) / (n_known + n_unlabelled), known)
     return Priors(known, unlabelled, every)
@@ -107,7 +117,7 @@ def prior_shift(probabilities: Floats, labels: Labels, prior: Floats) -> Floats:
 
     0 for a class without a labelled image. A prior of 0 counts as a tiny one. The others as in `class_priors`.
     """
-    (bias,), (counts,) = _biases(probabilities[None], labels, np.ones((1, len(labels))))
+    (bias,), (counts,) = _biases(probabilities[None], labels, np.ones((1, len(labels))), Start())
     seen = counts > 0
     ratio = np.maximum(prior, SMALLEST_PROBABILITY) * counts.sum() / np.where(seen, counts, 1)
     return np.where(seen, bias + np.log(np.where(seen, ratio, 1)), 0)
@@ -122,10 +132,12 @@ def importance_replicates(
     """
     chunk = max(1, NUMBERS_AT_ONCE // max(1, probabilities.size))
     drawn = chain([np.ones((1, len(labels)))], group_weights(group, replicates, seed, chunk))
-    return np.concatenate([class_priors(probabilities, labels, weights).importance() for weights in drawn])
+    start = Start()
+    chunks = (class_priors(probabilities, labels, weights, start=start) for weights in drawn)
+    return np.concatenate([priors.importance() for priors in chunks])
 
 
-def unbiased(probabilities: Floats, labels: Labels, weights: Floats) -> Floats:
+def unbiased(probabilities: Floats, labels: Labels, weights: Floats, start: Start | None = None) -> Floats:
     """Probabilities (replicates, n, n_classes) whose mean over the labelled images is the labelled share of each class.
 
     Each class's logarithm is moved by a bias: temperature scaling alone leaves one that is taken for a shift
@@ -133,7 +145,7 @@ def unbiased(probabilities: Floats, labels: Labels, weights: Floats) -> Floats:
     and 200 labels the priors' error falls from .65 to .26. Probabilities (1 or replicates, n, n_classes). A class
     without a labelled image gets 0, unless there is none of any.
     """
-    bias, counts = _biases(probabilities, labels, weights)
+    bias, counts = _biases(probabilities, labels, weights, start or Start())
     seen = (counts > 0) | (counts.sum(axis=1, keepdims=True) == 0)
     scores = _logs_by_class(probabilities) + np.where(seen, bias, -np.inf)[:, :, None]
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
@@ -147,7 +159,7 @@ def _logs_by_class(probabilities: Floats) -> Floats:
     return logs
 
 
-def _biases(probabilities: Floats, labels: Labels, weights: Floats) -> tuple[Floats, Floats]:
+def _biases(probabilities: Floats, labels: Labels, weights: Floats, start: Start) -> tuple[Floats, Floats]:
     """The biases of `unbiased`, and how often each class is labelled, both (replicates, n_classes)."""
     is_known = labels >= 0
     truth = np.eye(probabilities.shape[2])[labels[is_known]]
@@ -157,7 +169,7 @@ def _biases(probabilities: Floats, labels: Labels, weights: Floats) -> tuple[Flo
     inside = _logs_by_class(probabilities[:, is_known])
     diagonal = np.arange(truth.shape[1])
 
-    def objective(bias: Floats, rows: NDArray[np.intp]) -> tuple[Floats, Floats, Floats]:
+    def objective(bias: Floats, rows: NDArray[np.intp], curved: bool) -> Derivatives:
         allowed, drawn, labelled = seen[rows], counted[rows], counts[rows]
         scores = (inside if len(inside) == 1 else inside[rows]) + np.where(allowed, bias, -np.inf)[:, :, None]
         top = scores.max(axis=1, keepdims=True)
@@ -166,19 +178,29 @@ def _biases(probabilities: Floats, labels: Labels, weights: Floats) -> tuple[Flo
         total = chances.sum(axis=1, keepdims=True)
         chances /= total
         value = (drawn * (top + np.log(total))[:, 0]).sum(axis=1) - (labelled * np.where(allowed, bias, 0)).sum(axis=1)
-        weighted = drawn[:, None, :] * chances
-        expected = weighted.sum(axis=2)
-        curvature = -(weighted @ chances.transpose(0, 2, 1))
-        # The biases' sum is free, and so is that of an unseen class: it is given a curvature, which leaves it at 0.
+        expected = (chances @ drawn[:, :, None])[..., 0]
+        if not curved:
+            return value, expected - labelled, None
+        curvature = -((drawn[:, None, :] * chances) @ chances.transpose(0, 2, 1))
+        # The biases' sum is free, and so is an unseen class's: they are given a curvature, which leaves them at 0.
+        curvature += labelled.sum(axis=1)[:, None, None] / labelled.shape[1] ** 2
         curvature[:, diagonal, diagonal] += expected + np.where(allowed, 1e-6, 1)
         return value, expected - labelled, curvature
 
-    start = np.zeros_like(counts)
-    return (_descend(objective, start, seen, positive=False) if is_known.any() else start), counts
+    zero = np.zeros_like(counts)
+    if not is_known.any():
+        return zero, counts
+    bias, start.bias = minimise_replicates(objective, zero, start.bias, seen, mass=counts)
+    return bias, counts
 
 
 def _most_likely(
-    probabilities: Floats, unlabelled: NDArray[np.bool_], counts: Floats, weights: Floats, strength: float
+    probabilities: Floats,
+    unlabelled: NDArray[np.bool_],
+    counts: Floats,
+    weights: Floats,
+    strength: float,
+    start: Start,
 ) -> Floats:
     """The prior (replicates, n_classes) of the unlabelled images, with probabilities under the shares of counts.
 
@@ -193,7 +215,7 @@ def _most_likely(
     total = counted.sum(axis=1, keepdims=True) + strength
     diagonal = np.arange(counts.shape[1])
 
-    def objective(prior: Floats, rows: NDArray[np.intp]) -> tuple[Floats, Floats, Floats]:
+    def objective(prior: Floats, rows: NDArray[np.intp], curved: bool) -> Derivatives:
         ratio, drawn, added = ratios[rows], counted[rows], strength * shares[rows]
         density = np.maximum((ratio @ prior[:, :, None])[..., 0], 1e-300)
         safe = np.where(seen[rows], prior, 1)
@@ -201,51 +223,14 @@ def _most_likely(
             (total[rows] * prior).sum(axis=1) - (drawn * np.log(density)).sum(axis=1)
             - (added * np.log(safe)).sum(axis=1)
         )  # fmt: skip
-        times = np.sqrt(drawn)
-        root = (times / density)[:, :, None] * ratio
-        gradient = np.where(seen[rows], total[rows] - (times[:, None, :] @ root)[:, 0] - added / safe, 0)
+        pulled = ((drawn / density)[:, None, :] @ ratio)[:, 0]
+        gradient = np.where(seen[rows], total[rows] - pulled - added / safe, 0)
+        if not curved:
+            return value, gradient, None
+        root = (np.sqrt(drawn) / density)[:, :, None] * ratio
         curvature = root.transpose(0, 2, 1) @ root
         curvature[:, diagonal, diagonal] += np.where(seen[rows], added / safe**2, 1)
         return value, gradient, curvature
 
-    return _descend(objective, shares, seen, positive=True)
-
-
-def _descend(objective: _Objective, start: Floats, seen: NDArray[np.bool_], positive: bool) -> Floats:
-    """The minima (replicates, k) of convex functions: the first one's from start, the others' from the first one's.
-
-    That is near, and takes a few steps instead of ten. What is not seen (replicates, k) stays as it starts.
-    """
-    first = _newton(objective, start[:1], np.arange(1), positive)
-    near = np.where(seen[1:] & seen[:1], first, start[1:])
-    return np.concatenate([first, _newton(objective, near, np.arange(1, len(start)), positive)])
-
-
-def _newton(objective: _Objective, x: Floats, rows: NDArray[np.intp], positive: bool) -> Floats:
-    """Newton's method in all rows, each left alone once it is there; steps that descend too little are halved.
-
-    `objective` returns of numbers (m, k) in rows (m,) values (m,), gradients (m, k) and Hessians (m, k, k). positive:
-    numbers above 0 stay so.
-    """
-    found, left = x.copy(), np.arange(len(rows))
-    value, gradient, curvature = objective(x, rows)
-    for _ in range(MOST_STEPS):
-        step = np.linalg.solve(curvature, gradient[..., None])[..., 0]
-        promised = (step * gradient).sum(axis=1)
-        going = promised >= LEAST_PROMISE
-        if not going.any():
-            break
-        left, step, promised, value, gradient = (of[going] for of in (left, step, promised, value, gradient))
-        x, length = found[left], np.ones(len(left))
-        if positive:
-            shrinking = np.divide(step, x, out=np.zeros_like(x), where=x > 0).max(axis=1)
-            length = np.minimum(1, LARGEST_CUT / np.maximum(shrinking, LARGEST_CUT))
-        for _ in range(40):
-            reached = objective(x - length[:, None] * step, rows[left])
-            short = reached[0] > value - 1e-4 * length * promised + 1e-12 * (1 + np.abs(value))
-            if not short.any():
-                break
-            length[short] /= 2
-        found[left] = x - length[:, None] * step
-        value, gradient, curvature = reached
-    return found
+    prior, start.prior = minimise_replicates(objective, shares, start.prior, seen, positive=True)
+    return prior

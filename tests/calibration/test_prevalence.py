@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lacuna.calibration.cross_fit import cross_fit
+from lacuna.calibration.cross_fit import CrossFit, cross_fit
 from lacuna.calibration.prevalence import estimate_population
 from lacuna.calibration.selection import Selection
 from lacuna.core.predictions import Predictions
@@ -34,6 +34,13 @@ def withheld(n, seed, present, absent, by_class=(0.5, 0.5, 0.5)):
 
 def found_in(validation):
     return estimate_population(cross_fit(TARGETS, validation, CALIBRATE), FEW).prevalences
+
+
+class Frozen(CrossFit):
+    """Replicates are judged by the sample's calibrations."""
+
+    def refit(self, resample):
+        return replace(self, resample=resample)
 
 
 def test_labels_given_more_often_to_what_is_present_are_found_and_mended():
@@ -105,8 +112,7 @@ def test_each_images_probabilities_come_from_the_fit_without_its_fold():
 def test_replicates_refit_the_calibration():
     validation, _ = withheld(120, 0, 0.7, 0.4)
     fitted = cross_fit(TARGETS, validation, CALIBRATE)
-    frozen = replace(fitted)
-    object.__setattr__(frozen, "refit", lambda resample: replace(fitted, resample=resample))
+    frozen = Frozen(**vars(fitted))
     refitted, kept = (estimate_population(one, FEW).prevalences[1].priors.every[:, 1] for one in (fitted, frozen))
     assert refitted[0] == kept[0]
     assert (refitted[1:] != kept[1:]).any()

@@ -8,7 +8,7 @@ import pytest
 
 from lacuna.core.manifest import Manifest
 from lacuna.core.relations import load_relations
-from lacuna.core.targets import Targets
+from lacuna.core.targets import TOO_RARE, Targets
 from lacuna.io.atomic import read_json
 from lacuna.io.csv_files import read_csv, write_csv
 from stages.prepare import prepare
@@ -88,7 +88,7 @@ class TestOutputs:
         ]
         manifest = Manifest.load(Path("data/prepared/manifest.csv"), Targets.load(Path("data/prepared/targets.json")))
         assert manifest.labels[5, 0] == -1
-        assert manifest.labels[2, 1] == -1
+        assert manifest.labels[2, 1] == TOO_RARE
 
     def test_corrected_labels_are_counted_and_said(self, tiny_project: Any, capsys: Any) -> None:
         write_labels(good_rows())

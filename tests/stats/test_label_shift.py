@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lacuna.stats.label_shift import class_priors, unbiased
+from lacuna.stats.label_shift import Start, class_priors, unbiased
 
 HARDLY = 1e-9
 """A strength that is nearly none: the maximum likelihood."""
@@ -128,6 +128,25 @@ def test_without_gaps_exactly_the_counts(seed, k):
     priors = class_priors(probabilities, labels, ones(labels))
     assert (priors.every[0] == np.bincount(labels, minlength=k) / len(labels)).all()
     assert (priors.importance() == 1).all()
+
+
+def test_replicates_of_many_classes_are_those_of_each_alone():
+    """Found from the first one's optimum, with its Hessian and in chunks; one replicate lacks a class."""
+    generator, k = np.random.default_rng(4), 12
+    truth = generator.choice(k, 1500, p=np.arange(1, k + 1) / 78)
+    scores = generator.normal(size=(1500, k))
+    scores[np.arange(1500), truth] += 2
+    probabilities = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    labels = np.where(generator.random(1500) < 0.2 + 0.6 * (truth % 2), truth, -1)
+    weights = np.concatenate([np.ones((1, 1500)), generator.multinomial(1500, np.full(1500, 1 / 1500), 30)])
+    weights[7, labels == 0] = 0
+    start = Start()
+    chunks = [class_priors(probabilities, labels, part, start=start) for part in np.array_split(weights, 4)]
+    found = np.concatenate([chunk.every for chunk in chunks])
+    alone = np.concatenate([class_priors(probabilities, labels, weights[[row]]).every for row in range(len(weights))])
+    assert found[0] == pytest.approx(alone[0], abs=1e-6)
+    assert (np.abs(found - alone) / alone[1:].std(axis=0)).max() < 0.02
+    assert found[7, 0] == 0
 
 
 @pytest.mark.parametrize("known", [(0.5, 0.5, 0.5), (0.8, 0.4, 0.2)])
