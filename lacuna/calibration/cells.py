@@ -15,12 +15,12 @@ from lacuna.core.scores import Floats, Labels
 BINS = 256
 """A bin of neighbouring logits ends where it holds a share of 1 / BINS of the images of some label."""
 
-MOST_IMAGES = 2000
+MOST_UNDIVIDED = 2000
 """So many images are no more than their cells would be, and stay as they are."""
 
 
 @dataclass(frozen=True)
-class Cells:
+class ScoreCells:
     """Rows that stand for images: logits (m, 1), labels (m,), block (m,). Those of a bin have one logit, its mean."""
 
     logits: Floats
@@ -35,7 +35,7 @@ class Cells:
         return summed
 
 
-def divide(logits: NDArray[np.floating], labels: Labels, block: NDArray[np.integer], bins: int = BINS) -> Cells:
+def divide(logits: NDArray[np.floating], labels: Labels, block: NDArray[np.integer], bins: int = BINS) -> ScoreCells:
     """Cells of images with logits (n, 1), labels (n,) and the block (n,) that a bin must not leave, n > 0.
 
     Images with equal logits share a bin, and no bin has much more than 1 / bins of a block's images with one label.
@@ -57,7 +57,7 @@ def divide(logits: NDArray[np.floating], labels: Labels, block: NDArray[np.integ
     by_cell = np.lexsort((kept, bin_of))
     bin_of, kept, block = bin_of[by_cell], kept[by_cell], block[by_cell]
     start = np.flatnonzero(np.concatenate([[True], (bin_of[1:] != bin_of[:-1]) | (kept[1:] != kept[:-1])]))
-    return Cells(mean[bin_of[start]][:, None], kept[start], block[start], order[by_cell], start)
+    return ScoreCells(mean[bin_of[start]][:, None], kept[start], block[start], order[by_cell], start)
 
 
 def _of_block(upto: NDArray[np.intp], block: NDArray[np.integer]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

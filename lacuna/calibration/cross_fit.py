@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.calibration.consistency import constraints_of
-from lacuna.calibration.fit import Optimum, fit_replicates
+from lacuna.calibration.fit import Optimum, fit_replicates, fit_sample
 from lacuna.calibration.model import Fit, decide
-from lacuna.calibration.population import Population, Resample, whole_sample
+from lacuna.calibration.population import BootstrapBlock, Population, Resample, whole_sample
 from lacuna.config.blocks import Calibrate
 from lacuna.core.groups import assign_folds
 from lacuna.core.predictions import Predictions
@@ -43,6 +43,17 @@ class CrossFit:
     fits: dict[int, list[Fit]]
     resample: Resample
     optima: dict[int, Optimum]
+
+    def within(self, block: BootstrapBlock) -> "CrossFit":
+        """The images of a block, and what its replicates are fitted from."""
+        if block.rows is None or block.own is None:
+            return self
+        folds = self.folds[block.rows]
+        optima = {
+            fold: Optimum(optimum.fits, block.own.without(folds == fold), optimum.scarce)
+            for fold, optimum in self.optima.items()
+        }
+        return replace(self, validation=block.part, folds=folds, resample=block.own, optima=optima)
 
     def refit(self, resample: Resample) -> "CrossFit":
         """Fitted anew in each replicate, from the sample's calibrations on."""
@@ -89,7 +100,7 @@ def cross_fit(
     optima = {}
     for fold in numbers:
         others = sample.without(folds == fold)
-        optima[fold] = Optimum(fit_replicates(targets, validation, others, options), others)
+        optima[fold] = fit_sample(targets, validation, others, options)
     fits = {fold: optimum.fits for fold, optimum in optima.items()}
     return CrossFit(targets, validation, options, folds, fits, sample, optima)
 

@@ -4,14 +4,15 @@ The intervals of a threshold, and of every metric of decisions, so include that 
 otherwise.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.calibration.cells import MOST_IMAGES, Cells, divide
+from lacuna.calibration.cells import MOST_UNDIVIDED, ScoreCells, divide
 from lacuna.calibration.model import ARGMAX, LOGIT_ADJUSTMENT, Calibration, Fit, TargetCalibration
-from lacuna.calibration.population import Population, Resample, resamples
+from lacuna.calibration.population import Bootstrap, BootstrapBlock, Population, Resample, whole_sample
 from lacuna.calibration.scaling import Scaling, TemperatureStep, fit_platt, fit_temperature, sigmoid
 from lacuna.calibration.thresholds import IMAGE_RULES, LABEL_RULES, choose_threshold
 from lacuna.config.blocks import Calibrate, Evaluate
@@ -22,22 +23,24 @@ from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
 from lacuna.stats.bootstrap import interval
 
-CHUNK_CELLS = 2_000_000
-"""Replicates are worked in chunks of about this many numbers per array, so that memory stays bounded."""
-
 
 @dataclass(frozen=True)
 class Optimum:
     """The fits of a whole sample, and that sample: where the fits of its replicates start.
 
     `steps`: what the steps of categorical targets have in common, by the target's place; `divided`: the cells of binary
-    targets with many images. Both are filled as they are needed.
+    targets with many images. Both are filled as they are needed. `scarce`: which binary targets are, in the whole part.
     """
 
     fits: list[Fit]
     sample: Resample
+    scarce: Sequence[bool]
     steps: dict[int, TemperatureStep] = field(default_factory=dict, repr=False, compare=False)
-    divided: dict[int, Cells] = field(default_factory=dict, repr=False, compare=False)
+    divided: dict[int, ScoreCells] = field(default_factory=dict, repr=False, compare=False)
+
+    def within(self, block: BootstrapBlock) -> "Optimum":
+        """What replicates of a block are fitted from."""
+        return self if block.own is None else Optimum(self.fits, block.own, self.scarce)
 
     def scaling(self, index: int) -> Scaling:
         """A target's scaling as it was fitted to the labelled images, before biases were moved to the population."""
@@ -53,7 +56,7 @@ class Optimum:
             self.steps[index] = TemperatureStep(logits, labels, self.scaling(index), weights)
         return self.steps[index]
 
-    def cells(self, index: int, logits: NDArray[np.floating], labels: Labels) -> Cells:
+    def cells(self, index: int, logits: NDArray[np.floating], labels: Labels) -> ScoreCells:
         """The cells of a binary target's known images (n,), the same each time."""
         if index not in self.divided:
             self.divided[index] = divide(logits, labels, np.zeros(len(labels), np.intp))
@@ -74,19 +77,15 @@ def fit_calibration(
     relations. Raises LacunaError when `calibrate.rules` names no target or a
     categorical one.
     """
-    size = chunk_size(targets, len(validation))
-    chunks = resamples(targets, validation, evaluate, size, population)
-    sample = next(chunks)
-    fits = fit_replicates(targets, validation, sample, options)
-    whole = Optimum(fits, sample)
-    replicates = [fit_replicates(targets, validation, resample, options, whole) for resample in chunks]
+    whole = fit_sample(targets, validation, whole_sample(targets, validation, population), options)
+    drawn = Bootstrap.of(targets, validation, evaluate, population, evaluate.seed)
+    replicates, fits = fit_all_replicates(drawn, options, whole), whole.fits
 
     calibrations = {}
     for index, (target, rule, fit) in enumerate(zip(targets, target_rules(targets, options), fits, strict=True)):
         labels = validation.labels[:, index]
-        samples = [chunk[index].thresholds for chunk in replicates]
-        found = [thresholds for thresholds in samples if thresholds is not None]
-        ends = interval(np.concatenate(found), evaluate.confidence) if found else None
+        thresholds = replicates[index].thresholds
+        ends = None if thresholds is None or len(thresholds) == 1 else interval(thresholds[1:], evaluate.confidence)
         calibrations[target.name] = TargetCalibration(
             kind=target.kind,
             scale=float(fit.scaling.scale[0]),
@@ -102,11 +101,6 @@ def fit_calibration(
             population="all" if population and population.corrected[index] else "labelled",
         )
     return Calibration(calibrations, relations)
-
-
-def chunk_size(targets: Targets, n_images: int) -> int:
-    """How many replicates to work at a time."""
-    return max(1, CHUNK_CELLS // max(1, n_images * max(target.n_classes for target in targets)))
 
 
 def target_rules(targets: Targets, options: Calibrate) -> list[str]:
@@ -130,6 +124,25 @@ def is_scarce(target: Target, labels: Labels, options: Calibrate) -> bool:
     return target.kind == "binary" and min(counts) < options.min_positives
 
 
+def fit_sample(targets: Targets, predictions: Predictions, sample: Resample, options: Calibrate) -> Optimum:
+    """Fit to the images as they are weighted in the one row of `sample`."""
+    scarce = [is_scarce(target, predictions.labels[:, index], options) for index, target in enumerate(targets)]
+    return Optimum(fit_replicates(targets, predictions, sample, options), sample, scarce)
+
+
+def fit_all_replicates(drawn: Bootstrap, options: Calibrate, whole: Optimum) -> list[Fit]:
+    """The calibration of each target in the sample and all replicates of it; whole: the sample's."""
+    found: list[list[Fit]] = [[fit] for fit in whole.fits]
+    for block in drawn.blocks():
+        near = whole.within(block)
+        for resample in block.replicates:
+            for chunks, fit in zip(
+                found, fit_replicates(drawn.targets, block.part, resample, options, near), strict=True
+            ):
+                chunks.append(fit)
+    return [Fit.joined(chunks, drawn.pool) for chunks in found]
+
+
 def fit_replicates(
     targets: Targets,
     predictions: Predictions,
@@ -140,9 +153,9 @@ def fit_replicates(
     """Fit every target's calibration in each replicate of `resample`.
 
     whole: replicates are fitted from there on, those of categorical targets by one step, and to cells of images with
-    almost the same logit where there are more than MOST_IMAGES and no rule looks at each label. Scalings are fitted to
-    the labelled images; then their biases are moved by the logarithm of each class's importance, as Bayes' rule has it for
-    other priors, so that probabilities, thresholds and adjustments are those of the population.
+    almost the same logit where there are more than MOST_UNDIVIDED and no rule looks at each label. Scalings are fitted
+    to the labelled images; then their biases are moved by the logarithm of each class's importance, as Bayes' rule has it
+    for other priors, so that probabilities, thresholds and adjustments are those of the population.
     Scarce binary targets get the threshold of all binary targets' images pooled. The logits of a categorical target are
     adjusted by `options.logit_adjustment` times the logarithm of each class's share of the images (Menon et al. 2021):
     0 decides for the most probable class, which has the highest accuracy, 1 as if all classes were as frequent.
@@ -157,7 +170,7 @@ def fit_replicates(
         shift = bias_shift(target, importance)
         if target.kind == "binary":
             images = logits, labels, weights
-            if whole and len(labels) > MOST_IMAGES:
+            if whole and len(labels) > MOST_UNDIVIDED:
                 cells = whole.cells(index, logits, labels)
                 logits, labels, weights = cells.logits, cells.labels, cells.sums(weights)
             scaling = fit_platt(logits, labels, weights, whole.scaling(index) if whole else None).moved(shift)
@@ -177,7 +190,7 @@ def fit_replicates(
     for index, (target, rule) in enumerate(zip(targets, rules, strict=True)):
         thresholds, met = None, np.ones(len(weights), dtype=bool)
         if target.kind == "binary":
-            scarce = is_scarce(target, predictions.labels[:, index], options)
+            scarce = whole.scarce[index] if whole else is_scarce(target, predictions.labels[:, index], options)
             scores, labels, counts = _pool(samples) if scarce else samples[index]
             thresholds, met = choose_threshold(rule, options, scores, labels, counts)
         fits.append(Fit(target, scalings[index], thresholds, adjustments[index], met))

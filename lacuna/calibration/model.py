@@ -5,7 +5,7 @@ its most probable class after adjustment for how frequent the classes are, or, w
 that of the best consistent combination. Module `fit` finds scaling, threshold and adjustment.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -42,6 +42,25 @@ class Fit:
     thresholds: Floats | None
     adjustment: Floats
     met: NDArray[np.bool_]
+
+    @classmethod
+    def joined(cls, fits: "Sequence[Fit]", pool: Callable[..., Floats]) -> "Fit":
+        """The fits of a sample and of blocks of replicates as those of the sample and its replicates, by
+        `Bootstrap.pool`."""
+        scale = pool(np.concatenate([fit.scaling.scale for fit in fits]), 0.0)
+        bias, adjustment = (
+            pool(np.concatenate(arrays))
+            for arrays in ([fit.scaling.bias for fit in fits], [fit.adjustment for fit in fits])
+        )
+        found = [fit.thresholds for fit in fits if fit.thresholds is not None]
+        thresholds = pool(np.concatenate(found), 0.0, 1.0) if found else None
+        return cls(fits[0].target, Scaling(scale, bias), thresholds, adjustment, np.ones(len(scale), dtype=bool))
+
+    def rows(self, numbers: NDArray[np.intp]) -> "Fit":
+        """Those of some replicates, by their numbers."""
+        thresholds = None if self.thresholds is None else self.thresholds[numbers]
+        scaling = Scaling(self.scaling.scale[numbers], self.scaling.bias[numbers])
+        return Fit(self.target, scaling, thresholds, self.adjustment[numbers], self.met[numbers])
 
     def probabilities(self, logits: NDArray[np.floating]) -> Floats:
         """Calibrated probabilities (replicates, n, n_classes)."""

@@ -6,7 +6,7 @@ over its share among the labelled (see `lacuna.stats.label_shift`). Every figure
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from lacuna.core.scores import Floats, Labels
 from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
 from lacuna.io.atomic import load_arrays, save_arrays
+from lacuna.stats.bags import Bag, make_bags, pool
 from lacuna.stats.bootstrap import group_weights, interval
 from lacuna.stats.label_shift import Priors
 from lacuna.stats.mixture_fit import UNLIKE_LEVEL
@@ -29,17 +30,22 @@ PRIORS = ("known", "unlabelled", "every")
 
 MAX_POPULATION_BYTES = 2**30
 
+CHUNK_CELLS = 2_000_000
+"""Replicates are worked in chunks of about this many numbers per array, so that memory stays bounded."""
+
 
 @dataclass(frozen=True)
 class Resample:
     """Some replicates of a part: how often each image counts, and how many images a labelled one stands for.
 
     weights (replicates, n). importance: per target (replicates, n_classes), or (1, n_classes) for all replicates; all 1
-    where figures are those of the labelled images.
+    where figures are those of the labelled images. numbers (replicates,): which replicates of the part they are, 0 for
+    what is none.
     """
 
     weights: Floats
     importance: list[Floats]
+    numbers: NDArray[np.intp] = field(default_factory=lambda: np.zeros(1, np.intp))
 
     @classmethod
     def of_labelled(cls, targets: Targets, weights: Floats) -> "Resample":
@@ -198,19 +204,75 @@ def whole_sample(targets: Targets, part: Predictions, population: Population | N
     return Resample(np.ones((1, len(part))), [of_target[:1] for of_target in _importance(targets, population)])
 
 
-def resamples(
-    targets: Targets, part: Predictions, evaluate: Evaluate, size: int, population: Population | None
-) -> Iterator[Resample]:
-    """The sample itself, then its bootstrap replicates over groups, at most `size` at a time.
+@dataclass(frozen=True)
+class BootstrapBlock:
+    """The images of a part that some replicates are drawn from: all, or a bag of them.
+
+    rows (m,): where they stand in the part, None for all. `own`: what the bag itself says, before it is resampled. The
+    first replicate of a bag is that.
+    """
+
+    part: Predictions
+    rows: NDArray[np.intp] | None
+    own: Resample | None
+    replicates: Iterator[Resample]
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """The sample of a part, and its bootstrap replicates over groups: all drawn from the whole part, or in bags.
 
     population: as `whole_sample` takes it, estimated with this `evaluate`.
     """
-    yield whole_sample(targets, part, population)
-    importance, first = _importance(targets, population), 1
-    for weights in group_weights(part.group, evaluate.bootstrap, evaluate.seed, size):
-        rows = slice(first, first + len(weights))
-        yield Resample(weights, [of_target if len(of_target) == 1 else of_target[rows] for of_target in importance])
-        first += len(weights)
+
+    targets: Targets
+    part: Predictions
+    evaluate: Evaluate
+    population: Population | None
+    bags: Sequence[Bag]
+
+    @classmethod
+    def of(
+        cls, targets: Targets, part: Predictions, evaluate: Evaluate, population: Population | None, seed: int
+    ) -> "Bootstrap":
+        bags = make_bags(part.group, part.labels, evaluate.bootstrap, seed)
+        return cls(targets, part, evaluate.model_copy(update={"seed": seed}), population, bags)
+
+    def blocks(self) -> Iterator[BootstrapBlock]:
+        """The replicates of the whole part, or of each bag, a few at a time."""
+        importance, first = _importance(self.targets, self.population), 1
+        if not self.bags:
+            size = chunk_size(self.targets, len(self.part))
+            weights = group_weights(self.part.group, self.evaluate.bootstrap, self.evaluate.seed, size)
+            yield BootstrapBlock(self.part, None, None, _resamples(importance, first, weights, in_bag=False))
+        for bag in self.bags:
+            size = chunk_size(self.targets, len(bag.rows))
+            own = Resample(next(bag.weights(1)), [of_target[:1] for of_target in importance])
+            drawn = _resamples(importance, first, bag.weights(size), in_bag=True)
+            yield BootstrapBlock(self.part.take(bag.rows), bag.rows, own, drawn)
+            first += bag.replicates
+
+    def pool(self, values: Floats, low: float = -np.inf, high: float = np.inf) -> Floats:
+        """The values (1 + replicates, ...) of the sample and around it, from low to high, from those of the sample and
+        of all blocks."""
+        return pool(values, self.bags, low, high)
+
+
+def _resamples(importance: Sequence[Floats], first: int, drawn: Iterator[Floats], in_bag: bool) -> Iterator[Resample]:
+    """importance: as of `_importance`; first: the number of the replicate that is drawn first. in_bag: what the bag
+    itself says comes before it."""
+    for weights in drawn:
+        numbers = np.arange(first, first + len(weights))
+        if in_bag:
+            numbers, in_bag = np.concatenate([[0], numbers[:-1]]), False
+        first += int((numbers > 0).sum())
+        of_targets = [of_target if len(of_target) == 1 else of_target[numbers] for of_target in importance]
+        yield Resample(weights, of_targets, numbers)
+
+
+def chunk_size(targets: Targets, n_images: int) -> int:
+    """How many replicates to work at a time."""
+    return max(1, CHUNK_CELLS // max(1, n_images * max(target.n_classes for target in targets)))
 
 
 def _importance(targets: Targets, population: Population | None) -> list[Floats]:

@@ -12,14 +12,14 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.calibration.cells import MOST_IMAGES, Cells, divide
+from lacuna.calibration.cells import MOST_UNDIVIDED, ScoreCells, divide
 from lacuna.calibration.cross_fit import CrossFit
-from lacuna.calibration.fit import CHUNK_CELLS, chunk_size
-from lacuna.calibration.population import Population, Prevalence, resamples
+from lacuna.calibration.population import CHUNK_CELLS, Bootstrap, Population, Prevalence, Resample
 from lacuna.config.blocks import Evaluate
 from lacuna.core.predictions import Predictions
 from lacuna.core.scores import Floats, Labels, activate
 from lacuna.core.targets import UNKNOWN, Target, counted_classes
+from lacuna.stats.bags import BAG_GROUPS, without_own
 from lacuna.stats.label_shift import Priors, Start, class_priors
 from lacuna.stats.mixture_fit import PLACE, SHAPE, gap_errors, gap_p, mixture_gaps, moved_gaps, rank_moments
 from lacuna.stats.multiple_testing import westfall_young
@@ -30,6 +30,9 @@ SHARE_BINS = 64
 
 RELABELLINGS = 999
 """Of which images are labelled, behind the p-value of selective labelling."""
+
+MOST_PERMUTED = 2 * BAG_GROUPS
+"""Of more groups, so many drawn at random are asked: differences that these do not show are next to none."""
 
 
 def estimate_population(fitted: CrossFit, evaluate: Evaluate) -> Population:
@@ -42,29 +45,37 @@ def estimate_population(fitted: CrossFit, evaluate: Evaluate) -> Population:
     features = part.light
     # Shares need probabilities alone. This rule's threshold follows from the parameters, so that none is looked for.
     fitted = replace(fitted, options=fitted.options.model_copy(update={"rule": "cost", "rules": {}}))
-    images = [_Images.of(fitted, index) for index in range(len(targets))]
-    shared = [_Images.of(fitted, index, in_cells=True) for index in range(len(targets))]
     scores = [_scores(target, part.logits[:, columns]) for target, columns in zip(targets, targets.slices, strict=True)]
     place, shape = ([rank_moments(values, degrees) for values in scores] for degrees in (PLACE, SHAPE))
     starts = [Start() for _ in targets]
     found: list[list[tuple[Priors, Floats, Floats, Floats | None]]] = [[] for _ in targets]
-    for resample in resamples(targets, part, evaluate, chunk_size(targets, len(part)), None):
-        replicates, of_images = (fitted.refit(resample), shared) if found[0] else (fitted, images)
+
+    def estimate(
+        images: Sequence[_Images], fitted: CrossFit, resample: Resample, rows: NDArray[np.intp] | slice
+    ) -> None:
         for index in range(len(targets)):
-            weights = resample.weights
-            priors = of_images[index].priors(replicates, weights, starts[index])
-            where = part.labels[:, index], weights, priors.unlabelled
-            gaps, errors = (measure(shape[index], *where) for measure in (mixture_gaps, gap_errors))
-            moved = None if features is None else moved_gaps(place[index], features, *where)
+            priors = images[index].priors(fitted, resample.weights, starts[index])
+            where = part.labels[rows, index], resample.weights, priors.unlabelled
+            gaps, errors = (measure(shape[index][rows], *where) for measure in (mixture_gaps, gap_errors))
+            moved = None if features is None else moved_gaps(place[index][rows], features[rows], *where)
             found[index].append((priors, gaps, errors, moved))
+
+    estimate([_Images.of(fitted, index) for index in range(len(targets))], fitted, fitted.resample, slice(None))
+    drawn = Bootstrap.of(targets, part, evaluate, None, evaluate.seed)
+    for block in drawn.blocks():
+        near = fitted.within(block)
+        images = [_Images.of(near, index, in_cells=True) for index in range(len(targets))]
+        for resample in block.replicates:
+            estimate(images, near.refit(resample), resample, slice(None) if block.rows is None else block.rows)
 
     prevalences = []
     for p, chunks in zip(_selected_p(part, scores, evaluate.seed), found, strict=True):
         shares, of_scores, of_errors, of_features = zip(*chunks, strict=True)
-        tests = [gap_p(np.concatenate(of_scores), np.concatenate(of_errors))]
+        errors = without_own(np.concatenate(of_errors), drawn.bags)
+        tests = [gap_p(drawn.pool(np.concatenate(of_scores)), errors)]
         if features is not None:
-            tests.append(gap_p(np.concatenate(of_features)))
-        prevalences.append(Prevalence(Priors.joined(shares), p, _smallest(tests)))
+            tests.append(gap_p(drawn.pool(np.concatenate(of_features))))
+        prevalences.append(Prevalence(Priors.joined(shares, drawn.pool), p, _smallest(tests)))
     return Population.of(prevalences, evaluate)
 
 
@@ -76,13 +87,13 @@ class _Images:
     logits: NDArray[np.floating]
     labels: Labels
     folds: NDArray[np.integer]
-    cells: Cells | None = None
+    cells: ScoreCells | None = None
 
     @classmethod
     def of(cls, fitted: CrossFit, index: int, in_cells: bool = False) -> "_Images":
         part, target = fitted.validation, fitted.targets[index]
         logits, labels = part.logits[:, fitted.targets.slices[index]], part.labels[:, index]
-        if not in_cells or target.kind == "categorical" or len(labels) <= MOST_IMAGES:
+        if not in_cells or target.kind == "categorical" or len(labels) <= MOST_UNDIVIDED:
             return cls(index, logits, labels, fitted.folds)
         cells = divide(logits, labels, fitted.folds, SHARE_BINS)
         return cls(index, cells.logits, cells.labels, cells.block, cells)
@@ -117,8 +128,12 @@ def _selected_p(part: Predictions, scores: Sequence[Floats], seed: int) -> list[
     interval is not.
     """
     labelled = part.labels != UNKNOWN  # too rare a class too was a label that somebody gave
+    group = part.group
+    if len(names := np.unique(group)) > MOST_PERMUTED:
+        asked = np.isin(group, np.random.default_rng(seed).choice(names, MOST_PERMUTED, replace=False))
+        group, labelled, scores = group[asked], labelled[asked], [values[asked] for values in scores]
     images = np.arange(len(labelled))
-    permuted = permute_groups(images, part.group, RELABELLINGS, seed, max(1, CHUNK_CELLS // max(1, len(images))))
+    permuted = permute_groups(images, group, RELABELLINGS, seed, max(1, CHUNK_CELLS // max(1, len(images))))
     found = [
         [_differences(labelled[order, index], values) for index, values in enumerate(scores)]
         for order in chain([images[None]], permuted)

@@ -1,13 +1,13 @@
 """Is one experiment better than another? Both on the same validation images, the difference resampled by groups."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lacuna.calibration.cross_fit import CrossFit, cross_fit
-from lacuna.calibration.fit import chunk_size
-from lacuna.calibration.population import Population, Resample, resamples
+from lacuna.calibration.population import Bootstrap, Population, whole_sample
 from lacuna.calibration.prevalence import estimate_population
 from lacuna.config.blocks import Calibrate, Evaluate
 from lacuna.core.predictions import Predictions
@@ -137,11 +137,11 @@ def metric_replicates(
     """
     priors = [training_prior([1] * target.n_classes) for target in targets]  # no baseline is asked for
     scored = score_validation(targets, predictions, priors, options, evaluate, relations, population)
-    size = chunk_size(targets, len(predictions))
+    drawn = Bootstrap.of(targets, predictions, evaluate, population, evaluate.seed)
     samples = {
         of_target.target.name: {
             **{metric: of_target.metrics[metric] for metric in ("f1", *RANKING)},
-            "log_loss": _log_losses(of_target, index, resamples(targets, predictions, evaluate, size, population)),
+            "log_loss": _log_losses(of_target, index, drawn),
         }
         for index, of_target in enumerate(scored)
     }
@@ -229,13 +229,21 @@ def _mean_log_loss(fitted: CrossFit) -> float:
     return float(np.mean(losses)) if losses else 0.0
 
 
-def _log_losses(scored: Scored, index: int, drawn: Iterator[Resample]) -> Floats:
+def _log_losses(scored: Scored, index: int, drawn: Bootstrap) -> Floats:
     """The log loss of a target in each replicate, NaN where no label is known."""
-    known = scored.labels >= 0
-    labels = scored.labels[known, None].astype(np.intp)
-    losses = -np.log(
-        np.maximum(np.take_along_axis(scored.probabilities[known], labels, axis=1)[:, 0], SMALLEST_PROBABILITY)
-    )
+    true = np.maximum(scored.labels, 0)[:, None].astype(np.intp)
+    losses = -np.log(np.maximum(np.take_along_axis(scored.probabilities, true, axis=1)[:, 0], SMALLEST_PROBABILITY))
+    everything: slice | NDArray[np.intp] = slice(None)
+    weighted = [(everything, whole_sample(drawn.targets, drawn.part, drawn.population))]
+    weighted += [
+        (everything if block.rows is None else block.rows, resample)
+        for block in drawn.blocks()
+        for resample in block.replicates
+    ]
+    found = []
     with np.errstate(invalid="ignore"):
-        weights = (resample.of_known(index, scored.labels) for resample in drawn)
-        return np.concatenate([counted @ losses / counted.sum(axis=1) for counted in weights])
+        for rows, resample in weighted:
+            labels = scored.labels[rows]
+            counted = resample.of_known(index, labels)
+            found.append(counted @ losses[rows][labels >= 0] / counted.sum(axis=1))
+    return drawn.pool(np.concatenate(found), 0.0)

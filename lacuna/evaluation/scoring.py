@@ -7,26 +7,28 @@ ROC-AUC) look at the network's own scores; calibration does not change the order
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.calibration.consistency import Constraint, connected, constraints_of
-from lacuna.calibration.cross_fit import cross_fit
-from lacuna.calibration.fit import CHUNK_CELLS, Optimum, chunk_size, fit_replicates
+from lacuna.calibration.cross_fit import CrossFit, cross_fit
+from lacuna.calibration.fit import Optimum, fit_all_replicates, is_scarce
 from lacuna.calibration.model import Calibration, Fit, decide
-from lacuna.calibration.population import Population, Resample, resamples
+from lacuna.calibration.population import Bootstrap, Population, Resample, whole_sample
 from lacuna.calibration.selection import Selection
 from lacuna.config.blocks import Calibrate, Evaluate
 from lacuna.core.predictions import Predictions
 from lacuna.core.relations import Relations
-from lacuna.core.scores import Floats, Labels, activate, ranking_metrics
+from lacuna.core.scores import Floats, Labels, activate
 from lacuna.core.targets import UNKNOWN, Target, Targets
 from lacuna.evaluation.baselines.trivial import population_prior, training_prior, trivial_metrics, trivial_ranks
 from lacuna.evaluation.metrics import class_average_precision, class_metrics, over_classes, top_k_accuracy
-from lacuna.stats.bootstrap import group_weights
+from lacuna.evaluation.ranking_replicates import Rankings, joined
 from lacuna.stats.label_shift import Priors, Start, class_priors
+
+SIGNED = ("gain", "consistency_gain")
+"""Metrics from -1 to 1; all others that replicates have are from 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,10 @@ class Scored:
 
 @dataclass(frozen=True)
 class _Decided:
-    """Some replicates, and per target the decisions, those of the target alone, and the rank of the true class, all
-    (replicates, n). Ranks of unknown labels mean nothing; those that no metric asks for are all 0."""
+    """Some replicates of images, and per target the decisions, those of the target alone, and the rank of the true
+    class, all (replicates, n). Ranks of unknown labels mean nothing; those that no metric asks for are all 0."""
 
+    part: Predictions
     resample: Resample
     together: Sequence[Labels]
     alone: Sequence[Labels]
@@ -85,21 +88,23 @@ def score_validation(
     population: whose figures are asked for, None: those of the labelled images. Decisions respect the relations.
     """
     constraints = constraints_of(relations, targets)
-    drawn = resamples(targets, validation, evaluate, chunk_size(targets, len(validation)), population)
+    drawn = Bootstrap.of(targets, validation, evaluate, population, evaluate.seed)
     sample = cross_fit(targets, validation, options, population)
-    next(drawn)  # the sample itself
-    top_k = evaluate.top_k
+
+    def decide_by(fitted: CrossFit) -> _Decided:
+        quantities = fitted.apply(lambda fits, part: _decide_and_rank(targets, fits, part, constraints, evaluate.top_k))
+        return _Decided(fitted.validation, fitted.resample, *quantities)
 
     def decided() -> Iterator[_Decided]:
-        for fitted in chain([sample], map(sample.refit, drawn)):
-            quantities = fitted.apply(lambda fits, part: _decide_and_rank(targets, fits, part, constraints, top_k))
-            yield _Decided(fitted.resample, *quantities)
+        yield decide_by(sample)
+        for block in drawn.blocks():
+            yield from map(decide_by, map(sample.within(block).refit, block.replicates))
 
     shares: list[list[Priors]] = [[] for _ in targets]
     if population:
         shares = [[found.priors] if found.told() else [] for found in population.prevalences]
     probabilities = sample.probabilities()
-    return _score(targets, validation, probabilities, priors, decided(), population, shares, evaluate, constraints)
+    return _score(drawn, probabilities, priors, decided(), population, shares, constraints)
 
 
 def score_test(
@@ -118,32 +123,34 @@ def score_test(
     estimated from the unlabelled ones of test, in each replicate by the calibration that is fitted in it.
     """
     fits, constraints = calibration.fits(targets), calibration.constraints(targets)
-    size = chunk_size(targets, max(len(validation), len(test)))
-    fitted_on = resamples(targets, validation, evaluate, size, population)
-    whole = Optimum(fits, next(fitted_on))
-    scored_on = group_weights(test.group, evaluate.bootstrap, evaluate.seed + 1, size)
+    fitted_on = Bootstrap.of(targets, validation, evaluate, population, evaluate.seed)
+    scarce = [is_scarce(target, validation.labels[:, index], options) for index, target in enumerate(targets)]
+    whole = Optimum(fits, whole_sample(targets, validation, population), scarce)
+    replicates = fit_all_replicates(fitted_on, options, whole)
+    scored_on = Bootstrap.of(targets, test, evaluate, None, evaluate.seed + 1)
     shares: list[list[Priors]] = [[] for _ in targets]
     by_label, starts = [False for _ in targets], [Start() for _ in targets]
     if population:
         by_label = [found.selection(evaluate.confidence) == Selection.BY_LABEL for found in population.prevalences]
 
-    def decide_by(fits: list[Fit], weights: Floats) -> _Decided:
-        resample = Resample.of_labelled(targets, weights)
+    def decide_by(fits: list[Fit], part: Predictions, resample: Resample) -> _Decided:
         for index, columns in enumerate(targets.slices):
             if by_label[index]:
-                chances = fits[index].probabilities(test.logits[:, columns])
-                shares[index].append(class_priors(chances, test.labels[:, index], weights, start=starts[index]))
+                chances, labels = fits[index].probabilities(part.logits[:, columns]), part.labels[:, index]
+                shares[index].append(class_priors(chances, labels, resample.weights, start=starts[index]))
                 if population and population.corrected[index]:
                     resample.importance[index] = shares[index][-1].importance()
-        return _Decided(resample, *_decide_and_rank(targets, fits, test, constraints, evaluate.top_k))
+        return _Decided(part, resample, *_decide_and_rank(targets, fits, part, constraints, evaluate.top_k))
 
     def decided() -> Iterator[_Decided]:
-        yield decide_by(fits, np.ones((1, len(test))))
-        for fitting, weights in zip(fitted_on, scored_on, strict=False):  # none where a part is one group
-            yield decide_by(fit_replicates(targets, validation, fitting, options, whole), weights)
+        yield decide_by(fits, test, whole_sample(targets, test, None))
+        blocks = scored_on.blocks() if len(replicates[0].met) > 1 else []  # none where a part is one group
+        for block in blocks:
+            for resample in block.replicates:
+                yield decide_by([fit.rows(resample.numbers) for fit in replicates], block.part, resample)
 
     probabilities = calibration.apply(targets, test.logits)
-    return _score(targets, test, probabilities, priors, decided(), population, shares, evaluate, constraints)
+    return _score(scored_on, probabilities, priors, decided(), population, shares, constraints)
 
 
 def priors_of(targets: Targets, class_weights: Mapping[str, Mapping[str, list[int]]]) -> list[Floats]:
@@ -166,30 +173,28 @@ def _decide_and_rank(
 
 
 def _score(
-    targets: Targets,
-    part: Predictions,
+    drawn: Bootstrap,
     probabilities: list[Floats],
     priors: list[Floats],
     decided: Iterator[_Decided],
     population: Population | None,
     shares: Sequence[Sequence[Priors]],
-    evaluate: Evaluate,
     constraints: Sequence[Constraint],
 ) -> list[Scored]:
-    """shares: by target, none where they are not told; complete once `decided` is read."""
+    """decided: of the sample, then of the blocks of `drawn`. shares: by target, none where they are not told; complete
+    once `decided` is read, and of the replicates in the same order unless one for all."""
+    targets, part, evaluate = drawn.targets, drawn.part, drawn.evaluate
     tied = connected(constraints)
     sample: _Decided | None = None
     chunks: list[list[tuple[dict[str, Floats], dict[str, Floats]]]] = [[] for _ in targets]
-    rankings = [_Rankings(targets, index, part) for index in range(len(targets))]
+    rankings = [Rankings(targets, index) for index in range(len(targets))]
     for decisions in decided:
         if sample is None:
             sample = decisions
             priors = [population_prior(*both) for both in zip(priors, sample.resample.first_importance(), strict=True)]
         for index in range(len(targets)):
-            chunks[index].append(
-                _metrics(targets, index, part, decisions, priors[index], evaluate.top_k, index in tied)
-            )
-            rankings[index].add(decisions.resample)
+            chunks[index].append(_metrics(targets, index, decisions, priors[index], evaluate.top_k, index in tied))
+            rankings[index].add(decisions.part, decisions.resample)
     assert sample is not None
 
     scored = []
@@ -197,7 +202,9 @@ def _score(
         known = part.labels[:, index] >= 0
         scores = activate(target, part.logits[known][:, columns])
         metrics, classes = ([chunk[which] for chunk in chunks[index]] for which in (0, 1))
-        told = Priors.joined(shares[index]) if shares[index] else None
+        told = None
+        if shares[index]:
+            told = shares[index][0] if len(shares[index]) == 1 else Priors.joined(shares[index], drawn.pool)
         if told is not None and not np.isfinite(told.every[0]).all():
             told = None
         of_sample = {name: values[0] for name, values in classes[0].items()}
@@ -213,9 +220,11 @@ def _score(
                 probabilities[index],
                 sample.together[index][0],
                 sample.alone[index][0],
-                {name: np.concatenate([chunk[name] for chunk in metrics]) for name in metrics[0]}
-                | rankings[index].finish(),
-                {**of_sample, "f1": np.concatenate([chunk["f1"] for chunk in classes])},
+                {
+                    name: drawn.pool(values, -1.0 if name in SIGNED else 0.0, 1.0)
+                    for name, values in (joined(metrics) | rankings[index].finish()).items()
+                },
+                {**of_sample, "f1": drawn.pool(np.concatenate([chunk["f1"] for chunk in classes]), 0.0, 1.0)},
                 told,
                 told is not None and population is not None and population.corrected[index],
                 _selection(population, index, told, part.labels[:, index], evaluate.confidence),
@@ -223,36 +232,6 @@ def _score(
             )
         )
     return scored
-
-
-class _Rankings:
-    """The ranking metrics of a target in all replicates, of as many at a time as memory allows.
-
-    They need no decisions, which come a few replicates at a time where classes are many, and are cheapest together:
-    images are sorted once for each class and batch of replicates.
-    """
-
-    def __init__(self, targets: Targets, index: int, part: Predictions) -> None:
-        known = part.labels[:, index] >= 0
-        self._index, self._part_labels, self._labels = index, part.labels[:, index], part.labels[known, index]
-        self._scores = activate(targets[index], part.logits[known][:, targets.slices[index]])
-        self._waiting: list[Floats] = []
-        self._done: list[dict[str, Floats]] = []
-
-    def add(self, resample: Resample) -> None:
-        self._waiting.append(resample.of_known(self._index, self._part_labels))
-        if sum(map(len, self._waiting)) * len(self._labels) >= CHUNK_CELLS:
-            self._rank()
-
-    def finish(self) -> dict[str, Floats]:
-        """The metrics, each (replicates,), in the order in which replicates were added."""
-        if self._waiting:
-            self._rank()
-        return {name: np.concatenate([chunk[name] for chunk in self._done]) for name in self._done[0]}
-
-    def _rank(self) -> None:
-        self._done.append(ranking_metrics(self._labels, self._scores, np.concatenate(self._waiting)))
-        self._waiting = []
 
 
 def _selection(
@@ -267,10 +246,11 @@ def _selection(
 
 
 def _metrics(
-    targets: Targets, index: int, part: Predictions, decided: _Decided, prior: Floats, top_k: int, tied: bool
+    targets: Targets, index: int, decided: _Decided, prior: Floats, top_k: int, tied: bool
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """A target's metrics, each (replicates,), and those of its classes, each (replicates, n_classes)."""
-    target, known = targets[index], part.labels[:, index] >= 0
+    target, part = targets[index], decided.part
+    known = part.labels[:, index] >= 0
     labels, weights = part.labels[known, index], decided.resample.of_known(index, part.labels[:, index])
     classes = class_metrics(labels, decided.together[index][:, known], weights, target.n_classes)
     metrics = over_classes(classes)

@@ -10,7 +10,7 @@ Labels are (n,) class indices, -1 = unknown; images with another label below 0, 
 Weights (replicates, n) say how often each image counts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from lacuna.core.scores import SMALLEST_PROBABILITY, Floats, Labels
 from lacuna.core.targets import UNKNOWN
 from lacuna.stats.bootstrap import group_weights
-from lacuna.stats.replicate_newton import Derivatives, Optimum, minimise_replicates
+from lacuna.stats.replicate_newton import NearbyOptimum, ReplicateDerivatives, minimise_replicates
 
 NO_SHIFT_IMAGES = 1.0
 """Images that the unlabelled ones get added, with the labelled ones' shares: a Dirichlet prior centred at no shift.
@@ -41,8 +41,8 @@ class Start:
     Replicates come in chunks, which share it.
     """
 
-    bias: Optimum | None = None
-    prior: Optimum | None = None
+    bias: NearbyOptimum | None = None
+    prior: NearbyOptimum | None = None
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,10 @@ class Priors:
         return np.where(np.isfinite(self.every).all(axis=1, keepdims=True), importance, 1.0)
 
     @classmethod
-    def joined(cls, chunks: "Sequence[Priors]") -> "Priors":
-        """The replicates of all chunks."""
+    def joined(cls, chunks: "Sequence[Priors]", pool: Callable[..., Floats]) -> "Priors":
+        """The sample and its replicates, by `Bootstrap.pool` from the replicates of all chunks."""
         names = ("known", "unlabelled", "every")
-        return cls(*(np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in names))
+        return cls(*(pool(np.concatenate([getattr(chunk, name) for chunk in chunks]), 0.0, 1.0) for name in names))
 
 
 def class_priors(
@@ -169,7 +169,7 @@ def _biases(probabilities: Floats, labels: Labels, weights: Floats, start: Start
     inside = _logs_by_class(probabilities[:, is_known])
     diagonal = np.arange(truth.shape[1])
 
-    def objective(bias: Floats, rows: NDArray[np.intp], curved: bool) -> Derivatives:
+    def objective(bias: Floats, rows: NDArray[np.intp], curved: bool) -> ReplicateDerivatives:
         allowed, drawn, labelled = seen[rows], counted[rows], counts[rows]
         scores = (inside if len(inside) == 1 else inside[rows]) + np.where(allowed, bias, -np.inf)[:, :, None]
         top = scores.max(axis=1, keepdims=True)
@@ -215,7 +215,7 @@ def _most_likely(
     total = counted.sum(axis=1, keepdims=True) + strength
     diagonal = np.arange(counts.shape[1])
 
-    def objective(prior: Floats, rows: NDArray[np.intp], curved: bool) -> Derivatives:
+    def objective(prior: Floats, rows: NDArray[np.intp], curved: bool) -> ReplicateDerivatives:
         ratio, drawn, added = ratios[rows], counted[rows], strength * shares[rows]
         density = np.maximum((ratio @ prior[:, :, None])[..., 0], 1e-300)
         safe = np.where(seen[rows], prior, 1)

@@ -28,13 +28,13 @@ LARGEST_CUT = 0.95
 MANY = 8
 """From so many variables on a Hessian is not worth its cost."""
 
-Derivatives = tuple[Floats, Floats, Floats | None]
-Objective = Callable[[Floats, NDArray[np.intp], bool], Derivatives]
+ReplicateDerivatives = tuple[Floats, Floats, Floats | None]
+ReplicateObjective = Callable[[Floats, NDArray[np.intp], bool], ReplicateDerivatives]
 """Of numbers (m, k) in the replicates (m,): values (m,), gradients (m, k) and, where asked for, Hessians (m, k, k)."""
 
 
 @dataclass(frozen=True)
-class Optimum:
+class NearbyOptimum:
     """The minimum x (1, k) of a replicate, the inverse of the Hessian (k, k) next to it, and the mass (1, k) if any."""
 
     x: Floats
@@ -43,13 +43,13 @@ class Optimum:
 
 
 def minimise_replicates(
-    objective: Objective,
+    objective: ReplicateObjective,
     far: Floats,
-    near: Optimum | None,
+    near: NearbyOptimum | None,
     seen: NDArray[np.bool_],
     positive: bool = False,
     mass: Floats | None = None,
-) -> tuple[Floats, Optimum]:
+) -> tuple[Floats, NearbyOptimum]:
     """The minima (replicates, k), looked for from `near`, and where the next chunk of replicates is to look.
 
     Without it the first one's is looked for from `far` (replicates, k). What is not seen (replicates, k) stays as it is
@@ -59,7 +59,7 @@ def minimise_replicates(
     found = np.zeros((0, far.shape[1]))
     if near is None:
         found, curvature = _newton(objective, far[:1], np.arange(1), positive)
-        near = Optimum(found, np.linalg.inv(curvature[0]), None if mass is None else mass[:1])
+        near = NearbyOptimum(found, np.linalg.inv(curvature[0]), None if mass is None else mass[:1])
     rest = np.arange(len(found), len(far))
     start = np.where(seen[rest] & (near.x != 0), near.x, far[rest])
     x, left = start.copy(), np.arange(len(rest))
@@ -72,7 +72,7 @@ def minimise_replicates(
 
 
 def _chords(
-    objective: Objective,
+    objective: ReplicateObjective,
     x: Floats,
     rows: NDArray[np.intp],
     inverse: Floats,
@@ -96,7 +96,7 @@ def _chords(
     return np.sort(np.concatenate([*lost, left]))
 
 
-def _newton(objective: Objective, x: Floats, rows: NDArray[np.intp], positive: bool) -> tuple[Floats, Floats]:
+def _newton(objective: ReplicateObjective, x: Floats, rows: NDArray[np.intp], positive: bool) -> tuple[Floats, Floats]:
     """Newton's method in all rows, each left alone once it is there; steps that descend too little are halved. Also the
     last Hessians that were computed for the last rows."""
     found, left = x.copy(), np.arange(len(rows))

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lacuna.calibration.cells import BINS, MOST_IMAGES, divide
+from lacuna.calibration.cells import BINS, MOST_UNDIVIDED, divide
 from lacuna.calibration.cross_fit import cross_fit
-from lacuna.calibration.fit import Optimum, fit_replicates
+from lacuna.calibration.fit import fit_replicates, fit_sample
 from lacuna.calibration.population import Resample
 from lacuna.core.predictions import Predictions
 from lacuna.core.targets import Target, Targets
@@ -61,17 +61,17 @@ def test_labels_that_interleave_share_a_logit():
 
 @pytest.mark.parametrize("rule", ["expected_f1", "pr_argmax", "min_recall", "min_precision"])
 def test_replicates_by_cells_are_those_of_all_images(rule, monkeypatch):
-    generator, n = np.random.default_rng(0), 4 * MOST_IMAGES
+    generator, n = np.random.default_rng(0), 4 * MOST_UNDIVIDED
     labels = (generator.random(n) < 0.1).astype(np.int16)
     logits = (generator.normal(size=n) + 3 * labels - 4).astype(np.float32)
     validation = Predictions(logits[:, None], labels[:, None], np.arange(n).astype(str), np.arange(n))
     options = CALIBRATE.model_copy(update={"rule": rule, "min_recall": 0.8, "min_precision": 0.6})
     sample = Resample.of_labelled(BINARY, np.ones((1, n)))
-    whole = Optimum(fit_replicates(BINARY, validation, sample, options), sample)
+    whole = fit_sample(BINARY, validation, sample, options)
     (weights,) = group_weights(validation.group, 40, 9, 40)
     drawn = Resample.of_labelled(BINARY, weights)
     (by_cells,) = fit_replicates(BINARY, validation, drawn, options, whole)
-    monkeypatch.setattr("lacuna.calibration.fit.MOST_IMAGES", n)
+    monkeypatch.setattr("lacuna.calibration.fit.MOST_UNDIVIDED", n)
     (one_by_one,) = fit_replicates(BINARY, validation, drawn, options, whole)
     noise = one_by_one.scaling.bias.std()
     assert by_cells.scaling.bias == pytest.approx(one_by_one.scaling.bias, abs=0.06 * noise)
@@ -92,10 +92,10 @@ def _reached(fit, part, weights):
 
 
 def test_the_sample_itself_is_never_fitted_to_cells(monkeypatch):
-    generator, n = np.random.default_rng(1), 2 * MOST_IMAGES
+    generator, n = np.random.default_rng(1), 2 * MOST_UNDIVIDED
     labels = (generator.random((n, 1)) < 0.3).astype(np.int16)
     logits = (generator.normal(size=(n, 1)) + labels).astype(np.float32)
     validation = Predictions(logits, labels, np.arange(n).astype(str), np.arange(n))
     found = cross_fit(BINARY, validation, CALIBRATE).probabilities()[0]
-    monkeypatch.setattr("lacuna.calibration.fit.MOST_IMAGES", n)
+    monkeypatch.setattr("lacuna.calibration.fit.MOST_UNDIVIDED", n)
     assert (cross_fit(BINARY, validation, CALIBRATE).probabilities()[0] == found).all()

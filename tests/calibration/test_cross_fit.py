@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lacuna.calibration import cross_fit as module
+from lacuna.calibration import fit as fitting
 from lacuna.calibration.cross_fit import cross_fit, judge
 from lacuna.calibration.fit import fit_replicates
 from lacuna.calibration.population import Resample
@@ -69,6 +70,7 @@ def test_scoring_fits_each_fold_once(monkeypatch):
         return fit_replicates(targets, predictions, weights, options, whole)
 
     monkeypatch.setattr(module, "fit_replicates", counted)
+    monkeypatch.setattr(fitting, "fit_replicates", counted)
     priors = [np.full(target.n_classes, 1 / target.n_classes) for target in TARGETS]
     score_validation(TARGETS, simulate(100, signal=2, seed=0), priors, CALIBRATE, EVALUATE)
     assert sum(whole_samples) == CALIBRATE.folds

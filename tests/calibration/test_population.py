@@ -7,8 +7,15 @@ import numpy as np
 import pytest
 
 from lacuna.calibration.cross_fit import cross_fit
-from lacuna.calibration.fit import Optimum, fit_calibration, fit_replicates
-from lacuna.calibration.population import Population, Prevalence, Resample, describe_population, resamples
+from lacuna.calibration.fit import fit_calibration, fit_replicates, fit_sample
+from lacuna.calibration.population import (
+    Bootstrap,
+    Population,
+    Prevalence,
+    Resample,
+    describe_population,
+    whole_sample,
+)
 from lacuna.calibration.prevalence import estimate_population
 from lacuna.calibration.selection import Selection
 from lacuna.core.predictions import Predictions
@@ -55,7 +62,7 @@ def test_one_step_replicates_start_from_the_scaling_of_the_labelled_images():
             validation,
             replace(sample, weights=weights),
             CALIBRATE,
-            Optimum(fit_replicates(TARGETS, validation, sample, CALIBRATE), sample),
+            fit_sample(TARGETS, validation, sample, CALIBRATE),
         )
         for sample in (plain, heavy)
     )
@@ -225,7 +232,8 @@ def test_a_sentence_tells_what_people_label():
 def test_replicates_hold_the_shares_that_were_estimated_in_them():
     validation, _ = selected(300, 0)
     population = estimate_population(cross_fit(TARGETS, validation, CALIBRATE), EVALUATE)
-    drawn = list(resamples(TARGETS, validation, EVALUATE, 7, population))
+    (block,) = Bootstrap.of(TARGETS, validation, EVALUATE, population, EVALUATE.seed).blocks()
+    drawn = [whole_sample(TARGETS, validation, population), *block.replicates]
     assert drawn[0].weights.tolist() == [[1.0] * 300]
     importance = np.concatenate([one.importance[1] for one in drawn])
     np.testing.assert_array_equal(importance, population.prevalences[1].priors.importance())
