@@ -154,8 +154,8 @@ def fit_replicates(
 
     whole: replicates are fitted from there on, those of categorical targets by one step, and to cells of images with
     almost the same logit where there are more than MOST_UNDIVIDED and no rule looks at each label. Scalings are fitted
-    to the labelled images; then their biases are moved by the logarithm of each class's importance, as Bayes' rule has it
-    for other priors, so that probabilities, thresholds and adjustments are those of the population.
+    to the labelled images; then their biases are moved by the logarithm of each class's importance, as Bayes' rule has
+    it for other priors, so that probabilities, thresholds and adjustments are those of the population.
     Scarce binary targets get the threshold of all binary targets' images pooled. The logits of a categorical target are
     adjusted by `options.logit_adjustment` times the logarithm of each class's share of the images (Menon et al. 2021):
     0 decides for the most probable class, which has the highest accuracy, 1 as if all classes were as frequent.
