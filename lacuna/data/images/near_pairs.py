@@ -13,16 +13,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.data.images.cells import CELL_POINTS, PointCells, sort_into_cells
+from lacuna.data.images.cells import PointCells, sort_into_cells
 from lacuna.data.images.components import Components
 from lacuna.data.images.principal_axes import project_thumbnails
 from lacuna.io.progress import progress
 
 CELLS_AT_ONCE = 32
-CHECKED_AT_ONCE = CELLS_AT_ONCE * CELL_POINTS  # in a cluster of look-alikes one image and all others
+CHECKED_AT_ONCE = 1024
 COMPARED_AT_ONCE = 64
-MANY_PAIRS, FEW_NEAR = 16_384, 0.25
-"""Of more pairs, fewer of them near, all are compared in one product: much faster, but for pairs of one set too."""
+FEW_NEAR = 0.25
+PRODUCT_SAVES = 24  # times the cost of a pair in a product of all with all is that of one by itself
 
 
 def join_near(
@@ -76,7 +76,7 @@ def _join_piece(
         sets.join(i[near], j[near])
         compared += len(i)
         left, right = left[CHECKED_AT_ONCE:], right[CHECKED_AT_ONCE:]
-        if not sifted and len(left) > MANY_PAIRS and near.mean() < FEW_NEAR:
+        if not sifted and len(left) and near.mean() < FEW_NEAR:
             left, right = _sift(thumbnails, left, right, rms)
             sifted = True
 
@@ -84,12 +84,14 @@ def _join_piece(
 def _sift(
     thumbnails: NDArray[np.uint8], left: NDArray[np.int64], right: NDArray[np.int64], rms: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Those of very many pairs that are near but perhaps for the last digit, by one matrix product of all with all.
+    """Those of many pairs that are near but perhaps for the last digit, by one product of all with all where it pays.
 
     In float64 it is exact, as its terms are whole numbers whose sums stay below 2^53.
     """
     i, left_place = np.unique(left, return_inverse=True)
     j, right_place = np.unique(right, return_inverse=True)
+    if len(i) * len(j) > PRODUCT_SAVES * len(left):
+        return left, right
     x, y = thumbnails[i].reshape(len(i), -1).astype(np.float64), thumbnails[j].reshape(len(j), -1).astype(np.float64)
     squares = (x**2).sum(axis=1)[:, None] + (y**2).sum(axis=1) - 2 * (x @ y.T)
     close = (squares <= (rms * 255) ** 2 * x.shape[1] * (1 + 1e-9))[left_place, right_place]
