@@ -4,6 +4,7 @@ gaps         unknown labels masked against filled and dropped, with 0 to 90 % of
 speed        Lacuna against the plain Keras recipe, time and quality
 experiments  seconds of a changed threshold and of 20 corrected labels
 intervals    seconds of figures with intervals, on simulated predictions (--images)
+duplicates   seconds, memory and comparisons of the search for duplicates, on images made up (--images)
 labels       seconds and memory of reading a large label file, of prepare and of init (--rows)
 memory       peak anonymous memory with 1,000 and 10,000 images
 mlsmote      warm-up with and without MLSMOTE, on the data in the working folder (after `dvc repro`)
@@ -27,6 +28,7 @@ from pathlib import Path
 
 from benchmarks.backbones import backbones
 from benchmarks.counts import counts
+from benchmarks.duplicates import duplicates
 from benchmarks.inference import inference
 from benchmarks.intervals import intervals
 from benchmarks.labels import labels
@@ -59,6 +61,7 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, default=Path("models/bundle"), help="service, hostile: the model")
     arguments = parser.parse_args()
     needs_fashion = arguments.name not in (
+        "duplicates",
         "hostile",
         "inference",
         "intervals",
@@ -100,6 +103,8 @@ def main() -> None:
         selective_promises(arguments.fashion.resolve())
     if arguments.name in ("intervals", "all"):
         intervals(arguments.images)
+    if arguments.name in ("duplicates", "all"):
+        duplicates(arguments.images)
     if arguments.name in ("labels", "all"):
         labels(arguments.rows)
     if arguments.name in ("counts", "all"):
