@@ -60,7 +60,7 @@ def test_tasks_come_in_the_audits_order_with_labels_predictions_and_scores(proje
 def test_the_best_of_many_and_the_rest_is_counted(project, capsys):
     assert export("--tasks", 1) == 0
     assert [task["data"]["name"] for task in tasks()] == ["a b/2.png"]
-    assert "1 images, 2 cells to label, 1 more images are left" in capsys.readouterr().out
+    assert "1 image, 2 cells to label, 1 more image is left" in capsys.readouterr().out
 
 
 def test_label_issues_are_asked_about_with_the_given_label_chosen(project):

@@ -35,7 +35,7 @@ def test_what_no_row_says_is_unknown_and_what_a_model_says_is_no_label(tmp_path:
     assert found.line.tolist() == [2, 5, 6]
     assert cells(found) == {"Cat": ["present", "absent", ""], "Dog, big": ["absent", "", "present"]}
     assert found.notes[0] == "2 of 8 rows are a model's predictions, not verified, and are left out"
-    assert found.notes[1] == "1 labels are present in no image, so they are no targets: '/m/3'"
+    assert found.notes[1] == "1 label is present in no image, and so no target: '/m/3'"
 
 
 def test_without_descriptions_labels_are_called_by_number(tmp_path: Path) -> None:
