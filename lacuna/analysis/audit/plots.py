@@ -26,8 +26,8 @@ MOST_TARGETS = 40
 """More rows don't fit a picture; those of the lowest AUC are left out."""
 
 CURVE_WORDS = {
-    CurveVerdict.RISING: ("still rising: more labels help", ORANGE),
-    CurveVerdict.LEVEL: ("level: more labels hardly help", GREY),
+    CurveVerdict.RISING: ("still rising: better with more labels", ORANGE),
+    CurveVerdict.LEVEL: ("level: hardly better with more labels", GREY),
     CurveVerdict.NOT_TOLD: ("too few labels to see if it goes on", DARK),
 }
 
