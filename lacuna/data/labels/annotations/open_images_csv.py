@@ -63,7 +63,7 @@ def read_verdicts(path: Path) -> Verdicts:
     if n_left_out := int((~is_verified).sum()):
         notes.append(f"{n_left_out} of {len(rows)} rows are a model's predictions, not verified, and are left out")
     if not is_verified.any():
-        raise LacunaError(f"{path}: none of its {len(rows)} rows is verified, with a confidence of 0 or 1")
+        raise LacunaError(f"{path}: none of its {number_of(len(rows), 'row')} is verified, with a confidence of 0 or 1")
     kept = rows.filter(pa.array(is_verified))
     image, label = (_column(path, kept[name], name, line[is_verified]) for name in ("ImageID", "LabelName"))
     return Verdicts(image, label, confidence[is_verified] == 1, line[is_verified], tuple(notes))

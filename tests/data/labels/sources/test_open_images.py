@@ -63,7 +63,7 @@ def test_columns_may_stand_anywhere_and_source_be_missing(tmp_path: Path) -> Non
         ("image,label\n", "no column ImageID, this is text that begins with 'image,label'"),
         ("ImageID,LabelName,Confidence,LabelName\n", "more than one column LabelName"),
         (HEADER, "none of its 0 rows is verified"),
-        (HEADER + "i,machine,l,1\n", "none of its 1 rows is verified"),
+        (HEADER + "i,machine,l,1\n", "none of its 1 row is verified"),
         (ROWS + "i9,verif", ":10: 2 cells, the header has 4: 'i9,verif'; is it cut off?"),
         (HEADER + "\ni,v,l,1\n", ":2: the Confidence '' is no number from 0 to 1"),
         (HEADER + "i,v,l,high\n", ":2: the Confidence 'high' is no number"),
