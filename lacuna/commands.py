@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from lacuna.errors import LacunaError
+from lacuna.io.plurals import number_of
 
 PARAMS_FILE, PRESETS_FOLDER = Path("params.yaml"), Path("presets")
 
@@ -63,7 +64,7 @@ def use(options: argparse.Namespace) -> int:
     width = max((len(key) for key, _, _ in changes.values), default=0)
     for key, before, after in changes.values:
         print(f"{key:{width}}  {_format_value(before)} → {_format_value(after)}")
-    print(f"{PARAMS_FILE}: {len(changes.values)} values changed; `dvc repro` runs what depends on them")
+    print(f"{PARAMS_FILE}: {number_of(len(changes.values), 'value')} changed; `dvc repro` runs what depends on them")
     if lack := missing_data(options.preset, PARAMS_FILE, PRESETS_FOLDER):
         print(f"warning: {lack}", file=sys.stderr)
     return 0

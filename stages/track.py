@@ -17,6 +17,7 @@ from lacuna.core.training_curves import diagnose_history, read_history
 from lacuna.io.atomic import read_json, sha256
 from lacuna.io.machine import describe_machine
 from lacuna.tracking.content import Run, flatten, numbers, without
+from lacuna.tracking.note import NOTE_TAG, describe_result
 from lacuna.tracking.register import describe_model
 from lacuna.tracking.run import log_run
 from stages._run import Facts, run
@@ -52,13 +53,12 @@ def track(params: Params) -> Facts:
     tags = describe_machine()
     if Path("dvc.lock").exists():
         tags["dvc_lock"] = sha256(Path("dvc.lock"))
-    metrics: dict[str, float] = {}
-    for name in METRICS:
-        metrics |= numbers(flatten(read_json(Path(f"metrics/{name}.json")), f"{name}/"))
+    found = {name: read_json(Path(f"metrics/{name}.json")) for name in METRICS}
+    tags[NOTE_TAG] = describe_result(found["test"], found["baseline"])
     mirrored = Run(
         name=os.environ.get("DVC_EXP_NAME") or "workspace",
         params=flatten(params.model_dump(mode="json")),
-        metrics=metrics,
+        metrics=numbers({key: each for name in METRICS for key, each in flatten(found[name], f"{name}/").items()}),
         artifacts=ARTIFACTS,
         facts={f"seconds/{stage}": read_json(path)["seconds"] for stage, path in records.items()},
         tags=tags,
@@ -82,7 +82,7 @@ def _phase(name: str, suffix: str) -> Run:
     facts = read_json(record) if record.exists() else {}
     if facts.get("history_sha256") != sha256(path):  # DVC restored this phase; the record is of another execution
         facts = {}
-    tags = {"mlflow.note.content": "\n".join(notes)} if (notes := diagnose_history(history)) else {}
+    tags = {NOTE_TAG: "\n".join(notes)} if (notes := diagnose_history(history)) else {}
     return Run(name=name, history=without(history, "kept"), facts=numbers(facts), tags=tags)
 
 

@@ -209,7 +209,7 @@ def test_use_says_which_keys_have_another_name_now(project, tmp_path, capsys):
         "params.yaml: familiarity is called out_of_distribution now",
         "mine.yaml: tune.figure is called tune.metric now; write tune.metric there",
         "tune.metric  average_precision → f1",
-        "params.yaml: 1 values changed; `dvc repro` runs what depends on them",
+        "params.yaml: 1 value changed; `dvc repro` runs what depends on them",
     ]
 
 

@@ -121,7 +121,7 @@ def _reliability(axes: Axes, stated: Floats, observed: Floats, counted: Floats) 
                 alpha=0.5,
             )
             axes.plot(level, share, "o", color=BLUE, markersize=2.5 + 4 * math.sqrt(count / counts.max()))
-    axes.axhline(0, color=LIGHT, linewidth=0.8)
+    axes.spines["left"].set_bounds(0, 1.05)  # below it are numbers of images, not shares
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.34, 1.05), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
 
 

@@ -52,21 +52,6 @@ class Promise:
         answered: NDArray[np.bool_] = stated >= asked
         return answered
 
-    def describe(self, answered: int, n_images: int) -> str:
-        """What it comes to on a batch of images, and why not all are decided.
-
-        >>> Promise((0.8,), (0,)).describe(30, 40)
-        'decides 75% of 40 images'
-        >>> Promise((NEVER,), (45,)).describe(0, 40)
-        'decides 0% of 40 images: not enough labels, about 45 more needed'
-        """
-        coverage = f"decides {answered / n_images:.0%} of {n_images:,} images"
-        if self.needed:
-            return f"{coverage}: not enough labels, about {self.needed:,} more needed"
-        if all(cutoff == NEVER for cutoff in self.cutoffs):
-            return f"{coverage}: even its most certain answers are wrong too often"
-        return coverage
-
 
 def promise(
     target: Target,

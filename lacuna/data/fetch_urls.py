@@ -28,6 +28,7 @@ from lacuna.errors import LacunaError
 from lacuna.io.atomic import atomic_file
 from lacuna.io.csv_files import write_csv
 from lacuna.io.names import first_few, shortened
+from lacuna.io.plurals import number_of
 from lacuna.io.progress import progress
 
 FAILED_FILE = "failed.csv"
@@ -56,7 +57,8 @@ def fetch_listed(file: Path, column: str, to: Path, data: Data, limits: Download
     if listed.column and not column:
         print(f"{file}: column {shortened(listed.column)} holds the URLs")
     if listed.n_malformed:
-        print(f"warning: {listed.n_malformed} lines are no rows, the first is {listed.flaw}", file=sys.stderr)
+        lost = number_of(listed.n_malformed, "line is no row", "lines are no rows")
+        print(f"warning: {lost}, the first is {listed.flaw}", file=sys.stderr)
     if proxies := sorted(set(urllib.request.getproxies_environment()) & {"http", "https", "all"}):
         print(f"warning: {proxies[0]}_proxy is set, but fetch urls uses no proxies", file=sys.stderr)
     fetched = fetch_images(listed.urls, to, limits)

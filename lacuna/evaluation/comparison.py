@@ -17,6 +17,7 @@ from lacuna.core.targets import Targets
 from lacuna.errors import LacunaError
 from lacuna.evaluation.baselines.trivial import training_prior
 from lacuna.evaluation.scoring import Scored, score_validation
+from lacuna.io.plurals import number_of
 from lacuna.io.text_table import align
 from lacuna.stats.bootstrap import interval
 from lacuna.stats.numbers import signed_interval
@@ -170,9 +171,9 @@ def comparison_table(comparison: ExperimentComparison, name_a: str, name_b: str)
         for d in comparison.differences
     ]
     lines = [align(rows, left=(0, 1, -1))]
-    lines.append(f"{comparison.n_images} validation images in common")
+    lines.append(f"{number_of(comparison.n_images, 'validation image')} in common")
     if comparison.n_contradictions:
-        lines.append(f"{comparison.n_contradictions} cells with different labels left out")
+        lines.append(f"{number_of(comparison.n_contradictions, 'cell')} with different labels left out")
     return "\n".join(lines)
 
 

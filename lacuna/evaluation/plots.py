@@ -17,6 +17,9 @@ from lacuna.presentation.style import BLUE, DARK, LIGHT, ORANGE, legend, picture
 MOST_TARGETS_NAMED = 8
 """With more targets their names would cover each other."""
 
+LETTERS_ACROSS = 52
+"""Of names in the panel of penalties, where it is narrowest."""
+
 
 def plot_attributes(path: Path, metrics: dict[str, dict[str, Any]]) -> None:
     """F1 and average precision of every target with intervals, beside the best trivial predictor.
@@ -94,18 +97,20 @@ def _draw_path(axes: Axes, steps: Sequence[tuple[str, float, float, bool]]) -> N
                 axes.plot(place, loss / lowest, "o", markersize=6, markerfacecolor="white", color=BLUE)
                 chosen.setdefault(place, []).append(shorten(target))
     top = max(1.06, min(axes.get_ylim()[1], 1.6))
-    lines = max(map(len, chosen.values()), default=0) if len(targets) <= MOST_TARGETS_NAMED else 0
-    for place, names in chosen.items() if lines else ():
+    begins = first_lines(chosen, len(strengths)) if len(targets) <= MOST_TARGETS_NAMED else {}
+    lines = max((begins[place] + len(chosen[place]) for place in begins), default=0)
+    for place, line in begins.items():
         axes.annotate(
-            "\n".join(names),
+            "\n" * line + "\n".join(chosen[place]),
             (place, 1),
             xytext=(0, -7),
             textcoords="offset points",
-            ha="center",
+            ha={0: "left", len(strengths) - 1: "right"}.get(place, "center"),  # inside the axes
             va="top",
             color=DARK,
             fontsize=8,
         )
+    axes.set_xlim(-0.5, len(strengths) - 0.5)
     axes.set_xticks(range(len(strengths)), [f"{l2:g}" for l2 in strengths])
     axes.set(
         xlabel="L2 penalty: weaker to the right",
@@ -114,6 +119,24 @@ def _draw_path(axes: Axes, steps: Sequence[tuple[str, float, float, bool]]) -> N
         ylim=(1 - (top - 1) * (0.06 + 0.1 * lines), top),
     )
     axes.set_yticks([tick for tick in axes.get_yticks() if 1 <= tick <= top])
+
+
+def first_lines(chosen: Mapping[int, Sequence[str]], n_places: int) -> dict[int, int]:
+    """At which line the names of each place begin, so that they don't run into those of its neighbours.
+
+    Names stand in the middle of their place, those of the first and the last of the `n_places` inside of it.
+
+    >>> first_lines({0: ["gender"], 1: ["a long name"], 2: ["another long name"], 6: ["kind"]}, 7)
+    {0: 0, 1: 1, 2: 2, 6: 0}
+    """
+    begins: dict[int, int] = {}
+    ends: dict[int, float] = {}
+    for place in sorted(chosen):
+        width = max(map(len, chosen[place])) * n_places / LETTERS_ACROSS
+        left = place - {0: 0.0, n_places - 1: width}.get(place, width / 2)
+        begins[place] = max((begins[one] + len(chosen[one]) for one in begins if ends[one] > left), default=0)
+        ends[place] = left + width
+    return begins
 
 
 def _draw_epochs(axes: Axes, name: str, history: Sequence[Mapping[str, float]]) -> None:

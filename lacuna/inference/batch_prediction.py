@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from lacuna.core.targets import Target
 from lacuna.errors import LacunaError
 from lacuna.inference.class_counting import adapt, count_classes
 from lacuna.inference.image_inputs import STANDARD_INPUT, count_images, find_images
@@ -15,7 +17,11 @@ from lacuna.inference.output_files import Write, prediction_file, print_unreadab
 from lacuna.inference.prediction import Prediction
 from lacuna.inference.predictor import Predictor
 from lacuna.io.names import printable
+from lacuna.io.plurals import number_of
 from lacuna.io.progress import progress
+
+if TYPE_CHECKING:
+    from lacuna.calibration.selective import Promise
 
 
 def predict_images(
@@ -30,7 +36,7 @@ def predict_images(
     """Predict the images that the arguments name and return the exit code.
 
     1 when none could be read, or with `strict` when one could not. Unreadable images are named on standard error at the
-    end, after the summary of a file and, with a precision asked for, what share of the images each target decides.
+    end, after the summary of a file and, with a precision asked for, what share of the images each target answers.
     adapted: the images are read twice, and decided by how frequent the classes are among them, which is said on
     standard error.
     """
@@ -57,14 +63,50 @@ def predict_images(
         raise LacunaError("no image was named on standard input")
     seconds, n_readable = time.monotonic() - started, n_images - len(unreadable)
     if out:
-        print(f"{out}: {n_images:,} images in {seconds:.1f} s, {n_images / seconds:.0f} per second", file=sys.stderr)
-    for name, promise in predictor.promises.items() if n_readable else ():
-        print(f"{name}: {promise.describe(decided[name], n_readable)}", file=sys.stderr)
+        print(
+            f"{out}: {number_of(n_images, 'image')} in {seconds:.1f} s, {n_images / seconds:.0f} per second",
+            file=sys.stderr,
+        )
+    for target in predictor.bundle.targets if predictor.promises and n_readable else ():
+        answers = describe_answers(target, predictor.promises[target.name], decided[target.name], n_readable)
+        print(f"{target.name}: {answers}", file=sys.stderr)
     if predictor.promises and n_readable:
         share = decided.total() / (n_readable * len(predictor.promises))
-        print(f"automation rate: {share:.0%} of the cells are decided, the others are unsure", file=sys.stderr)
+        rate = f"{share:.0%} of the cells are answered, as often right as --min-precision asks; the others are unsure"
+        print(f"automation rate: {rate}", file=sys.stderr)
     print_unreadable(unreadable)
     return 1 if unreadable and (strict or not n_readable) else 0
+
+
+def describe_answers(target: Target, promise: "Promise", answered: int, n_images: int) -> str:
+    """What a target answers by itself of a batch of images, what it never does, why, and what would help.
+
+    answered: how many of the n_images, 1 or more.
+    """
+    from lacuna.calibration.selective import NEVER  # here, because it loads SciPy
+
+    sides = target.classes if target.kind == "binary" else ("",)
+    refused = {
+        side: n for side, cutoff, n in zip(sides, promise.cutoffs, promise.lacking, strict=True) if cutoff == NEVER
+    }
+    if len(refused) == len(sides):
+        said = "answers no image by itself"
+    else:
+        alone = next((f"says {each} by itself" for each in sides if refused and each not in refused), "")
+        said = f"{alone or 'answers by itself'} for {answered / n_images:.0%} of {number_of(n_images, 'image')}"
+    lacking = [_more_called(side, n) for side, n in refused.items() if n]
+    why = [f"it takes at least {' and '.join(lacking)} to promise that, or a lower --min-precision"] * bool(lacking)
+    why += [
+        f"even its surest answers{f' of {side}' if side else ''} are wrong more often than --min-precision allows"
+        for side, n in refused.items()
+        if not n
+    ]
+    always = f"; {', '.join(refused)} is always unsure" if 0 < len(refused) < len(sides) else ""
+    return f"{said}{always}{': ' if why else ''}{'; '.join(why)}"
+
+
+def _more_called(side: str, n: int) -> str:
+    return number_of(n, "more labelled test image") + (f" that it calls {side}" if side else "")
 
 
 def format_prediction(prediction: Prediction) -> str:

@@ -18,6 +18,7 @@ from lacuna.inference.bundle import read_predictions
 from lacuna.inference.image_inputs import count_images, find_images
 from lacuna.inference.output_files import print_unreadable
 from lacuna.inference.predictor import Predictor
+from lacuna.io.names import listed
 from lacuna.io.progress import progress
 from lacuna.io.text_table import align
 from lacuna.stats.class_counts import ClassShares, estimate_shares
@@ -27,6 +28,9 @@ from lacuna.stats.numbers import in_percent, rounded
 
 FEWEST_COUNTED = 20
 """Fewer images are looked at one by one; their class shares say nothing."""
+
+VAGUE = 0.5
+"""An interval that leaves so much of all images open says next to nothing."""
 
 CONFIDENCE, REPLICATES, SEED = 0.95, 500, 0
 
@@ -57,6 +61,11 @@ class CountedTarget:
         if self.shares.unlike_p is not None and self.shares.unlike_p <= UNLIKE_LEVEL:
             return "these images are unlike the labelled ones in more than how frequent the classes are"
         return ""
+
+    @property
+    def vague(self) -> list[str]:
+        """The classes of which next to nothing is told: the interval leaves more than half of all possible counts."""
+        return [name for name, _, low, high, _ in self.counts() if high - low > VAGUE * self.n_images]
 
     def counts(self) -> list[tuple[str, int, int, int, int]]:
         """Of each class its name, how many images are of it, the ends of the interval, and how many are decided so."""
@@ -151,6 +160,12 @@ def report_counts(predictor: Predictor, arguments: Sequence[str], column: str | 
         for of_target in counted:
             if of_target.refusal:
                 print(f"{of_target.target.name}: not counted: {of_target.refusal}")
+            elif vague := of_target.vague:
+                of = "" if len(vague) == of_target.target.n_classes else f" of {listed(vague)}"
+                print(
+                    f"{of_target.target.name}: the counts{of} say next to nothing, their intervals leave more than "
+                    "half of all that is possible: more images, or more labelled ones in validation, make them narrower"
+                )
     print_unreadable(unreadable)
     return 1 if all(of_target.refusal for of_target in counted) else 0
 

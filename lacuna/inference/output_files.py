@@ -17,6 +17,7 @@ from lacuna.inference.prediction import Prediction
 from lacuna.io.atomic import atomic_file
 from lacuna.io.csv_files import csv_writer
 from lacuna.io.names import printable
+from lacuna.io.plurals import number_of
 
 ROWS_AT_ONCE = 4096
 """So many rows of a Parquet file are kept in memory until they are written."""
@@ -46,7 +47,7 @@ def print_unreadable(reasons: Sequence[str]) -> None:
     for line in reasons[:MOST_NAMED]:
         print(f"error: {printable(line)}", file=sys.stderr)
     if len(reasons) > MOST_NAMED:
-        print(f"error: {len(reasons) - MOST_NAMED:,} more images can't be read", file=sys.stderr)
+        print(f"error: {number_of(len(reasons) - MOST_NAMED, 'more image')} can't be read", file=sys.stderr)
 
 
 def flat(prediction: Prediction) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from lacuna.data.labels.tags import find_separator, split_cell
 from lacuna.init.binary_words import is_tick, says_absent, says_present
 from lacuna.init.no_target import NUMBER, why_not
 from lacuna.io.names import UNPRINTABLE, listed
+from lacuna.io.plurals import number_of
 
 MINUS = frozenset(("-1", "-1.0"))
 NO_TAG = re.compile(r"(no|none|nothing|normal|clear)([ _-]?(finding|findings|label|labels|tag|tags))?", re.I)
@@ -90,8 +91,8 @@ def _find_group(rest: dict[str, WordColumn], roles: Roles) -> None:
     roles.group = min(found, key=lambda name: found[name][0])
     n_values, n_rows = found[roles.group]
     roles.why.append(
-        f"column {roles.group!r} names what images belong to: {n_values} values for {n_rows} rows; images with the "
-        "same one stay in one part"
+        f"column {roles.group!r} names what images belong to: {number_of(n_values, 'value')} for "
+        f"{number_of(n_rows, 'row')}; images with the same one stay in one part"
     )
     roles.doubts.append((f"images of the same {roles.group} belong together", "data.group_column="))
     for name in found:
@@ -111,15 +112,12 @@ def _find_targets(rest: dict[str, WordColumn], roles: Roles, unknown: set[str], 
         # A lone 1 may be the part of a table in which others are 0: is the rest absent, or unknown? A cross is no such.
         is_marked = len(known) == 1 and is_tick(known[0]) and "" in column.words and gaps == {""}
         reason = "no name in the header" if not name else "" if is_marked else why_not(name, known, counts)
-        differ = (
-            0.0
-            if reason
-            else _conflicts(
-                column.recoded([-1 if word in gaps else place for place, word in enumerate(column.words)]), image
-            )
-        )
+        code = column.recoded([-1 if word in gaps else place for place, word in enumerate(column.words)])
+        differ, n_said = (0.0, 0.0) if reason else _conflicts(code, image)
         if differ > CONFLICTS and ANNOTATOR_NAME.search(name):
             reason = "tells who labelled, or differs between the rows of an image"
+        elif differ > CONFLICTS and n_said == len(known):
+            reason = "numbers the rows of each image: all of its words stand at every image"
         if not reason:
             partition = _partition(column, gaps)
             twin = partitions.setdefault(partition, name)
@@ -148,13 +146,13 @@ def _as_marks(name: str, mark: str, roles: Roles) -> dict[str, Any]:
     return {"kind": "binary", "positive": [mark], "negative": [""], "unknown": []}
 
 
-def _conflicts(code: NDArray[np.int32], image: NDArray[np.int64]) -> float:
-    """Of the images with several rows, the share whose rows say different things."""
+def _conflicts(code: NDArray[np.int32], image: NDArray[np.int64]) -> tuple[float, float]:
+    """Of the images with several rows, the share whose rows say different things; and how many things an image says."""
     known = (code >= 0) & (image >= 0)
     pairs = np.unique(np.stack([image[known], code[known]]), axis=1)
     rows = np.bincount(image[known], minlength=1)
     different = np.bincount(pairs[0], minlength=len(rows))
-    return float((different > 1).sum() / max(1, (rows > 1).sum()))
+    return float((different > 1).sum() / max(1, (rows > 1).sum())), different.sum() / max(1, (different > 0).sum())
 
 
 def _partition(column: WordColumn, gaps: set[str]) -> bytes:
@@ -234,8 +232,11 @@ def _as_classes(
     }
     between = "blanks" if not separator else repr(separator)
     said = f"; {listed(none)} means none of the others" if none else ""
-    roles.why.append(f"column {name!r} holds lists, {between} between {len(tags)} tags{said}")
+    roles.why.append(f"column {name!r} holds lists, {between} between {number_of(len(tags), 'tag')}{said}")
     roles.doubts.append((f"{name}: a tag that is not listed is absent", "data.tags.absent_means=unknown"))
+    if "[]" in known:
+        said = f"{name}: an empty list says that none of the tags is there"
+        roles.doubts.append((said, f"data.targets.{_clean(name)}.unknown=['', '[]']"))
     return {"kind": "tags"}
 
 

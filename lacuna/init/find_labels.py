@@ -10,7 +10,7 @@ from lacuna.data.labels.part_files import find_part_groups
 from lacuna.data.labels.sources.cub import IMAGES, LABELS
 from lacuna.data.labels.sources.voc_lists import class_of_list
 from lacuna.data.labels.tables.open_table import TABLE_SUFFIXES, bare_suffix
-from lacuna.data.labels.tables.text_file import GZIP_MARK
+from lacuna.data.labels.tables.text_file import unpacked_pieces
 from lacuna.errors import LacunaError
 
 LABEL_SUFFIXES = TABLE_SUFFIXES | {".txt", ".xml", ".ods", ".lst", ".manifest"}
@@ -82,11 +82,10 @@ def _guess_or_none(path: Path) -> Source | None:
 def guess_source(path: Path) -> Source:
     """The format of a label file, by what it begins with. Raises LacunaError when it cannot be read."""
     try:
-        with open(path, "rb") as file:
-            start = file.read(HEAD_BYTES)
+        start = next(unpacked_pieces(path, "a label file"), b"")[:HEAD_BYTES]
     except OSError as error:
         raise LacunaError(f"{path}: {error.strerror}") from None
-    if start.startswith((b"PAR1", b"PK\x03\x04", b"\xd0\xcf\x11\xe0", GZIP_MARK)):
+    if start.startswith((b"PAR1", b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         return "table"
     encoding = "utf-16" if start.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8"
     text = start.decode(encoding, "replace").lstrip("\ufeff").lstrip()
@@ -117,10 +116,16 @@ def guess_source(path: Path) -> Source:
     return "table"
 
 
+def _is_fgvc(keys: set[str]) -> bool:
+    """Whether images have numbers and addresses instead of COCO's names of files, or labels numbers without names."""
+    is_coco = keys & {"file_name", "category_id", "categories", "segments_info"}
+    return bool(keys & {"label_id", "labelId", "imageId"}) or (bool(keys & {"image_id", "url"}) and not is_coco)
+
+
 def _guess_json(text: str) -> Source:
     keys = set(re.findall(r'"(\w+)"\s*:', text))
     lists = set(re.findall(r'"(images|annotations|categories)"\s*:\s*\[', text))
-    if text.startswith("{") and lists and "data" not in keys:
+    if text.startswith("{") and lists and "data" not in keys and not _is_fgvc(keys):
         return "coco"
     if text.startswith("[") and keys & {"annotations", "completed_by", "annotator", "lead_time"}:
         return "label_studio"

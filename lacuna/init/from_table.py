@@ -21,6 +21,7 @@ from lacuna.init.image_columns import SAMPLE, find_image_columns
 from lacuna.init.proposal import Proposal, narrowed
 from lacuna.init.read_columns import encoding_of, header_words, open_as_it_is, read_columns
 from lacuna.io.names import listed, shortened
+from lacuna.io.plurals import number_of
 
 NAMELESS = "column_{}"
 _MOST_TARGETS = 1000
@@ -66,7 +67,8 @@ def propose_from_table(
     why.append(f"column {listed(image_columns)} names the images: {n_found} of {n_words} are there")
     if n_found < (1 - data.max_rejected) * n_words:
         values["labels_without_images"] = "ignore"
-        why.append(f"labels of {n_words - n_found} images that are not there are ignored")
+        gone = number_of(n_words - n_found, "image that is not there", "images that are not there")
+        why.append(f"labels of {gone} are ignored")
     values["image_column"] = image_columns[0] if len(image_columns) == 1 else image_columns
     values |= {"group_column": roles.group, "split_column": roles.split} | words_of(roles, data)
     if len(roles.targets) > _MOST_TARGETS:
@@ -89,7 +91,7 @@ def _read(
 ) -> tuple[list[_Table], list[str]]:
     """The tables' columns, and what was found; of parts, only those with all columns that the first is learned from."""
     first, said = open_as_it_is(files[0], data)
-    why = [f"{files[0]}: a table of {len(first.header)} columns{said}"]
+    why = [f"{files[0]}: a table of {number_of(len(first.header), 'column')}{said}"]
     if len(first.header) > _MOST_COLUMNS:
         raise LacunaError(
             f"{files[0]}: {len(first.header)} columns, more than the {_MOST_COLUMNS} that are looked through; expected "

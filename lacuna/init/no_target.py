@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from lacuna.data.labels.captions import CAPTIONS_REFUSED, are_captions
 from lacuna.data.labels.label_table import WordColumn
 from lacuna.data.labels.tags import find_separator
 from lacuna.init.binary_words import says_present
@@ -52,6 +53,8 @@ def why_not(name: str, known: Sequence[str], counts: dict[str, int]) -> str:
         return "reads like a split; to keep it, write train, val and test there and set split_column"
     if all(DATE.match(word) for word in known):
         return f"dates, {len(known)} different ones"
+    if len(known) > 0.5 * n and are_captions(known):
+        return CAPTIONS_REFUSED
     if len(known) > max(20, 0.5 * n) and find_separator(WordColumn(np.zeros(0, np.int32), tuple(known))) is None:
         return f"{len(known)} different values in {n} rows: names or text"
     if len(known) > MOST_DIFFERENT:

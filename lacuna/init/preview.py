@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,12 @@ import numpy as np
 from lacuna.config.data import Data
 from lacuna.config.params import Params
 from lacuna.data.images.decode import UnreadableImageError, decode_with_origin
-from lacuna.data.labels.encode import encode
+from lacuna.data.labels.encode import OTHER, Encoded, encode
 from lacuna.data.labels.join import Joined, given_parts, join_labels
-from lacuna.data.labels.label_table import Dropped, LabelTable
+from lacuna.data.labels.label_table import Dropped, LabelTable, WordColumn
 from lacuna.data.labels.sources import SOURCES, read_labels
 from lacuna.io.names import first_few, shortened
+from lacuna.io.plurals import number_of
 from lacuna.io.text_table import align
 
 SHOWN_ROWS, SHOWN_GAPS = 10, 3
@@ -39,13 +41,13 @@ def preview(params: Params, images: Sequence[str]) -> str:
     names = list(images) or list(table.image.words)
     joined = join_labels(table, names, {}, data)
     given_parts(table, joined, data)  # raises where prepare would
-    parts = [_counts(table, joined, params), _rows(table, joined, images, names, data), "\n".join(table.notes)]
+    encoded = encode(table, joined, data)
+    parts = [_counts(encoded), _rows(table, joined, encoded, images, names, data), "\n".join(table.notes)]
     parts.append(_who_lacks_what(joined, names, table.malformed))
     return "\n\n".join(part for part in parts if part)
 
 
-def _counts(table: LabelTable, joined: Joined, params: Params) -> str:
-    encoded = encode(table, joined, params.data)
+def _counts(encoded: Encoded) -> str:
     lines = [("target", "kind", "known", "unknown", "classes")]
     for index, target in enumerate(encoded.targets):
         code = encoded.labels[:, index]
@@ -60,8 +62,11 @@ def _counts(table: LabelTable, joined: Joined, params: Params) -> str:
     return align([(*line[:-1], line[-1].ljust(width)) for line in lines])
 
 
-def _rows(table: LabelTable, joined: Joined, images: Sequence[str], names: Sequence[str], data: Data) -> str:
+def _rows(
+    table: LabelTable, joined: Joined, encoded: Encoded, images: Sequence[str], names: Sequence[str], data: Data
+) -> str:
     """Ten rows: what is written, and what becomes of it; some from all over the file, some with unknown cells."""
+    table = replace(table, labels={name: _without_rare(name, table, encoded, data) for name in table.labels})
     as_written = {
         name: target.model_copy(update={"kind": "categorical" if target.kind == "tags" else target.kind})
         for name, target in data.targets.items()
@@ -80,6 +85,16 @@ def _rows(table: LabelTable, joined: Joined, images: Sequence[str], names: Seque
     return align(lines) + more
 
 
+def _without_rare(name: str, table: LabelTable, encoded: Encoded, data: Data) -> WordColumn:
+    """The target's words, without those of too few images."""
+    column, rare = table.labels[name], encoded.rare[name]
+    if data.rare_classes == OTHER:
+        return WordColumn(column.code, tuple(OTHER if word in rare else word for word in column.words))
+    return WordColumn(
+        column.recoded([-1 if word in rare else place for place, word in enumerate(column.words)]), column.words
+    )
+
+
 def _becomes(raw: LabelTable, table: LabelTable, name: str, row: int) -> str:
     cell = raw.labels[name][row]
     if name in table.labels:
@@ -94,18 +109,22 @@ def _becomes(raw: LabelTable, table: LabelTable, name: str, row: int) -> str:
 def _who_lacks_what(joined: Joined, names: Sequence[str], malformed: Sequence[Dropped]) -> str:
     labelled = set(joined.image.tolist())
     without = [name for row, name in enumerate(names) if row not in labelled]
-    lines = [f"{len(labelled)} images have labels"]
+    lines = [number_of(len(labelled), "image has labels", "images have labels")]
     if malformed:
         lines.append(
-            f"{len(malformed)} lines are no rows, the first is {malformed[0].line}: {malformed[0].reason[:100]}"
+            f"{number_of(len(malformed), 'line is no row', 'lines are no rows')}, the first is {malformed[0].line}: "
+            f"{malformed[0].reason[:100]}"
         )
     if without:
-        lines.append(f"{len(without)} images have none: {first_few(without)}")
+        lines.append(f"{number_of(len(without), 'image has', 'images have')} none: {first_few(without)}")
     if joined.dropped:
         listed = first_few([row.image for row in joined.dropped])
-        lines.append(f"{len(joined.dropped)} label rows have no image: {listed}")
+        lines.append(f"{number_of(len(joined.dropped), 'label row has', 'label rows have')} no image: {listed}")
     if len(joined.repeated):
-        lines.append(f"{len(joined.repeated)} label rows repeat an image and are merged")
+        n = len(joined.repeated)
+        lines.append(
+            number_of(n, "label row repeats an image and is merged", "label rows repeat an image and are merged")
+        )
     return "\n".join(lines)
 
 
@@ -125,7 +144,8 @@ def estimate(params: Params, images: Sequence[str]) -> str:
     network = SECONDS_PER_IMAGE * REFERENCE_GFLOPS / _measured_gflops()
     minutes = math.ceil((PIPELINE_SECONDS + n * (decoding + network)) / 60)
     megabytes = math.ceil(n * (BYTES_PER_IMAGE + 3 * data.image_size**2) / 1e6)
-    return f"dvc repro of {n} images takes about {minutes} min on this machine, and {megabytes} MB in data/"
+    what = f"dvc repro of {number_of(n, 'image')}"
+    return f"{what} takes about {minutes} min on this machine, and {megabytes} MB in data/"
 
 
 def _measured_gflops() -> float:

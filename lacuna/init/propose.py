@@ -18,15 +18,14 @@ from lacuna.data.labels.tables.excel_sheet import sheet_names
 from lacuna.errors import LacunaError
 from lacuna.init.binary_words import says_absent, says_present
 from lacuna.init.find_labels import READ_AS_FOLDER, find_label_files, group_files, guess_source, without_sidecars
+from lacuna.init.from_names import suggest_pattern
 from lacuna.init.from_table import propose_from_table
 from lacuna.init.proposal import Proposal, common_folders, narrowed
 from lacuna.io.names import first_few, listed, shortened
+from lacuna.io.plurals import number_of
 
 EXCEL_SUFFIXES = (".xlsx", ".xls", ".xlsm")
 MOST_TOLD = 5
-BY_NAME = (
-    "Where the images' names hold the labels, as cat.0.jpg: --set 'name_pattern=(?P<class>[a-z]+)[.]' (docs/sources.md)"
-)
 PART_LIKE = re.compile(
     r"(train|test|val|valid|dev|eval)(ing|ation|uate)?[ _-]?(images|set|data|imgs)?[ _-]?\d*"
     r"|(part|fold|batch|chunk|shard|set|split|images?|imgs?|photos?|pictures?|data)[ _-]?\d+",
@@ -54,7 +53,8 @@ def propose(folder: Path, label_files: Sequence[Path], data: Data) -> Proposal:
         return Proposal(values, [], ["idx files, as MNIST has them"])
     if not names:
         problems.append(
-            f"{folder}: no image in it; {len(others)} other files: {first_few([path.name for path in others])}"
+            f"{folder}: no image in it; {number_of(len(others), 'other file')}: "
+            + first_few([path.name for path in others])
         )
     if problems:
         raise LacunaError("; ".join(problems))
@@ -95,17 +95,17 @@ def _from_folders(folder: Path, names: list[str], tried: list[str]) -> Proposal:
     places = find_places(names)
     classes = {place.name for place in places if place.name}
     if len(classes) < 2:
-        more = [f"and {len(tried) - MOST_TOLD} more files"] * (len(tried) > MOST_TOLD)
+        more = [f"and {number_of(len(tried) - MOST_TOLD, 'more file')}"] * (len(tried) > MOST_TOLD)
         said = f"; {'; '.join(tried[:MOST_TOLD] + more)}" if tried else ""
         raise LacunaError(
-            f"{folder}: {len(names)} images, but no label file that names them and no class folders{said}; name "
-            f"the label file by --labels. {BY_NAME}"
+            f"{folder}: {number_of(len(names), 'image')}, but no label file that names them and no class folders"
+            f"{said}; name the label file by --labels. {suggest_pattern(names)}"
         )
     if all(PART_LIKE.fullmatch(name) for name in classes):
         raise LacunaError(
             f"{folder}: its folders {listed(sorted(classes))} read like parts of a data set, not like classes; rename "
             "them to train, val and test where folders of classes lie in them, or name the label file by --labels. "
-            + BY_NAME
+            + suggest_pattern(names)
         )
     folders = listed(sorted(classes))
     why = [f"no label file has labels of the images; their {len(classes)} folders are the classes: {folders}"]

@@ -21,6 +21,7 @@ from lacuna.init.preview import estimate, preview
 from lacuna.init.proposal import Proposal
 from lacuna.init.propose import propose
 from lacuna.io.names import shortened
+from lacuna.io.plurals import number_of
 
 MOST_LEFT_OUT = 50
 """Columns of which it is said one by one why they are no targets."""
@@ -88,7 +89,7 @@ def _say(proposal: Proposal) -> None:
     for name, reason in proposal.left_out[:MOST_LEFT_OUT]:
         print(f"not a target: {shortened(name)}: {reason}")
     if (more := len(proposal.left_out) - MOST_LEFT_OUT) > 0:
-        print(f"not a target: {more} more columns")
+        print(f"not a target: {number_of(more, 'more column')}")
 
 
 def _tracking(params: Params) -> str:

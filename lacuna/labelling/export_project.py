@@ -17,6 +17,7 @@ from lacuna.inference.prediction import Prediction
 from lacuna.inference.predictor import Predictor
 from lacuna.io.atomic import atomic_folder, sha256
 from lacuna.io.csv_files import read_csv
+from lacuna.io.plurals import number_of
 from lacuna.labelling.label_config import HINT, IMAGE_KEY, Control, default_controls, label_config
 from lacuna.labelling.local_files import local_file_address, prefixed_address
 from lacuna.labelling.pre_annotations import choice_region, decided_regions, pre_annotation, version_name
@@ -53,8 +54,9 @@ class LabellingProject:
     version: str
 
     def describe(self, out: Path) -> str:
-        more = f", {self.left} more images are left" if self.left else ""
-        return f"{out}: {self.images} images, {self.cells} cells to label{more}; predictions of {self.version}"
+        more = f", {number_of(self.left, 'more image is', 'more images are')} left" if self.left else ""
+        there = f"{number_of(self.images, 'image')}, {number_of(self.cells, 'cell')}"
+        return f"{out}: {there} to label{more}; predictions of {self.version}"
 
 
 def export_project(out: Path, data: Data, table: Table, bundle: Path, most: int, where: Path | str) -> LabellingProject:

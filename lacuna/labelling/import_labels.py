@@ -16,6 +16,7 @@ from lacuna.errors import LacunaError
 from lacuna.io.atomic import atomic_file
 from lacuna.io.csv_files import csv_writer
 from lacuna.io.names import first_few, with_end
+from lacuna.io.plurals import number_of
 from lacuna.labelling.annotations import Annotation, read_annotations
 from lacuna.labelling.task_images import TaskImages
 
@@ -67,8 +68,9 @@ class Imported:
     def describe(self, file: str) -> str:
         counts = Counter(target for _, target, _, _ in self.rows)
         said = ", ".join(f"{name} {count}" for name, count in counts.items())
-        added = f"{len(self.rows)} labels added ({said})" if self.rows else "no new label"
-        return f"{file}: {added}; {self.unchanged} cells are labelled like this already"
+        added = f"{number_of(len(self.rows), 'label')} added ({said})" if self.rows else "no new label"
+        already = number_of(self.unchanged, "cell is", "cells are")
+        return f"{file}: {added}; {already} labelled like this already"
 
 
 def import_annotations(export: Path, file: Path, data: Data, prepared: Path) -> Imported:
@@ -122,7 +124,8 @@ def _decide(
             "the images in data/prepared/manifest.csv"
         )
     if elsewhere:
-        notes.append(f"{len(elsewhere)} annotations are of no labelled image and left out: {first_few(elsewhere)}")
+        n = number_of(len(elsewhere), "annotation is", "annotations are")
+        notes.append(f"{n} of no labelled image and left out: {first_few(elsewhere)}")
     if others := sorted(set().union(*(annotation.others for annotation in annotations))):
         few = first_few([with_end(name, 50) for name in others], 5)
         notes.append(f"choices that are of no target are left out: {few}")
@@ -156,7 +159,8 @@ def _agreed(votes: Mapping[Cell, Sequence[tuple[str | None, str]]], notes: list[
             disagreements.append(f"{cell.target} of {with_end(cell.image)} is labelled {said}: unknown")
     notes += disagreements[:SHOWN_DISAGREEMENTS]
     if len(disagreements) > SHOWN_DISAGREEMENTS:
-        notes.append(f"{len(disagreements) - SHOWN_DISAGREEMENTS} more cells are labelled in two ways: unknown")
+        more = number_of(len(disagreements) - SHOWN_DISAGREEMENTS, "more cell is", "more cells are")
+        notes.append(f"{more} labelled in two ways: unknown")
     return agreed
 
 

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from lacuna.inference.drift_reference import DriftReference, Properties
+from lacuna.io.plurals import number_of
 from lacuna.monitoring.drift import UNFAMILIAR, DriftComparison
 from lacuna.monitoring.observe import Observed
 from lacuna.presentation.style import BLUE, DARK, GREY, LIGHT, ORANGE, legend, picture, shorten
@@ -68,7 +69,10 @@ def _shares(axes: Axes, comparisons: Sequence[DriftComparison]) -> None:
     for tick, comparison in zip(axes.get_yticklabels(), reversed(rows), strict=True):
         tick.set_color(ORANGE if comparison.drifted else DARK)
     left_out = len(found) - len(kept)
-    axes.set(xlim=(-0.02, 1.02), xlabel="share of the images" + (f" ({left_out} classes left out)" if left_out else ""))
+    axes.set(
+        xlim=(-0.02, 1.02),
+        xlabel="share of the images" + (f" ({number_of(left_out, 'class', 'classes')} left out)" if left_out else ""),
+    )
     axes.set_title("unfamiliar, and what is predicted")
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)

@@ -12,6 +12,7 @@ from lacuna.inference.drift_reference import DriftReference
 from lacuna.inference.image_inputs import count_images, find_images
 from lacuna.inference.output_files import print_unreadable
 from lacuna.inference.predictor import Predictor
+from lacuna.io.plurals import number_of
 from lacuna.io.progress import progress
 from lacuna.monitoring.class_shares import describe_shares
 from lacuna.monitoring.drift import ALPHA, FAMILIES, TOLD_APART, DriftComparison, Family, compare_with_training
@@ -50,7 +51,7 @@ def report_drift(predictor: Predictor, images: Sequence[str], out: Path, as_json
     observed = observe(predictor, progress(find_images(images), total=total, what="look", unit="images"))
     comparisons = compare_with_training(predictor, observed)
     _, reference = DriftReference.load(predictor.folder / OOD_FILE)
-    summary = f"{len(observed):,} images beside those of training: {drift_summary(comparisons)}"
+    summary = f"{number_of(len(observed), 'image')} beside those of training: {drift_summary(comparisons)}"
     plot_drift(out, comparisons, reference, observed, summary)
     shares = describe_shares(predictor, observed)
     if as_json:
@@ -79,7 +80,7 @@ def drift_table(comparisons: Sequence[DriftComparison]) -> str:
         lines.append(ROW.format(name=TITLES[family], before="training", now="now", effect="effect", said="").strip(" "))
         lines += [_row(comparison) for comparison in shown]
         if len(shown) < len(inside):
-            lines.append(f"  {len(inside) - len(shown)} more classes: no drift shown")
+            lines.append(f"  {number_of(len(inside) - len(shown), 'more class', 'more classes')}: no drift shown")
         lines.append("")
     floors = (f"{name} from {SMALL[name]:g} on, {LEGEND[name]}" for name in LEGEND)
     lines += [f"Effects that count: {'; '.join(floors)}."]

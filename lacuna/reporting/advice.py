@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lacuna.evaluation.verdicts import LEARNED, TOO_FEW
+from lacuna.io.plurals import number_of
 from lacuna.presentation.audit_verdicts import CurveVerdict, SignalVerdict
 
 ISSUES = "data/audit/label_issues.csv"
@@ -139,7 +140,8 @@ def _not_learned(facts: TargetFacts) -> str:
     if facts.curve != CurveVerdict.LEVEL:
         return f"Label more images for {facts.name}, its decisions are no better than a guess yet: {facts.where}."
     if facts.issues:
-        return f"Check the labels of {facts.name} before you add any: {facts.issues:,} look wrong, listed in {ISSUES}."
+        wrong = f"{number_of(facts.issues, 'looks', 'look')} wrong, listed in {ISSUES}"
+        return f"Check the labels of {facts.name} before you add any: {wrong}."
     return f"Do not use it for {facts.name}: its decisions are no better than a guess, and more labels hardly help."
 
 
@@ -154,7 +156,8 @@ def _suggestions(facts: TargetFacts) -> str:
     if facts.wanted:
         return f"{use}, and label {facts.wanted} so that it can answer by itself: {facts.where}."
     if facts.issues:
-        return f"{use}, and check the {facts.issues:,} labels that look wrong: the list is in {ISSUES}."
+        wrong = number_of(facts.issues, "label that looks", "labels that look")
+        return f"{use}, and check the {wrong} wrong: the list is in {ISSUES}."
     if facts.curve in (CurveVerdict.RISING, CurveVerdict.NOT_TOLD):
         return f"{use}, and label more images, which still makes it better: {facts.where}."
     return f"{use}: even its surest answers are wrong too often."

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from lacuna.calibration.selection import Selection
+from lacuna.evaluation.verdicts import TOO_FEW
+from lacuna.io.plurals import number_of
 from lacuna.presentation.audit_verdicts import CurveVerdict, MetadataVerdict, SignalVerdict
 from lacuna.reporting.advice import TargetFacts
 from lacuna.reporting.page import PageTable, Section
@@ -12,17 +14,17 @@ from lacuna.reporting.target_facts import Content
 from lacuna.stats.numbers import decimal
 
 CURVES: Mapping[str, str] = {
-    CurveVerdict.RISING: "yes: still rising",
-    CurveVerdict.LEVEL: "hardly: level",
-    CurveVerdict.NOT_TOLD: "not told: too few to see",
+    CurveVerdict.RISING: "more labels make it better",
+    CurveVerdict.LEVEL: "more labels hardly make it better",
+    CurveVerdict.NOT_TOLD: "whether more labels make it better cannot be told from so few",
 }
 
 LOST = {
-    "images_without_labels": "images without a label row",
-    "rows_without_image": "label rows without an image",
-    "rows_malformed": "malformed label rows",
-    "rows_repeated": "repeated label rows",
-    "groups_across_splits": "groups that stand in more than one part",
+    "images_without_labels": ("image without a label row", "images without a label row"),
+    "rows_without_image": ("label row without an image", "label rows without an image"),
+    "rows_malformed": ("malformed label row", "malformed label rows"),
+    "rows_repeated": ("repeated label row", "repeated label rows"),
+    "groups_across_splits": ("group that stands in more than one part", "groups that stand in more than one part"),
 }
 
 
@@ -31,33 +33,46 @@ def work_section(found: ReportContent, facts: Mapping[str, TargetFacts]) -> Sect
     rows = []
     for name, of_target in facts.items():
         audited = found.audit["targets"].get(name, {})
-        curve, wanted = audited.get("learning_curve", {}), f"{of_target.wanted}: {of_target.where}"
-        grown = f", {curve['10']['roc_auc']:.2f} to {curve['100']['roc_auc']:.2f}" if "100" in curve else ""
         rows.append(
             (
                 name,
-                wanted if of_target.wanted else "none",
-                f"{CURVES[of_target.curve]}{grown}" if of_target.curve in CURVES else "",
+                _what_labels_bring(of_target, audited.get("learning_curve", {})),
                 f"{audited['to_label']['cells']:,}" if "to_label" in audited else "",
                 f"{of_target.issues:,}" if "label_issues" in audited else "",
             )
         )
-    header = ("label", "lacking", "do more labels help?", "in to_label.csv", "in label_issues.csv")
+    header = ("label", "what more labels bring", "in to_label.csv", "in label_issues.csv")
     return Section(
         "Which labels to add, which to check",
         "The lists lie in data/audit/. Fill in their column “corrected”, put the file into corrections/ and name it in "
         "data.corrections of params.yaml.",
         tables=[PageTable(header, rows)],
         notes=[
-            "Lacking: what is missing at least before it may answer by itself, or be judged at all, if new labels are "
-            "spread over training, validation and test as they are now.",
-            "Do more labels help: how well images are put in order with a tenth of the labels and with all of them "
-            "(0.5 by chance, 1 is best), and whether the last doubling still brought something.",
+            "Labels serve two ends. Some show that its answers can be trusted, so that it may answer by itself or be "
+            "judged at all: so many are needed at least, spread over training, validation and test as labels are now. "
+            "Others make it better.",
+            "Better: how well images are put in order with a tenth of the labels and with all of them (0.5 by chance, "
+            "1 is best), and whether the last doubling still brought something.",
             "to_label.csv: images without this label, the ones first that the model is least sure of. "
             "label_issues.csv: labels that look wrong; many are right, only a look at the image tells.",
         ],
         pictures=found.pictures["work"],
     )
+
+
+def _what_labels_bring(facts: TargetFacts, curve: Content) -> str:
+    """One sentence on both ends of new labels: to show what may be trusted, and to learn from.
+
+    `curve`: the target's learning curve in the audit's metrics.
+    """
+    grown = f" ({curve['10']['roc_auc']:.2f} to {curve['100']['roc_auc']:.2f})" if "100" in curve else ""
+    better = f"{CURVES[facts.curve]}{grown}" if facts.curve in CURVES else ""
+    if not facts.wanted:
+        return better or "none is lacking"
+    is_judged = TOO_FEW not in (facts.verdict, facts.signal)
+    end = "show that it may answer by itself" if is_judged else "judge it by"
+    also = f"; {'beyond that, ' if facts.curve == CurveVerdict.LEVEL else ''}{better}" if better else ""
+    return f"{facts.wanted}, to {end}: {facts.where}{also}"
 
 
 def data_section(found: ReportContent) -> Section:
@@ -71,8 +86,9 @@ def data_section(found: ReportContent) -> Section:
         )
         for name, counted in prepare["targets"].items()
     ]
-    said = [f"{prepare['images']:,} images in {prepare['groups']:,} groups of images that belong together"]
-    said += [f"{prepare[key]:,} {words}" for key, words in LOST.items() if prepare.get(key)]
+    groups = number_of(prepare["groups"], "group")
+    said = [f"{number_of(prepare['images'], 'image')} in {groups} of images that belong together"]
+    said += [number_of(prepare[key], *words) for key, words in LOST.items() if prepare.get(key)]
     header = ("label", "known", "to learn from", "to set decisions", "to test", "classes")
     return Section(
         "What the data is",

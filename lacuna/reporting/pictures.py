@@ -13,6 +13,8 @@ from typing import Literal, NamedTuple
 
 from PIL import Image
 
+from lacuna.io.plurals import number_of
+
 MOST_BYTES = 3_300_000
 """Of all pictures together, before base64 makes a third more of them: the page stays below 5 MB."""
 
@@ -101,7 +103,7 @@ class SectionPictures:
         """Where to find what is left out, if anything is."""
         folders = sorted({path.parent.as_posix() for path in self.left_out})
         n = len(self.left_out)
-        said = f"{n} more picture{'' if n == 1 else 's'} would make this page too large: see {', '.join(folders)}"
+        said = f"{number_of(n, 'more picture')} would make this page too large: see {', '.join(folders)}"
         return [said] if n else []
 
 

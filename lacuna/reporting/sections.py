@@ -59,7 +59,8 @@ def result_section(found: ReportContent) -> Section:
     header = ("label", "test images", "precision", "recall", "F1", "F1 of a guess", "verdict")
     return Section(
         "How good it is",
-        "In figures, on test images that took no part in training, and beside simpler models.",
+        "First beside simpler models, with which it is compared on validation images; then in figures, on test images "
+        "that took no part in training.",
         describe_gains(found.baseline),
         [
             PageTable(header, figures, "On the test images whose label is known, in percent."),
@@ -149,11 +150,19 @@ def again_section(found: ReportContent, params: Params) -> Section:
     digests = [(name, value) for name, value in found.bundle["origin"].items() if name.endswith("_sha256")]
     return Section(
         "How to make it again",
-        "git checkout of this commit, dvc pull, dvc repro.",
+        "In a clone of its repository, with this file: the first commit whose dvc.lock has the page, and DVC does the "
+        "rest.",
         tables=[PageTable(("library", "version"), versions), PageTable(("what", "SHA-256"), digests), STAGES],
-        commands=[listed],
+        commands=[AGAIN, listed],
     )
 
+
+AGAIN = """\
+PAGE=$(md5sum < report.html | cut -c1-32)
+git checkout $(git log --all --reverse --format=%h -S $PAGE -- dvc.lock | head -1)
+dvc pull
+dvc repro"""
+"""Names no commit: the page is made before it is committed, and the same page must come out of every run."""
 
 STAGES = PageTable(
     ("CRISP-DM", "OSEMN", "stages"),

@@ -18,6 +18,7 @@ import lacuna
 from lacuna.errors import LacunaError
 from lacuna.tracking.content import Model, Run, files_of, model_digest, run_digest, size_of
 from lacuna.tracking.names import MAX_PARAM, MAX_TAG, mlflow_name, mlflow_value
+from lacuna.tracking.note import ABOUT_RUNS, NOTE_TAG
 from lacuna.tracking.store import (
     DATABASE,
     FILES,
@@ -88,7 +89,8 @@ def _experiment_id(client: MlflowClient, name: str, files: Path) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
         on_a_server = client.tracking_uri.startswith(("http", "databricks"))
-        return str(client.create_experiment(name, artifact_location=None if on_a_server else files.as_uri()))
+        location = None if on_a_server else files.as_uri()
+        return str(client.create_experiment(name, artifact_location=location, tags={NOTE_TAG: ABOUT_RUNS}))
     if found.lifecycle_stage == "deleted":
         raise LacunaError(
             f"track.experiment: MLflow's experiment {name!r} is deleted; restore it "

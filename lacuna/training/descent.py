@@ -8,6 +8,7 @@ import numpy as np
 from lacuna.config.params import Params
 from lacuna.features import backend
 from lacuna.features.backend import keras
+from lacuna.io.plurals import number_of
 from lacuna.training.batches import FeatureBatches, ResampledBatches
 from lacuna.training.checkpoint import Checkpoint
 from lacuna.training.data import LabelledBatches, TrainingData
@@ -45,7 +46,11 @@ def descend(
         synthetic = len(training.labels) - len(data.manifest.part("train"))
         print(
             f"warm-up trains {parameters['parameters_trained']:,} of {parameters['parameters']:,} parameters"
-            + (f"; {synthetic} synthetic images beside the real ones" if statistics is not data.statistics else "")
+            + (
+                f"; {number_of(synthetic, 'synthetic image')} beside the real ones"
+                if statistics is not data.statistics
+                else ""
+            )
         )
     settings = params.warmup
     phase = Phase(

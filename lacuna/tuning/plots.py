@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullFormatter
 from optuna.trial import TrialState
 
-from lacuna.presentation.style import BLUE, DARK, GREY, LIGHT, ORANGE, legend, picture, shorten
+from lacuna.presentation.style import BLUE, DARK, GREY, LIGHT, ORANGE, SKY, legend, picture, shorten
 from lacuna.tuning.search import (
     SCORES,
     Plan,
@@ -76,8 +76,8 @@ def plot_history(path: Path, study: optuna.Study, plan: Plan, words: str) -> Non
             else:
                 _cross(axes, place, plan)
             steps.append(so_far)
+        axes.step(range(1, len(steps) + 1), steps, where="post", color=SKY, linewidth=1.6)
         axes.axhline(defaults, color=ORANGE, linestyle=":", linewidth=1.4)
-        axes.step(range(1, len(steps) + 1), steps, where="post", color=BLUE, linewidth=1, alpha=0.7)
         if top is not None:
             place = place_of(study, top)
             axes.plot(place, np.mean(top.user_attrs[SCORES]), "o", markersize=12, markerfacecolor="none", color=BLUE)
@@ -87,6 +87,7 @@ def plot_history(path: Path, study: optuna.Study, plan: Plan, words: str) -> Non
         legend(
             figure,
             Line2D([], [], color=BLUE, marker="o", label="mean and range of seeds"),
+            Line2D([], [], color=SKY, linewidth=1.6, label="best so far"),
             Line2D([], [], color=GREY, marker="x", linestyle="", label="ended early"),
             Line2D([], [], color=ORANGE, linestyle=":", label="params.yaml as it is"),
         )

@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lacuna.calibration.selective import NEVER, Promise
 from lacuna.cli import main
 from lacuna.core.predictions import Predictions
+from lacuna.core.targets import Target
 from lacuna.inference import output_files
+from lacuna.inference.batch_prediction import describe_answers
 from lacuna.inference.output_files import columns
 from tests.tiny_bundle import TARGETS, write_tiny_bundle
 
@@ -112,15 +115,43 @@ def test_a_promise_says_how_much_is_decided_and_where_labels_are_too_few(tmp_pat
     assert [row["colour.unsure"] for row in read(out)] == ["True", "False", "True", None]
     assert [row["red.unsure"] for row in read(out)] == ["True", "True", "True", None]
     assert capsys.readouterr().err.splitlines()[1:4] == [
-        "colour: decides 33% of 3 images",
-        "red: decides 0% of 3 images: not enough labels, about 59 more needed",
-        "automation rate: 17% of the cells are decided, the others are unsure",
+        "colour: answers by itself for 33% of 3 images",
+        "red: answers no image by itself: it takes at least 59 more labelled test images that it calls absent and 59 "
+        "more labelled test images that it calls present to promise that, or a lower --min-precision",
+        "automation rate: 17% of the cells are answered, as often right as --min-precision asks; the others are unsure",
     ]
     assert predict(bundle, photos / "0.png", "--min-precision", 0.95) == 0
     assert capsys.readouterr().out.splitlines()[1:] == [
         "  colour  green  0.50  unsure",
         "  not detected: red 0.27 (unsure)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("cutoffs", "lacking", "said"),
+    [
+        ((0.8, 0.9), (0, 0), "answers by itself for 88% of 40 images"),
+        (
+            (0.8, NEVER),
+            (0, 12),
+            "says absent by itself for 88% of 40 images; present is always unsure: it takes at least 12 more labelled "
+            "test images that it calls present to promise that, or a lower --min-precision",
+        ),
+        (
+            (NEVER, 0.7),
+            (0, 0),
+            "says present by itself for 88% of 40 images; absent is always unsure: even its surest answers of absent "
+            "are wrong more often than --min-precision allows",
+        ),
+    ],
+)
+def test_a_promise_of_one_side_says_which_side_it_is_and_what_the_other_lacks(cutoffs, lacking, said):
+    target = Target("red", "binary", ("absent", "present"))
+    assert describe_answers(target, Promise(cutoffs, lacking), 35, 40) == said
+    kind = Target("kind", "categorical", ("a", "b", "c"))
+    assert describe_answers(kind, Promise((NEVER,), (0,)), 0, 40) == (
+        "answers no image by itself: even its surest answers are wrong more often than --min-precision allows"
+    )
 
 
 def test_paths_come_from_standard_input_and_none_is_a_mistake(bundle, photos, capsys, monkeypatch):

@@ -67,6 +67,8 @@ def test_the_table_says_it_line_by_line(folder, capsys):
     assert "60 images, counted against the labelled validation images of " in printed
     (line,) = [line for line in printed.splitlines() if line.startswith("red") and " present " in line]
     assert " to " in line
+    assert "colour: the counts say next to nothing, their intervals leave more than half of all" in printed
+    assert "red: the counts" not in printed
 
 
 def test_images_that_are_no_mixture_of_the_classes_are_not_counted(folder, capsys, tmp_path):

@@ -50,6 +50,19 @@ def test_a_messy_table_is_read_as_a_person_would(init: Init, capsys: pytest.Capt
     assert re.search(r"Farbe +categorical +30 +30 +grün 15, rot 15\n", said)
 
 
+@pytest.mark.parametrize("rare", ["unknown", "other"])
+def test_a_class_of_too_few_images_is_shown_as_what_it_becomes(
+    init: Init, capsys: pytest.CaptureFixture[str], rare: str
+) -> None:
+    write_images(NAMES)
+    kinds = ["zebra", "lynx", *["cat", "dog"] * 29]
+    pd.DataFrame({"file": NAMES, "kind": kinds}).to_csv("photos/labels.csv", index=False)
+    init("--set", f"rare_classes={rare}", "--set", "min_class_count=2")
+    said = capsys.readouterr().out
+    assert re.search(rf"000\.png +000\.png +zebra → {rare}\n", said)
+    assert "cat 29, dog 29" in said
+
+
 def test_counts_and_rows_are_those_that_prepare_will_read(init: Init, capsys: pytest.CaptureFixture[str]) -> None:
     write_images(NAMES[:50])
     frame = pd.DataFrame({"file": NAMES[5:], "striped": ["1", "0", "NA", "0", "0"] * 11})

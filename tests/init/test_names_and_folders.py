@@ -24,7 +24,7 @@ def test_labels_in_names_by_a_pattern(init: Init, capsys: pytest.CaptureFixture[
     )
     write_images([f"part{k % 2}/{a}_{g}_{r}_2017.png" for k, (a, g, r) in enumerate(frame.itertuples(index=False))])
     init(code=1)
-    assert "--set 'name_pattern=(?P<class>[a-z]+)[.]'" in capsys.readouterr().err
+    assert r"--set 'name_pattern=(?P<first>\d+)_(?P<second>\d+)_(?P<third>\d+)_'" in capsys.readouterr().err
     data = init("--set", r"name_pattern=(?P<age>\d+)_(?P<gender>\d)_(?P<race>\d)_").data
     assert (data.source, data.kinds) == ("file_names", {"gender": "binary", "race": "categorical"})
     said = capsys.readouterr().out
@@ -33,6 +33,34 @@ def test_labels_in_names_by_a_pattern(init: Init, capsys: pytest.CaptureFixture[
     counts = frame.race.value_counts()
     races = sorted(counts.index, key=lambda race: (-counts[race], race))
     assert re.search(r"race +categorical +60 +0 +" + ", ".join(f"{race} {counts[race]}" for race in races), said)
+
+
+@pytest.mark.parametrize(
+    ("called", "pattern", "classes"),
+    [
+        ("{}_{:03}.png", r"(?P<class>\D+)_\d", ["cat", "dog"]),
+        ("{}.{}.png", r"(?P<class>\D+)[.]\d", ["cat", "dog"]),
+        ("old_{}-{}.png", r"(?P<class>\D+)-\d", ["old_cat", "old_dog"]),
+        ("{}{}.png", r"(?P<class>[A-Za-z]+)\d", ["cat", "dog"]),
+        ("{1}_{0}.png", r"\d+_(?P<class>[A-Za-z]+)", ["cat", "dog"]),
+    ],
+)
+def test_the_pattern_that_is_suggested_reads_the_names(
+    init: Init, capsys: pytest.CaptureFixture[str], called: str, pattern: str, classes: list[str]
+) -> None:
+    write_images([called.format(kind, k) for kind in ("cat", "dog") for k in range(20)])
+    init(code=1)
+    assert f"--set 'name_pattern={pattern}' (docs/sources.md)" in capsys.readouterr().err
+    init("--set", f"name_pattern={pattern}")
+    assert re.search(rf"class +categorical +40 +0 +{classes[0]} 20, {classes[1]} 20\n", capsys.readouterr().out)
+
+
+def test_no_pattern_is_suggested_for_names_that_hold_nothing(init: Init, capsys: pytest.CaptureFixture[str]) -> None:
+    write_images([f"IMG_{k:04}.png" for k in range(40)])
+    init(code=1)
+    said = capsys.readouterr().err
+    assert "Where the images' names hold the labels, data.name_pattern reads them" in said
+    assert "--set" not in said
 
 
 def test_names_without_classes_are_told_and_have_no_labels(init: Init, capsys: pytest.CaptureFixture[str]) -> None:
@@ -150,7 +178,7 @@ def test_rows_of_an_import_file_without_header(init: Init, capsys: pytest.Captur
     names = [f"{k}.png" for k in range(60)]
     write_images(names)
     parts = [("TRAIN", "VALIDATION", "TEST", "UNASSIGNED")[k % 4] for k in range(60)]
-    frame = pd.DataFrame({0: parts, 1: [f"gs://bucket/x/{name}" for name in names], 2: ["a", "b", "b"] * 20})
+    frame = pd.DataFrame({0: parts, 1: [f"s3://bucket/x/{name}" for name in names], 2: ["a", "b", "b"] * 20})
     frame.to_csv("photos/import.csv", index=False, header=False)
     data = init().data
     assert (data.split_column, data.kinds) == ("column_1", {"column_3": "categorical"})

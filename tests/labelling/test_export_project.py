@@ -73,7 +73,7 @@ def test_a_cell_whose_class_was_too_rare_is_neither_asked_about_nor_answered(pro
 def test_the_best_of_many_and_the_rest_is_counted(project, capsys):
     assert export("--tasks", 1) == 0
     assert [task["data"]["name"] for task in tasks()] == ["a b/2.png"]
-    assert "1 images, 2 cells to label, 1 more images are left" in capsys.readouterr().out
+    assert "1 image, 2 cells to label, 1 more image is left" in capsys.readouterr().out
 
 
 def test_label_issues_are_asked_about_with_the_given_label_chosen(project):

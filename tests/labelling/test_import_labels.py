@@ -62,7 +62,7 @@ def test_choices_become_rows_with_what_the_labels_are_now(project, capsys):
         ("a b/2.png", "colour", "green", "blue"),
         ("a b/2.png", "red", "NA", "absent"),
     ]
-    assert "4 labels added (colour 2, red 2); 1 cells are labelled like this already" in said
+    assert "4 labels added (colour 2, red 2); 1 cell is labelled like this already" in said
     assert "data.corrections is corrections/label_studio.csv now" in said
     assert load_params(Path("params.yaml")).data.corrections == "corrections/label_studio.csv"
 
@@ -70,7 +70,7 @@ def test_choices_become_rows_with_what_the_labels_are_now(project, capsys):
 def test_the_same_export_again_adds_nothing_and_a_later_one_continues(project, capsys):
     bring([task("3.png", annotation(choice("colour", "green")))], capsys)
     before = Path("corrections/label_studio.csv").read_bytes()
-    assert "no new label; 1 cells" in bring([task("3.png", annotation(choice("colour", "green")))], capsys)
+    assert "no new label; 1 cell is" in bring([task("3.png", annotation(choice("colour", "green")))], capsys)
     assert Path("corrections/label_studio.csv").read_bytes() == before
     bring([task("3.png", annotation(choice("colour", "blue")))], capsys)
     assert rows() == [("3.png", "colour", "blue", "green"), ("3.png", "colour", "green", "blue")]
@@ -162,7 +162,7 @@ def test_what_is_not_of_the_project_is_named_and_left_out(project, capsys):
         capsys,
     )
     assert rows() == [("3.png", "colour", "blue", "green")]
-    assert "1 annotations are of no labelled image and left out: /data/local-files/?d=x/photos/other.png" in said
+    assert "1 annotation is of no labelled image and left out: /data/local-files/?d=x/photos/other.png" in said
     assert "choices that are of no target are left out: mood" in said
 
 

@@ -177,6 +177,8 @@ def test_the_page_tells_of_every_stage_and_needs_nothing_but_itself(project):
         "ab12",
         "train.loss: cross_entropy",
         "CRISP-DM",
+        "--format=%h -S $PAGE -- dvc.lock",
+        "compared on validation images; then in figures, on test images",
     ):
         assert said in html, said
     assert html.count("<img") >= 4

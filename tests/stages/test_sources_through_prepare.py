@@ -48,7 +48,7 @@ def test_class_folders(tiny_project: Any, tmp_path: Path, run_stage: Any) -> Non
     said = run_both(run_stage)
     assert "61 of 62 images, 1 rejected, 1 other files ignored" in said
     assert "rejected: cat/page.jpg: not an image of a known format" in said
-    assert "warning: 1 images lie outside of the class folders and have no class: logo.png" in said
+    assert "warning: 1 image outside of the class folders, without a class: logo.png" in said
     assert "warning: 1 folders where a class belongs hold no image: bird" in said
     labels = labels_by_image("class")
     assert len(labels) == 60

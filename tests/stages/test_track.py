@@ -30,7 +30,11 @@ def finished(tiny_project, tmp_path, monkeypatch, repository, bundle, migrated):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.delenv("DVC_EXP_NAME", raising=False)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    metrics = {"macro": {"f1": 0.5}, "targets": {"person": {"kind": "binary", "f1": 0.25, "n_known": 9}}}
+    metrics = {
+        "macro": {"f1": 0.5},
+        "targets": {"person": {"kind": "binary", "f1": 0.25, "baseline_f1": 0.1, "roc_auc": 0.75, "n_known": 9}},
+    }
+    metrics["targets"]["person"]["verdict"] = "learned"
     shutil.copy(migrated, "mlflow.db")
     shutil.copytree(bundle, "models/bundle")
     for path in [*ARTIFACTS, *(Path(f"metrics/{name}.json") for name in METRICS)]:
@@ -41,6 +45,8 @@ def finished(tiny_project, tmp_path, monkeypatch, repository, bundle, migrated):
             path.write_text("picture")
         elif not path.exists():
             path.mkdir()
+    verdicts = {"verdicts": {"targets": {"person": "does not beat linear probe"}}}
+    Path("metrics/baseline.json").write_text(json.dumps(metrics | verdicts))
     Path("metrics/audit.json").write_text(json.dumps({"targets": {"person": {"auc": 0.75, "verdict": "weak"}}}))
     for phase in ("warmup", "finetune"):
         Path(f"plots/history_{phase}.csv").write_text(
@@ -91,6 +97,10 @@ def test_the_mirror_shows_the_run_and_both_phases(finished, client, capsys):
     assert phases["warm-up"].data.tags["mlflow.note.content"].startswith("underfitting: ")
     assert phases["fine-tune"].data.metrics["loss"] == 0.25
     assert facts["mlflow_run"] in capsys.readouterr().out
+    note = run.data.tags["mlflow.note.content"]
+    assert "| person | learned | 25 | 10 | 0.75 | does not beat linear probe |" in note.splitlines()
+    experiment = client.get_experiment(run.info.experiment_id)
+    assert "plots/report.html" in experiment.tags["mlflow.note.content"]
 
 
 def test_a_head_that_was_solved_without_epochs_is_a_phase_with_its_facts(finished, client):

@@ -17,6 +17,7 @@ from lacuna.analysis.audit.sheets import plot_sheets
 from lacuna.analysis.audit.signal import ProbeResult
 from lacuna.core.manifest import Manifest
 from lacuna.io.csv_files import write_csv
+from lacuna.io.plurals import number_of
 from lacuna.presentation.audit_verdicts import CurveVerdict, SignalVerdict
 from lacuna.presentation.style import BLUE, DARK, GREY, LIGHT, ORANGE, legend, picture, shorten
 from lacuna.stats.numbers import rounded
@@ -25,8 +26,8 @@ MOST_TARGETS = 40
 """More rows don't fit a picture; those of the lowest AUC are left out."""
 
 CURVE_WORDS = {
-    CurveVerdict.RISING: ("still rising: more labels help", ORANGE),
-    CurveVerdict.LEVEL: ("level: more labels hardly help", GREY),
+    CurveVerdict.RISING: ("still rising: better with more labels", ORANGE),
+    CurveVerdict.LEVEL: ("level: hardly better with more labels", GREY),
     CurveVerdict.NOT_TOLD: ("too few labels to see if it goes on", DARK),
 }
 
@@ -84,7 +85,9 @@ def _plot_signal(path: Path, audits: Sequence[TargetAudit], left_out: int) -> No
             ylim=(-0.6, len(audits) - 0.4),
             xlabel="pairs of images in the right order (ROC-AUC, 0.5: by chance)",
         )
-        axes.set_title("What can be told before training" + (f" ({left_out} targets left out)" if left_out else ""))
+        axes.set_title(
+            "What can be told before training" + (f" ({number_of(left_out, 'target')} left out)" if left_out else "")
+        )
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
         labels = ("the label, from the image", "the label, from the file alone", "whether the label is known")

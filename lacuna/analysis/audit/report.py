@@ -9,6 +9,7 @@ from lacuna.analysis.audit.audit import TargetAudit, telling_fields
 from lacuna.analysis.audit.learning_curve import SHARES
 from lacuna.analysis.audit.signal import ProbeResult
 from lacuna.analysis.audit.tables import unsure
+from lacuna.io.plurals import number_of
 from lacuna.io.text_table import align
 from lacuna.presentation.audit_verdicts import MetadataVerdict, MissingVerdict, SignalVerdict
 from lacuna.stats.numbers import percent, rounded
@@ -73,7 +74,8 @@ def audit_table(audits: Sequence[TargetAudit]) -> str:
 def audit_notes(audits: Sequence[TargetAudit], across: Mapping[str, int]) -> list[str]:
     """What a user should know before training, a line each."""
     notes = [
-        f"{count} groups of duplicates stand in both {pair.replace('_', ' and ')}: metrics on the latter are flattered"
+        f"{number_of(count, 'group of duplicates stands', 'groups of duplicates stand')} in both "
+        f"{pair.replace('_', ' and ')}: metrics on the latter are flattered"
         for pair, count in across.items()
         if count
     ]
@@ -95,15 +97,17 @@ def audit_notes(audits: Sequence[TargetAudit], across: Mapping[str, int]) -> lis
             skipped = audited.probes.signal.skipped
             words = ", ".join(audited.target.classes[index] for index in list(skipped)[:3])
             more = ", ..." if len(skipped) > 3 else ""
-            notes.append(f"{name}: {len(skipped)} classes are too rare for the audit ({words}{more})")
+            notes.append(
+                f"{name}: {number_of(len(skipped), 'class is', 'classes are')} too rare for the audit ({words}{more})"
+            )
     return notes
 
 
 def describe_issues(audits: Sequence[TargetAudit]) -> list[str]:
     """How many labels of each target look wrong, beside how often the probe that says so agrees with the given ones."""
     return [
-        f"  {audited.target.name}: {int(audited.issues.wrong.sum())} labels look wrong, most doubtful first in "
-        f"label_issues.csv (the probe agrees with {audited.issues.agreement():.0%} of all)"
+        f"  {audited.target.name}: {number_of(int(audited.issues.wrong.sum()), 'label looks', 'labels look')} wrong, "
+        f"most doubtful first in label_issues.csv (the probe agrees with {audited.issues.agreement():.0%} of all)"
         for audited in audits
         if audited.issues is not None and audited.issues.wrong.any()
     ]

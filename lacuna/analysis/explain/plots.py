@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from lacuna.analysis.explain.slices import Slice
 from lacuna.calibration.cross_fit import Judgement
 from lacuna.core.scores import Floats, Labels
+from lacuna.io.plurals import number_of
 from lacuna.presentation.style import BLUE, DARK, GREY, LIGHT, ORANGE, legend, picture, shorten
 
 PALETTE = (BLUE, "#E69F00", "#009E73", "#CC79A7", "#56B4E9", ORANGE, "#F0E442", "#000000")
@@ -40,7 +41,7 @@ def plot_embedding(path: Path, judgement: Judgement, rows: Labels, places: Float
             axes.scatter(x[unknown], y[unknown], s=size * 0.5, color=LIGHT, linewidths=0, label=text)
         others = ~unknown & ~np.isin(labels, coloured)
         if others.any():
-            text = f"{len(order) - len(coloured)} other classes ({others.sum()})"
+            text = f"{number_of(len(order) - len(coloured), 'other class', 'other classes')} ({others.sum()})"
             axes.scatter(x[others], y[others], s=size, color="#B4B4B4", linewidths=0, label=text)
         for index, colour in zip(coloured, PALETTE, strict=False):
             here = labels == index
@@ -48,7 +49,9 @@ def plot_embedding(path: Path, judgement: Judgement, rows: Labels, places: Float
             axes.scatter(x[here], y[here], s=size, color=colour, linewidths=0, label=name)
         label = f"decided wrongly ({wrong.sum()})"
         axes.scatter(x[wrong], y[wrong], s=size * 4, facecolors="none", edgecolors=DARK, linewidths=0.8, label=label)
-        title = f"{shorten(judgement.target.name)}: {len(rows)} validation images, alike to the network = near"
+        title = (
+            f"{shorten(judgement.target.name)}: {number_of(len(rows), 'validation image')}, alike to the network = near"
+        )
         axes.set(title=title, xticks=[], yticks=[])
         axes.set_xlabel(f"{'t-SNE' if method == 'tsne' else 'UMAP'} of the pooled features; the axes have no unit")
         axes.margins(0.04)
@@ -65,7 +68,7 @@ def plot_faithfulness(path: Path, summaries: Mapping[str, Mapping[str, Any]], co
             values = summaries[name]
             for panel in (axes, right):
                 panel.axhline(row, color=LIGHT, linewidth=0.6, zorder=0)
-            text = f"{values['images']} images"
+            text = number_of(values["images"], "image")
             right.text(1.02, row, text, transform=right.get_yaxis_transform(), va="center", fontsize=7.5, color=GREY)
             if "difference" not in values:
                 continue
@@ -113,7 +116,7 @@ def plot_slices(path: Path, slices: Sequence[Slice], confidence: float) -> None:
             axes.plot([worse.rest] * 2, [row - 0.2, row + 0.2], color=BLUE, linewidth=2.5)
             axes.plot([worse.rest + worse.low, worse.rest + worse.high], [row] * 2, color=ORANGE, linewidth=1.6)
             axes.plot(worse.accuracy, row, "o", color=ORANGE)
-            text = f"{worse.images} images"
+            text = number_of(worse.images, "image")
             axes.text(1.02, row, text, transform=axes.get_yaxis_transform(), va="center", fontsize=7.5, color=GREY)
         names = [
             f"{shorten(worse.target)} where {shorten(worse.by)}: {shorten(worse.name)}" for worse in reversed(shown)

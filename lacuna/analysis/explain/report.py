@@ -12,6 +12,7 @@ from lacuna.analysis.explain.slices import Slice
 from lacuna.core.scores import Floats
 from lacuna.core.targets import Targets
 from lacuna.io.csv_files import write_csv
+from lacuna.io.plurals import number_of
 from lacuna.stats.numbers import rounded
 
 SLICES_HEADER = (
@@ -96,8 +97,8 @@ def describe_slices(slices: Sequence[Slice]) -> list[str]:
     """A line for each slice that is shown to be worse, or one that says there is none."""
     shown = [tested for tested in slices if tested.shown]
     lines = [
-        f"{tested.target} is right in {tested.accuracy:.0%} of {tested.images} images with {tested.title}, "
-        f"elsewhere in {tested.rest:.0%}"
+        f"{tested.target} is right in {tested.accuracy:.0%} of {number_of(tested.images, 'image')} with "
+        f"{tested.title}, elsewhere in {tested.rest:.0%}"
         for tested in shown
     ]
     return lines or [f"none of {len(slices)} slices is shown to be worse than the rest"]

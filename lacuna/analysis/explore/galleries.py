@@ -16,6 +16,7 @@ from lacuna.analysis.explore.views import render_view
 from lacuna.config.blocks import Augment
 from lacuna.core.targets import UNKNOWN, Target
 from lacuna.features.augmentation_draws import draw_changes
+from lacuna.io.plurals import number_of
 from lacuna.io.progress import progress
 from lacuna.presentation.style import DARK, GREY, picture
 from lacuna.presentation.thumbnails import (
@@ -62,11 +63,11 @@ def plot_samples(path: Path, subject: Subject, column: int, most: int) -> None:
     rows: list[ThumbnailRow] = []
     for index in shown.all:
         examples = list(subject.images[subject.examples(column, index, SAMPLES)])
-        rows.append((f"{target.classes[index]}\n{counts[index]:,} images", examples, DARK))
+        rows.append((f"{target.classes[index]}\n{number_of(int(counts[index]), 'image')}", examples, DARK))
     unknown = int((labels == UNKNOWN).sum())
     if unknown:
         examples = list(subject.images[subject.examples(column, UNKNOWN, SAMPLES)])
-        rows.append((f"unknown\n{unknown:,} images", examples, GREY))
+        rows.append((f"unknown\n{number_of(unknown, 'image')}", examples, GREY))
     title = target.name
     if shown.rest:
         title += f": the {len(shown.frequent)} most frequent and the {len(shown.rarest)} rarest classes"
@@ -122,7 +123,7 @@ def plot_means(
     images = [means[index].round().astype(np.uint8) for index in shown]
     whole = (means * counts[:, None, None, None]).sum(axis=0) / counts.sum()
     names = [caption(target.classes[index], most=2) for index in shown]
-    captions = [f"{name}\n{counts[index]:,} images" for name, index in zip(names, shown, strict=True)]
+    captions = [f"{name}\n{number_of(int(counts[index]), 'image')}" for name, index in zip(names, shown, strict=True)]
     differences = [_difference(means[index] - whole) for index in shown]
     upper, width = captioned_size(captions)
     middle, _ = captioned_size(names)
@@ -175,4 +176,4 @@ def _tail(name: str) -> str:
 
 
 def _count(n: int, what: str) -> str:
-    return f"{n} {what} image{'' if n == 1 else 's'}"
+    return number_of(n, f"{what} image")

@@ -13,7 +13,12 @@ from lacuna.analysis.explore.missingness import Dependence, residuals
 from lacuna.analysis.explore.shown_classes import shown_classes
 from lacuna.analysis.explore.subject import Counts
 from lacuna.core.manifest import PARTS
+<<<<<<< HEAD
 from lacuna.core.targets import UNKNOWN, Target, Targets
+=======
+from lacuna.core.targets import Target, Targets
+from lacuna.io.plurals import number_of
+>>>>>>> words
 from lacuna.presentation.style import BLUE, DARK, GREEN, GREY, LIGHT, ORANGE, SKY, legend, picture, shorten
 from lacuna.stats.association import crosstab
 from lacuna.stats.numbers import in_percent
@@ -33,7 +38,7 @@ RARER = "#D6EEE7"
 MOST_IN_BAR = 6
 """A bar shows so many classes of a target, the commonest of all parts, and the rarer ones together."""
 
-LETTER = 0.026
+LETTER = 0.027
 """The width of a letter in a bar, as a share of the bar's whole length."""
 
 
@@ -41,23 +46,28 @@ def plot_labels(path: Path, targets: Targets, counts: Sequence[Counts]) -> None:
     """The shares of the classes and of unknown labels of every target in each part."""
     shown = list(zip(targets, counts, strict=True))[:MOST_TARGET_ROWS]
     more = f", the first {MOST_TARGET_ROWS} of {len(targets)} targets" if len(targets) > MOST_TARGET_ROWS else ""
-    with picture(path, 8.5, 1.35 + 0.3 * len(shown)) as figure:
+    below = [_names_below(target, count) for target, count in shown]
+    rows = np.cumsum([0.0, *(1.0 + 0.5 * bool(names) for names in below)])
+    with picture(path, 8.5, 1.35 + 0.3 * rows[-1]) as figure:
         panels = figure.subplots(1, len(PARTS), sharey=True)
+        for row, names in zip(rows, below, strict=False):  # under the bars of all parts
+            panels[0].text(0, row + 0.62, names, va="center", fontsize=7, color=GREY, in_layout=False)
         for axes, part, name in zip(panels, range(len(PARTS)), ("training", "validation", "test"), strict=True):
-            for row, (target, count) in enumerate(shown):
+            for row, (target, count) in zip(rows, shown, strict=False):
                 total, left = max(count[part].sum(), 1), 0.0
                 for n, what, colour, ink in _segments(target, count, part):
                     share = n / total
                     axes.barh(row, share, left=left, color=colour, height=0.72)
-                    texts = (f"{what} {in_percent(share)}".strip(), in_percent(share), "")
+                    texts = (_named(what, share), in_percent(share), "")
                     text = next(words for words in texts if len(words) * LETTER <= share)
                     axes.text(left + share / 2, row, text, ha="center", va="center", fontsize=7, color=ink)
                     left += share
-            axes.set(title=f"{name}: {shown[0][1][part].sum():,} images", xlim=(0, 1), xticks=[])
+            axes.set(title=f"{name}: {number_of(int(shown[0][1][part].sum()), 'image')}", xlim=(0, 1), xticks=[])
             axes.spines[["bottom", "left"]].set_visible(False)
             axes.tick_params(length=0)
-        panels[0].set_yticks(range(len(shown)), [shorten(target.name) for target, _ in shown], color=DARK)
-        panels[0].set_ylim(len(shown) - 0.45, -0.55)
+            axes.patch.set_visible(False)  # it would cover the names
+        panels[0].set_yticks(rows[:-1], [shorten(target.name) for target, _ in shown], color=DARK)
+        panels[0].set_ylim(rows[-1] - 0.45, -0.55)
         figure.suptitle(f"Labels by part{more}", x=0.01, ha="left", fontsize=10, weight="bold")
         kinds = {target.kind for target, _ in shown}
         handles = [("present", BLUE), ("absent", SKY)] if "binary" in kinds else []
@@ -66,6 +76,22 @@ def plot_labels(path: Path, targets: Targets, counts: Sequence[Counts]) -> None:
         if any(target.n_classes > MOST_IN_BAR for target, _ in shown):
             handles.append(("rarer classes", RARER))
         legend(figure, *(_square(*entry) for entry in [*handles, ("unknown", LIGHT)]))
+
+
+def _named(what: str, share: float) -> str:
+    return f"{what} {in_percent(share)}".strip()
+
+
+def _names_below(target: Target, count: Counts) -> str:
+    """The classes in the order of the bar, where some of training's are too narrow for their names."""
+    if target.kind == "binary":
+        return ""
+    total = max(count[0].sum(), 1)
+    classes = [(what, n / total) for n, what, *_ in _segments(target, count, 0) if what]
+    fits = all(len(_named(what, share)) * LETTER <= share for what, share in classes)
+    rarer = target.n_classes - len(classes)
+    more = f" and {number_of(rarer, 'rarer one')}" if rarer else ""
+    return "" if fits else f"in this order: {', '.join(what for what, _ in classes)}{more}"
 
 
 def _segments(target: Target, count: Counts, part: int) -> list[tuple[int, str, str, str]]:
@@ -101,7 +127,7 @@ def _bars(target: Target, count: Counts, most: int) -> list[tuple[str, Counts, s
     shown = shown_classes(count[:, :-1].sum(axis=0).tolist(), most)
     classes = [(target.classes[index], count[:, index], "class") for index in shown.all]
     if shown.rest:
-        words = f"{len(shown.rest)} more classes"
+        words = number_of(len(shown.rest), "more class", "more classes")
         classes.insert(len(shown.frequent), (words, count[:, list(shown.rest)].sum(axis=1), "rest"))
     return [*classes, ("unknown", count[:, -1], "unknown")]
 

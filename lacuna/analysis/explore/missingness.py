@@ -12,7 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.core.scores import Floats, Labels
+<<<<<<< HEAD
 from lacuna.core.targets import UNKNOWN, Targets
+=======
+from lacuna.core.targets import Targets
+from lacuna.io.plurals import number_of
+>>>>>>> words
 from lacuna.stats.association import Crosstab, chi_square, cramers_v, crosstab, phi
 from lacuna.stats.multiple_testing import holm
 from lacuna.stats.numbers import in_percent
@@ -169,8 +174,8 @@ def describe_together(together: Sequence[Together], alpha: float) -> list[str]:
     """A sentence for each two targets that are unknown together notably more often, or more seldom, than by chance."""
     return [
         f"{pair.one} and {pair.other} are unknown together {'more often' if pair.phi > 0 else 'more seldom'} than by "
-        f"chance: both in {pair.both:,} images, {pair.one} alone in {pair.one_only:,}, {pair.other} alone in "
-        f"{pair.other_only:,}"
+        f"chance: both in {number_of(pair.both, 'image')}, {pair.one} alone in {pair.one_only:,}, {pair.other} alone "
+        f"in {pair.other_only:,}"
         for pair in together
         if pair.p_holm < alpha and abs(pair.phi) >= NOTABLE
     ]

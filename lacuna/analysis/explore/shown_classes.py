@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from lacuna.io.plurals import number_of
+
 
 class Shown(NamedTuple):
     """Classes by number: `frequent` and `rarest` are shown, both in falling order of their counts; `rest` are named."""
@@ -47,4 +49,4 @@ def name_rest(names: Sequence[str], most: int) -> str:
             shown.append("…")
             break
         shown.append(name)
-    return f"{len(names)} more classes: {', '.join(shown)}"
+    return f"{number_of(len(names), 'more class', 'more classes')}: {', '.join(shown)}"

@@ -12,7 +12,12 @@ from lacuna.analysis.explore.missingness import describe_by_class, describe_toge
 from lacuna.analysis.explore.odd_images import OddImage
 from lacuna.analysis.explore.pixels import PixelStatistics
 from lacuna.analysis.explore.subject import Subject
+<<<<<<< HEAD
 from lacuna.core.targets import UNKNOWN, Target, Targets
+=======
+from lacuna.core.targets import Target, Targets
+from lacuna.io.plurals import number_of
+>>>>>>> words
 from lacuna.stats.numbers import in_percent
 
 MOST_LISTED = 10
@@ -167,7 +172,7 @@ def _describe_images(content: Mapping[str, Any], odd: Sequence[OddImage]) -> lis
 def _first(sentences: Sequence[str], table: str) -> list[str]:
     """The first sentences of a kind, and where to find the others."""
     left = len(sentences) - TOLD
-    return [*sentences[:TOLD], *([f"{left} more such pair{'' if left == 1 else 's'}: {table}"] if left > 0 else [])]
+    return [*sentences[:TOLD], *([f"{number_of(left, 'more such pair')}: {table}"] if left > 0 else [])]
 
 
 def _more(things: Sequence[object], shown: int) -> str:

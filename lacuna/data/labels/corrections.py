@@ -22,6 +22,7 @@ from lacuna.data.labels.sources import binary_words, unknown_words
 from lacuna.data.labels.tables.text_file import read_records, read_text
 from lacuna.errors import LacunaError
 from lacuna.io.names import listed, shortened
+from lacuna.io.plurals import number_of
 
 
 class Correction(NamedTuple):
@@ -48,7 +49,8 @@ class Corrected:
             return ""
         said = ", ".join(f"{name} {count}" for name, count in self.counts.items() if count)
         total = sum(self.counts.values())
-        return f"\n{total} labels corrected by {self.source}: {said or 'each is what the label file says already'}"
+        what = said or "each is what the label file says already"
+        return f"\n{number_of(total, 'label')} corrected by {self.source}: {what}"
 
 
 def encode_corrected(table: LabelTable, joined: Joined, data: Data, names: Sequence[str]) -> tuple[Encoded, Corrected]:
@@ -75,7 +77,7 @@ def read_corrections(path: Path) -> list[Correction]:
         if not any(cells) or is_header:
             continue
         if len(cells) < n_columns:
-            raise LacunaError(f"{path}:{line}: {len(cells)} cells, expected {','.join(COLUMNS)}")
+            raise LacunaError(f"{path}:{line}: {number_of(len(cells), 'cell')}, expected {','.join(COLUMNS)}")
         image, target, given, corrected = (cell.strip() for cell in cells[:n_columns])
         if corrected:
             found.append(Correction(line, image, target, given, corrected))

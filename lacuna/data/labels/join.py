@@ -18,6 +18,7 @@ from lacuna.data.labels.name_pattern import read_names
 from lacuna.data.labels.split import NOT_GIVEN, Identity
 from lacuna.errors import LacunaError
 from lacuna.io.names import listed, shortened
+from lacuna.io.plurals import number_of
 
 FEWEST_IMAGES = 10
 NO_IMAGE = "no such image"
@@ -103,10 +104,10 @@ def _check_losses(table: LabelTable, joined: Joined, data: Data) -> None:
             f"{data.max_rejected:g} allows; the first: {example}{advice}"
         )
     if len(joined.image) < FEWEST_IMAGES:
-        lost = f"; {len(joined.dropped)} rows have no image" if joined.dropped else ""
+        lost = f"; {number_of(len(joined.dropped), 'row has', 'rows have')} no image" if joined.dropped else ""
         raise LacunaError(
-            f"{table.path}: only {len(joined.image)} images have labels, too few for a training, a validation and a "
-            f"test part; expected at least {FEWEST_IMAGES}{lost}"
+            f"{table.path}: only {number_of(len(joined.image), 'image has', 'images have')} labels, too few for a "
+            f"training, a validation and a test part; expected at least {FEWEST_IMAGES}{lost}"
         )
 
 

@@ -17,6 +17,7 @@ from lacuna.data.labels.join import Joined, given_parts, identify
 from lacuna.data.labels.label_table import LabelTable, WordColumn
 from lacuna.data.labels.split import NOT_GIVEN, completed_split
 from lacuna.data.labels.split_record import SplitRecord
+from lacuna.io.plurals import number_of
 
 
 def split_images(
@@ -65,7 +66,7 @@ one: from train to test 1. split.keep=false deals all images anew']
     ways = Counter(zip(former[moved].tolist(), part[moved].tolist(), strict=True))
     listed = ", ".join(f"from {PARTS[old]} to {PARTS[new]} {n}" for (old, new), n in sorted(ways.items()))
     return [
-        f"{moved.sum()} images did not keep their part, because they have joined a group of another one, or the data "
-        f"give their group one: {listed}. "
+        f"{number_of(int(moved.sum()), 'image')} did not keep the former part: joined to a group of another one, or "
+        f"of a group that the data give one: {listed}. "
         "split.keep=false deals all images anew"
     ]

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 
 from lacuna.core.targets import Target
 from lacuna.data.labels.encode import OTHER, Encoded
+from lacuna.io.plurals import number_of
 
 UNKNOWN_WORDS = {
     "na", "nan", "nat", "nil", "nill", "null", "none", "undefined", "unknown", "unk", "missing", "notavailable",
@@ -47,7 +48,7 @@ def reads_like_unknown(word: str) -> bool:
 def _like_unknown(target: Target, counts: Counter[str], rare: dict[str, int]) -> list[str]:
     """Of the words that were learned as a class: rare ones are unknown anyway, unless they became part of OTHER."""
     learned = [word for word in sorted(counts) if word not in rare or OTHER in target.classes]
-    odd = [f"{word!r} ({counts[word]} images)" for word in learned if reads_like_unknown(word)]
+    odd = [f"{word!r} ({number_of(counts[word], 'image')})" for word in learned if reads_like_unknown(word)]
     if not odd:
         return []
     return [
@@ -65,7 +66,7 @@ def _alike(target: Target, counts: Counter[str]) -> list[str]:
         if len(words) > 1:
             looks = {unicodedata.normalize("NFKC", word) for word in words}
             show = repr if len(looks) == len(words) else ascii  # characters that look alike as their codes
-            groups.append(" and ".join(f"{show(word)} ({counts[word]} images)" for word in words))
+            groups.append(" and ".join(f"{show(word)} ({number_of(counts[word], 'image')})" for word in words))
     if not groups:
         return []
     return [

@@ -13,6 +13,7 @@ from lacuna.core.targets import check_name
 from lacuna.data.labels.label_table import WordColumn
 from lacuna.errors import LacunaError
 from lacuna.io.names import listed
+from lacuna.io.plurals import number_of
 
 SEPARATORS = ("|", ";", ",", "")
 """What people put between tags; "" are blanks."""
@@ -103,13 +104,14 @@ def split_tags(
             "slashes are written as underscores; rename those that are alike then"
         )
     notes = [
-        f"{name}: {len(found)} tags are targets; a tag that a cell does not list is "
+        f"{name}: {number_of(len(found), 'tag is a target', 'tags are targets')}; a tag that a cell does not list is "
         f"{'absent' if missing == ABSENT else 'unknown'} (data.tags.absent_means)"
     ]
     if everywhere := sorted(tag for tag, n in counts.items() if n == n_known and tag not in frequent):
         notes.append(f"{name}: {listed(everywhere)} stands in every row and is no target")
     if rare := sorted(set(counts) - set(frequent) - set(everywhere)):
-        notes.append(f"{name}: {len(rare)} tags of fewer than {min_count} rows are no targets: {listed(rare)}")
+        left_out = number_of(len(rare), "tag")
+        notes.append(f"{name}: no target is made of {left_out} of fewer than {min_count} rows: {listed(rare)}")
     return found, notes
 
 

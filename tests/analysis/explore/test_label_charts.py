@@ -9,6 +9,7 @@ from PIL import Image
 
 from lacuna.analysis.explore.label_charts import CLASS_COLOURS, MOST_IN_BAR, RARER, plot_labels
 from lacuna.core.targets import Target, Targets
+from lacuna.presentation.style import GREY
 
 
 def area(path: Path, colour: str) -> int:
@@ -32,3 +33,12 @@ def test_rarer_classes_are_taken_together(tmp_path: Path) -> None:
     plot_labels(tmp_path / "labels.png", Targets((Target("kind", "categorical", classes),)), [counts])
     shown = sum(area(tmp_path / "labels.png", colour) for colour, _ in CLASS_COLOURS)
     assert area(tmp_path / "labels.png", RARER) / shown == pytest.approx(30 / 120, rel=0.15)
+
+
+def test_classes_too_narrow_for_their_names_are_named_below_the_bar(tmp_path: Path) -> None:
+    """The names are grey, as some edges of letters are; where each stands in its bar there is nothing below."""
+    wide = Targets((Target("kind", "categorical", ("rare", "common")),))
+    plot_labels(tmp_path / "wide.png", wide, [np.array([[80, 120, 0]] * 3)])
+    narrow = Targets((Target("kind", "categorical", tuple(f"class {number}" for number in range(6))),))
+    plot_labels(tmp_path / "narrow.png", narrow, [np.array([[20] * 6 + [0]] * 3)])
+    assert area(tmp_path / "narrow.png", GREY) > 4 * area(tmp_path / "wide.png", GREY)

@@ -71,7 +71,7 @@ def test_words_that_look_the_same_are_shown_by_their_codes(warn: Any) -> None:
 
 
 def test_a_rare_spelling_is_named_too(warn: Any) -> None:
-    assert "'Cat' (20 images) and 'cat' (1 images) differ by case" in warn({"Cat": 20, "dog": 20, "cat": 1})[0]
+    assert "'Cat' (20 images) and 'cat' (1 image) differ by case" in warn({"Cat": 20, "dog": 20, "cat": 1})[0]
 
 
 def test_ordinary_classes_are_not_warned_of(warn: Any) -> None:

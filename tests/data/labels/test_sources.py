@@ -51,7 +51,7 @@ def test_labels_txt_with_names(read: Any) -> None:
     [
         ("", "labels.csv: the label file is empty"),
         (" \n\n", "labels.csv: the label file is empty"),
-        ("a.jpg 1 0\nb.jpg 1\n", r"labels.csv:2: expected an image and 2 labels .* received 1 labels: 'b.jpg 1'"),
+        ("a.jpg 1 0\nb.jpg 1\n", r"labels.csv:2: expected an image and 2 labels .* received 1 label: 'b.jpg 1'"),
         ("a.jpg 1 0\n\nb.jpg 1 0 1\n", "labels.csv:3: expected an image and 2 labels .* received 3"),
         ("a.jpg\n", "labels.csv:1: expected an image and some labels"),
         ("a.jpg 1 0\nb.jpg 1 maybe\n", "labels.csv:2: 'maybe' is no label of the binary target attribute_2"),
@@ -159,8 +159,8 @@ def test_folders_named_like_splits_give_the_split(read_folder: Any) -> None:
 @pytest.mark.parametrize(
     ("images", "folders", "note"),
     [
-        (["cat/1.png", "x.png"], (), "1 images lie outside of the class folders and have no class: x.png"),
-        (["train/cat/1.png", "train/x.png"], (), "1 images lie outside of the class folders .*: train/x.png"),
+        (["cat/1.png", "x.png"], (), "1 image outside of the class folders, without a class: x.png"),
+        (["train/cat/1.png", "train/x.png"], (), "1 image outside of the class folders.*: train/x.png"),
         (
             ["cat/1.png"],
             ("dog", "bird", "cat/deep", ".git"),
@@ -233,7 +233,7 @@ GOOD = "".join(f"{number}.jpg,1,boot\n" for number in range(3, 60))
         ),
         (
             'image,red,kind\n"1.jpg,1,boot\n' + GOOD,
-            "labels.csv:2: lines 2 to 59 are one row of 1 cells: a double quote is never closed",
+            "labels.csv:2: lines 2 to 59 are one row of 1 cell: a double quote is never closed",
         ),
         ('image,"red,kind\n1.jpg,1,boot\n' + GOOD, "labels.csv:1: lines 1 to 59 .* a double quote is never closed"),
         (

@@ -50,7 +50,7 @@ def test_each_frequent_tag_is_a_target(read: Any) -> None:
     }
     assert found.notes == (
         "seen: 3 tags are targets; a tag that a cell does not list is absent (data.tags.absent_means)",
-        "seen: 1 tags of fewer than 2 rows are no targets: 'fish'",
+        "seen: no target is made of 1 tag of fewer than 2 rows: 'fish'",
     )
 
 

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from lacuna.data.labels.file_kinds import kind_of_file
+from lacuna.data.labels.tables.text_file import CHUNK, unpacked_pieces
 from lacuna.errors import LacunaError
 from lacuna.io.names import UNPRINTABLE, shortened
-
-CHUNK = 1 << 20
-"""Bytes that are read at a time."""
 
 MOST_LINE = 16 * CHUNK
 """Characters of a line, in files that are read by lines."""
@@ -28,24 +26,18 @@ def find_repeated(names: Iterable[str]) -> str:
 
 
 def read_bytes(path: Path, expected: str) -> Iterator[bytes]:
-    """The file's content in pieces of CHUNK bytes; `expected` says in messages what it should be.
+    """The file's content in pieces, unpacked where it is gzipped; `expected` says in messages what it should be.
 
-    Raises LacunaError when it is missing, a folder, empty, or of a kind that is no text.
+    Raises LacunaError as `unpacked_pieces` does, and when it is empty or of a kind that is no text.
     """
-    try:
-        with path.open("rb") as file:
-            piece = file.read(CHUNK)
-            if not piece.strip(b" \t\r\n\0"):
-                raise LacunaError(f"{path}: the file is empty, expected {expected}")
-            if kind := kind_of_file(piece):
-                raise LacunaError(f"{path}: this is {kind}; expected {expected}")
-            while piece:
-                yield piece
-                piece = file.read(CHUNK)
-    except FileNotFoundError:
-        raise LacunaError(f"{path}: no such file; data.labels must name {expected}") from None
-    except IsADirectoryError:
-        raise LacunaError(f"{path}: a folder; data.labels must name {expected}") from None
+    pieces = unpacked_pieces(path, expected)
+    first = next(pieces, b"")
+    if not first.strip(b" \t\r\n\0"):
+        raise LacunaError(f"{path}: the file is empty, expected {expected}")
+    if kind := kind_of_file(first):
+        raise LacunaError(f"{path}: this is {kind}; expected {expected}")
+    yield first
+    yield from pieces
 
 
 def read_pieces(path: Path, expected: str) -> Iterator[str]:

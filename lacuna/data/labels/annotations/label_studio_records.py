@@ -18,6 +18,7 @@ from lacuna.data.labels.annotations.json_items import decode_json
 from lacuna.data.labels.annotations.label_studio_images import is_image_name
 from lacuna.errors import LacunaError
 from lacuna.io.names import listed, shortened
+from lacuna.io.plurals import number_of
 
 _BOOKKEEPING = ("annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement", "id")
 """Keys that JSON_MIN and CSV add to a task's own fields and to the answers. The answers stand behind `id`."""
@@ -139,7 +140,9 @@ def read_csv_tasks(path: Path, expected: str) -> Iterator[tuple[str, int, dict[s
     try:
         for cells in reader:
             if cells and len(cells) != len(header):
-                raise LacunaError(f"{path}:{line}: {len(cells)} cells, the header has {len(header)}; is it cut off?")
+                raise LacunaError(
+                    f"{path}:{line}: {number_of(len(cells), 'cell')}, the header has {len(header)}; is it cut off?"
+                )
             if cells:
                 place = f"{path}:{line}"
                 content = [_read_cell(cell, place) for cell in cells]

@@ -15,6 +15,7 @@ from lacuna.core.targets import MAX_NAME_BYTES, Kind, check_name
 from lacuna.data.labels.label_table import LabelTable, WordColumn
 from lacuna.errors import LacunaError
 from lacuna.io.names import UNPRINTABLE, listed, shortened
+from lacuna.io.plurals import number_of
 
 MOST_CHOSEN_TARGETS = 1000
 """Of a file, when `data.targets` is {}: each becomes a column, an output of the network and several pictures."""
@@ -229,11 +230,13 @@ def build_table(
     renamed = [f"{offer.word[:30]} is {name[:30]}" for name, (_, offer) in chosen.items() if name != offer.word.strip()]
     if renamed:
         notes.append(
-            f"{len(renamed)} labels are targets by another name, because of what names can hold: {listed(renamed)}"
+            f"{number_of(len(renamed), 'label is a target', 'labels are targets')} by another name, because of what "
+            f"names can hold: {listed(renamed)}"
         )
     for name, (_, offer) in chosen.items():
         if offer.n_several and offer.kinds[0] == "categorical":
-            notes.append(f"{offer.n_several} images have several words of {shortened(name)} and are unknown in it")
+            n = number_of(offer.n_several, "image with", "images with")
+            notes.append(f"{n} several words of {shortened(name)}: unknown in it")
     binary = {name: labels[name] for name, (kind, _) in chosen.items() if kind == "binary"}
     notes += note_rare(binary, data.min_class_count)
     return LabelTable(
@@ -260,13 +263,12 @@ def note_rare(labels: dict[str, WordColumn], fewest: int) -> list[str]:
     if not rare:
         return []
     return [
-        f"{len(rare)} targets are rarely present or rarely absent (fewer than data.min_class_count = {fewest}; "
-        f"present / absent): {listed(rare)}"
+        f"{number_of(len(rare), 'target is', 'targets are')} rarely present or rarely absent (fewer than "
+        f"data.min_class_count = {fewest}; present / absent): {listed(rare)}"
     ]
 
 
 def note_never_used(words: Sequence[str]) -> list[str]:
     """A sentence on labels that a file declares and no image has, which are no targets therefore."""
-    return (
-        [f"{len(words)} labels are declared and never used, so they are no targets: {listed(words)}"] if words else []
-    )
+    n = number_of(len(words), "label is", "labels are")
+    return [f"{n} declared and never used, and so no target: {listed(words)}"] if words else []

@@ -16,6 +16,7 @@ from lacuna.data.labels.annotations.annotation_files import describe_text, read_
 from lacuna.data.labels.label_table import WordColumn
 from lacuna.errors import LacunaError
 from lacuna.io.names import listed, shortened
+from lacuna.io.plurals import number_of
 
 _EXPECTED = "rows as Open Images has them (a CSV with the columns ImageID, LabelName and Confidence)"
 
@@ -62,7 +63,7 @@ def read_verdicts(path: Path) -> Verdicts:
     if n_left_out := int((~is_verified).sum()):
         notes.append(f"{n_left_out} of {len(rows)} rows are a model's predictions, not verified, and are left out")
     if not is_verified.any():
-        raise LacunaError(f"{path}: none of its {len(rows)} rows is verified, with a confidence of 0 or 1")
+        raise LacunaError(f"{path}: none of its {number_of(len(rows), 'row')} is verified, with a confidence of 0 or 1")
     kept = rows.filter(pa.array(is_verified))
     image, label = (_column(path, kept[name], name, line[is_verified]) for name in ("ImageID", "LabelName"))
     return Verdicts(image, label, confidence[is_verified] == 1, line[is_verified], tuple(notes))
@@ -97,7 +98,7 @@ def _read_columns(path: Path, header: list[str]) -> Any:
         if wrong:
             at = f"{path}:{wrong[0].number}" if wrong[0].number else str(path)
             raise LacunaError(
-                f"{at}: {wrong[0].actual_columns} cells, the header has {wrong[0].expected_columns}: "
+                f"{at}: {number_of(wrong[0].actual_columns, 'cell')}, the header has {wrong[0].expected_columns}: "
                 f"{shortened(wrong[0].text)}; is it cut off?"
             ) from None
         for _ in read_pieces(path, _EXPECTED):  # names the line where it is no UTF-8

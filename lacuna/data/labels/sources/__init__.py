@@ -10,6 +10,7 @@ import numpy as np
 
 from lacuna.config.data import Data
 from lacuna.config.types import Source
+from lacuna.data.labels.captions import CAPTIONS_REFUSED, are_captions
 from lacuna.data.labels.label_table import LabelTable, WordColumn
 from lacuna.data.labels.sources.celeba import read_celeba
 from lacuna.data.labels.sources.coco import read_coco
@@ -104,6 +105,8 @@ def _as_categorical(name: str, column: WordColumn, table: LabelTable, data: Data
                 "in one line"
             )
     kept = [word for word in column.words if word not in unknown]
+    if len(kept) > 0.5 * len(column) and are_captions(kept):
+        raise LacunaError(f"{table.path}: the cells of {name} are {CAPTIONS_REFUSED}")
     index = {word: place for place, word in enumerate(kept)}
     known = WordColumn(column.recoded([index.get(word, -1) for word in column.words]), tuple(kept))
     _refuse_lists(name, known, table, data)

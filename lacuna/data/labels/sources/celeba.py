@@ -20,6 +20,7 @@ from lacuna.data.labels.annotations.offered_targets import (
 from lacuna.data.labels.label_table import LabelTable
 from lacuna.errors import LacunaError
 from lacuna.io.names import shortened
+from lacuna.io.plurals import number_of
 
 _EXPECTED = "CelebA's list of attributes (the count, the names, then a row of -1 and 1 for each image)"
 
@@ -67,7 +68,7 @@ def read_celeba(data: Data, _: Sequence[str] = ()) -> LabelTable:
     offers = [Offer(name, "", ("binary",), partial(binary_column, table[:, place])) for place, name in enumerate(names)]
     notes = []
     if split and (n_without := rows.splits.count("")):
-        notes.append(f"{n_without} images are in no part by {PARTITION} and are dealt by Lacuna")
+        notes.append(f"{number_of(n_without, 'image is', 'images are')} in no part by {PARTITION} and dealt by Lacuna")
     return build_table(path, data, rows, offers, notes)
 
 

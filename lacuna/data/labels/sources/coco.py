@@ -10,11 +10,13 @@ from lacuna.core.manifest import Part
 from lacuna.data.labels.annotations.annotation_files import as_list, as_object, as_word, describe_value
 from lacuna.data.labels.annotations.json_items import JsonItem, read_json_items
 from lacuna.data.labels.annotations.offered_targets import AnnotatedImages, Question, build_table, note_never_used
+from lacuna.data.labels.captions import CAPTIONS_REFUSED
 from lacuna.data.labels.label_table import LabelTable, WordColumn
 from lacuna.data.labels.match_images import ImageFinder
 from lacuna.data.labels.part_files import find_near, find_only_group
 from lacuna.errors import LacunaError
 from lacuna.io.names import listed
+from lacuna.io.plurals import number_of
 
 _EXPECTED = "COCO's JSON object with images, annotations and categories"
 
@@ -101,6 +103,8 @@ class _Coco:
     def _read_annotation(self, content: dict[str, Any], place: str) -> None:
         image = _id(content.get("image_id"), place, "image_id")
         objects = [content]
+        if "caption" in content and "category_id" not in content:
+            raise LacunaError(f"{place}: {CAPTIONS_REFUSED}")
         if "category_id" not in content and "segments_info" in content:  # COCO's panoptic form
             segments = as_list(content["segments_info"], place, "segments_info")
             objects = [as_object(one, place, "one of segments_info") for one in segments]
@@ -145,7 +149,8 @@ def _table(path: Path, data: Data, files: Sequence["_Coco"]) -> LabelTable:
             rows.add(image, line if len(files) == 1 else 0, file.part or "")
     notes = note_never_used(question.never_used())
     if n_lost:
-        notes.append(f"{n_lost} annotations are of images that the file does not list, and are left out")
+        n = number_of(n_lost, "annotation is", "annotations are")
+        notes.append(f"{n} of images that the file does not list, and left out")
     if n_bare:
         notes.append(f"{n_bare} of {len(rows)} images have no annotation and count as having none of the objects")
     offers = [*question.offer_each_word(len(rows)), question.offer_the_word(len(rows), is_asked_for=True)]

@@ -9,6 +9,7 @@ from lacuna.data.labels.annotations.offered_targets import AnnotatedImages, Ques
 from lacuna.data.labels.label_table import LabelTable
 from lacuna.errors import LacunaError
 from lacuna.io.names import shortened
+from lacuna.io.plurals import number_of
 
 IMAGES, LABELS, CLASSES, SPLIT = "images.txt", "image_class_labels.txt", "classes.txt", "train_test_split.txt"
 
@@ -37,7 +38,7 @@ def read_cub(data: Data, _: Sequence[str] = ()) -> LabelTable:
             question.add(row, classes[labels[number][1]][1])
     offers = [question.offer_the_word(len(rows), is_asked_for=False)]
     n_without = len(rows) - len(labels)
-    notes = [f"{n_without} images of {IMAGES} have no class in {LABELS}"] * bool(n_without)
+    notes = [f"{number_of(n_without, 'image')} of {IMAGES} without a class in {LABELS}"] * bool(n_without)
     return build_table(folder / IMAGES, data, rows, offers, notes)
 
 

@@ -12,6 +12,7 @@ from lacuna.data.labels.label_table import LabelTable, WordColumn
 from lacuna.data.labels.name_pattern import read_names
 from lacuna.errors import LacunaError
 from lacuna.io.names import first_few, shortened
+from lacuna.io.plurals import number_of
 
 
 def read_file_names(data: Data, images: Sequence[str]) -> LabelTable:
@@ -32,7 +33,8 @@ def read_file_names(data: Data, images: Sequence[str]) -> LabelTable:
         name: columns[str(data.column(name).column) if name in data.targets else name].take(rows) for name in targets
     }
     others = [image for image, is_fit in zip(images, fits.tolist(), strict=True) if not is_fit]
-    notes = [f"{len(others)} images are called otherwise than data.name_pattern says: {first_few(others)}"]
+    n = number_of(len(others), "image is", "images are")
+    notes = [f"{n} called otherwise than data.name_pattern says: {first_few(others)}"]
     table = LabelTable.of_rows(path, {}, [], notes=notes * bool(others))
     nothing = WordColumn.constant("", len(rows))
     return replace(

@@ -8,6 +8,7 @@ from lacuna.data.images.class_folders import find_places
 from lacuna.data.labels.label_table import LabelRow, LabelTable
 from lacuna.errors import LacunaError
 from lacuna.io.names import first_few, printable
+from lacuna.io.plurals import number_of
 
 
 def read_folder_levels(data: Data, images: Sequence[str]) -> LabelTable:
@@ -37,10 +38,11 @@ def read_folder_levels(data: Data, images: Sequence[str]) -> LabelTable:
         )
     notes = []
     if outside:
-        notes.append(f"{len(outside)} images lie outside of the class folders and have no class: {first_few(outside)}")
+        n = number_of(len(outside), "image outside", "images outside")
+        notes.append(f"{n} of the class folders, without a class: {first_few(outside)}")
     if shallow:
         notes.append(
-            f"{len(shallow)} images lie in fewer folders than the {n_levels} of {names} and are unknown in the last "
+            f"{number_of(len(shallow), 'image')} in fewer folders than the {n_levels} of {names}, unknown in the last "
             f"ones: {first_few(shallow)}"
         )
     return LabelTable.of_rows(path, data.target_kinds, rows, notes=notes)

@@ -10,6 +10,7 @@ from lacuna.data.labels.label_table import LabelRow, LabelTable
 from lacuna.data.labels.sources.folder_levels import read_folder_levels
 from lacuna.errors import LacunaError
 from lacuna.io.names import first_few, printable
+from lacuna.io.plurals import number_of
 
 DEFAULT_TARGET = "class"
 """What the one target is called when `data.targets` does not say."""
@@ -39,7 +40,8 @@ def read_folders(data: Data, images: Sequence[str]) -> LabelTable:
         )
     notes = []
     if outside:
-        notes.append(f"{len(outside)} images lie outside of the class folders and have no class: {first_few(outside)}")
+        n = number_of(len(outside), "image outside", "images outside")
+        notes.append(f"{n} of the class folders, without a class: {first_few(outside)}")
     if empty := _without_image(path, filled):
         notes.append(f"{len(empty)} folders where a class belongs hold no image: {first_few(empty)}")
     return LabelTable.of_rows(path, targets, rows, notes=notes)

@@ -17,6 +17,7 @@ from lacuna.data.labels.annotations.json_items import decode_json
 from lacuna.data.labels.label_table import LabelRow, LabelTable
 from lacuna.errors import LacunaError
 from lacuna.io.names import listed, shortened
+from lacuna.io.plurals import number_of
 
 _EXPECTED = "a metadata.csv or metadata.jsonl with file_name"
 
@@ -121,7 +122,7 @@ def _read_csv(file: Path) -> Iterator[tuple[int, _Cells]]:
             elif cells:
                 if len(cells) != len(header):
                     raise LacunaError(
-                        f"{file}:{line}: {len(cells)} cells, the header has {len(header)}; is it cut off?"
+                        f"{file}:{line}: {number_of(len(cells), 'cell')}, the header has {len(header)}; is it cut off?"
                     )
                 yield line, dict(zip(header, cells, strict=True))
             line = reader.line_num + 1

@@ -12,6 +12,7 @@ from lacuna.data.labels.part_files import find_near, find_only_group
 from lacuna.data.labels.tables.text_file import read_text
 from lacuna.errors import LacunaError
 from lacuna.io.names import listed
+from lacuna.io.plurals import number_of
 
 
 def read_labels_txt(data: Data, images: Sequence[str] = ()) -> LabelTable:
@@ -43,7 +44,7 @@ def _read_file(path: Path, data: Data, targets: dict[str, Kind]) -> LabelTable:
         if len(cells) != len(targets) or not cells:
             raise LacunaError(
                 f"{path}:{number}: expected an image and {len(targets) or 'some'} labels ({listed(list(targets))}), "
-                f"received {len(cells)} labels: {line.strip()[:80]!r}"
+                f"received {number_of(len(cells), 'label')}: {line.strip()[:80]!r}"
             )
         rows.append(LabelRow(number, image, tuple(cells)))
     return LabelTable.of_rows(path, targets, rows)

@@ -19,6 +19,7 @@ from lacuna.data.labels.annotations.offered_targets import (
 from lacuna.data.labels.annotations.open_images_csv import Verdicts, read_class_descriptions, read_verdicts
 from lacuna.data.labels.label_table import LabelTable, WordColumn
 from lacuna.io.names import listed
+from lacuna.io.plurals import number_of
 
 
 def read_open_images(data: Data, _: Sequence[str] = ()) -> LabelTable:
@@ -41,7 +42,8 @@ def read_open_images(data: Data, _: Sequence[str] = ()) -> LabelTable:
         offers.append(Offer(name, "", ("binary",), lambda code=code: places.column(code), is_never))  # type: ignore[misc]
     notes = list(verdicts.notes)
     if never:
-        notes.append(f"{len(never)} labels are present in no image, so they are no targets: {listed(never)}")
+        n = number_of(len(never), "label is", "labels are")
+        notes.append(f"{n} present in no image, and so no target: {listed(never)}")
     return build_table(path, data, places.rows, offers, notes)
 
 

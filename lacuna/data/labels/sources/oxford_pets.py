@@ -9,6 +9,7 @@ from lacuna.data.labels.annotations.offered_targets import AnnotatedImages, Ques
 from lacuna.data.labels.label_table import LabelTable
 from lacuna.errors import LacunaError
 from lacuna.io.names import shortened
+from lacuna.io.plurals import number_of
 
 _EXPECTED = "a list of Oxford-IIIT Pets (lines of image, class, species and breed number)"
 
@@ -42,7 +43,9 @@ def read_oxford_pets(data: Data, _: Sequence[str] = ()) -> LabelTable:
     offers = [each.offer_the_word(len(rows), is_asked_for=False) for each in (breed, species)]
     notes = []
     if split and (n_without := rows.splits.count("")):
-        notes.append(f"{n_without} images are in none of {', '.join(_PARTS)} and are dealt by Lacuna")
+        notes.append(
+            f"{number_of(n_without, 'image is', 'images are')} in none of {', '.join(_PARTS)} and dealt by Lacuna"
+        )
     return build_table(path, data, rows, offers, notes)
 
 

@@ -18,6 +18,7 @@ from lacuna.data.labels.tables.table_file import Malformed, TableFile
 from lacuna.data.labels.tags import split_tags, unite_rows
 from lacuna.errors import LacunaError
 from lacuna.io.names import first_few, listed
+from lacuna.io.plurals import number_of
 
 
 def read_table(data: Data, images: Sequence[str]) -> LabelTable:
@@ -46,7 +47,8 @@ def read_table(data: Data, images: Sequence[str]) -> LabelTable:
             unknown = data.column(name).unknown or ()
             together, n_differ = unite_rows(new[name], table.image, data.tags, unknown)
             if n_differ:
-                notes.append(f"{name}: {n_differ} images have rows that list different tags, which are put together")
+                n = number_of(n_differ, "image has", "images have")
+                notes.append(f"{name}: {n} rows that list different tags, which are put together")
             new, said = split_tags(name, together, data.tags, unknown, data.min_class_count)
             notes += said
         if both := set(new) & set(labels):
@@ -89,7 +91,7 @@ def _open_tables(folder: Path, data: Data) -> tuple[list[TableFile], list[str]]:
             opened.append(file)
     if not opened:
         raise LacunaError(reason)
-    notes = [f"{len(others)} tables lack the columns and are left out: {first_few(others)}"] * bool(others)
+    notes = [f"{number_of(len(others), 'table')} without the columns, left out: {first_few(others)}"] * bool(others)
     if parts := parts_of_files(folder, [file.path for file in opened]):
         beside = [file.path.relative_to(folder).as_posix() for file in opened if file.path not in parts]
         opened = [file for file in opened if file.path in parts]

@@ -12,10 +12,13 @@ import pyarrow as pa
 import pyarrow.csv
 
 from lacuna.config.data import Data
+from lacuna.data.labels.captions import CAPTIONS_REFUSED, begins_with_caption
 from lacuna.data.labels.label_table import Dropped, WordColumn
+from lacuna.data.labels.tables.automl import open_automl
 from lacuna.data.labels.tables.table_file import MOST_ABOVE, Columns, Malformed, TableFile, find_header, gather
 from lacuna.data.labels.tables.text_file import read_records, read_text
 from lacuna.errors import LacunaError
+from lacuna.io.plurals import number_of
 
 DELIMITERS = (",", ";", "\t", "|")
 
@@ -23,10 +26,14 @@ DELIMITERS = (",", ";", "\t", "|")
 def open_delimited(path: Path, data: Data) -> TableFile:
     """A table whose first line, behind comments and empty ones, names the columns, unless `data.columns` does.
 
-    The delimiter is the one that finds the image column. Raises LacunaError at what is no text, and with the line at a
-    header whose quotes are not closed.
+    The delimiter is the one that finds the image column; AutoML's lines have columns of their own. Raises LacunaError
+    at what is no text, at captions, and with the line at a header whose quotes are not closed.
     """
     text = read_text(path, encoding=data.encoding)
+    if begins_with_caption(text):
+        raise LacunaError(f"{path}:1: {CAPTIONS_REFUSED}")
+    if not data.columns and (table := open_automl(path, text)):
+        return table
     start, line, delimiter = _find_top(text, data)
     text = text[start:] if start else text
     (top,) = islice(read_records(path, text, delimiter, line), 1)
@@ -49,7 +56,7 @@ def open_delimited(path: Path, data: Data) -> TableFile:
                     lines.append(numbers[0])
                     yield tuple([cells[place] for place in places])
                 elif cells:
-                    reason = flaw or f"{len(cells)} cells, the header has {len(header)}"
+                    reason = flaw or f"{number_of(len(cells), 'cell')}, the header has {len(header)}"
                     malformed.append(Malformed([Dropped(number, "", reason) for number in numbers], bool(flaw)))
 
         columns = gather(rows(), len(places))

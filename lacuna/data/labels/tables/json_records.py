@@ -1,14 +1,16 @@
-"""Tables in JSON: a list of objects, an object of columns or of names, rows under the names of columns, or an object a
-line."""
+"""Tables in JSON: a list of objects, an object of columns or of names, rows under the names of columns, images and what
+is said of them, or an object a line."""
 
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from lacuna.data.labels.tables.json_images import rows_of_images
 from lacuna.data.labels.tables.json_names import rows_of_names, unwrapped
 from lacuna.data.labels.tables.table_file import TableFile, table_of_values
 from lacuna.data.labels.tables.text_file import read_text
+from lacuna.data.labels.tables.via import rows_of_via
 from lacuna.errors import LacunaError
 from lacuna.io.names import shortened
 
@@ -17,7 +19,7 @@ JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 
 def open_json(path: Path) -> TableFile:
     """Read a file as pandas writes it (`orient` records, columns, split, index or table), JSON Lines, or an object
-    whose keys are names (`json_names`).
+    whose keys are names (`json_names`), images beside annotations (`json_images`), or what VIA saves (`via`).
 
     Numbers stay as they are written. Raises LacunaError, with line or row, at what is none of that, and at a key that
     stands twice in an object.
@@ -34,6 +36,8 @@ def open_json(path: Path) -> TableFile:
         if isinstance(columns, list) and all(isinstance(row, list) and len(row) == len(columns) for row in rows):
             return _table_of_rows(path, list(map(str, columns)), rows)
         content = rows  # orient="table"
+    if isinstance(content, dict) and (rows_there := rows_of_via(content) or rows_of_images(content, path)):
+        return _table_of_rows(path, *rows_there)
     if isinstance(content, dict):
         content = unwrapped(content)
     if isinstance(content, dict) and (named := rows_of_names(content)):

@@ -9,6 +9,7 @@ from lacuna.data.labels.tables.excel_sheet import EXCEL_MARKS, open_excel
 from lacuna.data.labels.tables.json_records import JSON_SUFFIXES, open_json
 from lacuna.data.labels.tables.parquet_file import PARQUET_MARK, open_parquet
 from lacuna.data.labels.tables.table_file import TableFile
+from lacuna.data.labels.tables.via import read_via_csv
 
 JSON_START = re.compile(rb"\s*(\[\s*)?\{\s*\"")
 
@@ -28,7 +29,8 @@ def open_table(path: Path, data: Data) -> TableFile:
         return open_excel(path, data.sheet, data.image_columns)
     if bare_suffix(path) in JSON_SUFFIXES or JSON_START.match(start):
         return open_json(path)
-    return open_delimited(path, data)
+    table = open_delimited(path, data)
+    return read_via_csv(table) or table
 
 
 def bare_suffix(path: Path) -> str:

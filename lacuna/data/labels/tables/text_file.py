@@ -12,9 +12,13 @@ from typing import NamedTuple
 from lacuna.data.labels.file_kinds import kind_of_file
 from lacuna.errors import LacunaError
 from lacuna.io.csv_files import BYTE_ORDER_MARK
+from lacuna.io.plurals import number_of
 
 MOST_FILE_BYTES = 4 * 2**30
 """Of a label file, unpacked: a hundred million rows of a name and a few labels."""
+
+CHUNK = 1 << 20
+"""Bytes that are read at a time."""
 
 GZIP_MARK = b"\x1f\x8b"
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -28,23 +32,35 @@ class Record(NamedTuple):
     flaw: str
 
 
-def read_unpacked(path: Path, key: str = "data.labels") -> bytes:
-    """The file's content, unpacked where it is gzipped. Raises LacunaError when it is missing, empty or too large."""
+def unpacked_pieces(path: Path, expected: str, key: str = "data.labels") -> Iterator[bytes]:
+    """The file's content in pieces of CHUNK bytes, unpacked where it is gzipped.
+
+    `expected` says in messages what the file should be, `key` which parameter names it. Raises LacunaError when it is
+    missing, a folder, or a gzip file that is damaged.
+    """
     try:
-        content = path.read_bytes() if path.stat().st_size <= MOST_FILE_BYTES else b""
-        is_large = not content and path.stat().st_size > 0
-        if content.startswith(GZIP_MARK):
-            with gzip.open(io.BytesIO(content)) as file:
-                content = file.read(MOST_FILE_BYTES + 1)
-            is_large = len(content) > MOST_FILE_BYTES
+        with path.open("rb") as raw:
+            is_packed = raw.read(len(GZIP_MARK)) == GZIP_MARK
+            raw.seek(0)
+            file = gzip.GzipFile(fileobj=raw) if is_packed else raw
+            while piece := file.read(CHUNK):
+                yield piece
     except FileNotFoundError:
-        raise LacunaError(f"{path}: no such file; {key} must name the label file") from None
+        raise LacunaError(f"{path}: no such file; {key} must name {expected}") from None
     except IsADirectoryError:
-        raise LacunaError(f"{path}: a folder; {key} must name the label file") from None
+        raise LacunaError(f"{path}: a folder; {key} must name {expected}") from None
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise LacunaError(f"{path}: a gzip file that is damaged or cut off: {error}") from None
-    if is_large:
-        raise LacunaError(f"{path}: more than {MOST_FILE_BYTES / 2**30:g} GiB, too large for a label file")
+
+
+def read_unpacked(path: Path, key: str = "data.labels") -> bytes:
+    """The file's content, unpacked where it is gzipped. Raises LacunaError when it is missing, empty or too large."""
+    whole = io.BytesIO()
+    for piece in unpacked_pieces(path, "the label file", key):
+        if whole.tell() + len(piece) > MOST_FILE_BYTES:
+            raise LacunaError(f"{path}: more than {MOST_FILE_BYTES / 2**30:g} GiB, too large for a label file")
+        whole.write(piece)
+    content = whole.getvalue()
     if not content.strip():
         raise LacunaError(f"{path}: the label file is empty, expected a line per image")
     return content
@@ -111,5 +127,6 @@ def _find_flaw(raw: list[str], numbers: range, n_cells: int, text: str, delimite
         list(csv.reader(raw, delimiter=delimiter, strict=True))
     except csv.Error:
         end = "never closed" if text.endswith("".join(raw)) else "not closed"
-        return f"lines {numbers[0]} to {numbers[-1]} are one row of {n_cells} cells: a double quote is {end}"
+        cells = number_of(n_cells, "cell")
+        return f"lines {numbers[0]} to {numbers[-1]} are one row of {cells}: a double quote is {end}"
     return ""

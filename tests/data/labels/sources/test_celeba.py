@@ -42,7 +42,7 @@ def test_the_parts_beside_it_are_the_split(tmp_path: Path, place: str) -> None:
     path = write(tmp_path, CELEBA)
     found = read_with(read_celeba, path)
     assert words_of(found.split) == ["train", "test", ""]
-    assert "1 images are in no part by list_eval_partition.txt and are dealt by Lacuna" in found.notes
+    assert "1 image is in no part by list_eval_partition.txt and dealt by Lacuna" in found.notes
     partition.write_text("1.jpg 0\n1.jpg 1\n")
     assert "list_eval_partition.txt:2: the image '1.jpg' is in another part above" in refusal(read_celeba, path)
     partition.write_text("1.jpg 0\n2.jpg 3\n")

@@ -1,5 +1,6 @@
 """COCO's JSON: which category is in which image, counted by hand, and files that are something else."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 
 from lacuna.data.labels.sources.coco import read_coco
+from lacuna.init.find_labels import guess_source
 from tests.label_sources import cells, mutations, read_with, refusal, survives, words_of
 
 COCO: dict[str, Any] = {
@@ -51,7 +53,7 @@ def test_a_category_is_present_where_an_annotation_has_it_and_absent_in_all_othe
 
 def test_what_a_user_should_know_is_noted(coco: Path) -> None:
     never, bare, renamed, rare = read_with(read_coco, coco).notes
-    assert never == "1 labels are declared and never used, so they are no targets: 'cow'"
+    assert never == "1 label is declared and never used, and so no target: 'cow'"
     assert bare == "1 of 3 images have no annotation and count as having none of the objects"
     assert "big.dog is big_dog" in renamed
     assert "'cat: 2 / 1', 'big_dog: 1 / 2'" in rare
@@ -61,7 +63,7 @@ def test_what_a_user_should_know_is_noted(coco: Path) -> None:
 def test_targets_choose_a_category_an_unused_one_and_the_one_category_of_an_image(coco: Path) -> None:
     found = read_with(read_coco, coco, targets={"cow": "binary", "category": "categorical"})
     assert cells(found) == {"cow": ["absent"] * 3, "category": ["", "cat", ""]}
-    assert "1 images have several words of 'category' and are unknown in it" in found.notes
+    assert "1 image with several words of 'category': unknown in it" in found.notes
 
 
 def test_pretty_printed_files_name_lines(tmp_path: Path) -> None:
@@ -73,7 +75,7 @@ def test_pretty_printed_files_name_lines(tmp_path: Path) -> None:
 def test_images_of_annotations_that_are_not_listed_are_counted(tmp_path: Path) -> None:
     content = COCO | {"annotations": [*COCO["annotations"], {"image_id": 99, "category_id": 3}]}
     found = read_with(read_coco, write(tmp_path, content))
-    assert "1 annotations are of images that the file does not list, and are left out" in found.notes
+    assert "1 annotation is of images that the file does not list, and left out" in found.notes
     assert list(found.targets) == ["cat", "big_dog"]
 
 
@@ -191,3 +193,17 @@ def test_whatever_is_wrong_with_a_document_it_is_read_or_refused_in_one_line(
     text: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     survives(read_coco, write(tmp_path_factory.getbasetemp(), text))
+
+
+def test_a_gzipped_file_is_read_as_it_is_packed(tmp_path):
+    content = {
+        "images": [{"id": 1, "file_name": "1.jpg"}, {"id": 2, "file_name": "2.jpg"}],
+        "annotations": [{"image_id": 1, "category_id": 7}],
+        "categories": [{"id": 7, "name": "dog"}],
+    }
+    packed = tmp_path / "instances.json.gz"
+    packed.write_bytes(gzip.compress(json.dumps(content).encode()))
+    assert guess_source(packed) == "coco"
+    assert cells(read_with(read_coco, packed)) == {"dog": ["present", "absent"]}
+    packed.write_bytes(packed.read_bytes()[:-9])
+    assert "instances.json.gz: a gzip file that is damaged or cut off" in refusal(read_coco, packed)

@@ -29,7 +29,7 @@ def test_numbers_lead_to_images_classes_and_parts(lists: Path) -> None:
     assert cells(found) == {"class": ["001.Wren", "", "Sparrows, all of them"]}
     assert words_of(found.split) == ["train", "test", ""]
     assert found.line.tolist() == [1, 2, 3]
-    assert "1 images of images.txt have no class in image_class_labels.txt" in found.notes
+    assert "1 image of images.txt without a class in image_class_labels.txt" in found.notes
 
 
 @pytest.mark.parametrize(

@@ -78,10 +78,10 @@ def test_lines_are_those_of_the_images(tmp_path: Path) -> None:
 
 def test_what_a_user_should_know_is_noted(tmp_path: Path) -> None:
     notes = read_with(read_cvat, write(tmp_path, CVAT)).notes
-    assert notes[0] == "1 labels are declared and never used, so they are no targets: 'broken'"
+    assert notes[0] == "1 label is declared and never used, and so no target: 'broken'"
     assert notes[1] == "1 of 5 images have no annotation and count as having none of the labels"
     assert notes[2] == "attributes that are texts or numbers are no targets by themselves: 'car plate'"
-    assert notes[3] == "1 images have several words of 'car colour' and are unknown in it"
+    assert notes[3] == "1 image with several words of 'car colour': unknown in it"
 
 
 def test_targets_choose_among_all_that_is_there(tmp_path: Path) -> None:

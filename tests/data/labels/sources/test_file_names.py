@@ -19,7 +19,7 @@ def test_groups_of_the_pattern_are_columns() -> None:
     )
     assert words_of(found.image) == ["a/31_0_2_x.png", "b/4_1_2_x.png", "b/31_0_1_x.png"]
     assert cells(found) == {"gender": ["0", "1", "0"], "age": ["31", "4", "31"]}
-    assert found.notes == ("1 images are called otherwise than data.name_pattern says: README.png",)
+    assert found.notes == ("1 image is called otherwise than data.name_pattern says: README.png",)
 
 
 def test_a_pattern_with_a_slash_is_of_the_path_and_may_name_the_part() -> None:

@@ -17,8 +17,8 @@ def test_each_level_is_a_target(tmp_path: Path) -> None:
     assert words_of(found.image) == images[:3]
     assert cells(found) == {"colour": ["red", "red", "blue"], "kind": ["boot", "hat", ""]}
     assert found.notes == (
-        "1 images lie outside of the class folders and have no class: 4.jpg",
-        "1 images lie in fewer folders than the 2 of colour, kind and are unknown in the last ones: blue/3.jpg",
+        "1 image outside of the class folders, without a class: 4.jpg",
+        "1 image in fewer folders than the 2 of colour, kind, unknown in the last ones: blue/3.jpg",
     )
 
 

@@ -60,7 +60,7 @@ def test_targets_choose_a_choice_and_the_one_class_of_an_image(tmp_path: Path) -
     chosen = {"left": "binary", "box": "categorical"}
     found = read_with(read_label_studio, write(tmp_path, TASKS), targets=chosen)
     assert cells(found) == {"left": ["present", "absent", "present", "", ""], "box": ["", "", "boot", "", ""]}
-    assert "1 images have several words of 'box' and are unknown in it" in found.notes
+    assert "1 image with several words of 'box': unknown in it" in found.notes
     assert "no 'hats' (data.targets); there are 'side', 'dots'" in refusal(
         read_label_studio, write(tmp_path, TASKS), targets={"hats": "binary"}
     )

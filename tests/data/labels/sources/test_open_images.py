@@ -35,7 +35,7 @@ def test_what_no_row_says_is_unknown_and_what_a_model_says_is_no_label(tmp_path:
     assert found.line.tolist() == [2, 5, 6]
     assert cells(found) == {"Cat": ["present", "absent", ""], "Dog, big": ["absent", "", "present"]}
     assert found.notes[0] == "2 of 8 rows are a model's predictions, not verified, and are left out"
-    assert found.notes[1] == "1 labels are present in no image, so they are no targets: '/m/3'"
+    assert found.notes[1] == "1 label is present in no image, and so no target: '/m/3'"
 
 
 def test_without_descriptions_labels_are_called_by_number(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_columns_may_stand_anywhere_and_source_be_missing(tmp_path: Path) -> Non
         ("image,label\n", "no column ImageID, this is text that begins with 'image,label'"),
         ("ImageID,LabelName,Confidence,LabelName\n", "more than one column LabelName"),
         (HEADER, "none of its 0 rows is verified"),
-        (HEADER + "i,machine,l,1\n", "none of its 1 rows is verified"),
+        (HEADER + "i,machine,l,1\n", "none of its 1 row is verified"),
         (ROWS + "i9,verif", ":10: 2 cells, the header has 4: 'i9,verif'; is it cut off?"),
         (HEADER + "\ni,v,l,1\n", ":2: the Confidence '' is no number from 0 to 1"),
         (HEADER + "i,v,l,high\n", ":2: the Confidence 'high' is no number"),

@@ -36,7 +36,7 @@ def test_the_official_lists_are_the_split(tmp_path: Path) -> None:
     test = write(tmp_path, "american_bulldog_7 2 2 1\n", "test.txt")
     found = read_with(read_oxford_pets, path)
     assert words_of(found.split) == ["train", "test", ""]
-    assert "1 images are in none of trainval.txt, test.txt and are dealt by Lacuna" in found.notes
+    assert "1 image is in none of trainval.txt, test.txt and dealt by Lacuna" in found.notes
     test.write_text("Abyssinian_100 1 1 1\n")
     assert "test.txt:1: the image 'Abyssinian_100' is in the other part as well" in refusal(read_oxford_pets, path)
 
