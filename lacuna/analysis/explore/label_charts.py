@@ -13,12 +13,8 @@ from lacuna.analysis.explore.missingness import Dependence, residuals
 from lacuna.analysis.explore.shown_classes import shown_classes
 from lacuna.analysis.explore.subject import Counts
 from lacuna.core.manifest import PARTS
-<<<<<<< HEAD
 from lacuna.core.targets import UNKNOWN, Target, Targets
-=======
-from lacuna.core.targets import Target, Targets
 from lacuna.io.plurals import number_of
->>>>>>> words
 from lacuna.presentation.style import BLUE, DARK, GREEN, GREY, LIGHT, ORANGE, SKY, legend, picture, shorten
 from lacuna.stats.association import crosstab
 from lacuna.stats.numbers import in_percent

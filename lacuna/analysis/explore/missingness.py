@@ -12,12 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.core.scores import Floats, Labels
-<<<<<<< HEAD
 from lacuna.core.targets import UNKNOWN, Targets
-=======
-from lacuna.core.targets import Targets
 from lacuna.io.plurals import number_of
->>>>>>> words
 from lacuna.stats.association import Crosstab, chi_square, cramers_v, crosstab, phi
 from lacuna.stats.multiple_testing import holm
 from lacuna.stats.numbers import in_percent

@@ -12,12 +12,8 @@ from lacuna.analysis.explore.missingness import describe_by_class, describe_toge
 from lacuna.analysis.explore.odd_images import OddImage
 from lacuna.analysis.explore.pixels import PixelStatistics
 from lacuna.analysis.explore.subject import Subject
-<<<<<<< HEAD
 from lacuna.core.targets import UNKNOWN, Target, Targets
-=======
-from lacuna.core.targets import Target, Targets
 from lacuna.io.plurals import number_of
->>>>>>> words
 from lacuna.stats.numbers import in_percent
 
 MOST_LISTED = 10
