@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lacuna.calibration.cross_fit import cross_fit
 from lacuna.config.blocks import Calibrate, Evaluate
@@ -17,7 +19,7 @@ from lacuna.stats.numbers import rounded, signed_interval
 LEAST_GAIN = 0.01
 """What share of the log loss a dearer model must take away: a sure thousandth is still no reason to pay for it."""
 
-REPLICATES_DRAWN_AT_ONCE = 100
+NUMBERS_DRAWN_AT_ONCE = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,7 @@ def choose(
     it gains, paired by groups of images, lies above 0, and the gain is LEAST_GAIN of the kept one's loss or more.
     """
     losses = {name: _losses(targets, predictions, options) for name, predictions in candidates.items()}
-    weights = _weights(next(iter(candidates.values())), evaluate)
-    means = {name: _means(of_targets, weights) for name, of_targets in losses.items()}
+    means = _means(losses, next(iter(candidates.values())).group, evaluate)
     first = kept = next(iter(candidates))
     for name in candidates:
         before = _macro(means[kept])
@@ -102,18 +103,28 @@ def _losses(targets: Targets, predictions: Predictions, options: Calibrate) -> F
     return losses
 
 
-def _weights(predictions: Predictions, evaluate: Evaluate) -> Floats:
-    """How often each image counts (1 + replicates, n): once in the sample, which stands first."""
-    drawn = group_weights(predictions.group, evaluate.bootstrap, evaluate.seed, REPLICATES_DRAWN_AT_ONCE)
-    return np.concatenate([np.ones((1, len(predictions))), *drawn])
+def _means(losses: Mapping[str, Floats], group: NDArray[np.int64], evaluate: Evaluate) -> dict[str, Floats]:
+    """The mean loss (n_targets, 1 + replicates) of each target over its known cells, NaN where none is known.
 
-
-def _means(losses: Floats, weights: Floats) -> Floats:
-    """The mean loss (n_targets, replicates) of each target over its known cells, NaN where none is known."""
-    known = ~np.isnan(losses)
+    losses: by candidate (n_targets, n); group (n,). The sample stands first. A mean's replicates need of a group no
+    more than the sums over its images, which is what keeps those of a million images cheap.
+    """
+    names, member = np.unique(group, return_inverse=True)
+    sums = {name: _sums(np.nan_to_num(of_cells), member) for name, of_cells in losses.items()}
+    known = {name: _sums(~np.isnan(of_cells), member) for name, of_cells in losses.items()}
+    chunk = max(1, NUMBERS_DRAWN_AT_ONCE // max(1, len(names)))
+    drawn = group_weights(names, evaluate.bootstrap, evaluate.seed, chunk)
+    found: dict[str, list[Floats]] = {name: [] for name in losses}
     with np.errstate(invalid="ignore"):
-        means: Floats = np.nan_to_num(losses) @ weights.T / (known @ weights.T)
-    return means
+        for weights in chain([np.ones((1, len(names)))], drawn):
+            for name, chunks in found.items():
+                chunks.append(sums[name] @ weights.T / (known[name] @ weights.T))
+    return {name: np.concatenate(chunks, axis=1) for name, chunks in found.items()}
+
+
+def _sums(values: NDArray[Any], member: NDArray[np.intp]) -> Floats:
+    """Of values (n_targets, n) those of each group, by the place (n,) of each image's group."""
+    return np.array([np.bincount(member, of_target) for of_target in values])
 
 
 def _macro(means: Floats) -> Floats:

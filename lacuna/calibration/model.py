@@ -70,7 +70,8 @@ class Fit:
         """Decided class indices (replicates, n)."""
         scaled = self.scaling(logits)
         if self.thresholds is None:
-            decided: Labels = (scaled - self.adjustment[:, None, :]).argmax(axis=2).astype(np.int16)
+            scaled -= self.adjustment[:, None, :]
+            decided: Labels = scaled.argmax(axis=2).astype(np.int16)
         else:
             decided = (sigmoid(scaled[..., 0]) >= self.thresholds[:, None]).astype(np.int16)
         return decided
@@ -79,9 +80,11 @@ class Fit:
         """How many classes are more probable than the true one (replicates, n), ties in the order of the classes."""
         scaled = self.scaling(logits)
         truth = np.take_along_axis(scaled, labels[None, :, None].astype(np.intp), axis=2)
-        before = np.arange(scaled.shape[2]) < labels[:, None]
-        ranks: Labels = ((scaled > truth) | ((scaled == truth) & before)).sum(axis=2, dtype=np.int16)
-        return ranks
+        ranks: Labels = np.count_nonzero(scaled > truth, axis=2)
+        equal = scaled == truth
+        if np.count_nonzero(equal) > truth.size:
+            ranks += (equal & (np.arange(scaled.shape[2]) < labels[:, None])).sum(axis=2)
+        return ranks.astype(np.int16)
 
 
 def decide(

@@ -38,7 +38,8 @@ class Scaling:
 
     def __call__(self, logits: NDArray[np.floating]) -> Floats:
         """Calibrated logits (replicates, n, n_logits) of logits (n, n_logits)."""
-        scaled: Floats = self.scale[:, None, None] * logits.astype(np.float64) + self.bias[:, None, :]
+        scaled: Floats = self.scale[:, None, None] * logits.astype(np.float64)
+        scaled += self.bias[:, None, :]
         return scaled
 
     def moved(self, shift: Floats) -> "Scaling":
