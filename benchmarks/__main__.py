@@ -4,6 +4,7 @@ gaps         unknown labels masked against filled and dropped, with 0 to 90 % of
 speed        Lacuna against the plain Keras recipe, time and quality
 experiments  seconds of a changed threshold and of 20 corrected labels
 intervals    seconds of figures with intervals, on simulated predictions (--images)
+bags         whether intervals from bags of groups hold the truth as often as those of all groups
 duplicates   seconds, memory and comparisons of the search for duplicates, on images made up (--images)
 labels       seconds and memory of reading a large label file, of prepare and of init (--rows)
 memory       peak anonymous memory with 1,000 and 10,000 images
@@ -27,6 +28,7 @@ import argparse
 from pathlib import Path
 
 from benchmarks.backbones import backbones
+from benchmarks.bags import bags
 from benchmarks.counts import counts
 from benchmarks.duplicates import duplicates
 from benchmarks.inference import inference
@@ -65,6 +67,7 @@ def main() -> None:
         "hostile",
         "inference",
         "intervals",
+        "bags",
         "labels",
         "mlsmote",
         "promises",
@@ -103,6 +106,8 @@ def main() -> None:
         selective_promises(arguments.fashion.resolve())
     if arguments.name in ("intervals", "all"):
         intervals(arguments.images)
+    if arguments.name in ("bags", "all"):
+        bags(arguments.seeds)
     if arguments.name in ("duplicates", "all"):
         duplicates(arguments.images)
     if arguments.name in ("labels", "all"):
