@@ -16,6 +16,7 @@ from lacuna.core.manifest import read_training_rows
 from lacuna.core.training_curves import diagnose_history, read_history
 from lacuna.io.atomic import read_json, sha256
 from lacuna.io.machine import describe_machine
+from lacuna.io.sharded_array import open_rows
 from lacuna.tracking.content import Run, flatten, numbers, without
 from lacuna.tracking.register import describe_model
 from lacuna.tracking.run import log_run
@@ -72,7 +73,7 @@ def track(params: Params) -> Facts:
 
 def _training_image() -> NDArray[np.uint8]:
     row = read_training_rows(Path("data/prepared/manifest.csv"))[0]
-    image: NDArray[np.uint8] = np.load("data/images/images.npy", mmap_mode="r")[row]
+    image: NDArray[np.uint8] = open_rows(Path("data/images/pixels"))[row]
     return image
 
 
