@@ -3,6 +3,7 @@
 Everything there can be computed again, and no out depends on it.
 """
 
+import contextlib
 import json
 import shutil
 import time
@@ -18,7 +19,7 @@ from lacuna.io.shard_cache import RECEIPT_FILE
 from lacuna.io.text_table import align
 from lacuna.io.turns import take_turn
 
-STAGES = {"images": "ingest", "features": "featurize"}
+KEEPERS = {"images": "ingest", "features": "featurize"}
 """The stage that keeps shards of a kind."""
 
 DAY = 86_400
@@ -44,14 +45,14 @@ class KeptShard(NamedTuple):
 def find_kept(runs: Path) -> list[KeptShard]:
     """What is kept below the folder `runs` of a project, by kind and then the latest first."""
     found = []
-    for kind, stage in STAGES.items():
+    for kind, stage in KEEPERS.items():
         began = _last_run_began(runs / f"{stage}.json")
         for folder in (runs / "cache" / kind).glob("*/*"):
             files = [path.stat() for path in folder.iterdir()]
             receipt = folder / RECEIPT_FILE
-            used = receipt.stat().st_mtime if receipt.exists() and ".partial" not in folder.suffixes else 0.0
+            used = receipt.stat().st_mtime if receipt.exists() and not folder.suffix else 0.0
             found.append(KeptShard(folder, kind, sum(file.st_size for file in files), used, used >= max(began, 1)))
-    return sorted(found, key=lambda shard: (list(STAGES).index(shard.kind), -shard.used, shard.folder))
+    return sorted(found, key=lambda shard: (list(KEEPERS).index(shard.kind), -shard.used, shard.folder))
 
 
 def _last_run_began(record: Path) -> float:
@@ -67,7 +68,7 @@ def describe_kept(shards: Sequence[KeptShard]) -> str:
     groups: dict[tuple[str, str, str], list[KeptShard]] = defaultdict(list)
     for shard in shards:
         day = time.strftime("%Y-%m-%d", time.localtime(shard.used)) if shard.used else "never finished"
-        last = f"by the last {STAGES[shard.kind]}" if shard.current else "no more"
+        last = f"by the last {KEEPERS[shard.kind]}" if shard.current else "no more"
         groups[shard.kind, last, day].append(shard)
     rows = [(kind, str(len(inside)), in_megabytes(inside), last, day) for (kind, last, day), inside in groups.items()]
     return align([("kept", "shards", "MB", "used", "last used"), *rows], left=(0, 3, 4))
@@ -93,6 +94,8 @@ def prune(runs: Path, older_than: float) -> list[KeptShard]:
         removed = [shard for shard in find_kept(runs) if not shard.current and shard.used <= before]
         for shard in removed:
             shutil.rmtree(shard.folder)
+            with contextlib.suppress(OSError):
+                shard.folder.parent.rmdir()  # where it was the last of its recipe
     return removed
 
 

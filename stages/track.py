@@ -25,7 +25,6 @@ from stages._run import Facts, run
 BUNDLE, LOCK = Path("models/bundle"), Path("requirements-serve.txt")
 
 PHASES = {"warm-up": "warmup", "fine-tune": "finetune"}
-
 METRICS = ("training", "validation", "test", "explore", "audit", "baseline", "explain", "out_of_distribution", "report")
 """The files in metrics/ whose numbers are logged, each under its name."""
 
@@ -72,8 +71,8 @@ def track(params: Params) -> Facts:
 
 
 def _training_image() -> NDArray[np.uint8]:
-    row = read_training_rows(Path("data/prepared/manifest.csv"))[0]
-    image: NDArray[np.uint8] = open_rows(Path("data/images/pixels"))[row]
+    rows = read_training_rows(Path("data/prepared/manifest.csv"))
+    image: NDArray[np.uint8] = open_rows(Path("data/images/pixels"))[rows[0]]
     return image
 
 

@@ -22,7 +22,7 @@ NumberedImages = Iterable[tuple[int, NDArray[np.uint8]]]
 Receive = Callable[[int, list[NDArray[np.float32]]], None]
 
 
-Run = Callable[[NumberedImages, Receive], None]
+RunImages = Callable[[NumberedImages, Receive], None]
 """Runs layers over images uint8 (s, s, 3), each with a number; `receive` gets the number and the outputs.
 
 The outputs come in the network's order, without the axis of images. `receive` is called from other threads, one call at
@@ -32,7 +32,7 @@ being computed. Raises what the images or `receive` raise, after the images unde
 
 
 @contextlib.contextmanager
-def frozen_runner(network: keras.Model) -> Iterator[Run]:
+def frozen_runner(network: keras.Model) -> Iterator[RunImages]:
     """Yield what runs `network`. It is compiled when the first images come."""
     if keras.backend.backend() == "tensorflow":
         with openvino_runner(lambda: _convert(network)) as run:
@@ -49,7 +49,7 @@ def frozen_runner(network: keras.Model) -> Iterator[Run]:
 
 
 @contextlib.contextmanager
-def openvino_runner(load: Callable[[], tuple[Any, Sequence[str]]]) -> Iterator[Run]:
+def openvino_runner(load: Callable[[], tuple[Any, Sequence[str]]]) -> Iterator[RunImages]:
     """As `frozen_runner`, of what `load` gives when the first images come: an OpenVINO model that takes one image, and
     the names of its outputs in their order."""
     import openvino

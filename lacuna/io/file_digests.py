@@ -17,7 +17,7 @@ SETTLED_NS = 2_000_000_000
 Stamp = tuple[str, int, int, int]
 """Device and inode, size in bytes, and the times of the last change of content and of state in nanoseconds."""
 
-COLUMNS = "file TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, ctime INTEGER, sha256 TEXT"
+TABLE_COLUMNS = "file TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, ctime INTEGER, sha256 TEXT"
 
 
 def stamp_of(path: Path) -> Stamp:
@@ -30,7 +30,7 @@ class FileDigests:
     """What is remembered in a file of SQLite's, which several processes may use at a time."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
-        database.execute(f"CREATE TABLE IF NOT EXISTS digests ({COLUMNS}) WITHOUT ROWID")
+        database.execute(f"CREATE TABLE IF NOT EXISTS digests ({TABLE_COLUMNS}) WITHOUT ROWID")
         database.commit()
         self._database = database
         self._added: list[tuple[str, int, int, int, str]] = []

@@ -69,7 +69,8 @@ class ShardCache:
         """An entry that has the row, and where among its rows it stands; None when it must be computed."""
         if self._places is None:
             folders = sorted(self._folder.iterdir()) if self._folder.is_dir() else []
-            entries = [entry for folder in folders if (entry := _read_entry(folder)) is not None]
+            whole = [folder for folder in folders if "." not in folder.name]  # not one that is being written beside
+            entries = [entry for folder in whole if (entry := _read_entry(folder)) is not None]
             self._places = {key: (entry, at) for entry in entries for at, key in enumerate(entry.rows)}
         return self._places.get(row)
 

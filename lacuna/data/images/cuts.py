@@ -14,10 +14,10 @@ ENDS = 512
 """One of so many names may end a shard: shards of 740 names in the mean."""
 
 
-def cut(names: Sequence[str]) -> list[slice]:
+def cut_names(names: Sequence[str]) -> list[slice]:
     """The shards of one or more names, in order, as slices of them: without gaps, none empty.
 
-    >>> cut([f"{number}.png" for number in range(3000)])[0]
+    >>> cut_names([f"{number}.png" for number in range(3000)])[0]
     slice(0, 1378, None)
     """
     shards, start = [], 0

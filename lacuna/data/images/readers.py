@@ -26,7 +26,7 @@ from lacuna.data.images.idx import IdxPart
 from lacuna.errors import LacunaError
 from lacuna.io.file_digests import FileDigests, Stamp, stamp_of
 
-READ_AT_ONCE = 64
+FILES_AT_ONCE = 64
 
 Picture = Decoded | UnreadableImageError
 """A working image, or why there is none."""
@@ -162,5 +162,5 @@ def _digest_grey(pixels: NDArray[np.uint8]) -> str:
 def _in_threads(function: Callable[[str], Found], names: Sequence[str]) -> Iterator[Found]:
     """Yield what a function gives for each name; Pillow and hashes work outside of the interpreter's lock."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(names), READ_AT_ONCE):  # `map` takes all its input at once
-            yield from pool.map(function, names[start : start + READ_AT_ONCE])
+        for start in range(0, len(names), FILES_AT_ONCE):  # `map` takes all its input at once
+            yield from pool.map(function, names[start : start + FILES_AT_ONCE])

@@ -14,7 +14,7 @@ import PIL
 from numpy.typing import NDArray
 
 from lacuna.core.working_image import Origin
-from lacuna.data.images.cuts import cut
+from lacuna.data.images.cuts import cut_names
 from lacuna.data.images.decode import UnreadableImageError
 from lacuna.data.images.readers import ImageReader, Picture, WorkingForm
 from lacuna.io.atomic import create_array
@@ -82,7 +82,7 @@ def write_images(reader: ImageReader, names: Sequence[str], form: WorkingForm, f
 
     kept: where shards and digests of files are kept; what is there is not made again. The same bytes whatever is there.
     """
-    places = cut(names)
+    places = cut_names(names)
     work = [
         ShardOfImages(tuple(names[place]), folder / shard_name(number, len(places)))
         for number, place in enumerate(places)

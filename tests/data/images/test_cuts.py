@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lacuna.data.images.cuts import FEWEST, MOST, cut
+from lacuna.data.images.cuts import FEWEST, MOST, cut_names
 
 NAMES = [f"{number:06}.jpg" for number in range(20_000)]
 
 
 def shards(names: list[str]) -> set[tuple[str, ...]]:
-    return {tuple(names[place]) for place in cut(names)}
+    return {tuple(names[place]) for place in cut_names(names)}
 
 
 @given(st.integers(1, 10_000), st.integers(0, 10_000))
 def test_shards_follow_one_another_and_have_their_sizes(n: int, start: int) -> None:
-    places = cut(NAMES[start : start + n])
+    places = cut_names(NAMES[start : start + n])
     assert places[0].start == 0
     assert places[-1].stop == n
     assert all(before.stop == after.start for before, after in pairwise(places))
@@ -36,4 +36,4 @@ def test_names_in_the_middle_change_few_shards(seed: int) -> None:
 
 
 def test_a_name_that_is_not_utf_8_is_cut_like_any_other() -> None:
-    assert cut(["\udcff.png"]) == [slice(0, 1)]
+    assert cut_names(["\udcff.png"]) == [slice(0, 1)]
