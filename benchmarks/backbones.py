@@ -15,6 +15,7 @@ import numpy as np
 from benchmarks.project import change_params, dvc, machine, make_project, run
 from lacuna.inference.runtimes import load_network
 from lacuna.io.atomic import read_json
+from lacuna.io.sharded_array import open_rows
 
 COMPARED = (
     ["efficientnet_lite0"],
@@ -63,7 +64,7 @@ def backbones(fashion: Path, images: int, size: int) -> None:
 
 def milliseconds_per_image(project: Path, batch: int) -> float:
     """Of the exported network in OpenVINO, decoding not counted: the median of repeats over some two seconds."""
-    stored = np.load(project / "data/images/images.npy", mmap_mode="r")
+    stored = open_rows(project / "data/images/pixels")
     images = np.ascontiguousarray(stored[:batch])
     infer = load_network(project / "models/export", "openvino")
     infer(images)

@@ -25,6 +25,7 @@ from lacuna.errors import LacunaError
 from lacuna.inference.bundle import Bundle, read_bundle
 from lacuna.inference.runtimes import RUNTIMES, ExportedNetwork, load_network
 from lacuna.io.csv_files import read_csv
+from lacuna.io.sharded_array import open_rows
 
 BATCH = 32
 ROUNDS, CALLS, BATCHES = 5, 60, 8
@@ -36,7 +37,7 @@ def inference(root: Path) -> None:
     folder = root / "models/bundle"
     bundle = read_bundle(folder, "openvino")
     validation = Predictions.load(folder / "validation.npz")
-    stored = np.load(root / "data/images/images.npy", mmap_mode="r")
+    stored = open_rows(root / "data/images/pixels")
     manifest = read_csv(root / "data/prepared/manifest.csv")
     rows = [int(image["row"]) for image in manifest if image["split"] == "val"]
     images = np.asarray(stored[rows])

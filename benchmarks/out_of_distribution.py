@@ -21,7 +21,7 @@ from lacuna.config.blocks import Features
 from lacuna.core.scores import Floats
 from lacuna.data.images.decode import UnreadableImageError, decode
 from lacuna.export.ood_fit import conformal_threshold, fit_detector
-from lacuna.features.frozen_pass import run_frozen
+from lacuna.features.frozen_pass import frozen_runner
 from lacuna.features.stages import build_extractor, feature_network
 from lacuna.inference.ood import unit_length
 
@@ -185,7 +185,8 @@ def _network() -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
 
     def embed(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         features = np.empty((len(images), extractor.layout.n_columns), np.float32)
-        run_frozen(network, enumerate(images), lambda number, outputs: features.__setitem__(number, outputs[0]))
+        with frozen_runner(network) as run:
+            run(enumerate(images), lambda number, outputs: features.__setitem__(number, outputs[0]))
         return features
 
     return embed

@@ -27,6 +27,7 @@ from lacuna.core.predictions import Predictions
 from lacuna.core.scores import Floats, activate, ranking_metrics
 from lacuna.core.targets import UNKNOWN, Targets
 from lacuna.core.working_image import measure_light
+from lacuna.io.sharded_array import open_rows
 from lacuna.io.text_table import align
 from lacuna.stats.bootstrap import interval
 from lacuna.training.exact_head import solve_head
@@ -46,7 +47,7 @@ class Products:
         self.params: Params = load_params(project / "params.yaml")
         self.features = np.asarray(FeatureStore.open(project / "data/features").pooled[:, 0])[manifest.row]
         self.group = manifest.group
-        images = np.load(project / "data/images/images.npy", mmap_mode="r")
+        images = open_rows(project / "data/images/pixels")
         size = images.shape[1]
         light = np.array([measure_light(images[row], size, size, "pad") for row in manifest.row.tolist()])
         self.brightness = (light[:, :1] - light[:, 0].mean()) / light[:, 0].std()

@@ -92,10 +92,10 @@ def experiments(fashion: Path, images: int) -> None:
         lines = styles.read_text(encoding="utf-8").splitlines(keepends=True)
         lines[1:21] = [line.replace("Casual", "Formal") for line in lines[1:21]]
         styles.write_text("".join(lines), encoding="utf-8")
-        before = {file: file.stat().st_mtime_ns for file in (project / "data").glob("[if]*/*.npy")}
+        before = {file: file.stat().st_mtime_ns for file in (project / "data").glob("[if]*/*/*.npy")}
         shutil.rmtree(project / "runs")
         corrected = dvc(project, "repro", "--quiet", "evaluate")
-        after = {file: file.stat().st_mtime_ns for file in (project / "data").glob("[if]*/*.npy")}
+        after = {file: file.stat().st_mtime_ns for file in (project / "data").glob("[if]*/*/*.npy")}
         ran = sorted(file.stem for file in (project / "runs").glob("*.json"))
         untouched = "untouched" if before == after else "written again"
         print(f"20 corrected labels: {corrected:.1f} s; stages run: {', '.join(ran)}; images and features {untouched}")

@@ -119,6 +119,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--allow-private", action="store_true", help="fetch from private addresses and from this machine, too")
     command.set_defaults(run=run.fetch_urls)
 
+    command = added.add_parser("cache", help="show or remove kept shards", description=run.cache.__doc__)
+    command.add_argument("--prune", action="store_true", help="remove what the last runs did not use")
+    what = "with --prune: only what nobody used for so many days (%(default)s)"
+    command.add_argument("--older-than", metavar="DAYS", type=float, default=0, help=what)
+    command.set_defaults(run=run.cache)
+
     command = added.add_parser("compare", help="tell whether one experiment is better", description=run.compare.__doc__)
     what = "an experiment's name, a branch, tag or commit; workspace: the working tree"
     command.add_argument("a", metavar="EXP1", help=what)

@@ -98,6 +98,24 @@ def fetch_urls(options: argparse.Namespace) -> int:
         raise
 
 
+def cache(options: argparse.Namespace) -> int:
+    """Show which shards of images and features are kept in runs/cache, or remove those that the last runs of their
+    stages did not use. All can be computed again."""
+    from lacuna.kept_shards import describe_kept, find_kept, in_megabytes, prune
+
+    runs = Path("runs")
+    if options.prune:
+        removed = prune(runs, options.older_than)
+        print(f"{len(removed)} shards removed, {in_megabytes(removed)} MB")
+        return 0
+    shards = find_kept(runs)
+    unused = [shard for shard in shards if not shard.current]
+    print(describe_kept(shards) if shards else "nothing is kept in runs/cache")
+    if unused:
+        print(f"`python -m lacuna cache --prune` removes {len(unused)} of them, {in_megabytes(unused)} MB")
+    return 0
+
+
 def compare(options: argparse.Namespace) -> int:
     """Print how far two experiments differ on the targets and validation images they share, and which is better."""
     from lacuna.core.relations import relevant

@@ -1,20 +1,19 @@
 """What every stage does around its work: wait its turn, read params.yaml, report errors in one line, note the time."""
 
-import contextlib
 import errno
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from threadpoolctl import threadpool_limits
 
 from lacuna.config.load import load_params
 from lacuna.config.params import Params
 from lacuna.errors import LacunaError
 from lacuna.io.atomic import write_json
+from lacuna.io.turns import take_turn
 
 Facts = Mapping[str, object]
 """What a stage says of its run beyond its outs: counts, parameters, notes. `track` hands them to MLflow."""
@@ -31,6 +30,10 @@ HINTS = {
 def run(name: str, stage: Callable[[Params], Facts | None]) -> None:
     """Run `stage` with the parameters in `params.yaml`; write its facts and seconds to `runs/NAME.json`.
 
+    A stage lives on when the `dvc` that started it is killed. The next `dvc` has deleted the outs of the stage that it
+    starts, which may be the same one, or another whose outs the living one reads: so one lock serves all. The second
+    stage begins when the first has ended, and replaces what that one has written.
+
     Linear algebra takes one thread: matrices as small as these only keep a second core busy waiting, and the order in
     which threads add up would change the last bits.
 
@@ -39,7 +42,7 @@ def run(name: str, stage: Callable[[Params], Facts | None]) -> None:
     """
     record = Path("runs") / f"{name}.json"
     try:
-        with _turn(name):
+        with take_turn(Path("runs/locks"), f"the stage {name}"):
             start = time.perf_counter()
             record.unlink(missing_ok=True)
             with threadpool_limits(1, user_api="blas"):
@@ -54,32 +57,18 @@ def run(name: str, stage: Callable[[Params], Facts | None]) -> None:
         sys.exit(f"error: {where}{HINTS.get(error.errno or 0, error.strerror or error)} ({name})")
 
 
-@contextlib.contextmanager
-def _turn(name: str) -> Iterator[None]:
-    """Hold the lock of a stage in this working folder; wait for it, and say for which process.
-
-    A stage lives on when the `dvc` that started it is killed. The next `dvc` has deleted the outs when it starts the
-    stage again, so the second one begins when the first has ended, and replaces what that one has written.
-    """
-    folder = Path("runs/locks")
-    folder.mkdir(parents=True, exist_ok=True)
-    lock, holder = FileLock(folder / f"{name}.lock"), folder / f"{name}.pid"
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        pid = holder.read_text(encoding="utf-8") if holder.exists() else "unknown"
-        print(f"waiting: the stage {name} is running in another process (pid {pid})", flush=True)
-        lock.acquire()
-    try:
-        holder.write_text(str(os.getpid()), encoding="utf-8")
-        yield
-    finally:
-        lock.release()
-
-
 def checkpoint_folder() -> Path:
     """Where interrupted trainings leave their state: in the real root, which also serves `dvc exp run --temp`.
 
     It lies outside the stages' outs, because DVC deletes those before a stage runs.
     """
-    return Path(os.environ.get("DVC_ROOT", ".")) / "runs" / "checkpoints"
+    return _kept("checkpoints")
+
+
+def cache_folder() -> Path:
+    """Where shards of images and features are kept, in the real root like checkpoints: `lacuna.io.shard_cache`."""
+    return _kept("cache")
+
+
+def _kept(what: str) -> Path:
+    return Path(os.environ.get("DVC_ROOT", ".")) / "runs" / what

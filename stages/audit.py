@@ -23,6 +23,7 @@ from lacuna.core.files_table import read_duplicates
 from lacuna.core.manifest import Manifest
 from lacuna.core.targets import Targets
 from lacuna.io.atomic import atomic_folder, write_json
+from lacuna.io.sharded_array import open_rows
 from stages._run import Facts, run
 
 FILES = Path("data/images/files.csv")
@@ -36,7 +37,7 @@ def audit(params: Params) -> Facts:
     manifest = whole.without_test()
     copies = duplicates[manifest.row]
 
-    images = np.load("data/images/images.npy", mmap_mode="r")
+    images = open_rows(Path("data/images/pixels"))
     store = FeatureStore.open(Path("data/features"))
     features = project(store.features[:, :, store.info.layout.first], manifest.row)
     fields = describe_files(FILES, manifest.row, images, params.data.resize)

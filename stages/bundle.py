@@ -15,6 +15,7 @@ from lacuna.core.targets import Targets
 from lacuna.errors import LacunaError
 from lacuna.inference.bundle import Bundle, Input, Member, write_bundle
 from lacuna.io.atomic import atomic_folder, read_json, sha256
+from lacuna.io.sharded_array import checksum
 from lacuna.reporting.model_card import CardContent, model_card
 from lacuna.reporting.usability import not_trained
 from stages._run import run
@@ -43,7 +44,7 @@ def bundle(params: Params) -> None:
         part: Path(f"data/predictions/{file}.npz") for part, file in (("validation", "val"), ("test", "test"))
     }
     origin = {
-        "images_sha256": sha256(Path("data/images/images.npy")),
+        "images_sha256": checksum(Path("data/images/pixels")),
         "manifest_sha256": sha256(Path("data/prepared/manifest.csv")),
         "params_sha256": _hash(params.model_dump(mode="json", exclude=WITHOUT_EFFECT)),
         "versions": {"lacuna": lacuna.__version__, **{library: version(library) for library in LIBRARIES}},

@@ -5,8 +5,6 @@ python -m stages.explore
 
 from pathlib import Path
 
-import numpy as np
-
 from lacuna.analysis.explore.charts import draw_charts
 from lacuna.analysis.explore.findings import find
 from lacuna.analysis.explore.galleries import draw_galleries, plot_rejected
@@ -19,6 +17,7 @@ from lacuna.core.manifest import Manifest
 from lacuna.core.targets import Targets
 from lacuna.io.atomic import atomic_folder, write_json
 from lacuna.io.csv_files import read_csv
+from lacuna.io.sharded_array import open_rows
 from stages._run import Facts, run
 
 
@@ -26,7 +25,7 @@ def explore(params: Params) -> Facts:
     options, data = params.explore, params.data
     targets = Targets.load(Path("data/prepared/targets.json"))
     manifest = Manifest.load(Path("data/prepared/manifest.csv"), targets)
-    images = np.load("data/images/images.npy", mmap_mode="r")
+    images = open_rows(Path("data/images/pixels"))
     subject = Subject.of(images, manifest, read_files(Path("data/images/files.csv")), targets)
     rejected = [(line["image"], line["reason"]) for line in read_csv(Path("data/images/rejected.csv"))]
     left_out = len(read_csv(Path("data/images/left_out.csv")))

@@ -20,6 +20,7 @@ from lacuna.export.convert import check_export, difference_in_probability, expor
 from lacuna.export.keras_runtime import Structure, save_keras_network
 from lacuna.export.onnx_export import check_onnx_export, export_onnx_network, load_onnx_trained
 from lacuna.io.atomic import atomic_folder, reserve
+from lacuna.io.sharded_array import open_rows
 from lacuna.training.model import weights_size
 from lacuna.training.trained import load_trained, read_trained
 from stages._run import Facts, run
@@ -31,7 +32,7 @@ N_QUANTIZED = 300
 
 def export(params: Params) -> Facts:
     targets = Targets.load(Path("data/predictions/targets.json"))
-    images = np.load("data/images/images.npy", mmap_mode="r")
+    images = open_rows(Path("data/images/pixels"))
     checked = np.asarray(images[_spread(len(images), N_CHECKED)])
     trained = Path("models/trained")
     if params.backbone.name == ONNX:

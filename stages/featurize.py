@@ -5,9 +5,6 @@ python -m stages.featurize
 
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from lacuna.config.backbone import ONNX
 from lacuna.config.params import Params
 from lacuna.features import backend
@@ -15,22 +12,26 @@ from lacuna.features.onnx_backbone import build_onnx_backbone, write_onnx_featur
 from lacuna.features.stages import build_extractor
 from lacuna.features.write_store import write_features
 from lacuna.io.atomic import atomic_folder
-from stages._run import Facts, run
+from lacuna.io.sharded_array import open_rows
+from stages._run import Facts, cache_folder, run
+
+IMAGES = Path("data/images/pixels")
 
 
 def featurize(params: Params) -> Facts:
     backend.make_reproducible(params.augment.seed)
-    images = np.load("data/images/images.npy", mmap_mode="r")
+    n_images, size = open_rows(IMAGES).shape[:2]
     if params.backbone.name == ONNX:
-        return _featurize_by_file(params, images)
-    extractor = build_extractor(params.backbone, params.features, images.shape[1])
+        return _featurize_by_file(params, n_images, size)
+    extractor = build_extractor(params.backbone, params.features, size)
     unfreeze = params.finetune.unfreeze if params.finetune.epochs else None
     with atomic_folder(Path("data/features")) as folder:
-        info = write_features(folder, images, extractor, params.augment, unfreeze, params.features.max_gb)
+        limits = params.features.max_gb, cache_folder()
+        info = write_features(folder, IMAGES, extractor, params.augment, unfreeze, *limits)
     if unfreeze is not None and info.streamed:
         print(f"fine-tuning will read images and run every layer in each epoch: {info.streamed}")
     return {
-        "images": len(images),
+        "images": n_images,
         "columns": info.layout.n_columns,
         "views": info.views,
         "boundary": info.boundary,
@@ -38,12 +39,12 @@ def featurize(params: Params) -> Facts:
     }
 
 
-def _featurize_by_file(params: Params, images: NDArray[np.uint8]) -> Facts:
-    backbone = build_onnx_backbone(params.backbone, params.features, images.shape[1])
+def _featurize_by_file(params: Params, n_images: int, size: int) -> Facts:
+    backbone = build_onnx_backbone(params.backbone, params.features, size)
     print(f"{backbone.file.path} puts out {backbone.describe()}")
     with atomic_folder(Path("data/features")) as folder:
-        info = write_onnx_features(folder, images, backbone)
-    return {"images": len(images), "columns": info.layout.n_columns, "views": info.views, "streamed": info.streamed}
+        info = write_onnx_features(folder, IMAGES, backbone, cache_folder())
+    return {"images": n_images, "columns": info.layout.n_columns, "views": info.views, "streamed": info.streamed}
 
 
 if __name__ == "__main__":

@@ -5,21 +5,21 @@ python -m stages.ingest
 
 from pathlib import Path
 
-import numpy as np
-
 from lacuna.config.params import Params
 from lacuna.core.files_table import write_files
 from lacuna.data.images.collections import open_images
 from lacuna.data.images.duplicates import find_duplicates
 from lacuna.data.images.find import describe_left_out
 from lacuna.data.images.ingest_notes import note_large_group, note_narrow_values
+from lacuna.data.images.readers import WorkingForm
 from lacuna.data.images.store import write_images
 from lacuna.data.images.subset import stratified_sample
 from lacuna.errors import LacunaError
 from lacuna.io.atomic import atomic_folder
 from lacuna.io.csv_files import write_csv
 from lacuna.io.names import printable
-from stages._run import Facts, run
+from lacuna.io.sharded_array import open_rows
+from stages._run import Facts, cache_folder, run
 
 
 def ingest(params: Params) -> Facts:
@@ -29,8 +29,8 @@ def ingest(params: Params) -> Facts:
     if data.max_images:
         names = stratified_sample(names, collection.strata(), data.max_images)
     with atomic_folder(Path("data/images")) as out:
-        pictures = collection.decode(names, data.image_size, data.resize, data.max_pixels)
-        stored = write_images(pictures, len(names), out / "images.npy", size=data.image_size)
+        form = WorkingForm(data.image_size, data.resize, data.max_pixels)
+        stored = write_images(collection.reader, names, form, out / "pixels", cache_folder())
         rejected = [f"{printable(name)}: {reason}" for name, reason in stored.rejected]
         for line in rejected:
             print(f"rejected: {line}")
@@ -39,8 +39,7 @@ def ingest(params: Params) -> Facts:
                 f"{data.path}: {len(rejected)} of {len(names)} images are rejected, more than data.max_rejected = "
                 f"{data.max_rejected:g} allows; the first: {'; '.join(rejected[:3])}"
             )
-        images = np.load(out / "images.npy", mmap_mode="r")
-        duplicates = find_duplicates(images, rms=data.duplicate_rms, workspace=out)
+        duplicates = find_duplicates(open_rows(out / "pixels"), rms=data.duplicate_rms, workspace=out)
         write_files(out / "files.csv", stored.accepted, duplicates.group, stored.sha256)
         write_csv(out / "rejected.csv", ("image", "reason"), stored.rejected)
         taken = set(names)

@@ -26,6 +26,7 @@ from lacuna.inference.drift_reference import (
     Properties,
 )
 from lacuna.io.atomic import save_arrays, write_json
+from lacuna.io.sharded_array import open_rows
 from stages._run import Facts, run
 
 UNSEEN: tuple[Part, ...] = ("val", "test")
@@ -38,7 +39,7 @@ Sample = Callable[[NDArray[np.int64], np.random.Generator], NDArray[np.intp]]
 def out_of_distribution(params: Params) -> Facts:
     options = params.out_of_distribution
     manifest = Manifest.load(Path("data/prepared/manifest.csv"), Targets.load(Path("data/prepared/targets.json")))
-    images = np.load("data/images/images.npy", mmap_mode="r")
+    images = open_rows(Path("data/images/pixels"))
     every = FeatureStore.open(Path("data/features")).pooled
     generator = np.random.default_rng(options.seed)
     rows: dict[str, NDArray[np.int64]] = {

@@ -16,6 +16,7 @@ from lacuna.core.manifest import read_training_rows
 from lacuna.core.training_curves import diagnose_history, read_history
 from lacuna.io.atomic import read_json, sha256
 from lacuna.io.machine import describe_machine
+from lacuna.io.sharded_array import open_rows
 from lacuna.tracking.content import Run, flatten, numbers, without
 from lacuna.tracking.note import NOTE_TAG, describe_result
 from lacuna.tracking.register import describe_model
@@ -25,7 +26,6 @@ from stages._run import Facts, run
 BUNDLE, LOCK = Path("models/bundle"), Path("requirements-serve.txt")
 
 PHASES = {"warm-up": "warmup", "fine-tune": "finetune"}
-
 METRICS = ("training", "validation", "test", "explore", "audit", "baseline", "explain", "out_of_distribution", "report")
 """The files in metrics/ whose numbers are logged, each under its name."""
 
@@ -71,8 +71,8 @@ def track(params: Params) -> Facts:
 
 
 def _training_image() -> NDArray[np.uint8]:
-    row = read_training_rows(Path("data/prepared/manifest.csv"))[0]
-    image: NDArray[np.uint8] = np.load("data/images/images.npy", mmap_mode="r")[row]
+    rows = read_training_rows(Path("data/prepared/manifest.csv"))
+    image: NDArray[np.uint8] = open_rows(Path("data/images/pixels"))[rows[0]]
     return image
 
 

@@ -20,6 +20,7 @@ from lacuna.evaluation.baselines.feature_models import (
 from lacuna.evaluation.baselines.model_size import linear_size
 from lacuna.features.cost import first_alone, size_and_run
 from lacuna.io.atomic import atomic_folder, write_json
+from lacuna.io.sharded_array import open_rows
 from lacuna.io.stopwatch import milliseconds_per_image, timed
 from lacuna.training.data import open_labels
 from stages._run import Facts, run
@@ -28,7 +29,7 @@ from stages._run import Facts, run
 def train_baselines(params: Params) -> Facts:
     options = params.baseline
     targets, manifest = open_labels(Path("data/prepared"), params.train)
-    images = np.load("data/images/images.npy", mmap_mode="r")
+    images = open_rows(Path("data/images/pixels"))
     pooled = FeatureStore.open(Path("data/features")).pooled
     train, val = manifest.part("train"), manifest.part("val")
     some = np.sort(np.random.default_rng(options.seed).permutation(len(train))[:MOST_IMAGES])

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.core.feature_store import FEATURES_FILE, FeatureInfo, FeatureLayout
+from lacuna.core.feature_store import FEATURES_FOLDER, FeatureInfo, FeatureLayout
+from tests.shards import save_rows
 
 
 def write_store(folder: Path, features: NDArray[np.float32], layout: FeatureLayout) -> None:
     """features: (n_images, n_columns), those of the clean view."""
     folder.mkdir(parents=True)
-    np.save(folder / FEATURES_FILE, features[:, None])
+    save_rows(folder / FEATURES_FOLDER, features[:, None])
     FeatureInfo(layout, "", 1, "none are needed", "").save(folder)

@@ -16,6 +16,7 @@ from lacuna.training.trained import load_trained
 from stages.featurize import featurize
 from stages.train_finetune import train_finetune
 from stages.train_warmup import train_warmup
+from tests.shards import load_rows, save_rows
 from tests.tiny_project import write_params
 
 TARGETS = Targets(
@@ -63,7 +64,7 @@ def write_data(folder: Path) -> None:
     data = folder / "data"
     (data / "images").mkdir(parents=True)
     (data / "prepared").mkdir()
-    np.save(data / "images/images.npy", images)
+    save_rows(data / "images/pixels", images)
     TARGETS.save(data / "prepared/targets.json")
     names = np.array([f"{i}.png" for i in range(N)])
     split = np.array(["train"] * N_TRAIN + ["val"] * (TEST.start - N_TRAIN) + ["test"] * (N - TEST.start))
@@ -92,5 +93,5 @@ def assert_network_predicts(folder: Path, changes: dict[str, Any], targets: Targ
     params = write_params(folder, SMALL | changes)
     network = load_trained(params.backbone, params.features, SIZE, targets, folder / "models/trained")
     test = Predictions.load(folder / "data/predictions/test.npz")
-    images = np.load(folder / "data/images/images.npy")[TEST]
+    images = load_rows(folder / "data/images/pixels")[TEST]
     np.testing.assert_allclose(network.model(images), test.logits, rtol=1e-3, atol=CLOSE)

@@ -1,12 +1,13 @@
 """The features: what the frozen layers put out, computed once per image and view, read in batches. No Keras here.
 
-`features.npy` float32 (n_images, views, n_columns): statistics of feature maps, in blocks from the image up. A network
+`features/` float32 (n_images, views, n_columns): statistics of feature maps, in blocks from the image up. A network
 puts out a feature map after each stage of its backbone. Of each map the features hold every channel's mean over
 positions, and but for the last map its standard deviation (Head2Toe, Evci et al. 2022: early maps hold what the last
 one has given up). The same backbone may see images at several sizes, further backbones may follow, and a fine-tuned top
 may stand beside the pretrained one.
-`boundary.npy` float16 (n_images, views, h, w, channels): the maps at the freeze boundary, which fine-tuning starts
-from. Rows are those of images.npy; view 0 is the clean image. `lacuna.features.write_store` writes both.
+`boundary/` float16 (n_images, views, h, w, channels): the maps at the freeze boundary, which fine-tuning starts
+from. Rows, and the shards that they lie in, are those of the working images; view 0 is the clean image.
+`lacuna.features.write_store` writes both.
 """
 
 from collections.abc import Iterator
@@ -18,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.io.atomic import read_json, write_json
+from lacuna.io.sharded_array import open_rows
 
-FEATURES_FILE, BOUNDARY_FILE, INFO_FILE = "features.npy", "boundary.npy", "features.json"
+FEATURES_FOLDER, BOUNDARY_FOLDER, INFO_FILE = "features", "boundary", "features.json"
 
 Statistic = Literal["mean", "deviation"]
 
@@ -102,7 +104,7 @@ class FeatureInfo:
 
     layout: what the columns of the features are. boundary: the layer at the freeze boundary, "" if nothing was to be
     fine-tuned. views: how many, at least 1. streamed: in words why there are no boundary maps, or "" where there are.
-    checksum: SHA-256 of features.npy.
+    checksum: of the features, as `lacuna.io.sharded_array` gives.
     """
 
     layout: FeatureLayout
@@ -122,7 +124,7 @@ class FeatureInfo:
 
 @dataclass(frozen=True)
 class FeatureStore:
-    """The store on disk, memory-mapped."""
+    """The store on disk, memory-mapped. Both arrays are sharded (`lacuna.io.sharded_array`)."""
 
     info: FeatureInfo
     features: NDArray[np.float32]
@@ -137,5 +139,5 @@ class FeatureStore:
     @classmethod
     def open(cls, folder: Path) -> "FeatureStore":
         info = FeatureInfo.load(folder)
-        boundary: Any = None if info.streamed else np.load(folder / BOUNDARY_FILE, mmap_mode="r")
-        return cls(info, np.load(folder / FEATURES_FILE, mmap_mode="r"), boundary)
+        boundary: Any = None if info.streamed else open_rows(folder / BOUNDARY_FOLDER)
+        return cls(info, open_rows(folder / FEATURES_FOLDER), boundary)

@@ -1,4 +1,8 @@
-"""What ingest noted of each usable image: `data/images/files.csv`."""
+"""What ingest leaves in `data/images`: the pixels of each usable image, and in `files.csv` what it noted of it.
+
+`pixels/`: uint8 `(n_images, size, size, 3)` in shards, as `lacuna.io.sharded_array` reads them. Rows are those of
+`files.csv`.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,7 +33,7 @@ _TYPES = {"image": pa.string(), "format": pa.string(), "mode": pa.string()} | di
 
 
 def write_files(path: Path, accepted: Mapping[str, Origin], group: NDArray[np.int64], sha256: Sequence[str]) -> None:
-    """Write a row per image: its name, its row in images.npy, its group of duplicates `(n,)`, its origin, and the hash
+    """Write a row per image: its name, its row in the pixels, its group of duplicates `(n,)`, its origin, and the hash
     of its content `(n,)`."""
     origins = {name: [getattr(origin, name) for origin in accepted.values()] for name in Origin._fields}
     columns = {"image": list(accepted), "row": np.arange(len(accepted)), "group": group, **origins, "sha256": sha256}
@@ -37,7 +41,7 @@ def write_files(path: Path, accepted: Mapping[str, Origin], group: NDArray[np.in
 
 
 def read_files(path: Path) -> list[FileInfo]:
-    """The images in the order of their rows in images.npy. Raises LacunaError when the table is of an older kind."""
+    """The images in the order of their rows. Raises LacunaError when the table is of an older kind."""
     table = read_files_columns(path, _TYPES)
     return list(map(FileInfo._make, zip(*(table.column(name).to_pylist() for name in FileInfo._fields), strict=True)))
 

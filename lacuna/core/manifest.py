@@ -32,7 +32,7 @@ RERUN = "run dvc repro prepare"
 class Manifest:
     """Aligned columns, sorted by `row`.
 
-    `image`: names, str `(n,)`. `row`: the image's place in `images.npy`, int64 `(n,)`. `split`: train, val or test.
+    `image`: names, str `(n,)`. `row`: the image's place in the pixels, int64 `(n,)`. `split`: train, val or test.
     `group`: images that must stay in one split share it, the smallest row among them, int64 `(n,)`.
     `labels`: class indices, int16 `(n, n_targets)`, -1 unknown, -2 of a class that is too rare to be one.
     """
@@ -80,7 +80,7 @@ class Manifest:
 
 
 def read_training_rows(path: Path) -> NDArray[np.int64]:
-    """The places in `images.npy` of a saved manifest's training images, int64 `(n,)`, whatever its targets are."""
+    """The places in the pixels of a saved manifest's training images, int64 `(n,)`, whatever its targets are."""
     table = read_csv_columns(path, {name: OWN_COLUMNS[name] for name in ("row", "split")}, RERUN)
     rows: NDArray[np.int64] = table.column("row").to_numpy()[pc.equal(table.column("split"), "train").to_numpy()]
     return rows

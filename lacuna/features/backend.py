@@ -6,11 +6,15 @@ are used here only.
 """
 
 import contextlib
+import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from lacuna.errors import LacunaError
 
@@ -98,6 +102,13 @@ def _as_layer(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
 
 def _symbolic(value: Any) -> bool:
     return isinstance(value, keras.KerasTensor)
+
+
+def identity(model: keras.Model) -> list[Any]:
+    """What tells what a model computes from any other, for a digest: backend and versions, layers, weights."""
+    versions = [f"{name} {version(name)}" for name in ("keras", "openvino", keras.backend.backend())]
+    configs = [(type(layer).__name__, layer.get_config()) for layer in flat_layers(model)]
+    return [*versions, json.dumps(configs, sort_keys=True, default=repr), *map(np.asarray, model.get_weights())]
 
 
 def freeze(model: keras.Model) -> Any:

@@ -6,7 +6,8 @@ at a time by all threads: EfficientNet-Lite0 takes 20 ms of processor time inste
 at 128.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,27 +22,56 @@ NumberedImages = Iterable[tuple[int, NDArray[np.uint8]]]
 Receive = Callable[[int, list[NDArray[np.float32]]], None]
 
 
-def run_frozen(network: keras.Model, images: NumberedImages, receive: Receive) -> None:
-    """Run `network` over images uint8 (s, s, 3), each with a number; `receive` gets the number and the outputs.
+RunImages = Callable[[NumberedImages, Receive], None]
+"""Runs layers over images uint8 (s, s, 3), each with a number; `receive` gets the number and the outputs.
 
-    The outputs come in the network's order, without the axis of images. `receive` is called from other threads, one
-    call at a time, in any order of the images; the outputs are only valid during the call. Only as many images are
-    taken from `images` as are being computed. Raises what `images` or `receive` raises, after the images under way.
-    """
-    if keras.backend.backend() != "tensorflow":
-        for number, image in images:
-            outputs = network.predict_on_batch(image[None])
-            receive(number, [np.asarray(output)[0] for output in (outputs if isinstance(outputs, list) else [outputs])])
+The outputs come in the network's order, without the axis of images. `receive` is called from other threads, one call at
+a time, in any order of the images; the outputs are only valid during the call. Only as many images are taken as are
+being computed. Raises what the images or `receive` raise, after the images under way.
+"""
+
+
+@contextlib.contextmanager
+def frozen_runner(network: keras.Model) -> Iterator[RunImages]:
+    """Yield what runs `network`. It is compiled when the first images come."""
+    if keras.backend.backend() == "tensorflow":
+        with openvino_runner(lambda: _convert(network)) as run:
+            yield run
         return
-    model, names = _convert(network)
-    run_openvino(model, names, images, receive)
+
+    def run_by_keras(images: NumberedImages, receive: Receive) -> None:
+        for number, image in images:
+            found = network.predict_on_batch(image[None])
+            outputs = found if isinstance(found, list) else [found]
+            receive(number, [np.asarray(output)[0] for output in outputs])
+
+    yield run_by_keras
 
 
-def run_openvino(model: Any, names: Sequence[str], images: NumberedImages, receive: Receive) -> None:
-    """As `run_frozen`, of an OpenVINO model that takes one image; names: those of its outputs in their order."""
+@contextlib.contextmanager
+def openvino_runner(load: Callable[[], tuple[Any, Sequence[str]]]) -> Iterator[RunImages]:
+    """As `frozen_runner`, of what `load` gives when the first images come: an OpenVINO model that takes one image, and
+    the names of its outputs in their order."""
     import openvino
 
-    queue = openvino.AsyncInferQueue(compile_network(model, "f32", streams=n_cores()), n_cores())
+    opened: list[tuple[Any, Sequence[str]]] = []
+
+    def run(images: NumberedImages, receive: Receive) -> None:
+        if not opened:
+            model, names = load()
+            queue = openvino.AsyncInferQueue(compile_network(model, "f32", streams=n_cores()), n_cores())
+            opened.append((queue, names))
+        _run_openvino(*opened[0], images, receive)
+
+    try:
+        yield run
+    finally:
+        # The queue, and the model with it, must go here: left to the garbage collector they wait for their threads,
+        # which wait for the interpreter.
+        opened.clear()
+
+
+def _run_openvino(queue: Any, names: Sequence[str], images: NumberedImages, receive: Receive) -> None:
     failures: list[Exception] = []
 
     def finish(request: Any, number: int) -> None:

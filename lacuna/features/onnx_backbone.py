@@ -4,6 +4,7 @@ Its embedding is the top of the layout, whatever the file makes of its last laye
 means and deviations are taken as of any backbone's stages.
 """
 
+import hashlib
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -15,17 +16,17 @@ from numpy.typing import NDArray
 
 from lacuna.config.backbone import Backbone
 from lacuna.config.blocks import Features
-from lacuna.core.feature_store import FEATURES_FILE, ColumnBlock, FeatureInfo, FeatureLayout
+from lacuna.core.feature_store import FEATURES_FOLDER, ColumnBlock, FeatureInfo, FeatureLayout
 from lacuna.errors import LacunaError
 from lacuna.features.backbones.resize import resize_matrix
-from lacuna.features.frozen_pass import run_openvino
+from lacuna.features.feature_shards import ArrayForm, write_feature_shards
+from lacuna.features.frozen_pass import openvino_runner
 from lacuna.features.onnx_file import OnnxFile, one_line, read_onnx_file, unusable
 from lacuna.features.onnx_graph import FEATURES, IMAGES, OnnxBackbone, compose_graph
 from lacuna.features.write_store import NOTHING_LEARNS
-from lacuna.io.atomic import create_array, sha256
 from lacuna.io.onnx_runtime import open_session
 from lacuna.io.openvino_runtime import compile_network
-from lacuna.io.progress import progress
+from lacuna.io.sharded_array import checksum, open_rows
 
 MAX_ELEMENTS = 20_000_000
 """The most numbers that the outputs in use may have for an image: 80 MB, more than any map of a common network."""
@@ -52,27 +53,30 @@ def build_onnx_backbone(settings: Backbone, features: Features, image_size: int)
     return OnnxBackbone(file, image_size, matrices, settings.mean, settings.std, names, layout)
 
 
-def write_onnx_features(folder: Path, images: NDArray[np.uint8], backbone: OnnxBackbone) -> FeatureInfo:
-    """Run the file's network over every image (n, size, size, 3) and write the store into `folder`.
+def write_onnx_features(folder: Path, images: Path, backbone: OnnxBackbone, kept: Path) -> FeatureInfo:
+    """Run the file's network over every image and write the store into `folder`.
 
-    Raises LacunaError when the network cannot be run, or not alike
-    by OpenVINO, one image at a time, and by ONNX Runtime, two at a time: an exported network must take any number.
+    images: the folder of their shards. kept: where shards of features are kept. Raises LacunaError when the network
+    cannot be run, or not alike by OpenVINO, one image at a time, and by ONNX Runtime, two at a time: an exported
+    network must take any number.
     """
     content = compose_graph(backbone).SerializeToString(deterministic=True)
-    _check_runtimes_agree(backbone, content, np.asarray(images[:2]))
-    model = _one_image(backbone, content)
-    features = create_array(folder / FEATURES_FILE, (len(images), 1, backbone.layout.n_columns), np.float32)
+    _check_runtimes_agree(backbone, content, np.asarray(open_rows(images)[:2]))
+    forms = {FEATURES_FOLDER: ArrayForm((1, backbone.layout.n_columns), np.float32)}
+    with openvino_runner(lambda: (_one_image(backbone, content), [FEATURES])) as run:
 
-    def receive(number: int, outputs: list[NDArray[np.float32]]) -> None:
-        _check_finite(backbone, outputs[0])
-        features[number, 0] = outputs[0]
+        def compute(images: NDArray[np.uint8], rows: Sequence[int], arrays: Mapping[str, NDArray[Any]]) -> None:
+            def receive(row: int, outputs: list[NDArray[np.float32]]) -> None:
+                _check_finite(backbone, outputs[0])
+                arrays[FEATURES_FOLDER][row, 0] = outputs[0]
 
-    pictures = progress(enumerate(images), total=len(images), what="featurize", unit="images")
-    run_openvino(model, [FEATURES], pictures, receive)
-    features.flush()
-    if len(features) > 1 and (features == features[0]).all():
+            run(((row, images[row]) for row in rows), receive)
+
+        write_feature_shards(folder, images, forms, compute, kept, [hashlib.sha256(content).hexdigest()])
+    features = open_rows(folder / FEATURES_FOLDER)
+    if len(features) > 1 and all((row == features[0]).all() for row in features):
         raise unusable(backbone.file.path, "it puts out the same numbers for every image; is it the trained network?")
-    info = FeatureInfo(backbone.layout, "", 1, NOTHING_LEARNS, sha256(folder / FEATURES_FILE))
+    info = FeatureInfo(backbone.layout, "", 1, NOTHING_LEARNS, checksum(folder / FEATURES_FOLDER))
     info.save(folder)
     return info
 

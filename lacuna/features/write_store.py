@@ -1,23 +1,28 @@
 """Computing the feature store: the frozen layers over every image, and over every view if fine-tuning asks for it."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.config.blocks import Augment
-from lacuna.core.feature_store import BOUNDARY_FILE, FEATURES_FILE, FeatureInfo
+from lacuna.core.feature_store import BOUNDARY_FOLDER, FEATURES_FOLDER, FeatureInfo
+from lacuna.errors import LacunaError
 from lacuna.features import backend
 from lacuna.features.augmentation import Augmentation
 from lacuna.features.augmentation_draws import CHANGES, draw_changes, no_changes
 from lacuna.features.backend import keras
+from lacuna.features.feature_shards import ArrayForm, write_feature_shards
 from lacuna.features.freeze_boundary import cut
-from lacuna.features.frozen_pass import run_frozen
+from lacuna.features.frozen_pass import frozen_runner
 from lacuna.features.stages import Extractor, feature_network
-from lacuna.io.atomic import create_array, sha256
-from lacuna.io.progress import progress
+from lacuna.io.sharded_array import checksum, open_rows
+
+Change = Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]
 
 NOTHING_LEARNS = "finetune.epochs was 0 when they were computed"
 
@@ -27,68 +32,80 @@ CHANGED_AT_ONCE = 8
 
 def write_features(
     folder: Path,
-    images: NDArray[np.uint8],
+    images: Path,
     extractor: Extractor,
     augment: Augment,
     unfreeze: int | str | None,
     max_gb: float,
+    kept: Path,
 ) -> FeatureInfo:
     """Run the frozen layers over every image and view and write the store into `folder`.
 
-    images: (n, size, size, 3). unfreeze: what fine-tuning will train, as `lacuna.features.freeze_boundary.cut` takes
-    it; None when nothing will be fine-tuned, and then neither views nor boundary maps are kept. Raises LacunaError when
-    the backbone has no such block. The same bytes in every run on a machine.
+    images: the folder of their shards, (n, size, size, 3). unfreeze: what fine-tuning will train, as
+    `lacuna.features.freeze_boundary.cut` takes it; None when nothing will be fine-tuned, and then neither views nor
+    boundary maps are written. kept: where shards of features are kept. Raises LacunaError when the backbone has no such
+    block, or when the maps take more than `max_gb`. The same bytes in every run on a machine, whatever is kept.
     """
     network, n_columns = feature_network(extractor), extractor.layout.n_columns
+    n_images, size = open_rows(images).shape[:2]
     views, streamed, boundary = 1, NOTHING_LEARNS, ""
-    boundary_store = None
+    shape: tuple[int, ...] = ()
     if unfreeze is not None:
         parts = cut(extractor.body, unfreeze)
         boundary, shape = parts.boundary, parts.trunk.output_shape[1:]
         seen = None if parts.at_image else (extractor.sizes[0], extractor.sizes[0], 3)
-        views, streamed = plan_store(len(images), seen, shape, n_columns, augment.views, max_gb)
-        if not streamed:
-            network = feature_network(extractor, boundary)
-            boundary_store = create_array(folder / BOUNDARY_FILE, (len(images), views, *shape), np.float16)
-    features = create_array(folder / FEATURES_FILE, (len(images), views, n_columns), np.float32)
+        views, streamed = plan_store(n_images, seen, shape, n_columns, augment.views, max_gb)
+    forms = {FEATURES_FOLDER: ArrayForm((views, n_columns), np.float32)}
+    if not streamed:
+        network = feature_network(extractor, boundary)
+        forms[BOUNDARY_FOLDER] = ArrayForm((views, *shape), np.float16)
+    change = changer(augment, size)
+    changes = augment.model_dump_json() if views > 1 else "clean"
+    with frozen_runner(network) as run:
 
-    def receive(number: int, outputs: list[NDArray[np.float32]]) -> None:
-        place = divmod(number, views)
-        features[place] = outputs[0]
-        if boundary_store is not None:
-            boundary_store[place] = outputs[1]
+        def compute(images: NDArray[np.uint8], rows: Sequence[int], arrays: Mapping[str, NDArray[Any]]) -> None:
+            def receive(number: int, outputs: list[NDArray[np.float32]]) -> None:
+                row, view = divmod(number, views)
+                for array, output in zip(arrays.values(), outputs, strict=True):
+                    array[row, view] = output
 
-    pictures = enumerate_views(images, augment, views)
-    run_frozen(network, progress(pictures, total=len(images) * views, what="featurize", unit="images"), receive)
-    features.flush()
-    info = FeatureInfo(extractor.layout, boundary, views, streamed, sha256(folder / FEATURES_FILE))
+            run(enumerate_views(images, rows, change, views), receive)
+
+        write_feature_shards(folder, images, forms, compute, kept, [changes, *backend.identity(network)])
+    info = FeatureInfo(extractor.layout, boundary, views, streamed, checksum(folder / FEATURES_FOLDER))
     info.save(folder)
     return info
 
 
-def enumerate_views(images: NDArray[np.uint8], augment: Augment, views: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Yield every view of every image (size, size, 3) with its number, row * views + view."""
-    change = _changes(augment, images.shape[1]) if views > 1 else None
-    for start in range(0, len(images), CHANGED_AT_ONCE):
-        batch = np.asarray(images[start : start + CHANGED_AT_ONCE])
+def enumerate_views(
+    images: NDArray[np.uint8], rows: Sequence[int], change: Change, views: int
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yield every view of the images (size, size, 3) at `rows` with its number, row * views + view."""
+    for start in range(0, len(rows), CHANGED_AT_ONCE):
+        places = rows[start : start + CHANGED_AT_ONCE]
+        batch = np.asarray(images[places])
         for view in range(views):
-            pictures = change(batch, view) if change and view else batch
-            for row, picture in enumerate(pictures, start):
+            pictures = change(batch, view) if view else batch
+            for row, picture in zip(places, pictures, strict=True):
                 yield row * views + view, picture
 
 
-def _changes(augment: Augment, size: int) -> Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]:
+def changer(augment: Augment, size: int) -> Change:
     """A function of at most CHANGED_AT_ONCE images and a view's number: the images as they are in that view."""
-    inputs = [keras.Input((size, size, 3), dtype="uint8"), keras.Input((CHANGES,))]
-    network = keras.Model(inputs, Augmentation(augment.cutout)(inputs))
-    network.compile(jit_compile=backend.jit_compile())
     full, nothing = np.zeros((CHANGED_AT_ONCE, size, size, 3), np.uint8), no_changes(CHANGED_AT_ONCE)
+
+    @cache
+    def network() -> keras.Model:
+        inputs = [keras.Input((size, size, 3), dtype="uint8"), keras.Input((CHANGES,))]
+        model = keras.Model(inputs, Augmentation(augment.cutout)(inputs))
+        model.compile(jit_compile=backend.jit_compile())
+        return model
 
     def change(batch: NDArray[np.uint8], view: int) -> NDArray[np.uint8]:
         n = len(batch)
         filled, drawn = full.copy(), nothing.copy()
         filled[:n], drawn[:n] = batch, draw_changes(augment, batch, view)
-        return np.asarray(network.predict_on_batch([filled, drawn]))[:n]
+        return np.asarray(network().predict_on_batch([filled, drawn]))[:n]
 
     return change
 
@@ -100,7 +117,7 @@ def plan_store(
 
     image, boundary: shapes of an image as the network sees it, resized, and of a view at the freeze boundary. image is
     None where the boundary is the image. columns: how many the features have; without boundary maps only those of the
-    clean view are kept, whatever they take.
+    clean view are kept, whatever they take. Raises LacunaError when what is to be kept takes more than `max_gb`.
     """
     view_bytes = 2 * math.prod(boundary)
     gb = n_images * views * (4 * columns + view_bytes) / 1e9
@@ -114,5 +131,9 @@ def plan_store(
             f"({math.prod(image):,})"
         )
     if gb > max_gb:
-        return 1, f"the features would take {gb:.1f} GB, more than features.max_gb ({max_gb:g})"
+        raise LacunaError(
+            f"features.max_gb: features and maps for fine-tuning take {gb:.1f} GB, more than {max_gb:g}. Raise "
+            "features.max_gb, or take less: augment.views: 0 has fine-tuning read the images and run every layer in "
+            "each epoch (slow), finetune.epochs: 0 does without fine-tuning"
+        )
     return views, ""

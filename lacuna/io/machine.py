@@ -13,7 +13,7 @@ LIBRARIES = ("dvc", "keras", "numpy", "openvino", "pillow", "scikit-learn", "ten
 def describe_machine() -> dict[str, str]:
     """Facts as text, for a log or a table's caption: {"cpu": "Apple M2", "cpu_count": "8", "memory_gb": "16", ...}."""
     return {
-        "cpu": _processor(),
+        "cpu": describe_processor(),
         "cpu_count": str(os.cpu_count()),
         "memory_gb": f"{psutil.virtual_memory().total / 2**30:.0f}",
         "platform": platform.platform(),
@@ -22,7 +22,8 @@ def describe_machine() -> dict[str, str]:
     }
 
 
-def _processor() -> str:
+def describe_processor() -> str:
+    """The model of the processor, for example "Apple M2"."""
     info = Path("/proc/cpuinfo")  # platform.processor() is empty on most Linux systems
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

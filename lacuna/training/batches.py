@@ -88,7 +88,7 @@ class ResampledBatches:
 
 @dataclass(frozen=True)
 class ImageBatches:
-    """Batches straight from images.npy, freshly changed in every epoch, by the methods of FeatureBatches."""
+    """Batches straight from the working images, freshly changed in every epoch, by the methods of FeatureBatches."""
 
     images: NDArray[np.uint8]
     augment: Augment

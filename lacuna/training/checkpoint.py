@@ -1,7 +1,6 @@
 """What a killed training needs to end with the same weights as an undisturbed one: a file, renewed each epoch."""
 
 import contextlib
-import hashlib
 import json
 import shutil
 import zipfile
@@ -16,10 +15,9 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from lacuna.io.atomic import save_arrays
+from lacuna.io.recipe import digest_recipe
 
 Arrays = list[NDArray[Any]]
-
-LIBRARY = Path(__file__).parents[1]
 
 CODE_OF_A_TRAINING = ("core", "features", "training")
 """The packages whose code shapes a training: those that dvc.yaml names among the deps of both training stages."""
@@ -86,14 +84,7 @@ def fingerprint(*inputs: NDArray[Any] | str) -> str:
     Only the very same training may resume from a checkpoint; any other would end with weights that no uninterrupted
     training has.
     """
-    digest = hashlib.sha256(version("keras").encode())
-    for package in CODE_OF_A_TRAINING:
-        for module in sorted((LIBRARY / package).rglob("*.py")):
-            digest.update(module.read_bytes())
-    for part in inputs:
-        digest.update(part.encode() if isinstance(part, str) else np.ascontiguousarray(part).tobytes())
-        digest.update(b"\0")
-    return digest.hexdigest()[:32]
+    return digest_recipe(CODE_OF_A_TRAINING, version("keras"), *inputs)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from lacuna.core.head_weights import HeadWeights
 from lacuna.core.manifest import Manifest, Part
 from lacuna.core.targets import Targets
 from lacuna.errors import LacunaError
+from lacuna.io.sharded_array import open_rows
 from lacuna.training.batches import FeatureBatches, ImageBatches, ResampledBatches
 from lacuna.training.statistics import TargetStatistics, load_statistics
 
@@ -48,7 +49,7 @@ class TrainingData:
             load_statistics(data / "prepared/class_weights.json", targets),
             manifest,
             FeatureStore.open(data / "features"),
-            np.load(data / "images/images.npy", mmap_mode="r"),
+            open_rows(data / "images/pixels"),
         )
 
     def feature_batches(self, name: Part, train: Train) -> LabelledBatches:

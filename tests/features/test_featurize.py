@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 from lacuna.core.feature_store import FeatureStore
 from stages.check_params import check_params
 from stages.featurize import featurize
+from tests.shards import save_rows
 
 SMALL_CNN = {"backbone.name": "small_cnn", "backbone.weights": "none", "augment.views": 2}
 
@@ -21,7 +22,7 @@ def project(tiny_project):
         params = tiny_project(SMALL_CNN | changes)
         Path("data/images").mkdir(parents=True, exist_ok=True)
         images = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), dtype=np.uint8)
-        np.save("data/images/images.npy", images)
+        save_rows("data/images/pixels", images)
         return featurize(params), FeatureStore.open(Path("data/features"))
 
     return run

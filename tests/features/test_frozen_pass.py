@@ -5,7 +5,7 @@ from lacuna.config.backbone import Backbone
 from lacuna.config.blocks import Features
 from lacuna.features import frozen_pass
 from lacuna.features.backend import keras
-from lacuna.features.frozen_pass import run_frozen
+from lacuna.features.frozen_pass import frozen_runner
 from lacuna.features.stages import build_extractor, feature_network
 
 N = 12
@@ -24,7 +24,8 @@ def outputs(model, images, numbers=None):
     """What the pass gives for each image, by its number."""
     found = {}
     pairs = list(enumerate(images)) if numbers is None else [(int(n), images[n]) for n in numbers]
-    run_frozen(model, iter(pairs), lambda number, out: found.update({number: [part.copy() for part in out]}))
+    with frozen_runner(model) as run:
+        run(iter(pairs), lambda number, out: found.update({number: [part.copy() for part in out]}))
     assert sorted(found) == sorted(number for number, _ in pairs)
     return found
 
@@ -94,8 +95,8 @@ def test_what_receive_raises_comes_out_and_ends_the_pass(images, small):
         if number == 5:
             raise OSError(28, "disk full")
 
-    with pytest.raises(OSError, match="disk full"):
-        run_frozen(small, endless(), fail)
+    with frozen_runner(small) as run, pytest.raises(OSError, match="disk full"):
+        run(endless(), fail)
     assert len(taken) < 200
 
 
@@ -107,9 +108,19 @@ def test_what_the_images_raise_comes_out_after_those_under_way(images, small):
         yield 1, images[1]
         raise ValueError("damaged")
 
-    with pytest.raises(ValueError, match="damaged"):
-        run_frozen(small, broken(), lambda number, _: received.append(number))
+    with frozen_runner(small) as run, pytest.raises(ValueError, match="damaged"):
+        run(broken(), lambda number, _: received.append(number))
     assert sorted(received) == [0, 1]
+
+
+def test_many_lots_of_images_by_one_compiled_network(images, small):
+    expected, found = outputs(small, images), {}
+    with frozen_runner(small) as run:
+        for number in range(N):
+            run([(number, images[number])], lambda number, out: found.update({number: out[0].copy()}))
+            run([], None)
+    for number, (out,) in expected.items():
+        np.testing.assert_array_equal(found[number], out)
 
 
 def test_no_images_are_no_calls(small):

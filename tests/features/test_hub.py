@@ -16,7 +16,7 @@ from lacuna.features.backbones.hub import INSTALL
 from lacuna.features.backend import keras
 from lacuna.features.cost import size_and_run
 from lacuna.features.freeze_boundary import cut
-from lacuna.features.frozen_pass import run_frozen
+from lacuna.features.frozen_pass import frozen_runner
 from lacuna.features.stages import build_extractor, feature_network, map_of, stages_of
 from tests import hub_presets
 from tests.hub_presets import pictures, save, save_resnet, settings
@@ -51,7 +51,8 @@ def test_features_at_two_sizes_by_openvino_are_the_hubs_own(tmp_path):
     features = Features(sizes=(0, 96), stages="top", max_gb=1.0)
     network = feature_network(build_extractor(settings(tmp_path), features, 48))
     images, found = pictures(48, 3), np.zeros((3, 16), np.float32)
-    run_frozen(network, enumerate(images), lambda row, outputs: np.copyto(found[row], outputs[0]))
+    with frozen_runner(network) as run:
+        run(enumerate(images), lambda row, outputs: np.copyto(found[row], outputs[0]))
     np.testing.assert_allclose(found[:, :8], its_own(images).mean(axis=(1, 2)), atol=1e-4)
     larger = np.asarray(keras.ops.image.resize(images.astype(np.float32), (96, 96)))
     np.testing.assert_allclose(found[:, 8:], its_own(larger).mean(axis=(1, 2)), atol=1e-4)

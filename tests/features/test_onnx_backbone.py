@@ -14,6 +14,7 @@ from lacuna.features.backbones.resize import SquareResize
 from lacuna.features.onnx_backbone import build_onnx_backbone, count_weights, write_onnx_features
 from lacuna.features.write_store import NOTHING_LEARNS
 from tests.onnx_files import WEIGHTS, hand_computed, tiny_model, write_lite0, write_tiny
+from tests.shards import save_rows
 
 SIZE = 12
 MEAN, STD = np.array([120.0, 110.0, 100.0]), np.array([60.0, 50.0, 40.0])
@@ -29,7 +30,8 @@ def build(path, sizes=(0,), stages="all", image_size=SIZE, **changes):
 
 def features(folder, images, backbone):
     folder.mkdir()
-    write_onnx_features(folder, images, backbone)
+    save_rows(folder.with_name("pixels"), images)
+    write_onnx_features(folder, folder.with_name("pixels"), backbone, folder.with_name("kept"))
     return FeatureStore.open(folder)
 
 

@@ -6,13 +6,15 @@ import pytest
 from lacuna.config.backbone import Backbone
 from lacuna.config.blocks import Augment, Features
 from lacuna.core.feature_store import ColumnBlock, FeatureInfo, FeatureLayout, FeatureStore
+from lacuna.errors import LacunaError
 from lacuna.features.augmentation_draws import draw_changes
 from lacuna.features.backend import keras
 from lacuna.features.freeze_boundary import cut
 from lacuna.features.stages import Extractor, build_extractor, feature_network
-from lacuna.features.write_store import CHANGED_AT_ONCE, enumerate_views, plan_store, write_features
-from lacuna.io.atomic import sha256
+from lacuna.features.write_store import CHANGED_AT_ONCE, changer, enumerate_views, plan_store, write_features
+from lacuna.io.sharded_array import checksum
 from lacuna.training.batches import FeatureBatches, ImageBatches
+from tests.shards import save_rows
 
 SIZE = 24
 AUGMENT = Augment(
@@ -37,8 +39,15 @@ def extractor() -> Extractor:
 
 def store(folder: Path, images, of=None, unfreeze="b1", augment=AUGMENT, max_gb=1.0) -> FeatureStore:
     folder.mkdir()
-    write_features(folder, images, of or extractor(), augment, unfreeze, max_gb)
+    pixels = folder.with_name("pixels")
+    save_rows(pixels, images)
+    write_features(folder, pixels, of or extractor(), augment, unfreeze, max_gb, folder.with_name("kept"))
     return FeatureStore.open(folder)
+
+
+def views_of(images):
+    """Three views of each image with their numbers."""
+    return enumerate_views(images, range(len(images)), changer(AUGMENT, SIZE), 3)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +69,7 @@ def test_every_view_holds_what_the_frozen_layers_put_out(written, images):
     assert found.boundary.shape == (len(images), 3, *trunk.output_shape[1:])
     assert found.info.streamed == ""
     assert found.info.boundary == cut(extractor().body, "b1").boundary
-    pictures = {divmod(number, 3): picture for number, picture in enumerate_views(images, AUGMENT, 3)}
+    pictures = {divmod(number, 3): picture for number, picture in views_of(images)}
     assert len(pictures) == 3 * len(images)
     for view in range(3):
         seen = np.stack([pictures[row, view] for row in range(len(images))])
@@ -73,7 +82,6 @@ def test_pooled_features_are_a_part_of_the_features(written):
     _, found = written
     assert found.pooled.shape == (*found.features.shape[:2], 8)
     np.testing.assert_array_equal(found.pooled, found.features[:, :, -8:])
-    assert np.shares_memory(found.pooled, found.features)
 
 
 def test_the_order_of_the_images_changes_the_order_of_the_rows_alone(written, images, tmp_path):
@@ -87,10 +95,10 @@ def test_the_order_of_the_images_changes_the_order_of_the_rows_alone(written, im
 def test_twice_gives_the_same_bytes(written, images, tmp_path):
     folder, found = written
     store(tmp_path / "again", images)
-    assert sorted(file.name for file in folder.iterdir()) == ["boundary.npy", "features.json", "features.npy"]
-    for file in folder.iterdir():
-        assert file.read_bytes() == (tmp_path / "again" / file.name).read_bytes()
-    assert found.info.checksum == sha256(folder / "features.npy")
+    assert sorted(file.name for file in folder.iterdir()) == ["boundary", "features", "features.json"]
+    for file in folder.rglob("*.*"):
+        assert file.read_bytes() == (tmp_path / "again" / file.relative_to(folder)).read_bytes()
+    assert found.info.checksum == checksum(folder / "features")
 
 
 def test_without_fine_tuning_there_is_the_clean_view_alone(images, written, tmp_path):
@@ -98,7 +106,7 @@ def test_without_fine_tuning_there_is_the_clean_view_alone(images, written, tmp_
     assert clean.boundary is None
     assert (clean.info.views, clean.info.boundary) == (1, "")
     assert clean.info.streamed == "finetune.epochs was 0 when they were computed"
-    assert sorted(file.name for file in (tmp_path / "clean").iterdir()) == ["features.json", "features.npy"]
+    assert sorted(file.name for file in (tmp_path / "clean").iterdir()) == ["features", "features.json"]
     np.testing.assert_allclose(clean.features, written[1].features[:, :1], rtol=1e-5, atol=1e-6)
 
 
@@ -106,7 +114,6 @@ def test_without_fine_tuning_there_is_the_clean_view_alone(images, written, tmp_
     ("changes", "reason"),
     [
         ({"augment": AUGMENT.model_copy(update={"views": 0})}, "augment.views is 0"),
-        ({"max_gb": 1e-9}, "more than features.max_gb"),
         ({"unfreeze": "all"}, "every layer of the backbone learns"),
     ],
 )
@@ -115,7 +122,7 @@ def test_what_is_not_kept_for_fine_tuning_leaves_the_clean_view_alone(images, tm
     assert reason in found.info.streamed
     assert found.boundary is None
     assert found.features.shape[:2] == (2, 1)
-    assert not (tmp_path / "features/boundary.npy").exists()
+    assert not (tmp_path / "features/boundary").exists()
 
 
 @pytest.mark.slow
@@ -138,16 +145,20 @@ def test_what_is_kept_and_why_not():
     views, why = plan_store(1000, image, large, 1280, views=4, max_gb=1)
     assert views == 1
     assert "401,408 bytes, more than the image that the network sees (150,528)" in why
-    views, why = plan_store(1_000_000, image, small, 1280, views=4, max_gb=50)
-    assert views == 1
-    assert "95.7 GB, more than features.max_gb (50)" in why
+
+
+def test_more_than_the_limit_is_an_error_that_names_every_way_out():
+    with pytest.raises(LacunaError, match=r"take 95.7 GB, more than 50. Raise features.max_gb, or take less") as raised:
+        plan_store(1_000_000, (224, 224, 3), (7, 7, 192), 1280, views=4, max_gb=50)
+    assert "augment.views: 0" in str(raised.value)
+    assert "finetune.epochs: 0" in str(raised.value)
 
 
 def test_an_augmented_image_depends_on_no_other_and_on_no_thread(images):
     """Contrast turns about the image's mean, which a sum of floats would give other last bits among other images."""
-    by_number = dict(enumerate_views(images, AUGMENT, 3))
+    by_number = dict(views_of(images))
     for row in (0, 5, len(images) - 1):
-        alone = dict(enumerate_views(images[row : row + 1], AUGMENT, 3))
+        alone = dict(views_of(images[row : row + 1]))
         for view in range(3):
             np.testing.assert_array_equal(alone[view], by_number[3 * row + view])
     assert not np.array_equal(draw_changes(AUGMENT, images, 1), draw_changes(AUGMENT, images, 2))

@@ -18,6 +18,7 @@ from lacuna.io.atomic import read_json
 from lacuna.io.csv_files import read_csv, write_csv
 from lacuna.presentation.audit_verdicts import MetadataVerdict, MissingVerdict, SignalVerdict
 from stages.audit import audit
+from tests.shards import load_rows, save_rows
 
 TARGETS = Targets(
     (
@@ -59,8 +60,8 @@ def featurized(tiny_project):
             spoil(files, labels, generator)
         for folder in ("data/images", "data/features", "data/prepared"):
             Path(folder).mkdir(parents=True, exist_ok=True)
-        np.save("data/images/images.npy", generator.integers(0, 256, (N, 12, 12, 3), dtype=np.uint8))
-        np.save("data/features/features.npy", features[:, None].astype(np.float32))
+        save_rows("data/images/pixels", generator.integers(0, 256, (N, 12, 12, 3), dtype=np.uint8))
+        save_rows("data/features/features", features[:, None].astype(np.float32))
         block = ColumnBlock(8, "top", "mean", features.shape[1], top=True)
         FeatureInfo(FeatureLayout((block,)), "", 1, "none are needed", "").save(Path("data/features"))
         names = [f"{row}.png" for row in range(N)]
@@ -150,10 +151,10 @@ def test_running_again_changes_no_byte_whatever_the_test_part_holds(featurized):
     Manifest(manifest.image, manifest.row, manifest.split, manifest.group, labels).save(
         Path("data/prepared/manifest.csv"), TARGETS
     )
-    for array in ("data/images/images.npy", "data/features/features.npy"):
-        content = np.load(array)
+    for array in ("data/images/pixels", "data/features/features"):
+        content = load_rows(array)
         content[test] = 255
-        np.save(array, content)
+        save_rows(array, content)
     files = read_csv(Path("data/images/files.csv"))
     rows = [
         [*line.values()][:3] + (["GIF", "L", 9, 9, 9] if test[row] else [*line.values()][3:])
@@ -200,7 +201,7 @@ def test_what_is_planted_is_found(featurized, monkeypatch, spoil, target, finds)
         params = featurized(seed, spoil)
         manifest = Manifest.load(Path("data/prepared/manifest.csv"), TARGETS).without_test()
         features = project(FeatureStore.open(Path("data/features")).features, manifest.row)
-        fields = describe_files(Path("data/images/files.csv"), manifest.row, np.load("data/images/images.npy"), "pad")
+        fields = describe_files(Path("data/images/files.csv"), manifest.row, load_rows("data/images/pixels"), "pad")
         copies = manifest.group
         found.append(finds(audit_targets(TARGETS, manifest, features, fields, copies, 0.95, params.audit)[target]))
     assert sum(found) >= 19

@@ -2,6 +2,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
@@ -10,9 +11,11 @@ from lacuna.errors import LacunaError
 from lacuna.inference.bundle import read_bundle
 from lacuna.inference.predictor import Predictor
 from lacuna.io.atomic import sha256
+from lacuna.io.sharded_array import checksum
 from stages.bundle import WITHOUT_EFFECT, bundle
 from tests.found_metrics import found_metrics
 from tests.ood_bundle import write_detector
+from tests.shards import save_rows
 from tests.tiny_bundle import BUNDLE, CALIBRATION, SIZE, TARGETS, write_tiny_network, write_tiny_predictions
 
 FOUND = found_metrics(TARGETS)
@@ -23,7 +26,7 @@ def finished(tiny_project):
     """A project at the point where `bundle` runs."""
     for folder in ("data/images", "data/prepared", "data/predictions", "models/export", "metrics"):
         Path(folder).mkdir(parents=True)
-    Path("data/images/images.npy").write_bytes(b"pixels")
+    save_rows("data/images/pixels", np.zeros((3, 2, 2, 3), np.uint8))
     Path("data/prepared/manifest.csv").write_text("image,row,split,group,red\n")
     TARGETS.save(Path("data/predictions/targets.json"))
     counts = {name: {"counts": counts} for name, counts in BUNDLE.training_counts.items()}
@@ -61,7 +64,7 @@ def test_it_says_what_it_was_made_from(finished):
     assert network["backbone"] == "efficientnet_lite0"
     assert network["input"] == {"image_size": SIZE, "resize": "pad", "max_pixels": 50_000_000}
     assert content["metrics"] == {"validation": FOUND["validation"], "test": FOUND["test"]}
-    assert content["origin"]["images_sha256"] == sha256(Path("data/images/images.npy"))
+    assert content["origin"]["images_sha256"] == checksum(Path("data/images/pixels"))
     assert content["origin"]["manifest_sha256"] == sha256(Path("data/prepared/manifest.csv"))
     assert {"lacuna", "keras", "openvino", "onnxruntime"} <= content["origin"]["versions"].keys()
     assert read_bundle(Path("models/bundle"), "onnx").targets == TARGETS

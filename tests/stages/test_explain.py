@@ -15,6 +15,7 @@ from lacuna.io.atomic import read_json
 from lacuna.io.csv_files import read_csv, write_csv
 from tests.feature_files import write_store
 from tests.project_population import write_population
+from tests.shards import load_rows, save_rows
 from tests.trained_model import write_trained
 
 SIZE, N, N_VAL = 32, 120, 60
@@ -50,7 +51,7 @@ def trained(tiny_project):
         images = generator.integers(0, 156, (N, SIZE, SIZE, 3), dtype=np.uint8)
         images[labels[:, -1] == 1, 8:20, 8:20, 0] += 99
         labels[generator.random(labels.shape) < 0.2] = -1
-        np.save("data/images/images.npy", images)
+        save_rows("data/images/pixels", images)
         names = [f"{row}.png" for row in range(N)]
         origins = [("PNG" if row % 2 else "JPEG", "RGB", 40 + row, 40, 999) for row in range(N)]
         lines = [(name, row, row, *origin) for row, (name, origin) in enumerate(zip(names, origins, strict=True))]
@@ -137,9 +138,9 @@ def test_what_the_stage_writes_twice_the_same_and_whatever_the_test_part_holds(t
         assert {row["image"] for row in read_csv(Path(f"plots/explain/{table}.csv"))} <= validation
     assert len(read_csv(Path("plots/explain/embedding.csv"))) == 50
 
-    images = np.load("data/images/images.npy")
+    images = load_rows("data/images/pixels")
     images[30 + N_VAL :] = 77
-    np.save("data/images/images.npy", images)
+    save_rows("data/images/pixels", images)
     manifest = Manifest.load(Path("data/prepared/manifest.csv"), TARGETS)
     manifest.labels[manifest.split == "test"] = 0
     manifest.save(Path("data/prepared/manifest.csv"), TARGETS)

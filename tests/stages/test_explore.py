@@ -17,6 +17,7 @@ from lacuna.io.csv_files import read_csv, write_csv
 from stages.explore import explore
 from stages.ingest import ingest
 from stages.prepare import prepare
+from tests.shards import load_rows, save_rows
 
 N = 120
 KINDS = ("boot", "shoe", "hat", "glove")
@@ -124,9 +125,9 @@ def test_twice_the_same_and_test_images_change_nothing_but_their_counts(prepared
     targets = Targets.load(Path("data/prepared/targets.json"))
     manifest = Manifest.load(Path("data/prepared/manifest.csv"), targets)
     test = manifest.split == "test"
-    images = np.load("data/images/images.npy")
+    images = load_rows("data/images/pixels")
     images[manifest.row[test]] = 255 - images[manifest.row[test]]
-    np.save("data/images/images.npy", images)
+    save_rows("data/images/pixels", images)
     manifest.labels[test] = -1
     manifest.save(Path("data/prepared/manifest.csv"), targets)
     files = read_csv(Path("data/images/files.csv"))

@@ -8,6 +8,7 @@ from lacuna.core.head_weights import HeadWeights
 from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
 from lacuna.inference.runtimes import EXACT_RUNTIMES, HEAD_FILE, load_layout, load_network
+from tests.shards import load_rows, save_rows
 from tests.trained_model import write_trained
 
 SIZE = 32
@@ -26,7 +27,7 @@ def trained(tiny_project):
         for folder in ("data/images", "data/predictions", "data/prepared", "models"):
             Path(folder).mkdir(parents=True)
         images = np.random.default_rng(0).integers(0, 256, (40, SIZE, SIZE, 3), dtype=np.uint8)
-        np.save("data/images/images.npy", images)
+        save_rows("data/images/pixels", images)
         parts = "".join(f"{row},{'train' if row % 2 else 'test'}\n" for row in range(40))
         Path("data/prepared/manifest.csv").write_text(f"row,split\n{parts}")
         TARGETS.save(Path("data/predictions/targets.json"))
@@ -54,7 +55,7 @@ def test_every_runtime_says_what_keras_says_with_fewer_digits_less_exactly(train
     said = export(params)["export_difference"]
     assert set(said) == {*EXACT_RUNTIMES, "openvino-int8"}
     assert max(said["openvino"], said["onnx"]) < said["openvino-int8"] < 0.2
-    images = np.load("data/images/images.npy")[:3]
+    images = load_rows("data/images/pixels")[:3]
     exact = load_network(Path("models/export"), "keras")(images, maps=True)
     assert set(exact.maps) == set(load_layout(Path("models/export")).map_names)
     for runtime, tolerance in (("openvino", 1e-4), ("onnx", 1e-4), ("openvino-bf16", 0.2), ("openvino-int8", 1.0)):
@@ -79,7 +80,7 @@ def test_whatever_is_kept_every_runtime_has_its_own_shares_of_the_logits(trained
 
     export(trained(**{"kept": kept, **seen}))
     folder = Path("models/export")
-    images = np.load("data/images/images.npy")[:4]
+    images = load_rows("data/images/pixels")[:4]
     head, layout = HeadWeights.load(folder / HEAD_FILE), load_layout(folder)
     assert layout.n_columns == len(head.mean)
     assert any(block.tuned for block in layout.blocks) == (kept != "head")

@@ -1,5 +1,6 @@
 """A preset of KerasHub through the stages, from features to an exported network, and from a hub on this machine."""
 
+import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,9 +14,11 @@ import pytest
 from lacuna.core.predictions import Predictions
 from lacuna.inference.runtimes import EXACT_RUNTIMES, load_network
 from lacuna.io.atomic import sha256
+from lacuna.io.sharded_array import checksum
 from stages.export import export
 from stages.featurize import featurize
 from tests import hub_presets
+from tests.shards import load_rows
 from tests.training_project import (
     CLOSE,
     N_TRAIN,
@@ -62,7 +65,7 @@ def test_it_goes_through_both_phases_and_is_exported_as_it_was_trained(
     assert_network_predicts(project, changes)
     assert max(exported["export_difference"].values()) < 1e-4
     val = Predictions.load(project / "data/predictions/val.npz")
-    images = np.load(project / "data/images/images.npy")[N_TRAIN : TEST.start]
+    images = load_rows(project / "data/images/pixels")[N_TRAIN : TEST.start]
     assert not list((project / "models/export").glob("keras.*"))
     for runtime in EXACT_RUNTIMES:
         found = load_network(project / "models/export", runtime)(images)
@@ -136,13 +139,14 @@ def test_a_preset_from_a_hub_gives_the_features_of_its_folder_and_is_kept(projec
     hub_presets.save_resnet(Hub.preset)
     frozen = HUB | {"finetune.epochs": 0, "features.stages": "top", "warmup.solver": "exact"}
     run_in(project, frozen | {"backbone.weights": str(Hub.preset)}, (featurize,))
-    expected = sha256(Path("data/features/features.npy"))
+    expected = checksum(Path("data/features/features"))
     run_in(project, frozen | {"backbone.weights": "hf://org/name"}, ())
     for attempt in ("asked", "not there any more"):
-        Path("data/features/features.npy").unlink()
+        shutil.rmtree("data/features")
+        shutil.rmtree("runs/cache")
         done = run_stage("featurize", *asking(hub, project / "home"))
         assert done.returncode == 0, (attempt, done.stderr)
-        assert sha256(Path("data/features/features.npy")) == expected
+        assert checksum(Path("data/features/features")) == expected
         hub.shutdown()
         hub.server_close()
     assert sorted(Hub.asked) == ["config.json", "image_converter.json", "model.weights.h5"]

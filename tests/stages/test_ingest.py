@@ -12,6 +12,7 @@ from PIL import Image
 from lacuna.io.atomic import sha256
 from lacuna.io.csv_files import read_csv
 from stages.ingest import ingest
+from tests.shards import load_rows
 
 CHANGES = {"data.path": "pictures", "data.image_size": 32, "data.max_rejected": 0.1}
 
@@ -26,7 +27,7 @@ def test_images_rejections_and_duplicates(tiny_project: Any, tiny_images: Path, 
     facts = ingest(tiny_project(CHANGES | {"data.max_pixels": 1_000_000}))
 
     files = read_csv(Path("data/images/files.csv"))
-    images = np.load("data/images/images.npy")
+    images = load_rows("data/images/pixels")
     assert images.shape == (41, 32, 32, 3)
     assert [int(line["row"]) for line in files] == list(range(41))
     by_name = {line["image"]: line for line in files}
@@ -57,7 +58,7 @@ def test_a_sample_is_taken_and_the_rest_is_listed(tiny_project: Any, tiny_images
     left_out = [line["image"] for line in read_csv(Path("data/images/left_out.csv"))]
     assert len(taken) + len(rejected) == 12
     assert sorted(taken + rejected + left_out) == sorted(path.name for path in tiny_images.iterdir())
-    assert np.load("data/images/images.npy").shape == (len(taken), 32, 32, 3)
+    assert load_rows("data/images/pixels").shape == (len(taken), 32, 32, 3)
     assert facts["left_out"] == len(left_out) == 29
     assert f"{len(taken)} of 41 images, {len(rejected)} rejected" in capsys.readouterr().out
 
@@ -74,9 +75,9 @@ def test_twice_the_same(tiny_project: Any, tiny_images: Path) -> None:
     contents = []
     for _ in range(2):
         ingest(params)
-        contents.append({path.name: path.read_bytes() for path in Path("data/images").iterdir()})
+        contents.append({path.name: path.read_bytes() for path in Path("data/images").rglob("*.*")})
     assert contents[0] == contents[1]
-    assert set(contents[0]) == {"images.npy", "files.csv", "left_out.csv", "rejected.csv"}
+    assert set(contents[0]) == {"00000-of-00001.npy", "files.csv", "left_out.csv", "rejected.csv"}
 
 
 def spoil_all(folder: Path) -> None:
@@ -147,7 +148,7 @@ def test_12_bit_values_in_16_bit_files_are_used_whole_and_said(
         Image.fromarray(values).save(tmp_path / "pictures" / f"{number:02}.png")
     facts = ingest(tiny_project(CHANGES))
     assert (facts["images"], facts["near_duplicates"], facts["largest_group"]) == (30, 0, 1)
-    images = np.load("data/images/images.npy")
+    images = load_rows("data/images/pixels")
     assert (images.reshape(30, -1).mean(axis=1) > 100).sum() == 29
     assert (
         "warning: 29 of 30 16-bit grey images hold no value above 4095 and are taken for 12-bit images, whose white "

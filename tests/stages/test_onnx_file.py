@@ -15,6 +15,7 @@ from lacuna.inference.runtimes import EXACT_RUNTIMES, HEAD_FILE, load_layout, lo
 from lacuna.io.atomic import sha256
 from stages.export import export
 from tests.onnx_files import WEIGHTS, hand_computed, tiny_model, write_lite0, write_tiny
+from tests.shards import load_rows
 from tests.tiny_bundle import write_tiny_bundle
 from tests.tiny_project import write_params
 from tests.training_project import SMALL, STAGES, TEST, run_in, write_data
@@ -48,7 +49,7 @@ def test_what_is_exported_says_what_the_head_says_of_the_features(project):
     assert sorted(path.name for path in EXPORT.iterdir()) == [
         "head.npz", "layout.json", "model.bin", "model.onnx", "model.xml",
     ]  # fmt: skip
-    images = np.load("data/images/images.npy")[TEST]
+    images = load_rows("data/images/pixels")[TEST]
     expected = Predictions.load(Path("data/predictions/test.npz")).logits
     layout, head = load_layout(EXPORT), HeadWeights.load(EXPORT / HEAD_FILE)
     for runtime in EXACT_RUNTIMES:
@@ -83,7 +84,7 @@ def test_another_process_writes_the_same_bytes(project, run_stage):
 def test_a_hidden_layer_is_exported_too(project):
     write_tiny(project / "own.onnx")
     run_in(project, OWN | {"head.hidden_units": 5, "warmup.solver": "sgd"}, (*STAGES, export))
-    images = np.load("data/images/images.npy")[TEST]
+    images = load_rows("data/images/pixels")[TEST]
     expected = Predictions.load(Path("data/predictions/test.npz")).logits
     for runtime in EXACT_RUNTIMES:
         np.testing.assert_allclose(exported_logits(runtime, images).logits, expected, rtol=1e-3, atol=1e-4)
@@ -95,7 +96,7 @@ def test_an_embedding_alone_has_no_head_for_heat_maps(project):
     run_in(project, OWN, (*STAGES, export))
     assert not (EXPORT / HEAD_FILE).exists()
     for runtime in EXACT_RUNTIMES:
-        found = exported_logits(runtime, np.load("data/images/images.npy")[:2], maps=True)
+        found = exported_logits(runtime, load_rows("data/images/pixels")[:2], maps=True)
         assert found.features.shape == (2, 4)
         assert {name: maps.shape for name, maps in found.maps.items()} == {"map_32_pooled_embedding": (2, 1, 1, 4)}
 
@@ -126,7 +127,7 @@ def test_simpler_models_are_timed_on_the_file(project):
     params = write_params(project, SMALL | OWN)
     size, run = size_and_run(params.backbone, params.features, 32)
     assert size == WEIGHTS.size + 2
-    images = np.load("data/images/images.npy")[:3]
+    images = load_rows("data/images/pixels")[:3]
     mean, std = np.array(params.backbone.mean), np.array(params.backbone.std)
     np.testing.assert_allclose(run(images), hand_computed(images, mean, std), atol=1e-5)
 
@@ -137,7 +138,7 @@ def test_lite0_from_a_file_trains_the_model_that_lite0_trains(project):
     found = {}
     lite0 = {"backbone.name": "efficientnet_lite0", "backbone.weights": "imagenet"}
     own = {"backbone.mean": [127, 127, 127], "backbone.std": [128, 128, 128]}
-    images = np.load("data/images/images.npy")[TEST]
+    images = load_rows("data/images/pixels")[TEST]
     for name, changes in (("lite0", ALWAYS | lite0), ("own", OWN | own)):
         run_in(project, changes | {"features.sizes": [64]}, (*STAGES, export))
         logits = Predictions.load(Path("data/predictions/test.npz")).logits

@@ -13,6 +13,7 @@ from lacuna.io.csv_files import write_csv
 from stages.out_of_distribution import out_of_distribution
 from tests.feature_files import write_store
 from tests.ood_bundle import features_of, training_like_pictures
+from tests.shards import save_rows
 from tests.tiny_bundle import LAYOUT, SIZE, TARGETS
 
 PARTS = {"train": 120, "val": 110, "test": 60}
@@ -28,7 +29,7 @@ def exported(tiny_project, tmp_path) -> Params:
     split = np.repeat(list(PARTS), list(PARTS.values()))
     copies = np.flatnonzero(split == "val")
     pictures, split = np.concatenate([pictures, pictures[copies]]), np.concatenate([split, split[copies]])
-    np.save("data/images/images.npy", pictures)
+    save_rows("data/images/pixels", pictures)
     write_store(Path("data/features"), features_of(pictures), LAYOUT)
     names = np.array([f"{row}.png" for row in range(len(split))])
     files = [(name, "PNG", "RGB", SIZE, SIZE, 1000 + row) for row, name in enumerate(names)]

@@ -11,6 +11,7 @@ from PIL import Image
 from lacuna.io.atomic import read_json
 from lacuna.io.csv_files import read_csv, write_csv
 from tests.idx_files import idx_bytes, write_idx_folder
+from tests.shards import load_rows
 
 
 def run_both(run_stage: Any) -> str:
@@ -87,7 +88,7 @@ def test_idx_files(tiny_project: Any, tmp_path: Path, run_stage: Any) -> None:
     said = run_both(run_stage)
     assert "120 of 120 images, 0 rejected" in said
     assert "warning: 1 groups of duplicates or of the group column stand in more than one split" in said
-    images = np.load("data/images/images.npy")
+    images = load_rows("data/images/pixels")
     assert (images[..., 1] == np.concatenate([values["train-images"], values["t10k-images"]])).all()
     labels = labels_by_image("clothing")
     assert [labels[f"t10k/0000{number}"] for number in range(4)] == ["boot", "shoe", "hat", "coat"]

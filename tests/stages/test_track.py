@@ -16,6 +16,7 @@ from PIL import Image
 
 from lacuna.io.atomic import sha256
 from stages.track import ARTIFACTS, METRICS, track
+from tests.shards import save_rows
 from tests.tiny_bundle import write_tiny_bundle
 
 
@@ -57,7 +58,7 @@ def finished(tiny_project, tmp_path, monkeypatch, repository, bundle, migrated):
         Path(folder).mkdir(parents=True)
     images = np.zeros((2, 32, 32, 3), np.uint8)
     images[1, :, :, 0] = 255
-    np.save("data/images/images.npy", images)
+    save_rows("data/images/pixels", images)
     Path("data/prepared/manifest.csv").write_text("image,row,split,group\nblack.png,0,test,0\nred.png,1,train,1\n")
     shutil.copy(repository / "requirements-serve.txt", "requirements-serve.txt")
     record = {"stage": "train_warmup", "seconds": 3.5, "parameters_trained": 1285}

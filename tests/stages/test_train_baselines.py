@@ -12,6 +12,7 @@ from lacuna.core.scores import roc_auc
 from lacuna.core.targets import Target, Targets
 from lacuna.io.atomic import read_json, sha256
 from stages.train_baselines import train_baselines
+from tests.shards import save_rows
 
 TARGETS = Targets(
     (Target("kind", "categorical", ("bag", "shoe", "hat")), Target("red", "binary", ("absent", "present")))
@@ -52,9 +53,9 @@ def project(tiny_project):
         labels[100:] = hidden.integers(-1, 2, (20, 2))
         for folder in ("images", "prepared", "features"):
             Path("data", folder).mkdir(parents=True, exist_ok=True)
-        np.save("data/images/images.npy", images)
+        save_rows("data/images/pixels", images)
         features[:, :, 8:] = pooled
-        np.save("data/features/features.npy", features)
+        save_rows("data/features/features", features)
         blocks = ColumnBlock(SIZE, "b0", "mean", 8), ColumnBlock(SIZE, "b2", "mean", 128, top=True)
         FeatureInfo(FeatureLayout(blocks), "", 2, "none are needed", "").save(Path("data/features"))
         TARGETS.save(Path("data/prepared/targets.json"))

@@ -14,6 +14,7 @@ from lacuna.features.backend import keras
 from lacuna.inference.runtimes import EXACT_RUNTIMES, load_network
 from lacuna.io.csv_files import read_csv
 from stages.export import export
+from tests.shards import load_rows
 from tests.training_project import (
     CLOSE,
     N_TRAIN,
@@ -62,7 +63,7 @@ def test_training_straight_from_images_says_why_and_works(project, tmp_path, cap
     assert reason in features["streamed"]
     assert capsys.readouterr().out.count(reason) == 2  # featurize announces it, fine-tuning says it again
     assert finetune["epochs"] >= 1
-    assert not (tmp_path / "data/features/boundary.npy").exists()
+    assert not (tmp_path / "data/features/boundary").exists()
     assert_network_predicts(tmp_path, WEAK | changes)
 
 
@@ -72,7 +73,7 @@ def test_by_a_blocks_name_the_enlarged_maps_are_stored(project, tmp_path):
     features, _, finetune = project(changes)
     assert features["boundary"] == "b14_add"
     assert features["streamed"] == ""
-    assert np.load(tmp_path / "data/features/boundary.npy").shape == (N, 2, 2, 2, 192)
+    assert load_rows(tmp_path / "data/features/boundary").shape == (N, 2, 2, 2, 192)
     assert_network_predicts(tmp_path, changes)
     b15 = 192 * 1152 + 9 * 1152 + 1152 * 320
     assert finetune["parameters_trained"] == b15 + 320 * 1280 + 1280 * 4
@@ -148,7 +149,7 @@ def test_with_everything_switched_on_the_predictions_are_those_of_the_saved_netw
 def test_every_backbone_goes_through_both_phases_and_is_exported_as_it_was_trained(
     project, tmp_path, name, weights, block
 ):
-    images = np.load(tmp_path / "data/images/images.npy")
+    images = load_rows(tmp_path / "data/images/pixels")
     if weights == "none":
         weights = str(tmp_path / "random.weights.h5")
         random_weights(name, images).save_weights(weights)

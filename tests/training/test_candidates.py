@@ -18,6 +18,7 @@ from lacuna.training.fine_tuning import fine_tune
 from lacuna.training.phases import head_logits, warm_up
 from lacuna.training.statistics import TargetStatistics
 from lacuna.training.trained import load_trained, read_trained
+from tests.shards import save_rows
 from tests.tiny_project import write_params
 from tests.training_arrays import TARGETS
 
@@ -75,11 +76,12 @@ def project(arrays, tmp_path_factory):
         params = write_params(tmp_path_factory.mktemp("params"), SMALL | (changes or {}))
         key = str((params.backbone, params.augment, params.features, params.finetune.unfreeze))
         if key not in stored:
-            stored[key] = tmp_path_factory.mktemp("features")
+            folder = tmp_path_factory.mktemp("features")
+            stored[key] = folder / "features"
+            save_rows(folder / "pixels", images)
             extractor = build_extractor(params.backbone, params.features, SIZE)
-            write_features(
-                stored[key], images, extractor, params.augment, params.finetune.unfreeze, params.features.max_gb
-            )
+            limits = params.features.max_gb, folder / "kept"
+            write_features(stored[key], folder / "pixels", extractor, params.augment, params.finetune.unfreeze, *limits)
         statistics = []
         for index, target in enumerate(TARGETS):
             known = manifest.part("train").labels[:, index]

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from lacuna.training import checkpoint as module
+from lacuna.io import recipe
 from lacuna.training.checkpoint import CODE_OF_A_TRAINING, Checkpoint, fingerprint, open_checkpoint
 
 
@@ -45,7 +45,7 @@ def library(tmp_path, repository, monkeypatch):
     """A copy of the library whose code is digested in the place of the real one's."""
     folder = tmp_path / "lacuna"
     shutil.copytree(repository / "lacuna", folder, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(module, "LIBRARY", folder)
+    monkeypatch.setattr(recipe, "LIBRARY", folder)
     return folder
 
 

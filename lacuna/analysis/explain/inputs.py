@@ -12,6 +12,7 @@ from lacuna.core.predictions import Predictions
 from lacuna.core.targets import Targets
 from lacuna.core.working_image import Resize, content_box
 from lacuna.errors import LacunaError
+from lacuna.io.sharded_array import open_rows
 
 Boxes = NDArray[np.int64]
 
@@ -64,5 +65,5 @@ def open_inputs(data: Path) -> Inputs:
         validation,
         replace(known, labels=known.labels[:, learned]),
         [files[row] for row in validation.row.tolist()],
-        np.load(data / "images/images.npy", mmap_mode="r"),
+        open_rows(data / "images/pixels"),
     )

@@ -17,7 +17,7 @@ NARROWEST = 5
 
 
 class OddImage(NamedTuple):
-    """An image, its place in images.npy and what is odd about it."""
+    """An image, its row in the pixels and what is odd about it."""
 
     image: str
     row: int

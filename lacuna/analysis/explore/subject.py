@@ -43,7 +43,7 @@ class Subject:
         return np.array([(file.width, file.height) for file in self.files], dtype=np.int64).reshape(-1, 2)
 
     def examples(self, column: int, label: int, n: int, part: str = "") -> NDArray[np.int64]:
-        """Up to `n` rows of images.npy with this label of a target (-1: unknown), each of another group.
+        """Up to `n` rows of the pixels with this label of a target (-1: unknown), each of another group.
 
         With a `part` they are of that one alone. The same images come first whatever `n` is.
         """

@@ -59,7 +59,7 @@ def decode(source: Path | bytes, *, size: int, resize: Resize, max_pixels: int) 
 
 def decode_with_origin(source: Path | bytes, *, size: int, resize: Resize, max_pixels: int) -> Decoded:
     """The working image that `decode` makes, with what is known of the file it was made from."""
-    content = source if isinstance(source, bytes) else _read(source)
+    content = source if isinstance(source, bytes) else read_content(source)
     if not content:
         raise UnreadableImageError("empty file")
     try:
@@ -106,7 +106,8 @@ def square_from_grey(pixels: NDArray[np.uint8], *, size: int, resize: Resize) ->
     return Decoded(square, Origin("IDX", "L", width, height, pixels.size), hashlib.sha256(pixels.tobytes()).hexdigest())
 
 
-def _read(path: Path) -> bytes:
+def read_content(path: Path) -> bytes:
+    """The bytes of an image file. Raises UnreadableImageError with the reason when they cannot be had."""
     if path.suffix.lower() in CAMERA_RAW.suffixes:
         raise UnreadableImageError(f"{CAMERA_RAW.what}, which is not read: {CAMERA_RAW.advice}")
     try:

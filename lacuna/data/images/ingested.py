@@ -44,7 +44,7 @@ class Names(Sequence[str]):
 
 @dataclass(frozen=True)
 class Ingested:
-    """`names`: of the usable images, by their row in images.npy. `group`: that of their duplicates, int64 `(n,)`.
+    """`names`: of the usable images, by their row in the pixels. `group`: that of their duplicates, int64 `(n,)`.
     `sha256`: of their content, 32 bytes each. `rejected`: names and reasons. `left_out`: the names of those not in the
     sample."""
 

@@ -1,16 +1,55 @@
-"""Working images, each decoded once, in one array on disk."""
+"""Working images, each decoded once, in shards that are kept.
 
-from collections.abc import Iterable
+What a shard holds depends on the content of its images and on the form that they are brought to. Names come to it
+here: a renamed image is not decoded again.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
+import PIL
+from numpy.typing import NDArray
 
 from lacuna.core.working_image import Origin
-from lacuna.data.images.collections import Picture
+from lacuna.data.images.cuts import cut_names
 from lacuna.data.images.decode import UnreadableImageError
+from lacuna.data.images.readers import ImageReader, Picture, WorkingForm
 from lacuna.io.atomic import create_array
+from lacuna.io.file_digests import open_digests
 from lacuna.io.progress import progress
+from lacuna.io.recipe import digest_recipe
+from lacuna.io.shard_cache import Entry, Note, ShardCache
+from lacuna.io.sharded_array import shard_name
+
+CODE_OF_A_WORKING_IMAGE = ("core/working_image.py", "data/images/decode.py", "data/images/formats.py")
+"""The modules that say what a working image is like."""
+
+PIXELS_FILE = "pixels.npy"
+
+
+@dataclass(frozen=True)
+class ShardOfImages:
+    """A piece of work: the images of these names, to be put into the file `target`."""
+
+    names: tuple[str, ...]
+    target: Path
+
+
+class Became(NamedTuple):
+    """What became of an image: a row, or a reason.
+
+    `sha256`: of the file's content. `value_bits`: of a grey image with 16 bits per pixel, how many of these its values
+    use (`Decoded`); 0 of others.
+    """
+
+    name: str
+    origin: Origin | None
+    sha256: str
+    value_bits: int
+    reason: str
 
 
 @dataclass
@@ -27,24 +66,93 @@ class Stored:
     rejected: list[tuple[str, str]] = field(default_factory=list)
     value_bits: dict[int, list[str]] = field(default_factory=dict)
 
+    def add(self, images: Iterable[Became]) -> None:
+        for image in images:
+            if image.origin is None:
+                self.rejected.append((image.name, image.reason))
+            else:
+                self.accepted[image.name] = image.origin
+                self.sha256.append(image.sha256)
+                if image.value_bits:
+                    self.value_bits.setdefault(image.value_bits, []).append(image.name)
 
-def write_images(pictures: Iterable[tuple[str, Picture]], n: int, target: Path, *, size: int) -> Stored:
-    """Write those of `n` pictures that can be used into the array `target`, uint8 `(n_accepted, size, size, 3)`."""
+
+def write_images(reader: ImageReader, names: Sequence[str], form: WorkingForm, folder: Path, kept: Path) -> Stored:
+    """Write the working images of one or more names into shards in `folder`, uint8 `(n_accepted, size, size, 3)`.
+
+    kept: where shards and digests of files are kept; what is there is not made again. The same bytes whatever is there.
+    """
+    places = cut_names(names)
+    work = [
+        ShardOfImages(tuple(names[place]), folder / shard_name(number, len(places)))
+        for number, place in enumerate(places)
+    ]
+    cache = ShardCache(kept / "images", digest_recipe(CODE_OF_A_WORKING_IMAGE, PIL.__version__, repr(form)))
     stored = Stored()
-    images = create_array(target, (n, size, size, 3), np.uint8)
-    for name, picture in progress(pictures, total=n, what="decode", unit="images"):
-        if isinstance(picture, UnreadableImageError):
-            stored.rejected.append((name, str(picture)))
-        else:
-            images[len(stored.accepted)] = picture.pixels
-            stored.accepted[name] = picture.origin
-            stored.sha256.append(picture.sha256)
-            if picture.value_bits:
-                stored.value_bits.setdefault(picture.value_bits, []).append(name)
+    for shard in progress(work, total=len(names), what="decode", unit="images", size=lambda shard: len(shard.names)):
+        stored.add(make_image_shard(shard, reader, form, cache, kept / "digests.sqlite"))
+    return stored
+
+
+def make_image_shard(
+    shard: ShardOfImages, reader: ImageReader, form: WorkingForm, cache: ShardCache, digests: Path
+) -> list[Became]:
+    """Make the file of a shard, from what is kept as far as it goes; return what became of each image, in order.
+
+    digests: the file that remembers those of files. Raises LacunaError when a file changes meanwhile.
+    """
+    with open_digests(digests) as known:
+        found = dict(zip(shard.names, reader.digests(shard.names, known), strict=True))
+    readable = {name: digest for name, digest in found.items() if isinstance(digest, str)}
+    rows = list(readable.values())
+    key = digest_recipe((), *rows)
+    entry = cache.find(key) or cache.keep(key, rows, lambda folder: _write(folder, reader, readable, form, cache))
+    entry.link(PIXELS_FILE, shard.target)
+    notes = dict(zip(readable, entry.notes, strict=True))
+    return [
+        _as_noted(name, notes[name]) if name in notes else Became(name, None, "", 0, str(found[name])) for name in found
+    ]
+
+
+def _write(
+    folder: Path, reader: ImageReader, digests: Mapping[str, str], form: WorkingForm, cache: ShardCache
+) -> list[Note]:
+    """Write the pixels of the images that can be used; return what became of each."""
+    former = {name: place for name, digest in digests.items() if (place := cache.place(digest)) is not None}
+    pictures = reader.pictures({name: digest for name, digest in digests.items() if name not in former}, form)
+    path = folder / PIXELS_FILE
+    images = create_array(path, (len(digests), form.size, form.size, 3), np.uint8)
+    notes: list[Note] = []
+    n_rows = 0
+    for name in digests:
+        pixels, note = _take(cache, *former[name]) if name in former else _note(next(pictures))
+        if pixels is not None:
+            images[n_rows] = pixels
+            n_rows += 1
+            note = note | {"row": n_rows - 1}
+        notes.append(note)
     images.flush()
     del images
-    _keep_first_rows(target, len(stored.accepted))
-    return stored
+    _keep_first_rows(path, n_rows)
+    return notes
+
+
+def _take(cache: ShardCache, entry: Entry, at: int) -> tuple[NDArray[np.uint8] | None, dict[str, Any]]:
+    """The pixels of an entry's image, None of a rejected one, and what was noted of it."""
+    note = dict(entry.notes[at])
+    return (cache.read(entry, PIXELS_FILE)[note["row"]] if "row" in note else None), note
+
+
+def _note(picture: Picture) -> tuple[NDArray[np.uint8] | None, dict[str, Any]]:
+    if isinstance(picture, UnreadableImageError):
+        return None, {"reason": str(picture)}
+    return picture.pixels, {"origin": picture.origin, "sha256": picture.sha256, "value_bits": picture.value_bits}
+
+
+def _as_noted(name: str, note: Note) -> Became:
+    if "reason" in note:
+        return Became(name, None, "", 0, note["reason"])
+    return Became(name, Origin(*note["origin"]), note["sha256"], note["value_bits"], "")
 
 
 def _keep_first_rows(path: Path, n_rows: int) -> None:

@@ -7,9 +7,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lacuna.data.images.collections import IdxImages, ImageFolder, open_images
+from lacuna.data.images.collections import IdxImages, ImageCollection, ImageFolder, open_images
+from lacuna.data.images.readers import WorkingForm
 from lacuna.errors import LacunaError
+from lacuna.io.file_digests import open_digests
 from tests.idx_files import write_idx_folder
+
+
+def digests_of(collection: ImageCollection, folder: Path) -> dict[str, Any]:
+    """What tells the content of each image of a collection, by name."""
+    with open_digests(folder / "digests.sqlite") as known:
+        return dict(zip(collection.names, collection.reader.digests(collection.names, known), strict=True))
 
 
 def test_finds_images_in_subfolders_and_counts_the_rest(tmp_path: Path) -> None:
@@ -45,7 +53,8 @@ def test_an_idx_image_is_decoded_as_the_same_image_in_a_file(
     for source, path in (("idx", "idx"), ("labels_txt", "files")):
         changes = {"data.source": source, "data.path": path, "data.labels": path, "data.targets": {}}
         collection = open_images(tiny_project(changes).data)
-        found.append([picture for _, picture in collection.decode(collection.names, size, resize, 1000)])
+        digests = digests_of(collection, tmp_path)
+        found.append(list(collection.reader.pictures(digests, WorkingForm(size, resize, 1000))))
     for one, other in zip(*found, strict=True):
         assert one.pixels.shape == (size, size, 3)
         assert (one.pixels == other.pixels).all()
@@ -61,15 +70,17 @@ def test_idx_images_are_taken_by_name_and_their_strata_are_split_and_class(tmp_p
     assert collection.names == [*(f"train/0000{i}" for i in range(5)), *(f"t10k/0000{i}" for i in range(4))]
     assert collection.strata()[3:7] == ["train/3", "train/0", "test/0", "test/1"]
     wanted = ["train/00003", "t10k/00001"]
-    found = dict(collection.decode(wanted, 28, "pad", 1000))
-    assert list(found) == wanted
+    every = digests_of(collection, tmp_path)
+    digests = {name: every[name] for name in wanted}
+    assert len(set(every.values())) == 9
+    found = dict(zip(wanted, collection.reader.pictures(digests, WorkingForm(28, "pad", 1000)), strict=True))
     assert (found["t10k/00001"].pixels[:, :, 0] == values["t10k-images"][1]).all()
 
 
 def test_idx_images_larger_than_allowed_are_an_error(tmp_path: Path) -> None:
     write_idx_folder(tmp_path, train=5, test=4)
     with pytest.raises(LacunaError, match=r"images of 28 x 28 pixels, at most data.max_pixels = 783"):
-        list(IdxImages(tmp_path).decode(["train/00000"], 28, "pad", 783))
+        list(IdxImages(tmp_path).reader.pictures({"train/00000": ""}, WorkingForm(28, "pad", 783)))
 
 
 def test_strata_are_the_class_folders_where_these_tell_the_class(tiny_project: Any, tmp_path: Path) -> None:
