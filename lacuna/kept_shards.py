@@ -1,4 +1,4 @@
-"""What `python -m lacuna cache` shows and removes: shards of images and features that stages keep in `runs/cache`.
+"""What `python -m lacuna cache` shows and removes: shards of images and features, and solved heads, in `runs/cache`.
 
 Everything there can be computed again, and no out depends on it.
 """
@@ -19,7 +19,7 @@ from lacuna.io.shard_cache import RECEIPT_FILE
 from lacuna.io.text_table import align
 from lacuna.io.turns import take_turn
 
-KEEPERS = {"images": "ingest", "features": "featurize"}
+KEEPERS = {"images": "ingest", "features": "featurize", "heads": "train_warmup"}
 """The stage that keeps shards of a kind."""
 
 DAY = 86_400
@@ -29,7 +29,7 @@ ROUNDED = 0.1
 
 
 class KeptShard(NamedTuple):
-    """A folder below `runs/cache`, of images or features.
+    """A folder below `runs/cache`, of images, features or a head.
 
     bytes: what its files take. used: when a stage used it last, in seconds since 1970; 0 of one that was never
     finished. current: whether the last run of its stage used it, or no run has ended since.

@@ -9,10 +9,10 @@ from lacuna.config.params import Params
 from lacuna.io.atomic import sha256
 from lacuna.training.checkpoint import open_checkpoint
 from lacuna.training.data import TrainingData
-from lacuna.training.exact_head import describe_path, write_path
+from lacuna.training.exact_path import describe_path, write_path
 from lacuna.training.history import write_history
 from lacuna.training.phases import warm_up, warm_up_key
-from stages._run import Facts, checkpoint_folder, run
+from stages._run import Facts, cache_folder, checkpoint_folder, run
 
 HISTORY = Path("plots/history_warmup.csv")
 
@@ -20,7 +20,7 @@ HISTORY = Path("plots/history_warmup.csv")
 def train_warmup(params: Params) -> Facts:
     data = TrainingData.open(Path("data"), params.train)
     with open_checkpoint(checkpoint_folder(), warm_up_key(params, data)) as checkpoint:
-        warm = warm_up(params, data, checkpoint)
+        warm = warm_up(params, data, checkpoint, kept=cache_folder())
         write_history(HISTORY, "warmup", warm.history, warm.best_epoch, data.targets)
         write_path(Path("plots/regularization_path.csv"), warm.path)
         warm.head.save(Path("models/head.npz"))

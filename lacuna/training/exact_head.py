@@ -4,10 +4,12 @@ Each target is a logistic regression of its own over the images whose label is k
 training images. How strongly its weights are penalized is chosen by cross-validation within the training images.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
+from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +21,10 @@ from lacuna.core.head_weights import HeadWeights
 from lacuna.core.scores import Floats
 from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
-from lacuna.io.csv_files import write_csv
 from lacuna.io.openvino_runtime import n_cores
 from lacuna.stats.logistic_regression import PATH, Axes, cross_validate, find_axes, fit
+from lacuna.training.exact_path import PathStep, SolvedTarget
+from lacuna.training.kept_heads import KeptHeads
 from lacuna.training.statistics import TargetStatistics
 
 FEW_LABELS, FOLDS_OF_FEW, FOLDS_OF_MANY = 3000, 5, 3
@@ -35,16 +38,6 @@ SMALLEST_DEVIATION = 1e-6
 """A column whose standard deviation is no larger, absolutely or against its mean, is constant but for rounding."""
 
 READ_AT_ONCE = 2048
-
-
-@dataclass(frozen=True)
-class PathStep:
-    """A strength of the penalty: the cross-validated log loss there, None where none was computed, and whether the head
-    has it."""
-
-    l2: float
-    log_loss: float | None
-    chosen: bool
 
 
 @dataclass(frozen=True)
@@ -66,6 +59,7 @@ def solve_head(
     train: Train,
     l2: Mapping[str, float],
     seed: int,
+    kept: KeptHeads | None = None,
 ) -> ExactHead:
     """Solve the head of every target on the training images.
 
@@ -73,7 +67,8 @@ def solve_head(
     unknown, and group (n,) are aligned with `rows`; folds are whole groups. The label's class weight multiplies its
     cell, and `train.label_smoothing` applies; targets do not compete for weights, so that `train.target_weights` has
     nothing to weigh. l2: fixed strengths by target's name, the others are chosen. A target without known labels has
-    zero weights and bias, so have those with labels of no weight. Same bytes whatever the number of cores.
+    zero weights and bias, so have those with labels of no weight. kept: of these features; heads that are there are
+    not solved again. Same bytes whatever the number of cores, and whatever is kept.
 
     Raises LacunaError when `l2` names no target, or features are not finite.
     """
@@ -84,15 +79,23 @@ def solve_head(
             )
     with threadpool_limits(1):  # the order in which threads add up would change the last bits
         mean, scale = training_scale(features, rows)
-        axes = find_axes(standardize(features, rows, mean, scale))
+        axes = cache(lambda: find_axes(standardize(features, rows, mean, scale)))
+        shared: list[NDArray[Any] | str] = [rows, group, str((train.label_smoothing, seed))]
 
-        def solve(index: int) -> _Solved:
-            target = targets[index]
-            weights = np.asarray(statistics[index].weights, np.float64)
-            return _solve(
-                target, axes, labels[:, index], group, weights, train.label_smoothing, l2.get(target.name), seed
-            )
+        def solve(index: int) -> SolvedTarget:
+            target, weights = targets[index], np.asarray(statistics[index].weights, np.float64)
+            fixed = l2.get(target.name)
+            inputs = [*shared, str((target, fixed)), labels[:, index], weights]
+            found = kept.find(*inputs) if kept else None
+            if found is None:
+                with one_at_a_time:
+                    of_rows = axes()
+                found = _solve(target, of_rows, labels[:, index], group, weights, train.label_smoothing, fixed, seed)
+                if kept:
+                    kept.keep(found, *inputs)
+            return found
 
+        one_at_a_time = Lock()
         with ThreadPoolExecutor(min(n_cores(), max(len(targets), 1))) as pool:
             solved = list(pool.map(solve, range(len(targets))))
     head = HeadWeights(
@@ -105,35 +108,6 @@ def solve_head(
     return ExactHead(head, path)
 
 
-def write_path(path: Path, tried: Mapping[str, Sequence[PathStep]]) -> None:
-    """Write a row per target and strength that was tried; a strength that was given has no log loss."""
-    rows = [
-        (name, f"{step.l2:g}", "" if step.log_loss is None else f"{step.log_loss:.6f}", int(step.chosen))
-        for name, steps in tried.items()
-        for step in steps
-    ]
-    write_csv(path, ("target", "l2", "cv_log_loss", "chosen"), rows)
-
-
-def describe_path(tried: Mapping[str, Sequence[PathStep]]) -> list[str]:
-    """A line for each target: its penalty, and the log loss that cross-validation found for it."""
-    lines = []
-    for name, steps in tried.items():
-        chosen = next((step for step in steps if step.chosen), None)
-        found = "no known label in training" if chosen is None else f"penalty {chosen.l2:g}"
-        if chosen is not None and chosen.log_loss is not None:
-            found += f", cross-validated log loss {chosen.log_loss:.4f}"
-        lines.append(f"{name}: {found}")
-    return lines
-
-
-@dataclass(frozen=True)
-class _Solved:
-    weights: Floats
-    bias: Floats
-    path: list[PathStep]
-
-
 def _solve(
     target: Target,
     axes: Axes,
@@ -143,18 +117,18 @@ def _solve(
     smoothing: float,
     fixed: float | None,
     seed: int,
-) -> _Solved:
+) -> SolvedTarget:
     known = labels >= 0
     weight = np.where(known, class_weights[np.maximum(labels, 0)], 0.0)
     if not weight.any() or target.n_classes == 1:
-        return _Solved(np.zeros((len(axes.basis), target.n_logits)), np.zeros(target.n_logits), [])
+        return SolvedTarget(np.zeros((len(axes.basis), target.n_logits)), np.zeros(target.n_logits), [])
     if fixed is None:
         path = _choose(target, axes, labels, group, weight, smoothing, seed)
     else:
         path = [PathStep(fixed, None, True)]
     chosen = next(step.l2 for step in path if step.chosen)
     found = fit(axes, labels, target.n_logits, weight, chosen, smoothing, gain=SOLVED)
-    return _Solved(found.weights, found.bias, path)
+    return SolvedTarget(found.weights, found.bias, path)
 
 
 def _choose(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +14,10 @@ from lacuna.core.manifest import Part
 from lacuna.core.scores import Floats
 from lacuna.training.checkpoint import Checkpoint, fingerprint
 from lacuna.training.data import TrainingData
-from lacuna.training.exact_head import PathStep, solve_head
+from lacuna.training.exact_head import solve_head
+from lacuna.training.exact_path import PathStep
 from lacuna.training.history import EpochRow
+from lacuna.training.kept_heads import KeptHeads
 
 if TYPE_CHECKING:
     from lacuna.features.stages import Tail
@@ -54,12 +57,16 @@ class FineTuned:
 
 
 def warm_up(
-    params: Params, data: TrainingData, checkpoint: Checkpoint | None = None, on_epoch: OnEpoch | None = None
+    params: Params,
+    data: TrainingData,
+    checkpoint: Checkpoint | None = None,
+    on_epoch: OnEpoch | None = None,
+    kept: Path | None = None,
 ) -> WarmUp:
     """Phase 1: the head on the features of the clean images, solved exactly, or by gradient descent over all views.
 
-    checkpoint, on_epoch: as in `train_phase`; an exact head needs neither. Raises LacunaError when the parameters don't
-    suit the data.
+    checkpoint, on_epoch: as in `train_phase`; an exact head needs neither. kept: where solved heads are kept. Raises
+    LacunaError when the parameters don't suit the data.
     """
     if params.warmup.solver == "sgd":
         from lacuna.training.descent import descend  # here, because it imports Keras
@@ -76,6 +83,7 @@ def warm_up(
         params.train,
         params.warmup.l2,
         params.train.seed,
+        KeptHeads(kept, store.info.checksum) if kept else None,
     )
     size = exact.head.weights.size + exact.head.bias.size
     return WarmUp(exact.head, {"parameters_trained": size, "parameters": size}, path=exact.path)

@@ -6,7 +6,7 @@ from PIL import Image
 
 from lacuna.core.targets import Target, Targets
 from lacuna.evaluation.plots import plot_loss_curve
-from lacuna.training.exact_head import PathStep, write_path
+from lacuna.training.exact_path import PathStep, write_path
 from lacuna.training.history import write_history
 
 TARGETS = Targets((Target("face", "binary", ("no", "yes")),))

@@ -11,7 +11,8 @@ from lacuna.errors import LacunaError
 from lacuna.io.csv_files import read_csv
 from lacuna.stats.logistic_regression import PATH
 from lacuna.training import exact_head
-from lacuna.training.exact_head import describe_path, solve_head, write_path
+from lacuna.training.exact_head import solve_head
+from lacuna.training.exact_path import describe_path, write_path
 from lacuna.training.statistics import TargetStatistics
 
 TARGETS = Targets(
