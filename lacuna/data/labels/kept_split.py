@@ -57,8 +57,8 @@ def describe_moves(former: NDArray[np.int8], given: NDArray[np.int8], part: NDAr
     """Which images could not keep their part although the data give them none, in words.
 
     >>> describe_moves(np.array([0, 0, 2, -1, 0]), np.array([-1, -1, -1, -1, 1]), np.array([2, 0, 2, 1, 1]))
-    ['1 images did not keep their part, because they have joined a group of another one, or the data give their group \
-one: from train to test 1. split.keep=false deals all images anew']
+    ['1 image did not keep the former part: joined to a group of another one, or of a group that the data give one: \
+from train to test 1. split.keep=false deals all images anew']
     """
     moved = (former != NOT_GIVEN) & (given == NOT_GIVEN) & (former != part)
     if not moved.any():
