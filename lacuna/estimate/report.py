@@ -74,16 +74,24 @@ def describe_rates(rates: Rates, scale: Scale) -> str:
     lines = [
         (
             "decoding",
-            f"{1e3 * images.decoding.busy:.2g} ms a file",
-            f"{images.decoding.file_bytes / 1e3:.0f} kB, {file}",
+            f"{figure(1e3 * images.decoding.busy)} ms a file",
+            f"{figure(images.decoding.file_bytes / 1e3)} kB, {file}",
         ),
-        ("finding duplicates", f"{1e3 * images.compare.each:.2g} ms an image", "noise, all different"),
-        ("hashing", f"{1e-6 / images.hashed:.0f} MB a second", "MD5, from memory"),
-        ("prepare", f"{1e6 * rates.prepare.each:.2g} µs a row", f"of {number_of(rates.table_targets, 'target')}"),
-        ("backbone", f"{1e3 * network.forward:.3g} ms a view", f"{names} at {sizes} px, {network.columns:,} columns"),
-        ("fine-tuning", f"{1e3 * network.step:.3g} ms a step", "an image through the layers above the freeze boundary"),
-        ("head", f"{1e9 * (head.validate + head.solve):.3g} ns", "an image · column · logit, cross-validated"),
-        ("intervals", f"{1e9 * evaluate:.3g} ns", "an image · replicate · target, in evaluate"),
+        ("finding duplicates", f"{figure(1e3 * images.compare.each)} ms an image", "noise, all different"),
+        ("hashing", f"{figure(1e-6 / images.hashed)} MB a second", "MD5, from memory"),
+        ("prepare", f"{figure(1e6 * rates.prepare.each)} µs a row", f"of {number_of(rates.table_targets, 'target')}"),
+        (
+            "backbone",
+            f"{figure(1e3 * network.forward)} ms a view",
+            f"{names} at {sizes} px, {network.columns:,} columns",
+        ),
+        (
+            "fine-tuning",
+            f"{figure(1e3 * network.step)} ms a step",
+            "an image through the layers above the freeze boundary",
+        ),
+        ("head", f"{figure(1e9 * (head.validate + head.solve))} ns", "an image · column · logit, cross-validated"),
+        ("intervals", f"{figure(1e9 * evaluate)} ns", "an image · replicate · target, in evaluate"),
     ]
     where = f"measured here: {machine['cpu']}, {number_of(int(machine['cpu_count']), 'core')}, in time of one core"
     return f"{where}\n{align(lines, left=(0, 2))}"

@@ -56,9 +56,9 @@ def test_it_says_what_does_not_fit_into_the_memory_of_this_machine(tiny_project)
 def test_rates_are_named_with_what_they_were_measured_on(tiny_project):
     scale = Scale(tiny_project({}), 1000, 2)
     said = describe_rates(RATES, scale)
-    assert "10 ms a file" in said
-    assert "20 kB, images of data.path" in said
-    assert "1000 MB a second" in said
+    assert "10.0 ms a file" in said
+    assert "20.0 kB, images of data.path" in said
+    assert "1,000 MB a second" in said
     assert "efficientnet_lite0 at 160 px, 100 columns" in said
     assert extrapolate(RATES, scale)
 
