@@ -125,6 +125,16 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--older-than", metavar="DAYS", type=float, default=0, help=what)
     command.set_defaults(run=run.cache)
 
+    command = added.add_parser("estimate", help="tell what many images will cost", description=run.estimate.__doc__)
+    add = command.add_argument
+    add("--images", metavar="N", type=int, nargs="+", default=[1_000_000], help="how many (1000000)")
+    add("--targets", metavar="T", type=int, help="how many (those of params.yaml)")
+    add("--classes", metavar="K", type=int, default=2, help="of each target (%(default)s)")
+    add("--cpu-hour", metavar="PRICE", type=float, help="of an hour of one processor core")
+    add("--gpu-hour", metavar="PRICE", type=float, help="of an hour of a GPU")
+    add("--gb-month", metavar="PRICE", type=float, help="of a gigabyte kept for a month")
+    command.set_defaults(run=run.estimate)
+
     command = added.add_parser("compare", help="tell whether one experiment is better", description=run.compare.__doc__)
     what = "an experiment's name, a branch, tag or commit; workspace: the working tree"
     command.add_argument("a", metavar="EXP1", help=what)

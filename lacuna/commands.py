@@ -116,6 +116,17 @@ def cache(options: argparse.Namespace) -> int:
     return 0
 
 
+def estimate(options: argparse.Namespace) -> int:
+    """Measure this machine for half a minute, and tell what processor time, memory and disk each stage would take for
+    so many images. Writes temporary files alone; docs/scale.md has the laws."""
+    from lacuna.config.load import load_params
+    from lacuna.estimate.report import Prices, report_estimate
+
+    prices = Prices(options.cpu_hour, options.gpu_hour, options.gb_month)
+    print(report_estimate(load_params(PARAMS_FILE), options.images, options.targets, options.classes, prices))
+    return 0
+
+
 def compare(options: argparse.Namespace) -> int:
     """Print how far two experiments differ on the targets and validation images they share, and which is better."""
     from lacuna.core.relations import relevant

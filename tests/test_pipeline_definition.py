@@ -59,6 +59,7 @@ UNTOUCHED = (
     "lacuna/data/downloads",
     "lacuna/data/fetch.py",
     "lacuna/data/fetch_urls.py",
+    "lacuna/estimate",
     "lacuna/init",
     "lacuna/labelling",
     "lacuna/monitoring",

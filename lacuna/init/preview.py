@@ -2,9 +2,7 @@
 
 import math
 import os
-import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +10,11 @@ import numpy as np
 
 from lacuna.config.data import Data
 from lacuna.config.params import Params
-from lacuna.data.images.decode import UnreadableImageError, decode_with_origin
 from lacuna.data.labels.encode import OTHER, Encoded, encode
 from lacuna.data.labels.join import Joined, given_parts, join_labels
 from lacuna.data.labels.label_table import Dropped, LabelTable, WordColumn
 from lacuna.data.labels.sources import SOURCES, read_labels
+from lacuna.estimate.rates import measure_decoding, measure_gflops
 from lacuna.io.names import first_few, shortened
 from lacuna.io.plurals import number_of
 from lacuna.io.text_table import align
@@ -25,7 +23,6 @@ SHOWN_ROWS, SHOWN_GAPS = 10, 3
 SHOWN_TARGETS = 4
 SHOWN_CLASSES = 6
 SHOWN_WIDTH = 24
-SECONDS_TO_MEASURE = 0.25
 
 PIPELINE_SECONDS, SECONDS_PER_IMAGE, REFERENCE_GFLOPS = 60.0, 0.09, 60.0
 """Of `dvc repro` with the default settings on two cores, beside decoding, and what these computed in a second."""
@@ -128,33 +125,12 @@ def _who_lacks_what(joined: Joined, names: Sequence[str], malformed: Sequence[Dr
     return "\n".join(lines)
 
 
-def estimate(params: Params, images: Sequence[str]) -> str:
+def describe_effort(params: Params, images: Sequence[str]) -> str:
     """How long `dvc repro` will take on this machine, and how much disk, from half a second of measuring."""
     data, n = params.data, len(images)
-    began, n_read = time.perf_counter(), 0
-    for name in images[:: max(1, n // 50)]:
-        with suppress(UnreadableImageError):
-            decode_with_origin(
-                Path(data.path, name), size=data.image_size, resize=data.resize, max_pixels=data.max_pixels
-            )
-        n_read += 1
-        if time.perf_counter() - began > SECONDS_TO_MEASURE:
-            break
-    decoding = (time.perf_counter() - began) / max(n_read, 1) / (os.cpu_count() or 1)
-    network = SECONDS_PER_IMAGE * REFERENCE_GFLOPS / _measured_gflops()
+    decoding = measure_decoding(Path(data.path), images, data).elapsed / (os.cpu_count() or 1)
+    network = SECONDS_PER_IMAGE * REFERENCE_GFLOPS / measure_gflops()
     minutes = math.ceil((PIPELINE_SECONDS + n * (decoding + network)) / 60)
     megabytes = math.ceil(n * (BYTES_PER_IMAGE + 3 * data.image_size**2) / 1e6)
     what = f"dvc repro of {number_of(n, 'image')}"
     return f"{what} takes about {minutes} min on this machine, and {megabytes} MB in data/"
-
-
-def _measured_gflops() -> float:
-    """What a product of matrices reaches on all cores, in 10^9 operations a second, whatever else they do now."""
-    size = 512
-    matrix = np.ones((size, size), dtype=np.float32)
-    began, busy, n = time.perf_counter(), time.process_time(), 0
-    while time.perf_counter() - began < SECONDS_TO_MEASURE:
-        matrix @ matrix
-        n += 1
-    per_core = 2 * size**3 * n / max(time.process_time() - busy, 1e-3) / 1e9
-    return per_core * (os.cpu_count() or 1)

@@ -17,7 +17,7 @@ from lacuna.config.params import Params
 from lacuna.config.presets import write_values
 from lacuna.errors import LacunaError
 from lacuna.init.from_names import propose_from_names
-from lacuna.init.preview import estimate, preview
+from lacuna.init.preview import describe_effort, preview
 from lacuna.init.proposal import Proposal
 from lacuna.init.propose import propose
 from lacuna.io.names import shortened
@@ -69,7 +69,7 @@ def write_data_block(
     except BaseException:
         params_file.write_bytes(original)
         raise
-    print(f"\n{params_file}: the block data is written. {estimate(params, proposal.images)}")
+    print(f"\n{params_file}: the block data is written. {describe_effort(params, proposal.images)}")
     print("next: look at the counts above, then: dvc repro" + _tracking(params))
 
 
