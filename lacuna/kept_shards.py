@@ -48,6 +48,8 @@ def find_kept(runs: Path) -> list[KeptShard]:
     for kind, stage in KEEPERS.items():
         began = _last_run_began(runs / f"{stage}.json")
         for folder in (runs / "cache" / kind).glob("*/*"):
+            if not folder.is_dir():
+                continue
             files = [path.stat() for path in folder.iterdir()]
             receipt = folder / RECEIPT_FILE
             used = receipt.stat().st_mtime if receipt.exists() and not folder.suffix else 0.0

@@ -86,6 +86,7 @@ def test_before_a_run_has_ended_everything_may_be_needed(ingest: Any) -> None:
     Path("runs/ingest.json").unlink()  # as a killed run leaves it
     unfinished = kept()[0].parent.with_name("0123.456789.partial")
     unfinished.mkdir()
+    (unfinished.parent / ".DS_Store").touch()  # a file manager's
     main(["cache", "--prune"])
     assert len(kept()) == 2
     assert not unfinished.exists()

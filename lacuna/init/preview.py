@@ -97,9 +97,9 @@ def _becomes(raw: LabelTable, table: LabelTable, name: str, row: int) -> str:
     if name in table.labels:
         word = table.labels[name][row] or "unknown"
     else:  # a list of tags
-        word = (
-            ", ".join(tag for tag, column in table.labels.items() if column[row] == "present" and tag in cell) or "none"
-        )
+        words = {tag: column[row] for tag, column in table.labels.items() if tag not in raw.labels}
+        nothing = "none" if any(words.values()) else "unknown"
+        word = ", ".join(tag for tag, said in words.items() if said == "present" and tag in cell) or nothing
     return word if word == cell else f"{cell or '(empty)'} → {word}"
 
 

@@ -17,6 +17,16 @@ SETTLED_NS = 2_000_000_000
 Stamp = tuple[str, int, int, int]
 """Device and inode, size in bytes, and the times of the last change of content and of state in nanoseconds."""
 
+PASSING = (
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+)
+"""Errors of the moment, or of the disk, and not of what is in the file."""
+
 TABLE_COLUMNS = "file TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, ctime INTEGER, sha256 TEXT"
 
 
@@ -27,18 +37,25 @@ def stamp_of(path: Path) -> Stamp:
 
 
 class FileDigests:
-    """What is remembered in a file of SQLite's, which several processes may use at a time."""
+    """What is remembered in a file of SQLite's, which several processes may use at a time.
+
+    Everything in it can be computed again. So where the file is damaged, locked for long or on a full disk, nothing is
+    remembered; `damaged` tells the first of these.
+    """
 
     def __init__(self, database: sqlite3.Connection) -> None:
-        database.execute(f"CREATE TABLE IF NOT EXISTS digests ({TABLE_COLUMNS}) WITHOUT ROWID")
-        database.commit()
-        self._database = database
+        self._database, self.damaged = database, False
         self._added: list[tuple[str, int, int, int, str]] = []
+        with self._forgiven():
+            database.execute(f"CREATE TABLE IF NOT EXISTS digests ({TABLE_COLUMNS}) WITHOUT ROWID")
+            database.commit()
 
     def find(self, stamp: Stamp) -> str | None:
         """The digest of the file in this state, in hexadecimal digits, or None when it must be read."""
         query = "SELECT sha256 FROM digests WHERE file = ? AND size = ? AND mtime = ? AND ctime = ?"
-        found = self._database.execute(query, stamp).fetchone()
+        found = None
+        with self._forgiven():
+            found = self._database.execute(query, stamp).fetchone()
         return str(found[0]) if found else None
 
     def remember(self, stamp: Stamp, digest: str) -> None:
@@ -48,28 +65,33 @@ class FileDigests:
 
     def save(self) -> None:
         """Keep what was noted."""
-        with self._database:
+        with self._forgiven(), self._database:
             self._database.executemany("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?)", self._added)
         self._added.clear()
+
+    def close(self) -> None:
+        self._database.close()
+
+    @contextlib.contextmanager
+    def _forgiven(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            self.damaged |= getattr(error, "sqlite_errorcode", 0) & 0xFF not in PASSING  # without what extends the code
 
 
 @contextlib.contextmanager
 def open_digests(path: Path) -> Iterator[FileDigests]:
     """Yield what is remembered in the file `path`; what was noted is kept when the block ends without an error.
 
-    A file that is none of SQLite's is begun anew: everything in it can be computed again.
+    A damaged file, or one of something else, is removed in the end, to be begun anew.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    database = sqlite3.connect(path, timeout=60)
-    try:
-        digests = FileDigests(database)
-    except sqlite3.DatabaseError:
-        database.close()
-        path.unlink(missing_ok=True)
-        database = sqlite3.connect(path, timeout=60)
-        digests = FileDigests(database)
+    digests = FileDigests(sqlite3.connect(path, timeout=60))
     try:
         yield digests
         digests.save()
     finally:
-        database.close()
+        digests.close()
+        if digests.damaged:
+            path.unlink(missing_ok=True)

@@ -7,6 +7,8 @@ hard links to its files, or copies where a link is not possible.
 A row depends on its key and the recipe alone. So a shard that holds one row more takes all others from former entries.
 """
 
+import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -20,7 +22,7 @@ from numpy.typing import NDArray
 
 from lacuna.io.atomic import atomic_folder, write_json
 
-RECEIPT_FILE = "receipt.json"
+RECEIPT_FILE, DIGEST = "receipt.json", "digest"
 READ_ONLY = 0o444
 
 Note = Mapping[str, Any]
@@ -62,7 +64,8 @@ class ShardCache:
         """
         entry = _read_entry(self._folder / key)
         if entry is not None:
-            os.utime(entry.folder / RECEIPT_FILE)  # when it was used last
+            with contextlib.suppress(OSError):  # a disk that cannot be written to
+                os.utime(entry.folder / RECEIPT_FILE)  # when it was used last
         return entry
 
     def place(self, row: str) -> tuple[Entry, int] | None:
@@ -93,15 +96,23 @@ class ShardCache:
                 for path in sorted(folder.iterdir()):
                     path.chmod(READ_ONLY)
                     files[path.name] = _state(path)
-                write_json(folder / RECEIPT_FILE, {"files": files, "rows": list(rows), "notes": list(notes)})
+                receipt = {"files": files, "rows": list(rows), "notes": list(notes)}
+                write_json(folder / RECEIPT_FILE, {**receipt, DIGEST: _digest(receipt)})
+                if _read_entry(target) is not None:
+                    raise FileExistsError(target)  # which another process may be linking: not to be moved away
+            entry = Entry(target, rows, notes)
         except OSError:
-            if _read_entry(target) is None:
+            kept = _read_entry(target)
+            if kept is None:
                 raise
-            # Another process has put the same there in this moment.
-        entry = Entry(target, rows, notes)
+            entry = kept  # another process has put the same there in this moment
         if self._places is not None:
             self._places |= {key: (entry, at) for at, key in enumerate(rows)}
         return entry
+
+
+def _digest(receipt: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(receipt).encode()).hexdigest()
 
 
 def _state(path: Path) -> list[int]:
@@ -112,7 +123,8 @@ def _state(path: Path) -> list[int]:
 def _read_entry(folder: Path) -> Entry | None:
     try:
         receipt = json.loads((folder / RECEIPT_FILE).read_bytes())
-        is_whole = all(_state(folder / name) == state for name, state in receipt["files"].items())
+        is_whole = receipt.pop(DIGEST) == _digest(receipt)
+        is_whole &= all(_state(folder / name) == state for name, state in receipt["files"].items())
         return Entry(folder, receipt["rows"], receipt["notes"]) if is_whole else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

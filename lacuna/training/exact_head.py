@@ -80,7 +80,8 @@ def solve_head(
     with threadpool_limits(1):  # the order in which threads add up would change the last bits
         mean, scale = training_scale(features, rows)
         axes = cache(lambda: find_axes(standardize(features, rows, mean, scale)))
-        shared: list[NDArray[Any] | str] = [rows, group, str((train.label_smoothing, seed))]
+        # Mean and scale say what was read, where features were changed since their checksum was noted.
+        shared: list[NDArray[Any] | str] = [rows, group, mean, scale, str((train.label_smoothing, seed))]
 
         def solve(index: int) -> SolvedTarget:
             target, weights = targets[index], np.asarray(statistics[index].weights, np.float64)

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
+from lacuna.io.machine import describe_processor
 from lacuna.io.recipe import digest_recipe
 from lacuna.io.shard_cache import ShardCache
 from lacuna.training.exact_path import PathStep, SolvedTarget
@@ -20,7 +22,8 @@ class KeptHeads:
 
     def __init__(self, folder: Path, features: str) -> None:
         """folder: of all that is kept. features: a digest of the features of all images."""
-        self._cache = ShardCache(folder / "heads", digest_recipe(CODE_OF_A_HEAD, features))
+        libraries = f"numpy {np.__version__}, SciPy {scipy.__version__}, {describe_processor()}"
+        self._cache = ShardCache(folder / "heads", digest_recipe(CODE_OF_A_HEAD, libraries, features))
 
     def find(self, *inputs: NDArray[np.generic] | str) -> SolvedTarget | None:
         """The head that was solved from these inputs, or None."""

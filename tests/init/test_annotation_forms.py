@@ -29,7 +29,9 @@ def read(params: Params) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.parametrize(("image", "label"), [("imageId", "labelId"), ("image_id", "label_id")])
-def test_lists_of_label_numbers_beside_images(init: Init, image: str, label: str) -> None:
+def test_lists_of_label_numbers_beside_images(
+    init: Init, capsys: pytest.CaptureFixture[str], image: str, label: str
+) -> None:
     write_images(NAMES)
     images = [{image: k, "url": [f"https://example.org/photo_{k}"]} for k in range(60)]
     said = [{image: str(k), label: ["95", 66] if k % 2 else "66" if k % 4 else ["7"]} for k in range(59)]
@@ -41,6 +43,9 @@ def test_lists_of_label_numbers_beside_images(init: Init, image: str, label: str
     assert {name: words["1"] for name, words in found.items()} == {"66": "present", "7": "absent", "95": "present"}
     assert {name: words["2"] for name, words in found.items()} == {"66": "present", "7": "absent", "95": "absent"}
     assert {name: words["59"] for name, words in found.items()} == dict.fromkeys(found, "")
+    said_by_init = capsys.readouterr().out
+    assert "(empty) → unknown" in said_by_init
+    assert "(empty) → none" not in said_by_init
 
 
 def test_one_label_number_of_each_image_is_its_class(init: Init) -> None:

@@ -1,7 +1,9 @@
 """Digests of files that need not be read again."""
 
 import os
+import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -59,11 +61,41 @@ def test_a_file_that_was_changed_a_moment_ago_is_not_remembered(tmp_path: Path, 
     assert remembered(tmp_path / "digests.sqlite", file) is None
 
 
-def test_a_damaged_memory_is_begun_anew(tmp_path: Path, file: Path) -> None:
-    memory = tmp_path / "digests.sqlite"
+def overwrite(memory: Path) -> None:
     memory.write_bytes(b"no database" * 1000)
+
+
+def damage_pages(memory: Path) -> None:
+    with memory.open("r+b") as database:
+        database.seek(4096)
+        database.write(b"\x99" * (memory.stat().st_size - 4096))
+
+
+def put_another_table(memory: Path) -> None:
+    memory.unlink()
+    with sqlite3.connect(memory) as database:
+        database.execute("CREATE TABLE digests (something)")
+    database.close()
+
+
+@pytest.mark.parametrize("damage", [overwrite, damage_pages, put_another_table])
+def test_a_damaged_memory_is_begun_anew(tmp_path: Path, file: Path, damage: Callable[[Path], None]) -> None:
+    memory = tmp_path / "digests.sqlite"
+    remember(memory, file)
+    damage(memory)
     assert remembered(memory, file) is None
     remember(memory, file)
+    assert remembered(memory, file) == "ab12"
+
+
+def test_what_cannot_be_noted_now_is_forgiven_and_nothing_is_removed(tmp_path: Path, file: Path) -> None:
+    memory = tmp_path / "digests.sqlite"
+    remember(memory, file)
+    with open_digests(memory) as known:
+        known._database.execute("PRAGMA max_page_count = 1")  # SQLite's own "database or disk is full"
+        for number in range(2000):
+            known.remember((f"{number}", 1, 1, 1), "ab12" * 16)
+    assert not known.damaged
     assert remembered(memory, file) == "ab12"
 
 

@@ -62,3 +62,14 @@ def test_other_rows_or_groups_are_other_heads(data, solve):
     solve(data)
     assert len(solve((features, rows[1:], labels[1:], group[1:]))[1]) == 3
     assert len(solve((features, rows, labels, group // 4))[1]) == 3
+
+
+def test_features_that_were_changed_in_place_are_other_features(data, solve):
+    """Their checksum is what featurize noted, and knows nothing of it."""
+    features, rows, labels, group = data
+    solve(data)
+    changed = features.copy()
+    changed[rows[3], 0, 2] = 777
+    found, solved = solve((changed, rows, labels, group))
+    assert len(solved) == 3
+    assert same_bytes(found, exact_head.solve_head(changed, rows, labels, group, TARGETS, STATISTICS, TRAIN, {}, 0))
