@@ -23,7 +23,7 @@ UPSTREAM = """
 
     gamma = load_params(Path("params.yaml")).train.gamma
     content = {
-        ".json": json.dumps({"macro": {"f1": gamma / 10}}),
+        ".json": json.dumps({"macro": {"f1": gamma / 10}, "targets": {}}),
         ".csv": f"epoch,phase,loss\\n1,one,{gamma}\\n2,one,{gamma / 2}\\n",
         ".png": "a picture",
         ".html": "a report",
