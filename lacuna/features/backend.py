@@ -107,8 +107,18 @@ def _symbolic(value: Any) -> bool:
 def identity(model: keras.Model) -> list[Any]:
     """What tells what a model computes from any other, for a digest: backend and versions, layers, weights."""
     versions = [f"{name} {version(name)}" for name in ("keras", "openvino", keras.backend.backend())]
-    configs = [(type(layer).__name__, layer.get_config()) for layer in flat_layers(model)]
+    configs = [(type(layer).__name__, _config(layer)) for layer in flat_layers(model)]
     return [*versions, json.dumps(configs, sort_keys=True, default=repr), *map(np.asarray, model.get_weights())]
+
+
+def _config(layer: Any) -> dict[str, Any]:
+    """A layer's configuration; of one that states none, as some of KerasHub's, its plain attributes."""
+    try:
+        stated: dict[str, Any] = layer.get_config()
+    except NotImplementedError:
+        plain = (bool, int, float, str, type(None))
+        stated = {name: value for name, value in vars(layer).items() if isinstance(value, plain)}
+    return stated
 
 
 def freeze(model: keras.Model) -> Any:

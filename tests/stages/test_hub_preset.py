@@ -76,7 +76,8 @@ def test_it_goes_through_both_phases_and_is_exported_as_it_was_trained(
 def test_another_process_writes_the_same_bytes(project, run_stage):
     def digests():
         folders = ("data/features", "models/trained", "models/export")
-        return {path: sha256(path) for folder in folders for path in sorted(Path(folder).iterdir())}
+        files = [path for folder in folders for path in sorted(Path(folder).rglob("*")) if path.is_file()]
+        return {path: sha256(path) for path in files}
 
     hub_presets.save_resnet(project / "own")
     changes = HUB | {"backbone.weights": "./own", "finetune.unfreeze": "p3"}
