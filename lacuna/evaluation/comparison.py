@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -235,15 +236,15 @@ def _log_losses(scored: Scored, index: int, drawn: Bootstrap) -> Floats:
     true = np.maximum(scored.labels, 0)[:, None].astype(np.intp)
     losses = -np.log(np.maximum(np.take_along_axis(scored.probabilities, true, axis=1)[:, 0], SMALLEST_PROBABILITY))
     everything: slice | NDArray[np.intp] = slice(None)
-    weighted = [(everything, whole_sample(drawn.targets, drawn.part, drawn.population))]
-    weighted += [
+    sample = whole_sample(drawn.targets, drawn.part, drawn.population)
+    replicates = (  # one chunk at a time: the weights of all would fill the memory
         (everything if block.rows is None else block.rows, resample)
         for block in drawn.blocks()
         for resample in block.replicates
-    ]
+    )
     found = []
     with np.errstate(invalid="ignore"):
-        for rows, resample in weighted:
+        for rows, resample in chain([(everything, sample)], replicates):
             labels = scored.labels[rows]
             counted = resample.of_known(index, labels)
             found.append(counted @ losses[rows][labels >= 0] / counted.sum(axis=1))
