@@ -97,6 +97,11 @@ class NewtonProblem:
             there, logits, loss, p = tried, ahead, tried_loss, tried_p
         return there, loss, largest
 
+    def divide(self, there: Floats, gradient: Floats, l2: float, forcing: float) -> Floats:
+        """A gradient that other rows may have, divided by the curvature of these at `there`."""
+        _, p = self._loss(self._products.logits(self._blocks, there), there, l2 * self._products.squared(there))
+        return self._newton(-gradient, self._scaling(p, l2), l2, p, forcing)[0]
+
     def _newton_of(
         self,
         fits: NDArray[np.intp],

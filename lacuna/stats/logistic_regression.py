@@ -154,11 +154,13 @@ def cross_validate(
     weight: Floats,
     folds: NDArray[np.integer],
     smoothing: float = 0.0,
+    noise: float = 1.0,
 ) -> Floats:
     """The weighted mean of -log p of held-out labels under fits to all other folds: of the first strengths of PATH, as
     many as it takes to know which is the best, (s,).
 
-    labels, weight, smoothing: as in `fit`; held-out labels are not smoothed. folds (n,): 0 to k - 1, k at least 2. The
+    labels, weight, smoothing: as in `fit`; held-out labels are not smoothed. folds (n,): 0 to k - 1, k at least 2.
+    noise: what the strengths are multiplied by, of a sample that is so many times as noisy as what it stands for. The
     axes may be those of all rows: they are coordinates, and no label shapes them. Raises ValueError when there are
     fewer than two folds, or one without a row that has a weight.
     """
@@ -173,7 +175,7 @@ def cross_validate(
     problem = NewtonProblem(products, blocks, axes.variance[: axes.first.shape[1]], len(counts))
     there, losses, best = problem.at_shares(), list[float](), 0
     for l2 in PATH:
-        there, _, _ = problem.descend(there, l2, CONVERGED_32_BITS, LOOSE, LOOSE_GAIN)
+        there, _, _ = problem.descend(there, noise * l2, CONVERGED_32_BITS, LOOSE, LOOSE_GAIN)
         losses.append(_held_out_loss(products, held_out, there))
         if losses[-1] < losses[best]:
             best = len(losses) - 1

@@ -38,19 +38,24 @@ def cut_blocks(
 ) -> list[RowBlock]:
     """Blocks of rows sorted by fold, the average row as the last. With one fit alone it learns from all."""
     every = np.arange(n_fits)
-    n_classes = max(n_logits, 2)
-    logits = slice(n_classes - n_logits, None)
-    shares = np.eye(n_classes, dtype=np.float32) * np.float32(1 - smoothing) + np.float32(smoothing / n_classes)
+    shares = smoothed_classes(n_logits, smoothing)
     blocks = []
     for fold in range(n_fits):
         start, end = np.searchsorted(folds, [fold, fold + 1]).tolist()
         fits = every[every != fold] if n_fits > 1 else every
         for first in range(start, end, BLOCK_ROWS):
             rows = slice(first, min(first + BLOCK_ROWS, end))
-            wanted = shares[labels[rows], logits][:, None]
+            wanted = shares[labels[rows]][:, None]
             blocks.append(RowBlock(rows, wanted, weight[rows, None, None].astype(np.float32), fold, fits))
-    even = np.full((1, 1, n_classes), 1 / n_classes, np.float32)[..., logits]
+    even = np.full((1, 1, n_logits), 1 / len(shares), np.float32)
     return [*blocks, RowBlock(None, even, np.ones((1, 1, 1), np.float32), -1, every)]
+
+
+def smoothed_classes(n_logits: int, smoothing: float) -> NDArray[np.float32]:
+    """What a label of each class says, as shares of the classes that have a logit: (n_classes, n_logits)."""
+    n_classes = max(n_logits, 2)
+    shares = np.eye(n_classes, dtype=np.float32) * np.float32(1 - smoothing) + np.float32(smoothing / n_classes)
+    return shares[:, n_classes - n_logits :]
 
 
 @dataclass(frozen=True)

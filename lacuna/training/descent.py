@@ -12,11 +12,11 @@ from lacuna.io.plurals import number_of
 from lacuna.training.batches import FeatureBatches, ResampledBatches
 from lacuna.training.checkpoint import Checkpoint
 from lacuna.training.data import LabelledBatches, TrainingData
-from lacuna.training.exact_head import training_scale
 from lacuna.training.loop import Phase, count_parameters, train_phase
 from lacuna.training.mlsmote import Synthetic, mlsmote, resampled_statistics
 from lacuna.training.model import build_head, head_weights, set_standardization, start_at_prior
 from lacuna.training.phases import OnEpoch, WarmUp
+from lacuna.training.standard_rows import training_scale
 from lacuna.training.statistics import TargetStatistics
 
 RESAMPLERS = {"mlsmote": mlsmote}

@@ -4,11 +4,9 @@ Each target is a logistic regression of its own over the images whose label is k
 training images. How strongly its weights are penalized is chosen by cross-validation within the training images.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -16,28 +14,17 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from lacuna.config.blocks import Train
-from lacuna.core.groups import assign_folds
 from lacuna.core.head_weights import HeadWeights
-from lacuna.core.scores import Floats
-from lacuna.core.targets import Target, Targets
+from lacuna.core.targets import Targets
 from lacuna.errors import LacunaError
 from lacuna.io.openvino_runtime import n_cores
-from lacuna.stats.logistic_regression import PATH, Axes, cross_validate, find_axes, fit
+from lacuna.stats.logistic_regression import find_axes
 from lacuna.training.exact_path import PathStep, SolvedTarget
+from lacuna.training.exact_target import TargetProblem, solve_target
 from lacuna.training.kept_heads import KeptHeads
+from lacuna.training.standard_rows import StandardRows, training_scale
 from lacuna.training.statistics import TargetStatistics
-
-FEW_LABELS, FOLDS_OF_FEW, FOLDS_OF_MANY = 3000, 5, 3
-"""Folds of a target by its known labels. With few a third held out would be missed, and five folds take seconds."""
-
-SOLVED = 1e-6
-"""A head is solved when a step promises to lower its loss by no more than this share, by the curvature along each axis.
-Where classes are separable, and the loss is next to nothing, ten times as much may be left."""
-
-SMALLEST_DEVIATION = 1e-6
-"""A column whose standard deviation is no larger, absolutely or against its mean, is constant but for rounding."""
-
-READ_AT_ONCE = 2048
+from lacuna.training.streamed_head import is_streamed, solve_streamed
 
 
 @dataclass(frozen=True)
@@ -78,30 +65,26 @@ def solve_head(
                 f"params.yaml: warmup.l2 names {name!r}, which is not learned; targets are {', '.join(targets.names)}"
             )
     with threadpool_limits(1):  # the order in which threads add up would change the last bits
-        mean, scale = training_scale(features, rows)
-        axes = cache(lambda: find_axes(standardize(features, rows, mean, scale)))
+        standard = StandardRows(features, rows, *training_scale(features, rows))
         # Mean and scale say what was read, where features were changed since their checksum was noted.
-        shared: list[NDArray[Any] | str] = [rows, group, mean, scale, str((train.label_smoothing, seed))]
-
-        def solve(index: int) -> SolvedTarget:
-            target, weights = targets[index], np.asarray(statistics[index].weights, np.float64)
-            fixed = l2.get(target.name)
-            inputs = [*shared, str((target, fixed)), labels[:, index], weights]
-            found = kept.find(*inputs) if kept else None
-            if found is None:
-                with one_at_a_time:
-                    of_rows = axes()
-                found = _solve(target, of_rows, labels[:, index], group, weights, train.label_smoothing, fixed, seed)
-                if kept:
-                    kept.keep(found, *inputs)
-            return found
-
-        one_at_a_time = Lock()
-        with ThreadPoolExecutor(min(n_cores(), max(len(targets), 1))) as pool:
-            solved = list(pool.map(solve, range(len(targets))))
+        settings = str((train.label_smoothing, seed))
+        shared: list[NDArray[Any] | str] = [rows, group, standard.mean, standard.scale, settings]
+        problems, inputs = [], []
+        for index, target in enumerate(targets):
+            weights, fixed = np.asarray(statistics[index].weights, np.float64), l2.get(target.name)
+            problems.append(TargetProblem(target, labels[:, index], weights, fixed, train.label_smoothing, seed))
+            inputs.append([*shared, str((target, fixed)), labels[:, index], weights])
+        found = [kept.find(*shapes_it) if kept else None for shapes_it in inputs]
+        missing = [index for index, part in enumerate(found) if part is None]
+        solve = solve_streamed if is_streamed(len(standard), standard.columns) else _solve_in_memory
+        for index, part in zip(missing, solve(standard, group, [problems[index] for index in missing]), strict=True):
+            found[index] = part
+            if kept:
+                kept.keep(part, *inputs[index])
+        solved = [part for part in found if part is not None]
     head = HeadWeights(
-        mean,
-        scale,
+        standard.mean,
+        standard.scale,
         np.concatenate([part.weights for part in solved], axis=1),
         np.concatenate([part.bias for part in solved]),
     )
@@ -109,84 +92,10 @@ def solve_head(
     return ExactHead(head, path)
 
 
-def _solve(
-    target: Target,
-    axes: Axes,
-    labels: NDArray[np.integer],
-    group: NDArray[np.int64],
-    class_weights: Floats,
-    smoothing: float,
-    fixed: float | None,
-    seed: int,
-) -> SolvedTarget:
-    known = labels >= 0
-    weight = np.where(known, class_weights[np.maximum(labels, 0)], 0.0)
-    if not weight.any() or target.n_classes == 1:
-        return SolvedTarget(np.zeros((len(axes.basis), target.n_logits)), np.zeros(target.n_logits), [])
-    if fixed is None:
-        path = _choose(target, axes, labels, group, weight, smoothing, seed)
-    else:
-        path = [PathStep(fixed, None, True)]
-    chosen = next(step.l2 for step in path if step.chosen)
-    found = fit(axes, labels, target.n_logits, weight, chosen, smoothing, gain=SOLVED)
-    return SolvedTarget(found.weights, found.bias, path)
-
-
-def _choose(
-    target: Target,
-    axes: Axes,
-    labels: NDArray[np.integer],
-    group: NDArray[np.int64],
-    weight: Floats,
-    smoothing: float,
-    seed: int,
-) -> list[PathStep]:
-    """The strengths with their held-out losses. Where all images are one group nothing can be held out, and the
-    strongest is chosen."""
-    counts = weight > 0
-    wanted = FOLDS_OF_FEW if counts.sum() <= FEW_LABELS else FOLDS_OF_MANY
-    n_folds = min(wanted, len(np.unique(group[counts])))
-    if n_folds < 2:
-        return [PathStep(PATH[0], None, True)]
-    folds = np.zeros(len(labels), np.intp)
-    folds[counts] = assign_folds(group[counts], n_folds, seed)
-    losses = cross_validate(axes, labels, target.n_logits, weight, folds, smoothing)
-    best = int(losses.argmin())
-    return [
-        PathStep(l2, float(loss), index == best) for index, (l2, loss) in enumerate(zip(PATH, losses, strict=False))
-    ]
-
-
-def training_scale(features: NDArray[np.float32], rows: NDArray[np.integer]) -> tuple[Floats, Floats]:
-    """Mean and standard deviation (d,) of view 0 of the rows; the deviation of constant columns counts as 1.
-
-    Raises LacunaError for values that are not finite, and without a row.
-    """
-    n, d = len(rows), features.shape[2]
-    if n == 0:
-        raise LacunaError("no training images; expected at least one")
-    mean, squares = np.zeros(d), np.zeros(d)
-    for block in _blocks(features, rows):
-        mean += block.sum(axis=0) / n
-    if not np.isfinite(mean).all():
-        raise LacunaError("features of training images are not finite; run dvc repro featurize")
-    for block in _blocks(features, rows):
-        squares += ((block - mean) ** 2).sum(axis=0) / n
-    scale = np.sqrt(squares)
-    scale[scale <= SMALLEST_DEVIATION * np.maximum(np.abs(mean), 1)] = 1
-    return mean, scale
-
-
-def standardize(
-    features: NDArray[np.float32], rows: NDArray[np.integer], mean: Floats, scale: Floats
-) -> NDArray[np.float32]:
-    """View 0 of the rows (n, d) less the mean, by the scale; constant columns are 0."""
-    standardized = np.empty((len(rows), features.shape[2]), np.float32)
-    for start, block in enumerate(_blocks(features, rows)):
-        standardized[start * READ_AT_ONCE : (start + 1) * READ_AT_ONCE] = (block - mean) / scale
-    return standardized
-
-
-def _blocks(features: NDArray[np.float32], rows: NDArray[np.integer]) -> Iterator[Floats]:
-    for start in range(0, len(rows), READ_AT_ONCE):
-        yield np.asarray(features[rows[start : start + READ_AT_ONCE], 0], np.float64)
+def _solve_in_memory(
+    rows: StandardRows, group: NDArray[np.int64], problems: Sequence[TargetProblem]
+) -> Iterator[SolvedTarget]:
+    if problems:
+        axes = find_axes(rows.take(slice(None)))
+        with ThreadPoolExecutor(min(n_cores(), len(problems))) as pool:
+            yield from pool.map(lambda problem: solve_target(problem, axes, group), problems)

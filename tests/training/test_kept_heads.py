@@ -15,8 +15,10 @@ __all__ = ["data"]
 def solve(monkeypatch, tmp_path):
     """A function that solves heads, keeping them in a folder, and says which targets it had to solve."""
     asked = []
-    solve_target = exact_head._solve
-    monkeypatch.setattr(exact_head, "_solve", lambda *given: asked.append(given[0].name) or solve_target(*given))
+    solve_target = exact_head.solve_target
+    monkeypatch.setattr(
+        exact_head, "solve_target", lambda *given: asked.append(given[0].target.name) or solve_target(*given)
+    )
 
     def run(data, features="1", train=TRAIN, statistics=STATISTICS, l2=None, seed=0):
         asked.clear()

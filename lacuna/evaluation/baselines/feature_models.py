@@ -14,7 +14,7 @@ from lacuna.core.scores import Floats, Labels
 from lacuna.core.targets import Target, Targets
 from lacuna.evaluation.baselines.trivial import training_prior
 from lacuna.stats.logistic_regression import decision, find_axes, fit
-from lacuna.training.exact_head import standardize, training_scale
+from lacuna.training.standard_rows import standardize, training_scale
 
 RIDGE = 0.01
 """The probe's C on standardized features, as scikit-learn has it, the same for all data: nothing is searched. Of 1e-5
