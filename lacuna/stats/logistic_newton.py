@@ -100,7 +100,7 @@ class NewtonProblem:
     def divide(self, there: Floats, gradient: Floats, l2: float, forcing: float) -> Floats:
         """A gradient that other rows may have, divided by the curvature of these at `there`."""
         _, p = self._loss(self._products.logits(self._blocks, there), there, l2 * self._products.squared(there))
-        return self._newton(-gradient, self._scaling(p, l2), l2, p, forcing)[0]
+        return self._level(self._newton(-self._level(gradient), self._scaling(p, l2), l2, p, forcing)[0])
 
     def _newton_of(
         self,
@@ -179,12 +179,12 @@ class NewtonProblem:
         return loss / self._total[:, 0] + _dot(there, pull) / 2, p
 
     def _mean(self, products: Products, cells: Iterable[NDArray[Any]], shape: tuple[int, ...]) -> Floats:
-        """The mean over rows of slopes in the logits, along the axes.
+        """The mean over rows of slopes in the logits, along the axes."""
+        return self._level(products.back(self._blocks, cells, shape) / self._total)
 
-        Of a row's several logits they add up to 0, but for rounding, which a class that is rare would not bear.
-        """
-        found = products.back(self._blocks, cells, shape) / self._total
-        return found - found.mean(axis=2, keepdims=True) if self._n_logits > 1 else found
+    def _level(self, slope: Floats) -> Floats:
+        """Of several logits slopes add up to 0, but for rounding, which a class that is rare would not bear."""
+        return slope - slope.mean(axis=2, keepdims=True) if self._n_logits > 1 else slope
 
     def _slopes(self, p: Sequence[NDArray[Any]]) -> Iterator[NDArray[Any]]:
         """The loss's slopes in the logits."""

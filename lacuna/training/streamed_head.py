@@ -1,17 +1,15 @@
-"""Exact heads of more rows than one memory holds: a sample chooses and steers, passes over all rows decide.
+"""Exact heads of more rows than one memory holds: samples steer, passes over all rows decide.
 
-Of each target a sample that stands in memory chooses the penalty, gives the first weights and, at every point, the
-curvature; loss and gradient are those of all rows, read block by block, once for all targets. This is sub-sampled
-Newton (Byrd et al. 2011, On the use of stochastic Hessian information), its steps mended by L-BFGS: the sample's error
-in the curvature costs a few passes, and shifts nothing.
+Loss and gradient are those of all rows, read block by block in every pass, once for all targets. A sample of each
+target chooses its penalty, gives the first weights and, at every point, the curvature. This is sub-sampled Newton (Byrd
+et al. 2011), its steps mended by L-BFGS: what the sample gets wrong costs a pass or two, and shifts nothing.
 """
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial, reduce
+from functools import reduce
 from operator import add
-from tempfile import TemporaryFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,54 +18,28 @@ from lacuna.core.scores import Floats
 from lacuna.io.openvino_runtime import n_cores
 from lacuna.io.plurals import number_of
 from lacuna.io.progress import progress
-from lacuna.stats.logistic_newton import NewtonProblem
-from lacuna.stats.logistic_regression import find_axes, fit
-from lacuna.stats.logistic_rows import Products, cut_blocks
+from lacuna.stats.logistic_regression import find_axes
 from lacuna.stats.logistic_sums import LossSums, penalized_mean, sum_rows
-from lacuna.stats.quasi_newton import Divide, quasi_newton
-from lacuna.training.exact_path import PathStep, SolvedTarget
-from lacuna.training.exact_target import (
-    SOLVED,
-    TargetProblem,
-    choose_penalty,
-    chosen_penalty,
-    nothing_learned,
-    solve_target,
-)
-from lacuna.training.head_sample import draw_sample, relative_noise
+from lacuna.stats.quasi_newton import quasi_newton
+from lacuna.training.exact_path import SolvedTarget
+from lacuna.training.exact_target import SOLVED, TargetProblem, chosen_penalty, nothing_learned, solve_target
 from lacuna.training.standard_rows import StandardRows
+from lacuna.training.steered_target import SteeredTarget, sample_rows, steer
 
 IN_MEMORY_BYTES = 4 * 10**9
-"""Rows of no more than so many bytes are solved in memory. It is a number of the data, not of the machine, because
-the last bits of a head depend on the way it is solved."""
-
-SAMPLE_BYTES, SAMPLE_OF_COLUMNS = 5 * 10**8, 4
-"""Of a target's sample: bytes of its rows, and how many times the columns they are at least."""
+"""Rows of no more than so many bytes are solved in memory. It is a number of the data, not of the machine, because the
+last bits of a head depend on the way it is solved."""
 
 SIDE_BY_SIDE = 4
-"""Samples in memory at a time, with all that is derived from each: three times as much."""
-
-STREAMED_GAIN = 1e-6
-SAMPLE_FORCING = 0.03
-"""What share of a gradient may be left where it is divided by the sample's curvature."""
+"""Samples that are looked at at a time, and with them what is derived from each."""
 
 PART_ROWS, BLOCK_ROWS = 16_384, 512
 """Rows of which one core adds up the sums, and those of them that it looks at at a time."""
 
 
 @dataclass(frozen=True)
-class SteeredTarget:
-    """What the sample says: the first weights and bias (d + 1, n_logits), the curvature, the penalty and its path."""
-
-    problem: TargetProblem
-    first: Floats
-    divide: Divide
-    path: list[PathStep]
-
-
-@dataclass(frozen=True)
 class SumsOfPart:
-    """Of a part of the rows: the sums of each problem at its point. The rows are read once for all."""
+    """Of a part of the rows: the sums of each problem at its point. The rows are read once for all of them."""
 
     rows: StandardRows
     problems: Sequence[TargetProblem]
@@ -93,72 +65,51 @@ def is_streamed(n: int, columns: int) -> bool:
 def solve_streamed(
     rows: StandardRows, group: NDArray[np.int64], problems: Sequence[TargetProblem]
 ) -> Iterator[SolvedTarget]:
-    """The head of each problem, in order. A target with no more known labels than a sample has is solved in memory, on
-    the rows where they are known. Linear algebra must be limited to one thread."""
+    """The head of each problem, in order; linear algebra must be limited to one thread.
+
+    A target that is known of no more rows than a sample has is solved in memory, on those rows.
+    """
+
+    def begin(problem: TargetProblem) -> SolvedTarget | SteeredTarget:
+        known = np.flatnonzero(problem.weight)
+        if len(known) == 0 or problem.target.n_classes == 1:
+            return nothing_learned(problem.target, rows.columns)
+        if len(known) <= sample_rows(rows.columns):
+            return solve_target(problem.take(known), find_axes(rows.take(known)), group[known])
+        return steer(problem, rows, group, known)
+
     with ThreadPoolExecutor(min(n_cores(), SIDE_BY_SIDE)) as pool:
-        begun = list(pool.map(partial(_begin, rows, group), problems))
-        steered = [target for target in begun if isinstance(target, SteeredTarget)]
-        solved = iter(_descend(rows, steered, pool))
+        begun = list(pool.map(begin, problems))
+        points = iter(_descend(rows, [target for target in begun if isinstance(target, SteeredTarget)], pool))
     for target in begun:
-        yield next(solved) if isinstance(target, SteeredTarget) else target
+        if isinstance(target, SteeredTarget):
+            point = next(points)
+            target = SolvedTarget(point[:-1], point[-1], target.path)
+        yield target
 
 
-def _begin(rows: StandardRows, group: NDArray[np.int64], problem: TargetProblem) -> SolvedTarget | SteeredTarget:
-    known = np.flatnonzero(problem.weight)
-    if len(known) == 0 or problem.target.n_classes == 1:
-        return nothing_learned(problem.target, rows.columns)
-    most = max(SAMPLE_BYTES // (4 * rows.columns), SAMPLE_OF_COLUMNS * rows.columns)
-    if len(known) <= most:
-        return solve_target(problem.take(known), find_axes(rows.take(known)), group[known])
-    places, repeats = draw_sample(problem.labels[known], group[known], most, problem.seed)
-    sample = problem.take(known[places])
-    weight = sample.weight * repeats
-    noise = relative_noise(sample.labels, weight, problem.labels[known], problem.weight[known])
-    axes = find_axes(_on_disk(rows.take(known[places])))
-    path = choose_penalty(sample, axes, group[known[places]], weight, noise)
-    l2, n_logits = chosen_penalty(path), problem.target.n_logits
-    near = fit(axes, sample.labels, n_logits, weight, noise * l2, problem.smoothing, gain=SOLVED)
-    blocks = cut_blocks(sample.labels, n_logits, weight, problem.smoothing, np.zeros(most, np.intp), 1)
-    basis = axes.basis
-    of_sample = NewtonProblem(Products(axes.rows, None, basis), blocks, axes.variance, 1)
+def _descend(rows: StandardRows, targets: Sequence[SteeredTarget], pool: ThreadPoolExecutor) -> list[Floats]:
+    """The lowest point of each target: side by side, so that a pass serves all that are not there yet."""
+    descents = [quasi_newton(target.first, target.divide, SOLVED) for target in targets]
+    points, passes = [next(descent) for descent in descents], 0
 
-    def divide(there: Floats, gradient: Floats) -> Floats:
-        along = of_sample.divide(_turn(basis.T, there), _turn(basis.T, gradient), l2, SAMPLE_FORCING)
-        return _turn(basis, along[:, 0])[:, 0]
-
-    return SteeredTarget(problem, np.append(near.weights, near.bias[None], axis=0), divide, path)
-
-
-def _turn(basis: NDArray[np.float32], point: Floats) -> Floats:
-    """Weights (d, n_logits) along other axes, the bias as it is: (d + 1, 1, n_logits)."""
-    return np.append(basis @ point[:-1], point[-1:], axis=0)[:, None]
-
-
-def _descend(rows: StandardRows, steered: Sequence[SteeredTarget], pool: ThreadPoolExecutor) -> Iterator[SolvedTarget]:
-    """All targets side by side, so that a pass serves each; those that are solved drop out."""
-    descents = [quasi_newton(target.first, target.divide, STREAMED_GAIN) for target in steered]
-    ahead = {index: next(descent) for index, descent in enumerate(descents)}
-    solved: dict[int, Floats] = {}
-
-    def go_on(index: int, every: LossSums) -> None:
-        l2 = chosen_penalty(steered[index].path)
+    def go_on(index: int, every: LossSums) -> bool:
+        """Whether there is another point to look at."""
         try:
-            ahead[index] = descents[index].send(penalized_mean(every, ahead[index], l2))
+            loss = penalized_mean(every, points[index], chosen_penalty(targets[index].path))
+            points[index] = descents[index].send(loss)
         except StopIteration as end:
-            solved[index] = end.value
-            del ahead[index]
+            points[index] = end.value
+            return False
+        return True
 
-    passes = 0
+    ahead = list(range(len(targets)))
     while ahead:
         passes += 1
-        open_ones = sorted(ahead)
-        task = SumsOfPart(rows, [steered[index].problem for index in open_ones], [ahead[index] for index in open_ones])
-        sums = _add_up(task, len(rows), f"pass {passes}, {number_of(len(open_ones), 'head')}")
-        list(pool.map(go_on, open_ones, sums))
-    return (
-        SolvedTarget(point[:-1], point[-1], target.path)
-        for target, point in zip(steered, (solved[index] for index in range(len(steered))), strict=True)
-    )
+        task = SumsOfPart(rows, [targets[index].problem for index in ahead], [points[index] for index in ahead])
+        sums = _add_up(task, len(rows), f"pass {passes}, {number_of(len(ahead), 'head')}")
+        ahead = [index for index, goes_on in zip(ahead, pool.map(go_on, ahead, sums), strict=True) if goes_on]
+    return points
 
 
 def _add_up(task: SumsOfPart, n: int, what: str) -> list[LossSums]:
@@ -167,10 +118,3 @@ def _add_up(task: SumsOfPart, n: int, what: str) -> list[LossSums]:
     with ThreadPoolExecutor(n_cores()) as pool:
         found = progress(pool.map(task, parts), total=len(parts), what=what, unit="parts")
         return [reduce(add, of_problem) for of_problem in zip(*found, strict=True)]
-
-
-def _on_disk(array: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The same, memory-mapped from a file that has no name and is gone when nothing reads it any more."""
-    with TemporaryFile() as file:
-        array.tofile(file)
-        return np.asarray(np.memmap(file, array.dtype, "r", shape=array.shape))
