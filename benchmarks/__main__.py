@@ -7,6 +7,7 @@ intervals    seconds of figures with intervals, on simulated predictions (--imag
 bags         whether intervals from bags of groups hold the truth as often as those of all groups
 duplicates   seconds, memory and comparisons of the search for duplicates, on images made up (--images)
 labels       seconds and memory of reading a large label file, of prepare and of init (--rows)
+head         passes, seconds and memory of the exact head, on features made up on disk (--rows, --columns)
 memory       peak anonymous memory with 1,000 and 10,000 images
 mlsmote      warm-up with and without MLSMOTE, on the data in the working folder (after `dvc repro`)
 promises     whether --min-precision keeps its promise, on the data in the working folder (after `dvc repro featurize`)
@@ -31,6 +32,7 @@ from benchmarks.backbones import backbones
 from benchmarks.bags import bags
 from benchmarks.counts import counts
 from benchmarks.duplicates import duplicates
+from benchmarks.head import head
 from benchmarks.inference import inference
 from benchmarks.intervals import intervals
 from benchmarks.labels import labels
@@ -56,7 +58,8 @@ def main() -> None:
     parser.add_argument("--fashion", type=Path, help="folder with styles.csv and images/ of the fashion products")
     parser.add_argument("--chest", type=Path, help="out_of_distribution: folder of the X-rays' class folders")
     parser.add_argument("--aimonk", type=Path, help="out_of_distribution: folder with images/ of the garment photos")
-    parser.add_argument("--rows", type=int, default=1_000_000, help="labels: of the label file")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="labels, head: of the label file or of features")
+    parser.add_argument("--columns", type=int, default=2912, help="head: of the features")
     parser.add_argument("--images", type=int, default=1500)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--size", type=int, default=128, help="backbones: side of the images in pixels")
@@ -64,6 +67,7 @@ def main() -> None:
     arguments = parser.parse_args()
     needs_fashion = arguments.name not in (
         "duplicates",
+        "head",
         "hostile",
         "inference",
         "intervals",
@@ -112,6 +116,8 @@ def main() -> None:
         duplicates(arguments.images)
     if arguments.name in ("labels", "all"):
         labels(arguments.rows)
+    if arguments.name in ("head", "all"):
+        head(arguments.rows, arguments.columns)
     if arguments.name in ("counts", "all"):
         counts()
     if arguments.name in ("service", "all"):

@@ -33,7 +33,7 @@ last bits of a head depend on the way it is solved."""
 SIDE_BY_SIDE = 4
 """Samples that are looked at at a time, and with them what is derived from each."""
 
-PART_ROWS, BLOCK_ROWS = 16_384, 512
+PART_ROWS, BLOCK_ROWS = 16_384, 256
 """Rows of which one core adds up the sums, and those of them that it looks at at a time."""
 
 
