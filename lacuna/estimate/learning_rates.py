@@ -16,16 +16,20 @@ from lacuna.config.params import Params
 from lacuna.core.manifest import Manifest
 from lacuna.core.predictions import Predictions
 from lacuna.core.scores import Floats
-from lacuna.core.targets import UNKNOWN, Targets
+from lacuna.core.targets import UNKNOWN, Target, Targets
 from lacuna.estimate.rates import CostLine, busy_seconds, fit_line
 from lacuna.evaluation.scoring import score_test, score_validation
 from lacuna.stats.logistic_regression import LOOSE_AXES, cross_validate, find_axes, fit
+from lacuna.training.exact_target import TargetProblem
+from lacuna.training.standard_rows import StandardRows
+from lacuna.training.streamed_head import SumsOfPart
 
 KNOWN = 0.6
 HEAD_FOLDS = 3
 HEAD_ROWS = 4 * LOOSE_AXES, 10 * LOOSE_AXES
 """From four times the columns on the rows are multiplied as they are, which is how many rows are treated."""
 
+PASS_TARGETS = 1, 11
 L2 = 0.01
 PARTS, REPLICATES = (2000, 10_000), (10, 40)
 AUDITED = 600, 2400
@@ -35,12 +39,15 @@ AUDITED_GROUPS = 200
 @dataclass(frozen=True)
 class HeadRates:
     """Processor seconds. products: of a row and a pair of columns; axes: of three columns, once. validate, solve: of a
-    row, a column and a logit, in the cross-validation along the first LOOSE_AXES and in the last fit of all columns."""
+    row, a column and a logit, in the cross-validation along the first LOOSE_AXES and in the last fit of all columns.
+    Of a pass over rows that are not in memory, read: of a row and a column; streamed: of a logit more for each."""
 
     products: float
     axes: float
     validate: float
     solve: float
+    read: float
+    streamed: float
 
 
 @dataclass(frozen=True)
@@ -109,7 +116,24 @@ def _head(targets: Targets) -> HeadRates:
     folds = np.arange(many) % HEAD_FOLDS
     validate = busy_seconds(lambda: cross_validate(axes, labels, target.n_logits, weight, folds))
     solve = busy_seconds(lambda: fit(axes, labels, target.n_logits, weight, L2))
-    return HeadRates(line.each / LOOSE_AXES**2, line.once / LOOSE_AXES**3, validate / cells, solve / cells)
+    a_pass = _pass_over(rows, target, labels)
+    return HeadRates(
+        products=line.each / LOOSE_AXES**2,
+        axes=line.once / LOOSE_AXES**3,
+        validate=validate / cells,
+        solve=solve / cells,
+        read=a_pass.once / rows.size,
+        streamed=a_pass.each / rows.size / target.n_logits,
+    )
+
+
+def _pass_over(rows: NDArray[np.float32], target: Target, labels: NDArray[np.int16]) -> CostLine:
+    """What a pass costs, and what each target adds to it."""
+    n, columns = rows.shape
+    standard = StandardRows(rows[:, None], np.arange(n), np.zeros(columns), np.ones(columns))
+    problem = TargetProblem(target, labels, np.ones(target.n_classes), L2, 0.0, 0)
+    point = np.zeros((columns + 1, target.n_logits))
+    return fit_line(lambda k: SumsOfPart(standard, [problem] * k, [point] * k)(slice(0, n)), *PASS_TARGETS)
 
 
 def _classes_along(rows: NDArray[np.float32], n_classes: int) -> NDArray[np.int16]:

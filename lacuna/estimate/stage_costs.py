@@ -17,6 +17,8 @@ from lacuna.features.write_store import plan_store
 from lacuna.io.openvino_runtime import n_cores
 from lacuna.stats.bags import BAG_GROUPS
 from lacuna.stats.logistic_regression import LOOSE_AXES
+from lacuna.training.steered_target import sample_rows
+from lacuna.training.streamed_head import SIDE_BY_SIDE, is_streamed
 
 NUMPY_GB, KERAS_GB = 0.2, 1.0
 """Of a stage with next to no images: its libraries."""
@@ -38,6 +40,12 @@ TO_LABEL_CELL = 700
 
 AUDIT_COPIES = 3
 """Of the projected features: all, the known ones, those of the folds."""
+
+PASSES, PASSES_FOR_SCALE = 8, 2
+"""Over rows that are not in memory: those that solve a head, and those for mean and deviation (docs/scale.md)."""
+
+SAMPLE_COPIES, DRAWN_FROM = 2, 60
+"""Memory of a sample, in its own size, and of each row of which it is drawn."""
 
 EVERY_NAME = 100
 """Memory of a name and a group in the manifest as NumPy has it, four bytes a letter."""
@@ -114,17 +122,42 @@ def _featurize(network: NetworkRates, scale: Scale) -> StageCost:
 
 
 def _warm_up(rates: Rates, scale: Scale) -> StageCost:
-    """All rows stand in memory, standardized and along the first axes, once more for each head that is solved."""
-    n, d, head = scale.train, rates.network.columns, rates.learning.head
-    first = min(d, LOOSE_AXES)
-    of_logits = n * scale.logits * (head.validate * first + head.solve * d)
-    seconds = n * d**2 * head.products + d**3 * head.axes + of_logits
-    copies = 1 + min(n_cores(), scale.targets)
-    memory = NUMPY_GB * 1e9 + n * (4 * (d + copies * first) + EVERY_NAME)
+    n, d = scale.train, rates.network.columns
+    if is_streamed(int(n), d):
+        return _stream_head(rates, scale)
+    seconds, copies = _solve_rows(rates, scale, n), 1 + min(n_cores(), scale.targets)
+    memory = NUMPY_GB * 1e9 + n * (4 * (d + copies * min(d, LOOSE_AXES)) + EVERY_NAME)
     law = "n · columns², n · columns · logits"
-    if scale.params.warmup.solver == "sgd":
-        law += "; of the exact solver, as sgd is not measured"
-    return StageCost("train_warmup", seconds, memory, 0, n * 4 * d, law)
+    return StageCost("train_warmup", seconds, memory, 0, n * 4 * d, law + _but_for_descent(scale))
+
+
+def _stream_head(rates: Rates, scale: Scale) -> StageCost:
+    """A sample of each target is solved in memory, on axes of its own, then all rows are read in every pass."""
+    n, d, head = scale.train, rates.network.columns, rates.learning.head
+    drawn = min(sample_rows(d), n)
+    samples = _solve_rows(rates, scale, drawn) + (scale.targets - 1) * _find_axes(rates, drawn)
+    passes = n * d * (PASSES * (head.read + scale.logits * head.streamed) + PASSES_FOR_SCALE * head.read)
+    side_by_side = min(n_cores(), SIDE_BY_SIDE, scale.targets)
+    memory = (
+        NUMPY_GB * 1e9 + n * (EVERY_NAME + side_by_side * DRAWN_FROM) + side_by_side * SAMPLE_COPIES * 4 * d * drawn
+    )
+    read, law = (PASSES + PASSES_FOR_SCALE) * n * 4 * d, f"n · columns · ({PASSES} passes · logits); samples constant"
+    return StageCost("train_warmup", samples + passes, memory, 0, read, law + _but_for_descent(scale))
+
+
+def _solve_rows(rates: Rates, scale: Scale, n: float) -> float:
+    """Processor seconds of the heads of so many rows in memory."""
+    d, head = rates.network.columns, rates.learning.head
+    return _find_axes(rates, n) + n * scale.logits * (head.validate * min(d, LOOSE_AXES) + head.solve * d)
+
+
+def _find_axes(rates: Rates, n: float) -> float:
+    d, head = rates.network.columns, rates.learning.head
+    return n * d**2 * head.products + d**3 * head.axes
+
+
+def _but_for_descent(scale: Scale) -> str:
+    return "; of the exact solver, as sgd is not measured" if scale.params.warmup.solver == "sgd" else ""
 
 
 def _fine_tune(rates: Rates, scale: Scale) -> StageCost:

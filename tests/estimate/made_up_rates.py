@@ -19,7 +19,7 @@ RATES = Rates(
     table_targets=2,
     network=NetworkRates(forward=0.02, columns=100, step=0.01, ahead=0.002, seen=(224, 224, 3), boundary=(7, 7, 10)),
     learning=LearningRates(
-        head=HeadRates(products=1e-9, axes=1e-9, validate=1e-7, solve=1e-8),
+        head=HeadRates(products=1e-9, axes=1e-9, validate=1e-7, solve=1e-8, read=1e-9, streamed=1e-10),
         shares=IntervalRates(0, 0, 0, 0),
         calibrate=IntervalRates(0, 0, 0, 0),
         evaluate=IntervalRates(once=1, image=1e-4, replicate=0.01, both=1e-6),
