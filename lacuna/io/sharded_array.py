@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from lacuna.errors import LacunaError
 from lacuna.io.atomic import sha256
+from lacuna.io.open_files import make_room_for_files
 
 SHARD = re.compile(r"(\d{5,})-of-(\d{5,})\.npy")
 
@@ -123,6 +124,7 @@ def open_rows(folder: Path) -> Any:
 
     Raises LacunaError when a shard is missing.
     """
+    make_room_for_files(len(list_shards(folder)))
     return ShardedArray([np.asarray(np.load(path, mmap_mode="r")) for path in list_shards(folder)])
 
 

@@ -1,5 +1,7 @@
 """Rows in several files, read as one array."""
 
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -81,3 +83,18 @@ def test_the_checksum_tells_other_values(tmp_path: Path) -> None:
     assert checksum(tmp_path / "a") == checksum(tmp_path / "b")
     save_rows(tmp_path / "b", WHOLE + 1)
     assert checksum(tmp_path / "a") != checksum(tmp_path / "b")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="knows no such limit")
+def test_more_shards_than_a_process_may_open_unless_it_asks(tmp_path: Path) -> None:
+    import resource
+
+    save_rows(tmp_path, np.arange(60.0).reshape(30, 2), tuple(range(1, 30)))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free + 10, limits[1]))
+        assert open_rows(tmp_path)[29].tolist() == [58, 59]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
