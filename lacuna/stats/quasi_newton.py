@@ -9,17 +9,14 @@ from collections import deque
 from collections.abc import Callable, Generator
 
 from lacuna.core.scores import Floats
+from lacuna.stats.logistic_newton import SHORTEST_STEP, SUFFICIENT
 
 Divide = Callable[[Floats, Floats], Floats]
 """Of a point and a gradient: the gradient divided by about the curvature there."""
 
 REMEMBERED = 10
-MOST_STEPS = 200
-SHORTEST = 2.0**-20
-PROMISED = 1e-4
-"""What share of the decrease that the slope promises a step must bring (Nocedal & Wright 2006, equation 3.4)."""
-
-ROUNDING = 1e-13
+MOST_ITERATIONS = 200
+ROUNDING_64_BITS = 1e-13
 
 
 def quasi_newton(start: Floats, divide: Divide, gain: float) -> Generator[Floats, tuple[float, Floats], Floats]:
@@ -30,7 +27,7 @@ def quasi_newton(start: Floats, divide: Divide, gain: float) -> Generator[Floats
     there = start
     loss, gradient = yield there
     past = deque[tuple[Floats, Floats]](maxlen=REMEMBERED)
-    for _ in range(MOST_STEPS):
+    for _ in range(MOST_ITERATIONS):
         step = -_divide_by_curvature(there, gradient, divide, past)
         slope = float((gradient * step).sum())
         if -slope / 2 <= gain * loss:
@@ -39,10 +36,10 @@ def quasi_newton(start: Floats, divide: Divide, gain: float) -> Generator[Floats
         while True:
             ahead = there + length * step
             ahead_loss, ahead_gradient = yield ahead
-            if ahead_loss <= loss + PROMISED * length * slope + ROUNDING * loss:
+            if ahead_loss <= loss + SUFFICIENT * length * slope + ROUNDING_64_BITS * loss:
                 break
             length /= 2
-            if length < SHORTEST:
+            if length < SHORTEST_STEP:
                 return there
         past.append((ahead - there, ahead_gradient - gradient))
         there, loss, gradient = ahead, ahead_loss, ahead_gradient
