@@ -1,7 +1,8 @@
 """Phase 1 without steps or epochs: of each target the one head that minimizes its penalized log loss. No Keras.
 
 Each target is a logistic regression of its own over the images whose label is known, on features standardized by all
-training images. How strongly its weights are penalized is chosen by cross-validation within the training images.
+training images. How strongly its weights are penalized is chosen by cross-validation within the training images. Rows
+that would fill a memory are read from their files in passes (`streamed_head`), all others stand in memory.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -117,4 +117,4 @@ def _add_up(task: SumsOfPart, n: int, what: str) -> list[LossSums]:
     parts = [slice(start, min(start + PART_ROWS, n)) for start in range(0, n, PART_ROWS)]
     with ThreadPoolExecutor(n_cores()) as pool:
         found = progress(pool.map(task, parts), total=len(parts), what=what, unit="parts")
-        return [reduce(add, of_problem) for of_problem in zip(*found, strict=True)]
+        return reduce(lambda so_far, part: list(map(add, so_far, part)), found)

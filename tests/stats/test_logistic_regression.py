@@ -227,17 +227,17 @@ def test_without_a_row_that_counts_there_is_no_fit():
         fit(find_axes(standardized(5, 2)[0]), np.zeros(5, int), 1, np.zeros(5), 1.0)
 
 
-@pytest.mark.parametrize("n_logits", [1, 3])
-def test_cross_validation_scores_what_fits_to_the_other_folds_say(n_logits):
+@pytest.mark.parametrize(("n_logits", "noise"), [(1, 1.0), (3, 1.0), (1, 20.0)])
+def test_cross_validation_scores_what_fits_to_the_other_folds_say(n_logits, noise):
     rows, labels = standardized(90, 8)
     labels = labels if n_logits == 3 else (labels > 0).astype(int)
     weight = np.where(np.arange(90) % 5 == 0, 0.0, 1 + labels)
     folds = assign_folds(np.arange(90), 3, 0)
-    losses = cross_validate(find_axes(rows), np.where(weight > 0, labels, -1), n_logits, weight, folds)
+    losses = cross_validate(find_axes(rows), np.where(weight > 0, labels, -1), n_logits, weight, folds, noise=noise)
     for l2, loss in zip(PATH, losses, strict=False):
         total = 0.0
         for fold in range(3):
-            seen = fit(find_axes(rows), labels, n_logits, weight * (folds != fold), l2)
+            seen = fit(find_axes(rows), labels, n_logits, weight * (folds != fold), noise * l2)
             logits = decision(rows, seen.weights, seen.bias)
             logits = logits if n_logits == 3 else np.append(np.zeros_like(logits), logits, axis=1)
             held_out = weight * (folds == fold)
