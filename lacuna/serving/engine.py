@@ -18,9 +18,10 @@ from lacuna.serving import refusals
 from lacuna.serving.answers import Merged, merge
 from lacuna.serving.batching import Batcher
 from lacuna.serving.metrics import ServiceMetrics
-from lacuna.serving.models import ServedModel, described, load_models
+from lacuna.serving.models import ServedModel, described
 from lacuna.serving.queue import Queue
 from lacuna.serving.refusals import RefusedError
+from lacuna.serving.rehearsal import load_rehearsed
 from lacuna.serving.settings import Settings
 from lacuna.serving.slow_images import refuse_slow
 
@@ -82,10 +83,11 @@ class Engine:
                 return await asyncio.get_running_loop().run_in_executor(self._network, explained)
 
     async def reload(self) -> None:
-        """Load the bundles again and answer by them from the next request on; keep the old ones when one is bad."""
+        """Load the bundles again, have them rehearse, and answer by them from then on; keep the old ones when
+        one is bad."""
         async with self._reloading:
             try:
-                models = await asyncio.to_thread(load_models, self._settings)
+                models = await asyncio.to_thread(load_rehearsed, self._settings)
             except (LacunaError, OSError) as error:
                 self._metrics.reloads.labels("refused").inc()
                 logger.error("error: %s; still serving %s", error, described(self.models))

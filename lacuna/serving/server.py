@@ -18,7 +18,8 @@ from lacuna.errors import LacunaError
 from lacuna.serving.app import Service, create_app
 from lacuna.serving.examples import find_examples
 from lacuna.serving.local_folder import LocalFolder
-from lacuna.serving.models import ServedModel, described, load_models
+from lacuna.serving.models import ServedModel, described
+from lacuna.serving.rehearsal import load_rehearsed
 from lacuna.serving.settings import Settings
 
 CLOSING_S = 0.5
@@ -43,7 +44,9 @@ def serve_models(settings: Settings, host: str, port: int, workers: int) -> int:
         LocalFolder(settings.label_studio_files)
     log_to_stderr()
     hangups = remember_hangups()
-    models = load_models(settings)  # before the port is opened, and once for all workers: a bad bundle starts nothing
+    models = load_rehearsed(
+        settings
+    )  # before the port is opened, and once for all workers: a bad bundle starts nothing
     with _listening(host, port) as listener:
         address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         logger.info("serving %s at %s", described(models), address)

@@ -69,14 +69,14 @@ def supervise(settings: Settings, listener: socket.socket, count: int) -> None:
 
 def work(settings: Settings, listener: socket.socket) -> None:
     """A worker's life: load the bundles, serve until SIGTERM, or until the supervisor is gone."""
-    from lacuna.serving.models import load_models
+    from lacuna.serving.rehearsal import load_rehearsed
     from lacuna.serving.server import log_to_stderr, remember_hangups, run
 
     log_to_stderr()
     hangups = remember_hangups()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        run(settings, load_models(settings), listener, hangups)
+        run(settings, load_rehearsed(settings), listener, hangups)
     except LacunaError as error:
         raise SystemExit(f"error: {error}") from None
 
