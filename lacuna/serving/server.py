@@ -9,6 +9,7 @@ import logging
 import resource
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,8 +34,11 @@ connect again to a port that is about to be closed, and be cut off."""
 GRACE_S = 0.5
 """How long open connections are still read from after that, for requests that are on their way."""
 
-BACKLOG = 128
-"""So many connections may wait in the kernel, and are accepted at a time before any is judged."""
+BACKLOG = 64
+"""So many connections may wait in the kernel. asyncio accepts as many at a time, and twice more before it lets the
+first be judged."""
+
+ACCEPTED_UNJUDGED = 3 * BACKLOG
 
 OTHER_FILES = 96
 """So many files the process opens beside connections, or a little more than that."""
@@ -73,13 +77,15 @@ def _connections_that_fit() -> int:
     """How many connections leave files enough for everything else. As many files are allowed as the system lets."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    fitting = hard - BACKLOG - OTHER_FILES
-    if hard != resource.RLIM_INFINITY and fitting < FEWEST_CONNECTIONS:
+    if hard == resource.RLIM_INFINITY:
+        return sys.maxsize
+    taken = ACCEPTED_UNJUDGED + OTHER_FILES
+    if hard < taken + FEWEST_CONNECTIONS:
         raise LacunaError(
-            f"this process may open {hard} files, expected at least {BACKLOG + OTHER_FILES + FEWEST_CONNECTIONS}; "
-            "raise the limit, `ulimit -n 1024`"
+            f"this process may open {hard} files, expected at least {taken + FEWEST_CONNECTIONS}; raise the limit, "
+            "`ulimit -n 1024`"
         )
-    return fitting
+    return hard - taken
 
 
 def _run(

@@ -162,11 +162,11 @@ def test_what_is_no_http_is_answered_in_json():
 @pytest.mark.slow
 def test_a_crowd_of_silent_connections_does_not_keep_out_who_asks(bundle, tmp_path, picture):
     def few_files():
-        resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (320, 320))
 
     with running_service(tmp_path, "--bundle", bundle, preexec_fn=few_files) as service:
         crowd = []
-        for _ in range(400):
+        for _ in range(500):
             crowd.append(socket.create_connection(("127.0.0.1", service.port), timeout=PATIENCE_S))
         with service.client() as client:
             assert client.post("/predict", files={"file": picture()}).status_code == 200
@@ -188,7 +188,7 @@ def test_too_few_files_start_nothing(bundle):
     )
     assert done.returncode == 1
     assert done.stderr == (
-        "error: this process may open 64 files, expected at least 240; raise the limit, `ulimit -n 1024`\n"
+        "error: this process may open 64 files, expected at least 304; raise the limit, `ulimit -n 1024`\n"
     )
 
 
