@@ -21,7 +21,7 @@ selective_picture  the picture of docs/reading-the-result.md
 selective_products  the same on attributes and columns of the fashion products
 selective_promises  whether --min-precision keeps its promise there
 counts       whether the intervals of `count` hold the true number of images, on simulated folders
-service      the HTTP service under load, with and without micro-batching (--bundle)
+service      the HTTP service under load, beside twenty lines of FastAPI (--bundle)
 hostile      1,000 hostile uploads to the service: its answers and its memory (--bundle)
 """
 

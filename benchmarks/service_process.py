@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,11 +58,13 @@ def command(*arguments: object) -> list[str]:
 
 
 @contextmanager
-def running_service(folder: Path, *arguments: object) -> Iterator[Service]:
-    """A service with these arguments; its log goes to `folder`."""
+def running_service(
+    folder: Path, *arguments: object, preexec_fn: Callable[[], None] | None = None
+) -> Iterator[Service]:
+    """A service with these arguments; its log goes to `folder`. preexec_fn: called in its process before it starts."""
     log_file = folder / f"service-{time.monotonic_ns()}.log"
     with log_file.open("wb") as log:
-        process = subprocess.Popen(command(*arguments), cwd=REPOSITORY, stdout=log, stderr=log)
+        process = subprocess.Popen(command(*arguments), cwd=REPOSITORY, stdout=log, stderr=log, preexec_fn=preexec_fn)
     try:
         yield Service(process, log_file)
     finally:

@@ -68,7 +68,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--bundle", metavar="DIR", type=Path, nargs="+", action="extend", help="(models/bundle)")
     add("--host", default="127.0.0.1", help="the address to listen at (%(default)s)")
     add("--port", type=int, default=8000, help="(%(default)s); 0: one that is free")
-    add("--workers", type=int, default=1, help="processes (%(default)s)")
     add("--runtime", choices=runtimes[:-1], default="openvino", help="(%(default)s)")
     add("--min-precision", metavar="P", type=float, help="be unsure where this precision cannot be promised")
     add("--api-key-file", metavar="FILE", type=Path, help="the first line is the key that requests must bring")
@@ -76,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--label-studio-files", metavar="DIR", type=Path, help="suggest labels to Label Studio for the files it serves")
     add("--max-upload-mb", metavar="MB", type=float, default=20, help="of one request (%(default)s)")
     add("--max-queue", metavar="N", type=int, default=256, help="images that wait, then 503 (%(default)s)")
-    add("--max-batch", metavar="N", type=int, default=4, help="images in one run of a network (%(default)s)")
+    add("--max-connections", metavar="N", type=int, default=1000, help="open at a time (%(default)s)")
     add("--timeout", metavar="S", type=float, default=30, help="seconds until a request is given up (%(default)s)")
     command.set_defaults(run=run.serve)
 

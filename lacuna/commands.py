@@ -39,7 +39,7 @@ def serve(options: argparse.Namespace) -> int:
     from lacuna.serving.server import serve_models
     from lacuna.serving.settings import from_command_line
 
-    return serve_models(from_command_line(options), options.host, options.port, options.workers)
+    return serve_models(from_command_line(options), options.host, options.port)
 
 
 def init(options: argparse.Namespace) -> int:

@@ -74,7 +74,8 @@ def write_tiny_bundle(
         path.mkdir(parents=True)
     write_tiny_network(exported, pick)
     members = (replace(BUNDLE.members[0], files=FILES if linear else FILES[1:]),)
-    bundle = replace(BUNDLE, targets=targets, calibration=calibration, members=members)
+    counts = {target.name: BUNDLE.training_counts.get(target.name, [10] * target.n_classes) for target in targets}
+    bundle = replace(BUNDLE, targets=targets, calibration=calibration, members=members, training_counts=counts)
     predictions = write_tiny_predictions(exported)
     for part, given in (("test", test), ("validation", validation)):
         if given is not None:

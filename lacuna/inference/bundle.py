@@ -17,18 +17,18 @@ The hashes find damaged and mixed-up files. They protect from no one who can wri
 people you trust.
 """
 
-import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from lacuna.calibration.model import Calibration
 from lacuna.core.predictions import Predictions
 from lacuna.core.targets import Targets
 from lacuna.core.working_image import Resize
 from lacuna.errors import LacunaError
+from lacuna.inference.description import check_description, parse_json
 from lacuna.inference.runtimes import HEAD_FILE, LAYOUT_FILE, RUNTIMES, find_runtime
 from lacuna.io.atomic import sha256, write_json
 
@@ -40,7 +40,6 @@ PREDICTION_FILES = {"validation": "validation.npz", "test": "test.npz"}
 BUNDLE_FORMAT = 5
 MAX_DESCRIPTION_BYTES = 20_000_000
 MAX_MODEL_BYTES = 2_000_000_000
-MAX_IMAGE_SIZE = 1024
 
 _MEND = "run `dvc repro bundle`, or copy the whole folder again"
 
@@ -133,22 +132,19 @@ def read_bundle(folder: Path, runtime: str) -> Bundle:
     """
     files = find_runtime(runtime).files
     content = read_description(folder)
+    members = tuple(
+        Member(network["backbone"], Input(**network["input"]), tuple(network["files"]), network["folder"])
+        for network in content["networks"]
+    )
     try:
-        members = tuple(
-            Member(network["backbone"], Input(**network["input"]), tuple(network["files"]), network["folder"])
-            for network in content["networks"]
-        )
-        bundle = Bundle(
-            Targets.from_json(content["targets"]),
-            Calibration.from_json(content["calibration"]),
-            members,
-            {name: list(counts) for name, counts in content["training_counts"].items()},
-        )
-        bundle.calibration.fits(bundle.targets)
-    except (KeyError, TypeError, ValueError, AttributeError, LacunaError) as error:
-        raise _damaged(folder, f"{type(error).__name__}: {error}") from None
-    if not members or not all(map(_is_possible, members)):
-        raise _damaged(folder, "impossible networks or input")
+        targets, calibration = Targets.from_json(content["targets"]), Calibration.from_json(content["calibration"])
+        calibration.fits(targets)
+        _check_counts(targets, content["training_counts"])
+    except (ValueError, LacunaError) as error:
+        raise _damaged(folder, str(error)) from None
+    bundle = Bundle(targets, calibration, members, content["training_counts"])
+    if lacking := [member for member in members if LAYOUT_FILE not in member.files]:
+        raise _damaged(folder, f"the network {lacking[0].folder or lacking[0].backbone} has no {LAYOUT_FILE}")
     if lacking := [member for member in members if not set(files) <= set(member.files)]:
         advice = f"; {RUNTIMES[runtime].advice}" if RUNTIMES[runtime].advice else ""
         raise LacunaError(f"{folder / lacking[0].folder}: this bundle holds no network for {runtime}{advice}")
@@ -169,15 +165,12 @@ def bundle_files(folder: Path) -> dict[str, str]:
     Raises LacunaError as `read_description` does, and for a path that no bundle has.
     """
     content = read_description(folder)
-    try:
-        hashes = {
-            Path(network["folder"], name).as_posix(): expected
-            for network in content["networks"]
-            for name, expected in network["files"].items()
-        }
-        hashes |= content["predictions"] | content["out_of_distribution"] | content["card"]
-    except (KeyError, TypeError, AttributeError) as error:
-        raise _damaged(folder, f"{type(error).__name__}: {error}") from None
+    hashes: dict[str, str] = {
+        Path(network["folder"], name).as_posix(): expected
+        for network in content["networks"]
+        for name, expected in network["files"].items()
+    }
+    hashes |= content["predictions"] | content["out_of_distribution"] | content["card"]
     for path in hashes:
         if not is_bundle_path(path):
             raise _damaged(folder, f"names a file {path!r}")
@@ -207,23 +200,28 @@ def check_files(folder: Path) -> dict[str, str]:
 def read_predictions(folder: Path) -> dict[str, Predictions]:
     """The model's logits for validation and test, with the labels, by part. Raises LacunaError as `read_bundle`
     does."""
-    hashes = read_description(folder).get("predictions")
+    content = read_description(folder)
     for name in PREDICTION_FILES.values():
-        _check_file(folder / name, hashes.get(name) if isinstance(hashes, dict) else None)
-    return {part: Predictions.load(folder / name) for part, name in PREDICTION_FILES.items()}
+        _check_file(folder / name, content["predictions"].get(name))
+    found = {part: Predictions.load(folder / name) for part, name in PREDICTION_FILES.items()}
+    targets = Targets.from_json(content["targets"])
+    for part, predictions in found.items():
+        _check_predictions(folder / PREDICTION_FILES[part], predictions, targets)
+    return found
 
 
 def read_description(folder: Path) -> dict[str, Any]:
-    """The content of bundle.json. Raises LacunaError when it is missing, no JSON object or of another format."""
+    """The content of bundle.json. Raises LacunaError when it is missing or damaged, of another format, or holds a value
+    that cannot be."""
     path = folder / DESCRIPTION_FILE
     if not path.is_file():
         raise LacunaError(f"{path}: no such file; make the bundle by `dvc repro`, or name its folder with --bundle")
     if path.stat().st_size > MAX_DESCRIPTION_BYTES:
         raise LacunaError(f"{path}: expected at most {MAX_DESCRIPTION_BYTES} bytes, received {path.stat().st_size}")
     try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
-        raise _damaged(folder, "not valid JSON") from None
+        content: Any = parse_json(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise _damaged(folder, f"not valid JSON: {str(error)[:200]}") from None
     if not isinstance(content, dict) or "format_version" not in content:
         raise _damaged(folder, "no format_version")
     if content["format_version"] != BUNDLE_FORMAT:
@@ -231,6 +229,10 @@ def read_description(folder: Path) -> dict[str, Any]:
             f"{path}: bundle of format {str(content['format_version'])[:20]}, this Lacuna reads {BUNDLE_FORMAT}; "
             "make it again by `dvc repro bundle` in its project, or use the version of Lacuna that made it"
         )
+    try:
+        check_description(content)
+    except ValueError as error:
+        raise _damaged(folder, str(error)) from None
     return content
 
 
@@ -238,18 +240,19 @@ def _hashes(folder: Path, names: Iterable[str]) -> dict[str, str]:
     return {name: sha256(folder / name) for name in names}
 
 
-def _is_possible(member: Member) -> bool:
-    wanted = member.input
-    return (
-        type(wanted.image_size) is int
-        and 0 < wanted.image_size <= MAX_IMAGE_SIZE
-        and type(wanted.max_pixels) is int
-        and wanted.max_pixels > 0
-        and wanted.resize in get_args(Resize)
-        and isinstance(member.folder, str)
-        and (not member.folder or member.folder.isdecimal())  # nothing outside of the bundle
-        and LAYOUT_FILE in member.files
-    )
+def _check_counts(targets: Targets, counts: Mapping[str, list[int]]) -> None:
+    wanted = {target.name: target.n_classes for target in targets}
+    if {name: len(of_target) for name, of_target in counts.items()} != wanted:
+        raise ValueError("training_counts: expected a count for each class of each target")
+
+
+def _check_predictions(path: Path, predictions: Predictions, targets: Targets) -> None:
+    logits, labels = predictions.logits, predictions.labels
+    arrays = (logits, labels, predictions.image, predictions.group)
+    kinds = [array.dtype.kind + str(array.ndim) for array in arrays] == ["f2", "i2", "U1", "i1"]
+    shapes = kinds and (logits.shape[1], labels.shape[1]) == (targets.n_logits, len(targets))
+    if not shapes or (labels >= [target.n_classes for target in targets]).any():
+        raise LacunaError(f"{path}: not the predictions of these targets; {_MEND}")
 
 
 def _damaged(folder: Path, what: str) -> LacunaError:

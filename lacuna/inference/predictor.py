@@ -24,13 +24,13 @@ from lacuna.core.feature_store import FeatureLayout
 from lacuna.core.head_weights import HeadWeights
 from lacuna.data.images.decode import UnreadableImageError, decode
 from lacuna.errors import LacunaError
-from lacuna.inference.bundle import OOD_FILE, Bundle, Input, Member, read_bundle, read_description, read_predictions
+from lacuna.inference.bundle import OOD_FILE, Bundle, Input, read_bundle, read_description
 from lacuna.inference.ensemble import mean_logits
 from lacuna.inference.ood import OodDetector
+from lacuna.inference.parts import find_promises, load_detector, load_head, load_member
 from lacuna.inference.prediction import HeatMap, Prediction, TargetPrediction, UnnamedPrediction
-from lacuna.inference.runtimes import HEAD_FILE, ExportedNetwork, load_layout, load_network
+from lacuna.inference.runtimes import ExportedNetwork, load_layout
 from lacuna.io.openvino_runtime import n_cores
-from lacuna.stats.label_shift import importance_replicates
 
 if TYPE_CHECKING:
     from lacuna.calibration.selective import Promise
@@ -40,9 +40,6 @@ NetworkInputs = dict[Input, NDArray[np.uint8]]
 
 ImageSource = str | Path | bytes | NDArray[np.uint8]
 """The path of an image file, the content of one, or RGB pixels (height, width, 3)."""
-
-SHARE_REPLICATES = 500
-"""Bootstrap replicates of the class shares among all images that a promise rests on."""
 
 
 @dataclass(eq=False)
@@ -89,16 +86,20 @@ class Predictor:
         folder = Path(folder)
         bundle = read_bundle(folder, runtime)
         description = read_description(folder)
-        layout = load_layout(folder / bundle.members[0].folder)
+        layouts = [load_layout(folder / member.folder) for member in bundle.members]
+        layout = layouts[0]
         return cls(
             folder,
             bundle,
             description,
-            [_load_member(folder, member, runtime, bundle.targets.n_logits) for member in bundle.members],
+            [
+                load_member(folder, member, runtime, (bundle.targets.n_logits, layout.n_columns))
+                for member, layout in zip(bundle.members, layouts, strict=True)
+            ],
             layout,
-            _load_head(folder, bundle, layout),
-            OodDetector.load(folder / OOD_FILE) if description["out_of_distribution"] else None,
-            {} if min_precision is None else _promises(folder, bundle, min_precision, certainty),
+            load_head(folder, bundle, layout),
+            load_detector(folder / OOD_FILE, layout) if description["out_of_distribution"] else None,
+            {} if min_precision is None else find_promises(folder, bundle, min_precision, certainty),
         )
 
     def predict(self, images: Sequence[ImageSource]) -> list[Prediction]:
@@ -226,47 +227,6 @@ class Predictor:
             return self.decode(image)
         except UnreadableImageError as error:
             return str(error)
-
-
-def _load_member(folder: Path, member: Member, runtime: str, n_logits: int) -> ExportedNetwork:
-    """Load a network and run it once, so that one that does not fit is found now."""
-    size = member.input.image_size
-    try:
-        network = load_network(folder / member.folder, runtime)
-        logits = network(np.zeros((1, size, size, 3), dtype=np.uint8)).logits
-    except Exception as error:  # the runtimes have no common exception
-        reason = " ".join(str(error).split())[:200]
-        raise LacunaError(f"{folder}: {runtime} cannot run this network: {reason}") from None
-    if logits.shape != (1, n_logits):
-        raise LacunaError(f"{folder}: expected a network of {n_logits} logits, received shape {logits.shape}")
-    return network
-
-
-def _load_head(folder: Path, bundle: Bundle, layout: FeatureLayout) -> HeadWeights | None:
-    member = bundle.members[0]
-    if len(bundle.members) > 1 or HEAD_FILE not in member.files:
-        return None
-    path = folder / member.folder / HEAD_FILE
-    head = HeadWeights.load(path)
-    if not head.linear or head.weights.shape != (layout.n_columns, bundle.targets.n_logits):
-        raise LacunaError(f"{path}: not the linear head of this network; run `dvc repro bundle`")
-    return head
-
-
-def _promises(folder: Path, bundle: Bundle, precision: float, certainty: float) -> "dict[str, Promise]":
-    from lacuna.calibration.selective import promise  # here, because it loads SciPy
-
-    targets, calibration, test = bundle.targets, bundle.calibration, read_predictions(folder)["test"]
-    probabilities, decisions = calibration.apply(targets, test.logits), calibration.decide(targets, test.logits)
-    promises = {}
-    for index, target in enumerate(targets):
-        labels, importance = test.labels[:, index], None
-        if calibration.targets[target.name].population == "all":
-            importance = importance_replicates(probabilities[index], labels, test.group, SHARE_REPLICATES, seed=0)
-        promises[target.name] = promise(
-            target, labels, probabilities[index], decisions[:, index], test.group, precision, certainty, importance
-        )
-    return promises
 
 
 def _name(path: str | Path) -> str:

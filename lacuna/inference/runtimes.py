@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from lacuna.core.feature_maps import Output
 from lacuna.core.feature_store import FeatureLayout
 from lacuna.errors import LacunaError
+from lacuna.inference.description import check_layout
 from lacuna.io.atomic import read_json
 from lacuna.io.onnx_runtime import open_session
 from lacuna.io.openvino_runtime import compile_network
@@ -77,9 +78,14 @@ def load_network(folder: Path, runtime: str) -> ExportedNetwork:
 def load_layout(folder: Path) -> FeatureLayout:
     """What the columns of the features of the exported network in `folder` are. Raises LacunaError for another file."""
     try:
-        return FeatureLayout.from_json(read_json(folder / LAYOUT_FILE))
-    except (OSError, TypeError, ValueError) as error:
+        content = read_json(folder / LAYOUT_FILE)
+        check_layout(content)
+        layout = FeatureLayout.from_json(content)
+        if not any(block.top and not block.tuned for block in layout.blocks):
+            raise ValueError("no block is the last map's")
+    except (OSError, TypeError, ValueError, RecursionError) as error:
         raise LacunaError(f"{folder / LAYOUT_FILE}: no layout of features ({error}); run `dvc repro bundle`") from None
+    return layout
 
 
 def _load_openvino(path: Path, *, precision: str) -> ExportedNetwork:

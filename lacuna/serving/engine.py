@@ -5,35 +5,25 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 from lacuna.core.working_image import content_box
 from lacuna.data.images.decode import UnreadableImageError, read_size
 from lacuna.errors import LacunaError
-from lacuna.inference.prediction import HeatMap, UnnamedPrediction
+from lacuna.inference.prediction import HeatMap
 from lacuna.inference.predictor import NetworkInputs
 from lacuna.io.openvino_runtime import n_cores
 from lacuna.presentation import overlay
 from lacuna.serving import refusals
 from lacuna.serving.answers import Merged, merge
-from lacuna.serving.batching import Batcher
 from lacuna.serving.metrics import ServiceMetrics
-from lacuna.serving.models import ServedModel, described, load_models
+from lacuna.serving.models import ServedModel, described
 from lacuna.serving.queue import Queue
 from lacuna.serving.refusals import RefusedError
+from lacuna.serving.rehearsal import load_rehearsed
 from lacuna.serving.settings import Settings
 from lacuna.serving.slow_images import refuse_slow
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Loaded:
-    """A model with the images that wait for it: a request ends with the model it began with, whatever is loaded
-    meanwhile."""
-
-    model: ServedModel
-    batcher: Batcher[NetworkInputs, UnnamedPrediction]
 
 
 class Engine:
@@ -44,22 +34,23 @@ class Engine:
         self._decoders = ThreadPoolExecutor(n_cores(), "decode")
         self._network = ThreadPoolExecutor(1, "network")
         self._queue = Queue(settings.limits.max_queue, metrics.queue.set)
-        self._loaded = self._with_batchers(models)
+        self._models = tuple(models)
         self._reloading = asyncio.Lock()
 
     @property
-    def models(self) -> list[ServedModel]:
-        return [loaded.model for loaded in self._loaded]
+    def models(self) -> tuple[ServedModel, ...]:
+        """Those that the next request is answered by. A request ends with the models it began with."""
+        return self._models
 
     async def predict(self, contents: Sequence[bytes]) -> list[Merged | RefusedError]:
         """The predictions for each image file, or the refusal of one that cannot be read.
 
         Raises RefusedError when the queue is full or time is up.
         """
-        loaded = self._loaded
+        models = self._models
         with self._queue.places(len(contents)):
             async with self._deadline():
-                return list(await asyncio.gather(*(self._predict(loaded, content) for content in contents)))
+                return list(await asyncio.gather(*(self._predict(models, content) for content in contents)))
 
     async def explain(self, content: bytes, key: str, class_name: str | None) -> tuple[HeatMap, str]:
         """The heat map of a target, by its name in answers, and the picture of it as a data: address.
@@ -82,15 +73,16 @@ class Engine:
                 return await asyncio.get_running_loop().run_in_executor(self._network, explained)
 
     async def reload(self) -> None:
-        """Load the bundles again and answer by them from the next request on; keep the old ones when one is bad."""
+        """Load the bundles again, have them rehearse, and answer by them from then on; keep the old ones when
+        one is bad."""
         async with self._reloading:
             try:
-                models = await asyncio.to_thread(load_models, self._settings)
+                models = await asyncio.to_thread(load_rehearsed, self._settings)
             except (LacunaError, OSError) as error:
                 self._metrics.reloads.labels("refused").inc()
                 logger.error("error: %s; still serving %s", error, described(self.models))
             else:
-                self._loaded = self._with_batchers(models)
+                self._models = models
                 self._metrics.reloads.labels("done").inc()
                 logger.info("now serving %s", described(models))
 
@@ -98,20 +90,19 @@ class Engine:
         for pool in (self._decoders, self._network):
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _with_batchers(self, models: Sequence[ServedModel]) -> tuple[_Loaded, ...]:
-        max_batch, observe = self._settings.limits.max_batch, self._metrics.batches.observe
-        return tuple(
-            _Loaded(model, Batcher(model.predictor.predict_decoded, self._network, max_batch, observe))
-            for model in models
-        )
-
-    async def _predict(self, loaded: Sequence[_Loaded], content: bytes) -> Merged | RefusedError:
+    async def _predict(self, models: Sequence[ServedModel], content: bytes) -> Merged | RefusedError:
         try:
-            decoded = [await self._decode(entry.model, content) for entry in loaded]
+            decoded = [await self._decode(model, content) for model in models]
         except RefusedError as refusal:
             return refusal
-        waiting = (entry.batcher(inputs) for entry, inputs in zip(loaded, decoded, strict=True))
-        return merge([entry.model for entry in loaded], await asyncio.gather(*waiting))
+
+        def predict() -> Merged:
+            found = [
+                model.predictor.predict_decoded([inputs])[0] for model, inputs in zip(models, decoded, strict=True)
+            ]
+            return merge(models, found)
+
+        return await asyncio.get_running_loop().run_in_executor(self._network, predict)
 
     async def _decode(self, model: ServedModel, content: bytes) -> NetworkInputs:
         def decode() -> NetworkInputs:

@@ -1,22 +1,15 @@
-"""The metrics for Prometheus: requests, latencies, batch sizes, the queue, and images that could not be read."""
+"""The metrics for Prometheus: requests, latencies, the queue, and images that could not be read."""
 
-import os
 import time
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
-"""The environment variable that names the folder in which workers share their metrics; set it before prometheus_client
-is imported."""
-
 SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0)
-IMAGES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 class ServiceMetrics:
-    """A service's metrics, summed over its workers."""
+    """A service's metrics, and those of its process."""
 
     def __init__(self) -> None:
         own = CollectorRegistry()
@@ -29,17 +22,10 @@ class ServiceMetrics:
             buckets=SECONDS,
             registry=own,
         )
-        self.batches = Histogram("lacuna_batch_images", "Images in a run of a network", buckets=IMAGES, registry=own)
-        self.queue = Gauge(
-            "lacuna_queue_images", "Images decoded or waiting", registry=own, multiprocess_mode="livesum"
-        )
+        self.queue = Gauge("lacuna_queue_images", "Images decoded or waiting", registry=own)
         self.unreadable = Counter("lacuna_unreadable_images", "Images that could not be read", registry=own)
         self.reloads = Counter("lacuna_reloads", "Bundles taken up on SIGHUP", ("result",), registry=own)
-        if MULTIPROCESS in os.environ:
-            self._registry = CollectorRegistry()
-            MultiProcessCollector(self._registry)  # type: ignore[no-untyped-call]
-        else:
-            ProcessCollector(registry=own)
+        ProcessCollector(registry=own)
 
     def text(self) -> bytes:
         """In Prometheus' text format."""

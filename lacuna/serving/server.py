@@ -6,11 +6,14 @@ beside the old ones, then answer by the new ones.
 
 import asyncio
 import logging
+import resource
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import uvicorn
 
@@ -18,42 +21,47 @@ from lacuna.errors import LacunaError
 from lacuna.serving.app import Service, create_app
 from lacuna.serving.examples import find_examples
 from lacuna.serving.local_folder import LocalFolder
-from lacuna.serving.models import ServedModel, described, load_models
+from lacuna.serving.log import log_to_stderr
+from lacuna.serving.models import ServedModel, described
+from lacuna.serving.protocol import BoundedProtocol, Room
+from lacuna.serving.rehearsal import load_rehearsed
 from lacuna.serving.settings import Settings
 
 CLOSING_S = 0.5
-"""How long all workers have to stop listening. Clients are told to close their connections only after it: earlier they
-would connect again to a worker that is about to close its port, and be cut off."""
+"""How long it takes to stop listening. Clients are told to close their connections only after it: earlier they would
+connect again to a port that is about to be closed, and be cut off."""
 
 GRACE_S = 0.5
 """How long open connections are still read from after that, for requests that are on their way."""
 
-BACKLOG = 1024
+BACKLOG = 64
+"""So many connections may wait in the kernel. asyncio accepts as many at a time, and twice more before it lets the
+first be judged."""
+
+ACCEPTED_UNJUDGED = 3 * BACKLOG
+
+OTHER_FILES = 96
+"""So many files the process opens beside connections, or a little more than that."""
+
+FEWEST_CONNECTIONS = 16
 
 logger = logging.getLogger(__name__)
 
 
-def serve_models(settings: Settings, host: str, port: int, workers: int) -> int:
-    """Serve until SIGTERM; return the exit code. Raises LacunaError for a bad bundle, an address in use, fewer
-    than one worker, a folder of examples without an image, or no folder of Label Studio's files."""
-    if workers < 1:
-        raise LacunaError(f"--workers: expected at least 1, received {workers}")
+def serve_models(settings: Settings, host: str, port: int) -> int:
+    """Serve until SIGTERM; return the exit code. Raises LacunaError for a bad bundle, an address in use, a folder of
+    examples without an image, no folder of Label Studio's files, or where too few files may be opened."""
     find_examples(settings.examples)
     if settings.label_studio_files is not None:
         LocalFolder(settings.label_studio_files)
+    room = Room(min(settings.limits.max_connections, _connections_that_fit()))
     log_to_stderr()
     hangups = remember_hangups()
-    models = load_models(settings)  # before the port is opened, and once for all workers: a bad bundle starts nothing
+    models = load_rehearsed(settings)  # before the port is opened: a bad bundle starts nothing
     with _listening(host, port) as listener:
         address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         logger.info("serving %s at %s", described(models), address)
-        if workers == 1:
-            run(settings, models, listener, hangups)
-        else:
-            from lacuna.serving.workers import supervise
-
-            del models  # each worker loads its own
-            supervise(settings, listener, workers)
+        _run(settings, models, listener, hangups, room)
     logger.info("every accepted request is answered, the service ends")
     return 0
 
@@ -62,15 +70,36 @@ def remember_hangups() -> threading.Event:
     """Keep SIGHUP from ending this process before it serves; the event is set when one has come."""
     hangups = threading.Event()
     signal.signal(signal.SIGHUP, lambda number, frame: hangups.set())
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
     return hangups
 
 
-def run(settings: Settings, models: tuple[ServedModel, ...], listener: socket.socket, hangups: threading.Event) -> None:
-    """Serve in this process until SIGTERM or Ctrl-C. `hangups` tells of a SIGHUP since the models were asked for."""
+def _connections_that_fit() -> int:
+    """How many connections leave files enough for everything else. As many files are allowed as the system lets."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if hard == resource.RLIM_INFINITY:
+        return sys.maxsize
+    taken = ACCEPTED_UNJUDGED + OTHER_FILES
+    if hard < taken + FEWEST_CONNECTIONS:
+        raise LacunaError(
+            f"this process may open {hard} files, expected at least {taken + FEWEST_CONNECTIONS}; raise the limit, "
+            "`ulimit -n 1024`"
+        )
+    return hard - taken
+
+
+def _run(
+    settings: Settings,
+    models: tuple[ServedModel, ...],
+    listener: socket.socket,
+    hangups: threading.Event,
+    room: Room,
+) -> None:
     app = create_app(settings, models)
     config = uvicorn.Config(
         app,
+        http=partial(BoundedProtocol, room),  # type: ignore[arg-type]  # it is called like a class
+        backlog=BACKLOG,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -120,10 +149,3 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else each answer waits 40 ms for the client's ACK
     with listener:
         yield listener
-
-
-def log_to_stderr() -> None:
-    """One line an event, without the requests: the metrics count them."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True)
-    for name in ("uvicorn", "uvicorn.error", "asyncio"):
-        logging.getLogger(name).setLevel(logging.ERROR)

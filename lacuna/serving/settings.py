@@ -20,14 +20,14 @@ class Limits:
 
     max_upload_bytes: the length of a request's body. max_batch_images: files in one request. timeout_s: seconds for the
     upload, and again for the answer. max_queue: images of all requests together that are being decoded or wait for the
-    network. max_batch: images that go through the network at once.
+    network. max_connections: connections that are open at a time.
     """
 
     max_upload_bytes: int = 20 * MEGABYTE
     max_batch_images: int = 64
     timeout_s: float = 30.0
     max_queue: int = 256
-    max_batch: int = 4
+    max_connections: int = 1000
 
     @property
     def max_held_bytes(self) -> int:
@@ -56,7 +56,7 @@ class Settings:
 
 def from_command_line(options: argparse.Namespace) -> Settings:
     """The options of `python -m lacuna serve`. Raises LacunaError for an impossible limit or API key."""
-    for option in ("max_upload_mb", "timeout", "max_queue", "max_batch"):
+    for option in ("max_upload_mb", "timeout", "max_queue", "max_connections"):
         value = getattr(options, option)
         if not 0 < value < math.inf:
             raise LacunaError(f"--{option.replace('_', '-')}: expected a number above 0, received {value}")
@@ -64,7 +64,7 @@ def from_command_line(options: argparse.Namespace) -> Settings:
         max_upload_bytes=int(options.max_upload_mb * MEGABYTE),
         timeout_s=options.timeout,
         max_queue=options.max_queue,
-        max_batch=options.max_batch,
+        max_connections=options.max_connections,
     )
     return Settings(
         bundles=tuple(options.bundle or [Path("models/bundle")]),

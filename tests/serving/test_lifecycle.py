@@ -1,7 +1,5 @@
 """Start, reload and end, with real signals to real processes."""
 
-import contextlib
-import os
 import shutil
 import signal
 import subprocess
@@ -72,9 +70,8 @@ class Load:
                     return
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_sigterm_under_load_loses_no_accepted_request(bundle, tmp_path, picture, workers):
-    with running_service(tmp_path, "--bundle", bundle, "--workers", workers) as service:
+def test_sigterm_under_load_loses_no_accepted_request(bundle, tmp_path, picture):
+    with running_service(tmp_path, "--bundle", bundle) as service:
         load = Load(service, picture())
         load.wait_for(100)
         assert service.stop() == 0
@@ -150,13 +147,12 @@ def test_while_it_drains_it_is_live_but_not_ready(bundle):
     assert answer.headers["connection"] == "close"
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_sighup_swaps_the_bundle_and_drops_no_request(bundle, tmp_path, picture, workers):
+def test_sighup_swaps_the_bundle_and_drops_no_request(bundle, tmp_path, picture):
     place = tmp_path / "live"
     shutil.copytree(bundle, place)
     other = swapped(tmp_path / "other")
 
-    with running_service(tmp_path, "--bundle", place, "--workers", workers) as service:
+    with running_service(tmp_path, "--bundle", place) as service:
         load = Load(service, picture((0, 255, 0)))
         load.wait_for(50)
         install(other, place)
@@ -172,15 +168,12 @@ def test_sighup_swaps_the_bundle_and_drops_no_request(bundle, tmp_path, picture,
     assert set(decisions(load.answers[-100:])) == {"blue"}
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_sighup_while_it_starts_ends_nothing(bundle, tmp_path, picture, workers):
-    with running_service(tmp_path, "--bundle", bundle, "--workers", workers) as service:
+def test_sighup_while_it_starts_ends_nothing(bundle, tmp_path, picture):
+    with running_service(tmp_path, "--bundle", bundle) as service:
         service.signal(signal.SIGHUP)  # the models are loaded, but not served yet
         with service.client() as client:
             assert client.post("/predict", files={"file": picture()}).status_code == 200
-        if workers == 1:  # workers that start afterwards load the newest bundle anyway
-            service.wait_for("now serving")
-        assert "died" not in service.log
+        service.wait_for("now serving")
         assert service.stop() == 0
 
 
@@ -221,14 +214,12 @@ def damaged(folder, what):
         shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize(
-    ("what", "workers"), [("half copied", 1), ("damaged", 1), ("no JSON", 1), ("missing", 1), ("damaged", 2)]
-)
-def test_a_bad_bundle_starts_nothing(bundle, tmp_path, what, workers):
+@pytest.mark.parametrize("what", ["half copied", "damaged", "no JSON", "missing"])
+def test_a_bad_bundle_starts_nothing(bundle, tmp_path, what):
     shutil.copytree(bundle, tmp_path / "bad")
     damaged(tmp_path / "bad", what)
 
-    line = failed_start("--bundle", bundle, tmp_path / "bad", "--workers", workers)
+    line = failed_start("--bundle", bundle, tmp_path / "bad")
 
     assert line.startswith(f"error: {tmp_path / 'bad'}")
 
@@ -236,14 +227,13 @@ def test_a_bad_bundle_starts_nothing(bundle, tmp_path, what, workers):
 def test_an_address_in_use_or_a_limit_of_nothing_starts_nothing(service, bundle):
     assert "choose another --host or --port" in failed_start("--bundle", bundle, "--port", service.port)
     assert "choose another --host or --port" in failed_start("--bundle", bundle, "--port", 70_000)
-    assert "--workers: expected at least 1" in failed_start("--workers", 0)
     assert "--max-queue: expected a number above 0, received 0" in failed_start("--bundle", bundle, "--max-queue", 0)
     assert "--max-upload-mb: expected a number above 0" in failed_start("--bundle", bundle, "--max-upload-mb", "nan")
     assert "--timeout: expected a number above 0" in failed_start("--bundle", bundle, "--timeout", "inf")
 
 
-def test_a_folder_without_examples_starts_nothing_with_several_workers_too(bundle, tmp_path):
-    line = failed_start("--bundle", bundle, "--workers", 2, "--examples", tmp_path)
+def test_a_folder_without_examples_starts_nothing(bundle, tmp_path):
+    line = failed_start("--bundle", bundle, "--examples", tmp_path)
     assert line == f"error: {tmp_path}: expected a folder of images to offer as examples, found none"
 
 
@@ -259,41 +249,3 @@ def failed_start(*arguments):
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     return line
-
-
-def test_workers_share_their_figures_and_a_dead_one_is_replaced(bundle, tmp_path, picture):
-    with running_service(tmp_path, "--bundle", bundle, "--workers", 2) as service:
-        children = wait_until(lambda: workers_of(service.process.pid), 2)
-        for _ in range(12):  # over new connections, which either worker takes
-            with service.client() as client:
-                assert client.post("/predict", files={"file": picture()}).status_code == 200
-        with service.client() as client:
-            counted = 'lacuna_requests_total{method="POST",route="/predict",status="200"} 12.0'
-            assert counted in client.get("/metrics").text
-
-        os.kill(children[0], signal.SIGKILL)
-        service.wait_for("starting another")
-        replaced = wait_until(lambda: [pid for pid in workers_of(service.process.pid) if pid != children[0]], 2)
-        assert children[1] in replaced
-        with service.client() as client:
-            assert client.post("/predict", files={"file": picture()}).status_code == 200
-        assert service.stop() == 0
-
-
-def workers_of(pid):
-    """The worker processes that a supervisor has started."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it has ended meanwhile
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            if parent == pid and b"spawn_main" in (folder / "cmdline").read_bytes():
-                found.append(int(folder.name))
-    return found
-
-
-def wait_until(find, n):
-    deadline = time.monotonic() + PATIENCE_S
-    while len(found := find()) < n:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return found

@@ -14,7 +14,7 @@ def test_a_command_line_without_options_asks_for_the_limits_that_the_settings_st
     monkeypatch.delenv("LACUNA_API_KEY", raising=False)
     asked: list[Settings] = []
 
-    def serve(settings: Settings, host: str, port: int, workers: int) -> int:
+    def serve(settings: Settings, host: str, port: int) -> int:
         asked.append(settings)
         return 0
 
