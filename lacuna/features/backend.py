@@ -57,6 +57,18 @@ def jit_compile() -> bool | str:
     return False if keras.backend.backend() == "tensorflow" else "auto"
 
 
+def devices() -> list[str]:
+    """The devices that a network may learn on: JAX's, of all processes; of another backend that of its choice alone."""
+    return list(keras.distribution.list_devices()) if keras.backend.backend() == "jax" else ["default"]
+
+
+def join_shares(array: Any, layout: Any) -> Any:
+    """The array of JAX whose rows lie on the devices of a layout, given those that this process has."""
+    import jax
+
+    return jax.make_array_from_process_local_data(layout.backend_layout, array)
+
+
 def flat_layers(model: keras.Model) -> list[Any]:
     """All layers of a model, those inside of other layers included."""
     return list(model._flatten_layers())

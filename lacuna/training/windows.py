@@ -1,0 +1,83 @@
+"""Random order for rows that no memory holds: runs of neighbours are drawn into windows, and mixed there.
+
+A file gives rows that follow each other several times faster than rows here and there (docs/scale.md). So an epoch is
+cut into runs, which come in random order; as many as fill a window are read from front to back, and what was read is
+permuted. The runs of a window come from everywhere, so that it mixes rows of many shards even where images that lie
+together are alike, as they are when names begin with the class. What fits one window is permuted as a whole.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.int64]
+
+Given, Read = TypeVar("Given"), TypeVar("Read")
+
+Share = Callable[[int], Rows]
+"""Of a batch of n images, the positions of those that this process computes, and -1 where there is none left."""
+
+WINDOW_BYTES = 2**29
+"""So much of a window lies in memory at most, and the next one beside it, which is read meanwhile."""
+
+RUN_BYTES = 2**22
+
+
+def every_image(n: int) -> Rows:
+    """The share of a process that computes all of a batch."""
+    return np.arange(n)
+
+
+def draw_windows(n: int, row_bytes: int, batch_size: int, random: np.random.Generator) -> list[Rows]:
+    """Each number below n once, in random order: the windows of an epoch, all but the last of whole batches.
+
+    row_bytes: what is read of a row. A window holds a batch at least, however large its rows are.
+    """
+    fits = max(WINDOW_BYTES // row_bytes // batch_size, 1) * batch_size
+    order = np.arange(n)
+    if n > fits:
+        run = max(RUN_BYTES // row_bytes, 1)
+        runs = random.permutation(math.ceil(n / run))
+        order = (runs[:, None] * run + np.arange(run)).ravel()
+        order = order[order < n]
+    n_windows = max(math.ceil(n / fits), 1)  # alike in size, so that the last one mixes as many runs as the others
+    size = math.ceil(n / n_windows / batch_size) * batch_size
+    return [random.permutation(order[start : start + size]) for start in range(0, n, max(size, 1))]
+
+
+def read_batches(
+    windows: Sequence[Rows], batch_size: int, share: Share, read: Callable[[Rows], list[NDArray[Any]]]
+) -> Iterator[tuple[Rows, list[NDArray[Any]]]]:
+    """Yield (the rows of a batch, the arrays that `read` gives for this process's share of them), in order.
+
+    read: is given the rows that are needed of a window, each once, ascending; it runs in another thread.
+    """
+
+    def cut(window: Rows) -> list[tuple[Rows, Rows]]:  # in this thread: what Keras knows of devices is the thread's own
+        batches = [window[start : start + batch_size] for start in range(0, len(window), batch_size)]
+        return [(batch, batch[share(len(batch))]) for batch in batches]
+
+    def read_window(batches: list[tuple[Rows, Rows]]) -> list[tuple[Rows, Rows, list[NDArray[Any]]]]:
+        needed = np.unique(np.concatenate([own for _, own in batches]))
+        arrays = read(needed)
+        return [(batch, np.searchsorted(needed, own), arrays) for batch, own in batches]
+
+    for batches in _one_ahead(read_window, map(cut, windows)):
+        for batch, places, arrays in batches:
+            yield batch, [array[places] for array in arrays]
+
+
+def _one_ahead(read: Callable[[Given], Read], pieces: Iterable[Given]) -> Iterator[Read]:
+    """What `read` gives for each piece; the next one is read while the last one that was yielded is used."""
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        coming: Future[Read] | None = None
+        for piece in pieces:
+            ready, coming = coming, reader.submit(read, piece)
+            if ready is not None:
+                yield ready.result()
+        if coming is not None:
+            yield coming.result()
