@@ -58,8 +58,17 @@ def jit_compile() -> bool | str:
 
 
 def devices() -> list[str]:
-    """The devices that a network may learn on: JAX's, of all processes; of another backend that of its choice alone."""
-    return list(keras.distribution.list_devices()) if keras.backend.backend() == "jax" else ["default"]
+    """The devices that a network may learn on: JAX's, those of other processes included; of TensorFlow one.
+
+    Processes join where the environment names them, as `keras.distribution.initialize` reads it: before JAX computes.
+    """
+    if keras.backend.backend() != "jax":
+        return ["default"]
+    import jax
+
+    if "KERAS_DISTRIBUTION_NUM_PROCESSES" in os.environ and not jax.distributed.is_initialized():
+        keras.distribution.initialize()
+    return list(keras.distribution.list_devices())
 
 
 def join_shares(array: Any, layout: Any) -> Any:

@@ -6,6 +6,7 @@ JAX as Keras' backend the devices of all processes take part that `jax.distribut
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,20 @@ def train_on_batch(model: keras.Model, inputs: BatchInputs, labels: NDArray[np.i
         labels = np.where(is_image[:, None], labels[own], np.int16(UNKNOWN))
     logs: dict[str, float] = model.train_on_batch(inputs, labels, sample_weight=weights, return_dict=True)
     return logs
+
+
+def gather_predictions(model: keras.Model) -> None:
+    """Have every process get what a compiled model of one output predicts for the images of all."""
+    mesh, step = keras.distribution.distribution(), model.predict_step
+    if mesh is None:
+        return
+
+    def gathering_step(*given: Any) -> Any:
+        outputs, state = step(*given)
+        everywhere = keras.distribution.TensorLayout([None] * len(outputs.shape), mesh.device_mesh)
+        return keras.distribution.distribute_tensor(outputs, everywhere), state
+
+    model.predict_step = gathering_step
 
 
 def predict_on_batch(model: keras.Model, inputs: BatchInputs, n: int) -> NDArray[np.float32]:

@@ -17,7 +17,7 @@ from lacuna.features.backend import keras
 from lacuna.io.progress import progress
 from lacuna.training.checkpoint import Checkpoint, TrainingState
 from lacuna.training.data import LabelledBatches
-from lacuna.training.data_parallel import own_share, predict_on_batch, train_on_batch
+from lacuna.training.data_parallel import gather_predictions, own_share, predict_on_batch, train_on_batch
 from lacuna.training.history import EpochRow
 from lacuna.training.losses import MaskedLoss
 from lacuna.training.optimizers import SCHEDULES, averaged, epochs_of_rise, make_optimizer
@@ -76,6 +76,7 @@ def train_phase(
         weighted_metrics=[keras.metrics.MeanMetricWrapper(plain.call, name="log_loss")],
         jit_compile=backend.jit_compile(),
     )
+    gather_predictions(model)
     state = (checkpoint.load() if checkpoint else None) or _first_state(phase, model, optimizer, objective, validation)
     model.set_weights(state.weights)
     _assign(optimizer, state.optimizer)
