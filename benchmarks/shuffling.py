@@ -24,7 +24,10 @@ from lacuna.training.windows import Rows, draw_windows
 MAP, SHARD_ROWS, DRAWN, REPEATS, BATCH = (7, 7, 192), 1024, 0.7, 5, 32
 ROW_BYTES = 2 * 7 * 7 * 192
 FEW, COLUMNS, LEARNED, EPOCHS = 3000, 64, 20_000, 3
+UNITS, RATE = 64, 1e-3
 RUNS = (4, 16, 32, 128)
+
+Labelled = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 
 def shuffling(images: int, seeds: int) -> None:
@@ -104,17 +107,32 @@ def measure_learning(x: NDArray[np.float32], y: NDArray[np.int64], seeds: int) -
     return rows
 
 
-def learn(training: tuple[NDArray[np.float32], NDArray[np.int64]], validation: tuple, window: int, run: int, seed: int) -> float:
-    """The log loss on validation of a network whose rows came in windows and runs of so many rows."""
-    from sklearn.metrics import log_loss
-    from sklearn.neural_network import MLPClassifier
-
+def learn(training: Labelled, validation: Labelled, window: int, run: int, seed: int) -> float:
+    """The log loss on validation of a network with a hidden layer, whose rows came in windows and runs of so many."""
     (x, y), (x_val, y_val) = training, validation
     windows.WINDOW_BYTES, windows.RUN_BYTES = window, run  # of rows of one byte
-    network, classes = MLPClassifier((64,), random_state=seed, alpha=0), np.unique(y)
+    random, n_classes = np.random.default_rng(seed), int(y.max()) + 1
+    shapes = ((x.shape[1], UNITS), (UNITS, n_classes))
+    weights = [(random.normal(size=shape) / np.sqrt(shape[0])).astype(np.float32) for shape in shapes]
+    first, second = ([np.zeros_like(weight) for weight in weights] for _ in range(2))
+    step = 0
     for epoch in range(EPOCHS):
         for rows in draw_windows(len(x), 1, BATCH, np.random.default_rng([seed, epoch])):
             for start in range(0, len(rows), BATCH):
-                batch = rows[start : start + BATCH]
-                network.partial_fit(x[batch], y[batch], classes=classes)
-    return float(log_loss(y_val, network.predict_proba(x_val), labels=classes))
+                batch, step = rows[start : start + BATCH], step + 1
+                hidden = np.maximum(x[batch] @ weights[0], 0)
+                errors = (softmax(hidden @ weights[1]) - np.eye(n_classes, dtype=np.float32)[y[batch]]) / len(batch)
+                gradients = x[batch].T @ ((errors @ weights[1].T) * (hidden > 0)), hidden.T @ errors
+                rate = RATE * np.sqrt(1 - 0.999**step) / (1 - 0.9**step)  # Adam
+                for weight, gradient, m, v in zip(weights, gradients, first, second, strict=True):
+                    m += 0.1 * (gradient - m)
+                    v += 0.001 * (gradient**2 - v)
+                    weight -= (rate * m / (np.sqrt(v) + 1e-7)).astype(np.float32)
+    probabilities = softmax(np.maximum(x_val @ weights[0], 0) @ weights[1])
+    return float(-np.log(probabilities[np.arange(len(y_val)), y_val]).mean())
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Probabilities (n, n_classes)."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)

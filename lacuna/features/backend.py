@@ -75,7 +75,14 @@ def join_shares(array: Any, layout: Any) -> Any:
     """The array of JAX whose rows lie on the devices of a layout, given those that this process has."""
     import jax
 
-    return jax.make_array_from_process_local_data(layout.backend_layout, array)
+    return jax.make_array_from_process_local_data(layout.backend_layout, array)  # type: ignore[no-untyped-call]
+
+
+def gather(array: Any) -> Any:
+    """The arrays of all processes of JAX, along a new first axis."""
+    from jax.experimental.multihost_utils import process_allgather
+
+    return process_allgather(array)
 
 
 def flat_layers(model: keras.Model) -> list[Any]:

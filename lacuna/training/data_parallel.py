@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.core.targets import UNKNOWN
+from lacuna.errors import LacunaError
 from lacuna.features import backend
 from lacuna.features.backend import keras
 from lacuna.training.batches import BatchInputs
@@ -49,6 +50,19 @@ def train_on_batch(model: keras.Model, inputs: BatchInputs, labels: NDArray[np.i
         labels = np.where(is_image[:, None], labels[own], np.int16(UNKNOWN))
     logs: dict[str, float] = model.train_on_batch(inputs, labels, sample_weight=weights, return_dict=True)
     return logs
+
+
+def check_agreement(epoch: int) -> None:
+    """Raises LacunaError unless all processes go on from the same epoch, as they do not after some kills."""
+    mesh = keras.distribution.distribution()
+    if mesh is None or mesh.num_processes == 1:
+        return
+    epochs = backend.gather(np.array(epoch)).tolist()
+    if len(set(epochs)) > 1:
+        raise LacunaError(
+            f"the processes have finished {', '.join(map(str, epochs))} epochs, expected the same number of each; "
+            "copy runs/checkpoints of one to all, or remove it everywhere"
+        )
 
 
 def gather_predictions(model: keras.Model) -> None:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 Rows = NDArray[np.int64]
 
-Given, Read = TypeVar("Given"), TypeVar("Read")
+Given = TypeVar("Given")
+Read = TypeVar("Read")
 
 Share = Callable[[int], Rows]
 """Of a batch of n images, the positions of those that this process computes, and -1 where there is none left."""

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -103,3 +104,21 @@ def test_eight_devices_train_as_one_does_also_after_a_kill(given, on_one_device,
     found = finish(start(given, tmp_path / "eight", kill_after=1, devices=DEVICES), tmp_path / "eight")
     assert_same_training(found, on_one_device)
     assert {tuple(rows) for rows in found[2]} == {(2,) * DEVICES, (1,) * DEVICES}  # of 9 images, and of 4
+
+
+@pytest.mark.slow
+def test_two_processes_of_two_devices_train_as_one_does_each_by_half_of_a_batch(given, on_one_device, tmp_path):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"localhost:{free.getsockname()[1]}"
+    joined = {"KERAS_DISTRIBUTION_JOB_ADDRESSES": address, "KERAS_DISTRIBUTION_NUM_PROCESSES": "2"}
+    folders = [tmp_path / "0", tmp_path / "1"]
+    processes = [
+        start(given, folder, devices=2, KERAS_DISTRIBUTION_PROCESS_ID=folder.name, **joined) for folder in folders
+    ]
+    first, second = (finish(*each) for each in zip(processes, folders, strict=True))
+    assert_same_training(first, on_one_device)
+    assert first[0] == second[0]
+    for name, array in first[1].items():
+        np.testing.assert_array_equal(array, second[1][name])
+    assert {tuple(rows) for rows in first[2] + second[2]} == {(3, 3), (1, 1)}  # of 9 images 12 were made, of 4 none
