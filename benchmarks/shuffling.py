@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from lacuna.io.sharded_array import list_shards, open_rows, shard_name
 from lacuna.io.text_table import align
 from lacuna.training import windows
-from lacuna.training.windows import Rows, draw_windows
+from lacuna.training.windows import RowNumbers, draw_windows
 
 MAP, SHARD_ROWS, DRAWN, REPEATS, BATCH = (7, 7, 192), 1024, 0.7, 5, 32
 ROW_BYTES = 2 * 7 * 7 * 192
 FEW, COLUMNS, LEARNED, EPOCHS = 3000, 64, 20_000, 3
 UNITS, RATE = 64, 1e-3
-RUNS = (4, 16, 32, 128)
+RUNS = (16, 64, 256)
 
 Labelled = tuple[NDArray[np.float32], NDArray[np.int64]]
 
@@ -51,13 +51,13 @@ def measure_reading(folder: Path, images: int) -> dict[str, list[tuple[float, fl
         np.save(folder / shard_name(number, images // SHARD_ROWS), maps.view(np.float16))
     drawn = np.flatnonzero(random.random(images // SHARD_ROWS * SHARD_ROWS) < DRAWN)
 
-    def at_random(random: np.random.Generator) -> Iterable[Rows]:
+    def at_random(random: np.random.Generator) -> Iterable[RowNumbers]:
         return np.split(random.permutation(drawn)[:FEW], range(BATCH, FEW, BATCH))
 
-    def in_windows(random: np.random.Generator) -> Iterable[Rows]:
+    def in_windows(random: np.random.Generator) -> Iterable[RowNumbers]:
         return (drawn[np.sort(window)] for window in draw_windows(len(drawn), ROW_BYTES, BATCH, random))
 
-    orders: dict[str, Callable[[np.random.Generator], Iterable[Rows]]] = {
+    orders: dict[str, Callable[[np.random.Generator], Iterable[RowNumbers]]] = {
         "random rows": at_random,
         "windows": in_windows,
         "front to back": lambda random: np.array_split(drawn, 20),

@@ -78,7 +78,7 @@ def join_shares(array: Any, layout: Any) -> Any:
     return jax.make_array_from_process_local_data(layout.backend_layout, array)  # type: ignore[no-untyped-call]
 
 
-def gather(array: Any) -> Any:
+def gather_processes(array: Any) -> Any:
     """The arrays of all processes of JAX, along a new first axis."""
     from jax.experimental.multihost_utils import process_allgather
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lacuna.config.blocks import Augment
 from lacuna.features.augmentation_draws import draw_changes, no_changes
 from lacuna.training.mlsmote import Synthetic
-from lacuna.training.windows import Rows, Share, draw_windows, every_image, read_batches
+from lacuna.training.windows import RowNumbers, Share, draw_windows, every_image, read_batches
 
 BatchInputs = NDArray[np.float32] | list[NDArray[Any]]
 """What a network takes: one array, or one for each of its inputs."""
@@ -34,20 +34,20 @@ class FeatureBatches:
     def __len__(self) -> int:
         return math.ceil(len(self.rows) / self.batch_size)
 
-    def epoch(self, epoch: int, share: Share = every_image) -> Iterator[tuple[Rows, BatchInputs]]:
+    def epoch(self, epoch: int, share: Share = every_image) -> Iterator[tuple[RowNumbers, BatchInputs]]:
         """Yield (indices into rows, inputs of this process's share of them) over one epoch in random order."""
         random = np.random.default_rng([self.seed, epoch])
         row_bytes = sum(_row_bytes(array, 2) for array in self.arrays)
         windows = draw_windows(len(self.rows), row_bytes, self.batch_size, random)
         views = random.integers(self.arrays[0].shape[1], size=len(self.rows))
 
-        def read(chosen: Rows) -> list[NDArray[Any]]:
+        def read(chosen: RowNumbers) -> list[NDArray[Any]]:
             return [array[self.rows[chosen], views[chosen]] for array in self.arrays]
 
         for chosen, arrays in read_batches(windows, self.batch_size, share, read):
             yield chosen, _as_inputs(arrays)
 
-    def clean(self, share: Share = every_image) -> Iterator[tuple[Rows, BatchInputs]]:
+    def clean(self, share: Share = every_image) -> Iterator[tuple[RowNumbers, BatchInputs]]:
         """Yield (indices into rows, inputs of this process's share of them, in view 0) in the order of rows."""
         for chosen in _in_order(len(self.rows), self.batch_size):
             own = self.rows[chosen[share(len(chosen))]]
@@ -68,7 +68,7 @@ class ResampledBatches:
     def __len__(self) -> int:
         return math.ceil((len(self.real.rows) + len(self.synthetic)) / self.real.batch_size)
 
-    def epoch(self, epoch: int, share: Share = every_image) -> Iterator[tuple[Rows, NDArray[np.float32]]]:
+    def epoch(self, epoch: int, share: Share = every_image) -> Iterator[tuple[RowNumbers, NDArray[np.float32]]]:
         n, (features,), rows = len(self.real.rows), self.real.arrays, self.real.rows
         random = np.random.default_rng([self.real.seed, epoch])
         order = random.permutation(n + len(self.synthetic))
@@ -84,7 +84,7 @@ class ResampledBatches:
             inputs[made] += self.synthetic.share[at, None] * (towards - inputs[made])
             yield chosen, inputs
 
-    def clean(self, share: Share = every_image) -> Iterator[tuple[Rows, BatchInputs]]:
+    def clean(self, share: Share = every_image) -> Iterator[tuple[RowNumbers, BatchInputs]]:
         """The real images in view 0, in the order of rows."""
         return self.real.clean(share)
 
@@ -102,23 +102,23 @@ class ImageBatches:
     def __len__(self) -> int:
         return math.ceil(len(self.rows) / self.batch_size)
 
-    def epoch(self, epoch: int, share: Share = every_image) -> Iterator[tuple[Rows, list[NDArray[Any]]]]:
+    def epoch(self, epoch: int, share: Share = every_image) -> Iterator[tuple[RowNumbers, list[NDArray[Any]]]]:
         random = np.random.default_rng([self.seed, epoch])
         windows = draw_windows(len(self.rows), _row_bytes(self.images, 1), self.batch_size, random)
 
-        def read(chosen: Rows) -> list[NDArray[Any]]:
+        def read(chosen: RowNumbers) -> list[NDArray[Any]]:
             return [np.asarray(self.images[self.rows[chosen]])]
 
         for chosen, (images,) in read_batches(windows, self.batch_size, share, read):
             yield chosen, [images, draw_changes(self.augment, images, epoch)]
 
-    def clean(self, share: Share = every_image) -> Iterator[tuple[Rows, list[NDArray[Any]]]]:
+    def clean(self, share: Share = every_image) -> Iterator[tuple[RowNumbers, list[NDArray[Any]]]]:
         for chosen in _in_order(len(self.rows), self.batch_size):
             images = np.asarray(self.images[self.rows[chosen[share(len(chosen))]]])
             yield chosen, [images, no_changes(len(images))]
 
 
-def _in_order(n: int, batch_size: int) -> Iterator[Rows]:
+def _in_order(n: int, batch_size: int) -> Iterator[RowNumbers]:
     for start in range(0, n, batch_size):
         yield np.arange(start, min(start + batch_size, n))
 

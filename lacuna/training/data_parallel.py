@@ -16,7 +16,7 @@ from lacuna.errors import LacunaError
 from lacuna.features import backend
 from lacuna.features.backend import keras
 from lacuna.training.batches import BatchInputs
-from lacuna.training.windows import Rows, every_image
+from lacuna.training.windows import RowNumbers, every_image
 
 
 def use_all_devices() -> None:
@@ -26,7 +26,7 @@ def use_all_devices() -> None:
         keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))
 
 
-def own_share(n: int) -> Rows:
+def own_share(n: int) -> RowNumbers:
     """Of a batch of n images, the positions of those that this process computes, and -1 for each that fills it up."""
     mesh = keras.distribution.distribution()
     if mesh is None:
@@ -57,7 +57,7 @@ def check_agreement(epoch: int) -> None:
     mesh = keras.distribution.distribution()
     if mesh is None or mesh.num_processes == 1:
         return
-    epochs = backend.gather(np.array(epoch)).tolist()
+    epochs = backend.gather_processes(np.array(epoch)).tolist()
     if len(set(epochs)) > 1:
         raise LacunaError(
             f"the processes have finished {', '.join(map(str, epochs))} epochs, expected the same number of each; "

@@ -35,9 +35,9 @@ def test_a_window_is_made_of_runs_from_everywhere_and_mixes_them(small):
     drawn = draw_windows(200, 1, 8, np.random.default_rng(0))
     assert [len(window) for window in drawn] == [40] * 5
     for window in drawn:
-        first_of_runs, counts = np.unique(window // 5, return_counts=True)
+        runs, counts = np.unique(window // 5, return_counts=True)
         assert counts.tolist() == [5] * 8
-        assert np.ptp(first_of_runs) > 20  # of 40 runs in a row
+        assert (runs // 5).tolist() == list(range(8))  # of 40 runs one in five
         assert len(np.unique(window[:8] // 5)) > 2  # a batch is of several runs
 
 
@@ -79,3 +79,8 @@ def test_epochs_in_windows_bring_every_image_in_one_of_its_views_and_derive_from
     assert set(inputs[:, 0] % 4) == {0, 1, 2, 3}
     again, other = (np.concatenate([x for _, x in batches.epoch(epoch)]) for epoch in (1, 2))
     assert inputs.tolist() == again.tolist() != other.tolist()
+
+
+def test_which_runs_meet_in_a_window_is_random(small):
+    first, second = (draw_windows(200, 1, 8, np.random.default_rng([0, epoch]))[0] // 5 for epoch in (1, 2))
+    assert set(first.tolist()) != set(second.tolist())
