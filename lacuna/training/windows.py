@@ -23,6 +23,9 @@ Read = TypeVar("Read")
 Share = Callable[[int], RowNumbers]
 """Of a batch of n images, the positions of those that this process computes, and -1 where there is none left."""
 
+Batch = tuple[RowNumbers, RowNumbers]
+"""The rows of a batch, and those of them that this process computes."""
+
 WINDOW_BYTES = 2**29
 """So much of a window lies in memory at most, and the next one beside it, which is read meanwhile."""
 
@@ -60,21 +63,17 @@ def read_batches(
     read: is given the rows that are needed of a window, each once, ascending; it runs in another thread.
     """
 
-    def cut(
-        window: RowNumbers,
-    ) -> list[tuple[RowNumbers, RowNumbers]]:  # in this thread: what Keras knows of devices is the thread's own
+    def cut(window: RowNumbers) -> list[Batch]:  # in this thread: what Keras knows of devices is the thread's own
         batches = [window[start : start + batch_size] for start in range(0, len(window), batch_size)]
         return [(batch, batch[share(len(batch))]) for batch in batches]
 
-    def read_window(
-        batches: list[tuple[RowNumbers, RowNumbers]],
-    ) -> list[tuple[RowNumbers, RowNumbers, list[NDArray[Any]]]]:
+    def read_window(batches: list[Batch]) -> tuple[list[Batch], RowNumbers, list[NDArray[Any]]]:
         needed = np.unique(np.concatenate([own for _, own in batches]))
-        arrays = read(needed)
-        return [(batch, np.searchsorted(needed, own), arrays) for batch, own in batches]
+        return batches, needed, read(needed)
 
-    for batches in _one_ahead(read_window, map(cut, windows)):
-        for batch, places, arrays in batches:
+    for batches, needed, arrays in _one_ahead(read_window, map(cut, windows)):
+        for batch, own in batches:
+            places = np.searchsorted(needed, own)
             yield batch, [array[places] for array in arrays]
 
 
