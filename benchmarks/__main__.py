@@ -20,6 +20,7 @@ selective    figures for all images where labels are missing for a reason, on si
 selective_picture  the picture of docs/reading-the-result.md
 selective_products  the same on attributes and columns of the fashion products
 selective_promises  whether --min-precision keeps its promise there
+shuffling    rates of reading in random order and in windows (--images), and what windows cost in learning
 counts       whether the intervals of `count` hold the true number of images, on simulated folders
 service      the HTTP service under load, beside twenty lines of FastAPI (--bundle)
 hostile      1,000 hostile uploads to the service: its answers and its memory (--bundle)
@@ -40,6 +41,7 @@ from benchmarks.memory import memory
 from benchmarks.promises import promises
 from benchmarks.selective import selective
 from benchmarks.selective_picture import selective_picture
+from benchmarks.shuffling import shuffling
 from benchmarks.speed import experiments, speed
 from benchmarks.truth import truth
 from benchmarks.verdicts import verdicts
@@ -79,6 +81,7 @@ def main() -> None:
         "selective",
         "selective_picture",
         "service",
+        "shuffling",
         "truth",
         "verdicts",
     )
@@ -118,6 +121,8 @@ def main() -> None:
         labels(arguments.rows)
     if arguments.name in ("head", "all"):
         head(arguments.rows, arguments.columns)
+    if arguments.name in ("shuffling", "all"):
+        shuffling(arguments.images, arguments.seeds)
     if arguments.name in ("counts", "all"):
         counts()
     if arguments.name in ("service", "all"):

@@ -16,8 +16,8 @@ from benchmarks.project import machine
 from lacuna.config.load import load_params
 from lacuna.config.params import Params
 from lacuna.core.scores import activate, average_precision, log_loss
-from lacuna.training.data import TrainingData
-from lacuna.training.phases import head_logits, warm_up
+from lacuna.training.data import TrainingData, head_logits
+from lacuna.training.phases import warm_up
 
 FIGURES = {"average precision": average_precision, "log loss": log_loss}
 

@@ -19,6 +19,7 @@ from lacuna.stats.bags import BAG_GROUPS
 from lacuna.stats.logistic_regression import LOOSE_AXES
 from lacuna.training.steered_target import sample_rows
 from lacuna.training.streamed_head import SIDE_BY_SIDE, is_streamed
+from lacuna.training.windows import WINDOW_BYTES
 
 NUMPY_GB, KERAS_GB = 0.2, 1.0
 """Of a stage with next to no images: its libraries."""
@@ -49,6 +50,9 @@ SAMPLE_COPIES, DRAWN_FROM = 2, 60
 
 EVERY_NAME = 100
 """Memory of a name and a group in the manifest as NumPy has it, four bytes a letter."""
+
+EPOCH_ROW = 24
+"""Memory of an image that is learned from: its place in an epoch, in its window, and its view."""
 
 
 @dataclass(frozen=True)
@@ -161,16 +165,19 @@ def _but_for_descent(scale: Scale) -> str:
 
 
 def _fine_tune(rates: Rates, scale: Scale) -> StageCost:
-    """At most `finetune.epochs`; where maps are not kept, every layer runs in each. Then the class shares."""
+    """At most `finetune.epochs`; where maps are not kept, every layer runs in each. Then the class shares.
+
+    Two windows lie in memory, and where maps are kept the head's logits of all views of all images.
+    """
     network, epochs = rates.network, scale.params.finetune.epochs
     views, streamed = plan_views(network, scale)
     learned, scored = scale.train * (1 if streamed else views), scale.validation
     before = network.forward if streamed else 0.0
     passes = epochs * (learned * (network.step + before) + scored * (network.ahead + before))
     shares = _intervals(rates.learning.shares, scale.validation, scale)
-    at_once = scored if streamed else scale.train
-    held = at_once * 4 * network.columns + scale.images * EVERY_NAME
     each = _working_bytes(scale) if streamed else 2 * math.prod(network.boundary)
+    kept = 0 if streamed else scale.images * views * 4 * scale.logits
+    held = min(scale.train * each, 2 * WINDOW_BYTES) + kept + scale.images * EVERY_NAME + scale.train * EPOCH_ROW
     read, disk = epochs * (learned + scored) * each, (scored + scale.test) * (4 * scale.logits + EVERY_NAME)
     law = "linear in n · epochs" + (", every layer: no maps are kept" if streamed else "") if epochs else "no epochs"
     return StageCost("train_finetune", passes + shares, KERAS_GB * 1e9 + held, disk, read, law)

@@ -57,6 +57,34 @@ def jit_compile() -> bool | str:
     return False if keras.backend.backend() == "tensorflow" else "auto"
 
 
+def devices() -> list[str]:
+    """The devices that a network may learn on: JAX's, those of other processes included; of TensorFlow one.
+
+    Processes join where the environment names them, as `keras.distribution.initialize` reads it: before JAX computes.
+    """
+    if keras.backend.backend() != "jax":
+        return ["default"]
+    import jax
+
+    if "KERAS_DISTRIBUTION_NUM_PROCESSES" in os.environ and not jax.distributed.is_initialized():
+        keras.distribution.initialize()
+    return list(keras.distribution.list_devices())
+
+
+def join_shares(array: Any, layout: Any) -> Any:
+    """The array of JAX whose rows lie on the devices of a layout, given those that this process has."""
+    import jax
+
+    return jax.make_array_from_process_local_data(layout.backend_layout, array)  # type: ignore[no-untyped-call]
+
+
+def gather_processes(array: Any) -> Any:
+    """The arrays of all processes of JAX, along a new first axis."""
+    from jax.experimental.multihost_utils import process_allgather
+
+    return process_allgather(array)
+
+
 def flat_layers(model: keras.Model) -> list[Any]:
     """All layers of a model, those inside of other layers included."""
     return list(model._flatten_layers())

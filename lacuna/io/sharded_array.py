@@ -71,14 +71,14 @@ class ShardedArray:
         numbers = np.unique(of).tolist() or [0]
         if len(numbers) == 1:  # no copy beyond numpy's own
             return self._part(numbers[0], rows, others)
-        places = [np.flatnonzero(of == number) for number in numbers]
-        parts = [
-            self._part(number, rows[here], [_at(other, here) for other in others])
-            for number, here in zip(numbers, places, strict=True)
-        ]
-        taken = np.empty((len(rows), *parts[0].shape[1:]), self.dtype)
-        for here, part in zip(places, parts, strict=True):
+        taken: NDArray[Any] | None = None
+        for number in numbers:  # one after another, so that what is held beside `taken` is of one shard
+            here = np.flatnonzero(of == number)
+            part = self._part(number, rows[here], [_at(other, here) for other in others])
+            if taken is None:
+                taken = np.empty((len(rows), *part.shape[1:]), self.dtype)
             taken[here] = part
+        assert taken is not None
         return taken
 
     def _part(self, number: int, rows: NDArray[np.int64], others: list[Any]) -> NDArray[Any]:

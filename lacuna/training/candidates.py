@@ -13,8 +13,8 @@ from lacuna.core.feature_store import FeatureLayout
 from lacuna.core.head_weights import HEAD_ALONE, HeadWeights
 from lacuna.core.manifest import Part
 from lacuna.training.checkpoint import Checkpoint
-from lacuna.training.data import TrainingData
-from lacuna.training.phases import FineTuned, OnEpoch, head_logits
+from lacuna.training.data import TrainingData, head_logits
+from lacuna.training.phases import FineTuned, OnEpoch
 
 if TYPE_CHECKING:
     from lacuna.features.stages import Tail

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lacuna.config.blocks import Train
 from lacuna.config.params import Params
 from lacuna.core.feature_store import FeatureStore
-from lacuna.core.head_weights import HeadWeights
+from lacuna.core.head_weights import FEATURES_AT_ONCE, HeadWeights
 from lacuna.core.manifest import Manifest, Part
 from lacuna.core.targets import Targets
 from lacuna.errors import LacunaError
@@ -65,7 +65,7 @@ class TrainingData:
         assert self.store.boundary is not None
         logits = np.zeros((n_images, views, len(head.bias)), np.float32)
         for view in range(views):
-            logits[part.row, view] = head.logits(self.store.features[part.row, view])
+            logits[part.row, view] = head_logits(head, self, name, view)
         read = FeatureBatches((self.store.boundary, logits), part.row, train.batch_size, train.seed)
         return LabelledBatches(read, part.labels)
 
@@ -85,6 +85,16 @@ class TrainingData:
             self.manifest.split,
             self.manifest.labels,
         ]
+
+
+def head_logits(head: HeadWeights, data: TrainingData, part: Part, view: int = 0) -> NDArray[np.float32]:
+    """The logits (n, n_logits) of a head on a view of a part's images, whose features are read piece by piece."""
+    rows = data.manifest.part(part).row
+    logits = np.empty((len(rows), len(head.bias)), np.float32)
+    for start in range(0, len(rows), FEATURES_AT_ONCE):
+        piece = slice(start, start + FEATURES_AT_ONCE)
+        logits[piece] = head.logits(np.asarray(data.store.features[rows[piece], view]))
+    return logits
 
 
 def open_labels(prepared: Path, train: Train) -> tuple[Targets, Manifest]:

@@ -12,6 +12,7 @@ from lacuna.io.plurals import number_of
 from lacuna.training.batches import FeatureBatches, ResampledBatches
 from lacuna.training.checkpoint import Checkpoint
 from lacuna.training.data import LabelledBatches, TrainingData
+from lacuna.training.data_parallel import use_all_devices
 from lacuna.training.loop import Phase, count_parameters, train_phase
 from lacuna.training.mlsmote import Synthetic, mlsmote, resampled_statistics
 from lacuna.training.model import build_head, head_weights, set_standardization, start_at_prior
@@ -34,6 +35,7 @@ def descend(
     resampler = RESAMPLERS[params.warmup.resample] if params.warmup.resample != "none" else None
     keras.utils.clear_session()  # a search trains many
     backend.make_reproducible(params.train.seed)
+    use_all_devices()
     head = build_head(store.features.shape[-1], data.targets, params.head)
     set_standardization(head, *training_scale(store.features, data.manifest.part("train").row))
     start_at_prior(head, data.targets, data.statistics)

@@ -20,6 +20,7 @@ from lacuna.features.backend import keras, layers
 from lacuna.features.stages import Tail, build_extractor, build_tail, feature_network
 from lacuna.training.checkpoint import Checkpoint
 from lacuna.training.data import TrainingData
+from lacuna.training.data_parallel import use_all_devices
 from lacuna.training.loop import Phase, count_parameters, predict_logits, train_phase
 from lacuna.training.model import Standardize, build_head, set_head
 from lacuna.training.optimizers import depth_factors
@@ -40,6 +41,7 @@ def fine_tune(
     """
     keras.utils.clear_session()  # a search trains many
     backend.make_reproducible(params.train.seed)
+    use_all_devices()
     settings, store, size = params.finetune, data.store, data.images.shape[1]
     tail = build_tail(params.backbone, params.features, size, settings.unfreeze)
     top = store.info.layout.top

@@ -15,6 +15,7 @@ from lacuna.errors import DivergedError
 from lacuna.features import backend
 from lacuna.features.backend import keras
 from lacuna.io.progress import progress
+from lacuna.training import data_parallel
 from lacuna.training.checkpoint import Checkpoint, TrainingState
 from lacuna.training.data import LabelledBatches
 from lacuna.training.history import EpochRow
@@ -65,16 +66,19 @@ def train_phase(
     printing it; what it raises stops the training. Raises DivergedError when the loss becomes infinite or NaN.
     """
     objective = MaskedLoss(phase.targets, phase.statistics, phase.train)
+    plain = MaskedLoss(phase.targets, phase.statistics)
     optimizer = make_optimizer(
         phase.optimizer, model, phase.learning_rate, phase.epochs * len(training.batches), phase.factors
     )
     model.compile(
         optimizer=optimizer,
         loss=objective,
-        metrics=[keras.metrics.MeanMetricWrapper(MaskedLoss(phase.targets, phase.statistics).call, name="log_loss")],
+        weighted_metrics=[keras.metrics.MeanMetricWrapper(plain.call, name="log_loss")],
         jit_compile=backend.jit_compile(),
     )
+    data_parallel.gather_predictions(model)
     state = (checkpoint.load() if checkpoint else None) or _first_state(phase, model, optimizer, objective, validation)
+    data_parallel.check_agreement(len(state.history) - 1)
     model.set_weights(state.weights)
     _assign(optimizer, state.optimizer)
     for epoch in range(len(state.history), phase.epochs + 1):
@@ -131,9 +135,9 @@ def _print_row(phase: Phase) -> Callable[[EpochRow], None]:
 def _train_epoch(model: keras.Model, part: LabelledBatches, epoch: int) -> EpochRow:
     """One pass over a part; the objective and the log loss, averaged over its images as they were trained on."""
     totals = {"loss": 0.0, "log_loss": 0.0}
-    batches = part.batches.epoch(epoch)
+    batches = part.batches.epoch(epoch, data_parallel.own_share)
     for chosen, inputs in progress(batches, total=len(part.batches), what=f"epoch {epoch}", unit="batches"):
-        logs = model.train_on_batch(inputs, part.labels[chosen], return_dict=True)
+        logs = data_parallel.train_on_batch(model, inputs, part.labels[chosen])
         for name in totals:
             totals[name] += float(logs[name]) * len(chosen)
     return {name: total / len(part.labels) for name, total in totals.items()}
@@ -141,7 +145,8 @@ def _train_epoch(model: keras.Model, part: LabelledBatches, epoch: int) -> Epoch
 
 def predict_logits(model: keras.Model, part: LabelledBatches) -> NDArray[np.float32]:
     """The logits (n, n_logits) of a part's clean images."""
-    return np.concatenate([model.predict_on_batch(inputs) for inputs in part.batches.clean()])
+    batches = part.batches.clean(data_parallel.own_share)
+    return np.concatenate([data_parallel.predict_on_batch(model, inputs, len(chosen)) for chosen, inputs in batches])
 
 
 def validate(phase: Phase, model: keras.Model, objective: MaskedLoss, part: LabelledBatches) -> EpochRow:

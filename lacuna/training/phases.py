@@ -89,12 +89,6 @@ def warm_up(
     return WarmUp(exact.head, {"parameters_trained": size, "parameters": size}, path=exact.path)
 
 
-def head_logits(head: HeadWeights, data: TrainingData, part: Part) -> NDArray[np.float32]:
-    """The logits (n, n_logits) of a head on the clean images of a part."""
-    rows = data.manifest.part(part).row
-    return head.logits(np.asarray(data.store.features[rows, 0]))
-
-
 def warm_up_key(params: Params, data: TrainingData) -> str:
     """What names the checkpoint of this very warm-up."""
     settings = (params.head, params.train, params.optimizer, params.warmup, params.augment)

@@ -191,7 +191,7 @@ def test_an_epoch_brings_every_image_once_in_one_of_its_views():
     assert (values // 4 == batches.rows[order]).all()
     views = {int(v % 4) for epoch in range(20) for _, x in batches.epoch(epoch) for v in x[:, 0]}
     assert views == {0, 1, 2, 3}
-    assert np.concatenate(list(batches.clean()))[:, 0].tolist() == [4, 12, 20, 28, 36]
+    assert np.concatenate([x for _, x in batches.clean()])[:, 0].tolist() == [4, 12, 20, 28, 36]
 
 
 def test_order_and_views_derive_from_seed_and_epoch():

@@ -13,9 +13,9 @@ from lacuna.errors import LacunaError
 from lacuna.features.stages import build_extractor, feature_network
 from lacuna.features.write_store import write_features
 from lacuna.training.candidates import candidates_of
-from lacuna.training.data import TrainingData
+from lacuna.training.data import TrainingData, head_logits
 from lacuna.training.fine_tuning import fine_tune
-from lacuna.training.phases import head_logits, warm_up
+from lacuna.training.phases import warm_up
 from lacuna.training.statistics import TargetStatistics
 from lacuna.training.trained import load_trained, read_trained
 from tests.shards import save_rows

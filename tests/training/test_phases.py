@@ -13,10 +13,10 @@ from lacuna.config.blocks import Warmup
 from lacuna.core.scores import activate, log_loss
 from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
-from lacuna.training.data import learned_indices
+from lacuna.training.data import head_logits, learned_indices
 from lacuna.training.descent import RESAMPLERS
 from lacuna.training.exact_head import solve_head
-from lacuna.training.phases import fine_tune_key, head_logits, warm_up, warm_up_key
+from lacuna.training.phases import fine_tune_key, warm_up, warm_up_key
 from tests.training_arrays import KIND, RED, TARGETS, new_data
 
 SGD = {
@@ -187,7 +187,8 @@ import sys
 from pathlib import Path
 from lacuna.config.load import load_params
 from lacuna.training.candidates import candidates_of
-from lacuna.training.phases import head_logits, warm_up
+from lacuna.training.phases import warm_up
+from lacuna.training.data import head_logits
 from training_arrays import new_data
 params, data = load_params(Path("params.yaml")), new_data()
 head = warm_up(params, data).head

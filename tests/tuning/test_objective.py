@@ -9,7 +9,8 @@ from lacuna.config.blocks import Tune
 from lacuna.core.predictions import Predictions
 from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
-from lacuna.training.phases import head_logits, warm_up
+from lacuna.training.data import head_logits
+from lacuna.training.phases import warm_up
 from lacuna.tuning.objective import METRICS, macro_metric, plan_search, score_setting, study_name
 from tests.training_arrays import new_data
 
