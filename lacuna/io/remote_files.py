@@ -61,7 +61,14 @@ def read_beginning(url: str, most: int) -> bytes:
     """At most so many bytes of what a URL names, in one request."""
     with _told(url):
         system, path = _locate(url)
-        content: bytes = system.cat_file(path, start=0, end=most)
+        content: bytes = b""
+        try:
+            content = system.cat_file(path, start=0, end=most)
+        except FileNotFoundError:
+            raise
+        except OSError:  # S3 knows no range of an empty object
+            if system.size(path):
+                raise
         return content
 
 
@@ -120,8 +127,10 @@ def _told(url: str) -> Iterator[None]:
         yield
     except (LacunaError, FileNotFoundError):
         raise
-    except ImportError as error:  # such as "Install s3fs to access S3", and below: its name in the index
-        raise LacunaError(f"{url}: {_reason(error)} (pip install)") from None
+    except PermissionError as error:
+        raise LacunaError(
+            f"{url}: {_reason(error)} with the credentials in the environment, if there are any"
+        ) from None
     except Exception as error:
         raise LacunaError(f"{url}: {_reason(error)}") from None
 
