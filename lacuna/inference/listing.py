@@ -19,9 +19,9 @@ from lacuna.io.remote_files import open_place
 LONGEST_LINE = 100_000
 """In bytes. A file with a longer line is no listing, and would be read into memory as a whole."""
 
-ROWS_AT_ONCE = 65_536
+NAMES_AT_ONCE = 65_536
 
-Names = Iterator[tuple[str, int]]
+PlacedNames = Iterator[tuple[str, int]]
 """Each name with the position behind it: in bytes, in rows of a Parquet file."""
 
 
@@ -70,11 +70,11 @@ def _opened(listing: str) -> Iterator[BinaryIO]:
         raise LacunaError(f"{listing}: no such file") from None
 
 
-def _in_lines(file: BinaryIO, _: int, start: int) -> Names:
+def _in_lines(file: BinaryIO, _: int, start: int) -> PlacedNames:
     return ((name, at) for line, at in _lines(file, start) if (name := line.rstrip("\r\n")))
 
 
-def _in_csv(file: BinaryIO, column: int, start: int) -> Names:
+def _in_csv(file: BinaryIO, column: int, start: int) -> PlacedNames:
     at = start
 
     def lines() -> Iterator[str]:
@@ -99,7 +99,7 @@ def _lines(file: BinaryIO, start: int) -> Iterator[tuple[str, int]]:
         yield (text if at else text.lstrip(BYTE_ORDER_MARK)), (at := at + len(line))
 
 
-def _in_parquet(file: BinaryIO, column: int, start: int) -> Names:
+def _in_parquet(file: BinaryIO, column: int, start: int) -> PlacedNames:
     from pyarrow import parquet, string
 
     table = parquet.ParquetFile(file)
@@ -109,7 +109,7 @@ def _in_parquet(file: BinaryIO, column: int, start: int) -> Names:
         if at + n_rows <= start:
             at += n_rows
             continue
-        for batch in table.iter_batches(ROWS_AT_ONCE, row_groups=[group], columns=[name]):
+        for batch in table.iter_batches(NAMES_AT_ONCE, row_groups=[group], columns=[name]):
             skipped = min(max(start - at, 0), len(batch))
             at += skipped
             for cell in batch.column(0)[skipped:].cast(string()).to_pylist():
@@ -118,7 +118,7 @@ def _in_parquet(file: BinaryIO, column: int, start: int) -> Names:
                     yield cell, at
 
 
-def _read_names(listing: str) -> Callable[[BinaryIO, int, int], Names]:
+def _read_names(listing: str) -> Callable[[BinaryIO, int, int], PlacedNames]:
     """What reads names from a position of a listing on, by the end of the listing's name."""
     return {"csv": _in_csv, "parquet": _in_parquet}.get(listing.rpartition(".")[2].lower(), _in_lines)
 

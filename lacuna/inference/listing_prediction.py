@@ -28,14 +28,7 @@ from lacuna.inference.prediction import Prediction
 from lacuna.inference.predictor import Predictor
 from lacuna.io.atomic import sha256
 from lacuna.io.progress import progress
-from lacuna.io.remote_files import (
-    folder_of,
-    is_url,
-    open_place,
-    place_in,
-    read_beginning,
-    write_whole,
-)
+from lacuna.io.remote_files import folder_of, is_url, open_place, place_in, read_beginning, write_whole
 from lacuna.io.repeated_names import RepeatedNames
 
 MAX_REMOTE_BYTES = 100_000_000
@@ -46,7 +39,7 @@ FETCHED_AHEAD, FETCHES_AT_ONCE = 64, 16
 
 
 @dataclass(frozen=True)
-class Model:
+class AskedModel:
     """A bundle and how it is asked, as `Predictor.load` takes it; `digest` is the SHA-256 of its bundle.json."""
 
     bundle: Path
@@ -85,10 +78,10 @@ class ShardReceipt:
     was_there: bool
 
 
-def ask_model(bundle: Path, runtime: str, min_precision: float | None, certainty: float) -> Model:
+def ask_model(bundle: Path, runtime: str, min_precision: float | None, certainty: float) -> AskedModel:
     """The model that a bundle is now. Raises LacunaError when it is missing, damaged or has nothing for the runtime."""
     read_bundle(bundle, runtime)
-    return Model(bundle.absolute(), _digest_of(bundle), runtime, min_precision, certainty)
+    return AskedModel(bundle.absolute(), _digest_of(bundle), runtime, min_precision, certainty)
 
 
 def cut_into_shards(listing: str, column: str | None, out: str, n_images: int) -> list[Shard]:
@@ -115,7 +108,7 @@ def cut_into_shards(listing: str, column: str | None, out: str, n_images: int) -
 class PredictShard:
     """Predicts a shard and writes its file, unless that is there."""
 
-    model: Model
+    model: AskedModel
 
     def __call__(self, shard: Shard) -> ShardReceipt:
         """Raises LacunaError when there is another model's file or one of other names, when the listing is not what it
@@ -161,12 +154,18 @@ def predict_named(predictor: Predictor, names: Sequence[str], folder: str) -> It
 
 
 def _fetch_ahead(places: Sequence[str]) -> Iterator[Path | bytes | UnreadableImageError]:
-    with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
+    if not any(map(is_url, places)):  # nothing to wait for
+        yield from map(Path, places)
+        return
+    pool = ThreadPoolExecutor(FETCHES_AT_ONCE)
+    try:
         fetched = deque(pool.submit(_fetch, place) for place in places[:FETCHED_AHEAD])
         for place in [*places[FETCHED_AHEAD:], *[None] * len(fetched)]:
             yield fetched.popleft().result()
             if place is not None:
                 fetched.append(pool.submit(_fetch, place))
+    finally:
+        pool.shutdown(cancel_futures=True)  # or a service that is gone would be asked for each of them
 
 
 def _fetch(place: str) -> Path | bytes | UnreadableImageError:
@@ -214,7 +213,7 @@ def _find_receipt(file: str, said: dict[str, str]) -> ShardReceipt | None:
 
 
 @lru_cache(maxsize=1)
-def _load(model: Model) -> Predictor:
+def _load(model: AskedModel) -> Predictor:
     predictor = Predictor.load(
         model.bundle, model.runtime, min_precision=model.min_precision, certainty=model.certainty
     )

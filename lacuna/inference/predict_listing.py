@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lacuna.errors import LacunaError
 from lacuna.execution.executor import Executor
-from lacuna.inference.listing_prediction import Model, PredictShard, Shard, cut_into_shards
+from lacuna.inference.listing_prediction import AskedModel, PredictShard, Shard, cut_into_shards
 from lacuna.inference.output_files import WRITERS
 from lacuna.io.plurals import number_of
 from lacuna.io.progress import progress
@@ -22,7 +22,7 @@ SHARD_FILE = re.compile(r"part-\d+-of-\d+\.parquet")
 
 
 def predict_listing(
-    executor: Executor, model: Model, listing: str, out: str, column: str | None, shard_images: int, strict: bool
+    executor: Executor, model: AskedModel, listing: str, out: str, column: str | None, shard_images: int, strict: bool
 ) -> int:
     """Predict each image of a listing once, into the folder `out`, and return the exit code.
 

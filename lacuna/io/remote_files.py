@@ -29,9 +29,9 @@ def is_url(place: str) -> bool:
 
 def place_in(folder: str, name: str) -> str:
     """Where a name is that is told as seen from a folder. Absolute paths and URLs are where they say."""
-    if is_url(name):
-        return name
-    return f"{folder.rstrip('/')}/{name}" if is_url(folder) else os.path.join(folder, name)  # noqa: PTH118, keeps ./
+    if is_url(folder) and not is_url(name) and not name.startswith("/"):
+        return f"{folder.rstrip('/')}/{name}"
+    return name if is_url(name) else os.path.join(folder, name)  # noqa: PTH118, keeps ./
 
 
 def absolute(place: str) -> str:
