@@ -19,7 +19,7 @@ from lacuna.io.remote_files import open_place
 LONGEST_LINE = 100_000
 """In bytes. A file with a longer line is no listing, and would be read into memory as a whole."""
 
-NAMES_AT_ONCE = 65_536
+ROWS_OF_A_BATCH = 65_536
 
 PlacedNames = Iterator[tuple[str, int]]
 """Each name with the position behind it: in bytes, in rows of a Parquet file."""
@@ -109,7 +109,7 @@ def _in_parquet(file: BinaryIO, column: int, start: int) -> PlacedNames:
         if at + n_rows <= start:
             at += n_rows
             continue
-        for batch in table.iter_batches(NAMES_AT_ONCE, row_groups=[group], columns=[name]):
+        for batch in table.iter_batches(ROWS_OF_A_BATCH, row_groups=[group], columns=[name]):
             skipped = min(max(start - at, 0), len(batch))
             at += skipped
             for cell in batch.column(0)[skipped:].cast(string()).to_pylist():
