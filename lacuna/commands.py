@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,17 +41,18 @@ def _predict_listing(options: argparse.Namespace) -> int:
     model = ask_model(options.bundle, options.runtime, options.min_precision, options.certainty)
     places = options.listing, options.out, options.column
     try:
-        return predict_listing(_open_executor(), model, *places, options.shard_images, options.strict)
+        with _open_executor() as executor:
+            return predict_listing(executor, model, *places, options.shard_images, options.strict)
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", file=sys.stderr)
         raise
 
 
-def _open_executor() -> "Executor":
+def _open_executor() -> "AbstractContextManager[Executor]":
     """Where shards are predicted: here, one after another."""
     from lacuna.execution.executor import InProcess
 
-    return InProcess()
+    return nullcontext(InProcess())
 
 
 def count(options: argparse.Namespace) -> int:

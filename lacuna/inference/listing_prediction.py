@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lacuna.data.images.bucket import read_object
 from lacuna.data.images.decode import UnreadableImageError
 from lacuna.errors import LacunaError
 from lacuna.inference.bundle import DESCRIPTION_FILE, read_bundle
@@ -28,11 +29,8 @@ from lacuna.inference.prediction import Prediction
 from lacuna.inference.predictor import Predictor
 from lacuna.io.atomic import sha256
 from lacuna.io.progress import progress
-from lacuna.io.remote_files import folder_of, is_url, open_place, place_in, read_beginning, write_whole
+from lacuna.io.remote_files import folder_of, is_url, open_place, place_in, write_whole
 from lacuna.io.repeated_names import RepeatedNames
-
-MAX_REMOTE_BYTES = 100_000_000
-"""A larger object is no photograph. Of so many bytes there may be FETCHED_AHEAD in memory."""
 
 FETCHED_AHEAD, FETCHES_AT_ONCE = 64, 16
 """Two batches of the network: one waits while the other is predicted."""
@@ -173,12 +171,9 @@ def _fetch(place: str) -> Path | bytes | UnreadableImageError:
     if not is_url(place):
         return Path(place)
     try:
-        content = read_beginning(place, MAX_REMOTE_BYTES + 1)
-    except FileNotFoundError:
-        return UnreadableImageError("no such file")
-    if len(content) > MAX_REMOTE_BYTES:
-        return UnreadableImageError(f"more than {MAX_REMOTE_BYTES} bytes")
-    return content
+        return read_object(place)
+    except UnreadableImageError as error:
+        return error
 
 
 def _names_of(shard: Shard) -> list[str]:

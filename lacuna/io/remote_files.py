@@ -101,6 +101,29 @@ def names_in(folder: str) -> list[str]:
     return [name.rstrip("/").rpartition("/")[2] for name in found]
 
 
+def files_below(folder: str) -> list[str]:
+    """The names of all files below a URL, as seen from there, in order. Raises FileNotFoundError where there is none,
+    and see above.
+    """
+    with _told(folder):
+        system, path = _locate(folder)
+        system.invalidate_cache()
+        found = system.find(path)  # and `state_of` them need not be asked for one by one
+    if not found:
+        raise FileNotFoundError(folder)
+    above = path.rstrip("/") + "/"
+    return sorted(name.removeprefix(above) for name in found if not name.endswith("/"))
+
+
+def state_of(url: str) -> tuple[str, int]:
+    """What tells the state of a file from any other without reading it (ETag, size and time of change, hashed), and
+    its size in bytes. Raises as `read_beginning` does.
+    """
+    with _told(url):
+        system, path = _locate(url)
+        return f"{url} {system.ukey(path)}", system.size(path)
+
+
 def _locate(url: str) -> tuple[Any, str]:
     system = _file_system(URL.match(url)[0])  # type: ignore[index]  # only URLs come here
     return system, system._strip_protocol(url)

@@ -5,39 +5,29 @@ import subprocess
 import sys
 from pathlib import Path
 
-import boto3
 import httpx
 import pytest
-from moto.server import ThreadedMotoServer
 from PIL import Image
 from pyarrow import parquet
 
 from lacuna.cli import main
-from lacuna.inference import listing_prediction
-from lacuna.io import remote_files
+from lacuna.data.images import bucket as bucket_images
+from tests.s3_server import new_bucket, s3_server
 from tests.tiny_bundle import write_tiny_bundle
 
 REPOSITORY = Path(__file__).parents[2]
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "someone", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
 @pytest.fixture(scope="module")
 def endpoint():
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield "http://{}:{}".format(*server.get_host_and_port())
-    server.stop()
+    with s3_server() as address:
+        yield address
 
 
 @pytest.fixture
 def bucket(endpoint, monkeypatch):
-    for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": endpoint}.items():
-        monkeypatch.setenv(name, value)
-    remote_files._file_system.cache_clear()
-    made = boto3.resource("s3").Bucket("photos")
-    made.create()
-    yield made
-    made.objects.all().delete()
+    with new_bucket(endpoint, monkeypatch) as made:
+        yield made
 
 
 @pytest.fixture
@@ -111,7 +101,7 @@ def test_what_is_in_the_bucket_is_kept_and_what_is_missing_comes_back_the_same(b
 def test_a_local_listing_may_name_images_by_urls_and_large_ones_are_not_read(
     bucket, bundle, names, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(listing_prediction, "MAX_REMOTE_BYTES", 1000)
+    monkeypatch.setattr(bucket_images, "MAX_OBJECT_BYTES", 1000)
     bucket.put_object(Key="large.bin", Body=b"x" * 1001)
     local = [names[0], f"s3://photos/lists/{names[1]}", "s3://photos/large.bin", str(tmp_path / names[2])]
     (tmp_path / "l.txt").write_text("\n".join(local), encoding="utf-8")
