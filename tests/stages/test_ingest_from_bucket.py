@@ -10,9 +10,11 @@ import pytest
 from lacuna.data.images.bucket import BucketReader
 from lacuna.data.images.readers import WorkingForm
 from lacuna.errors import LacunaError
+from lacuna.io.csv_files import read_csv
 from lacuna.io.file_digests import open_digests
 from stages.check_params import check_params
 from stages.ingest import ingest
+from stages.prepare import prepare
 from tests.s3_server import new_bucket, s3_server
 
 CHANGES = {"data.image_size": 32, "data.max_rejected": 0.3, "data.source": "folders", "data.targets": {}}
@@ -79,6 +81,10 @@ def test_the_outs_are_those_of_a_folder_and_what_is_unchanged_is_not_read_again(
     ingest(params)
     assert outs() == expected
     assert objects_read(caplog) == []
+
+    prepare(params)
+    manifest = read_csv(Path("data/prepared/manifest.csv"))
+    assert [line["class"] for line in manifest] == ["cat"] * 4 + ["dog"] * 4
 
     bucket.upload_file(str(tiny_images / "cat/3 ä.png"), "raw/cat/1 ä.png")
     ingest(params)
