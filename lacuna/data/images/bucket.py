@@ -22,7 +22,7 @@ MAX_OBJECT_BYTES = 100_000_000
 
 REQUESTS_AT_ONCE, OBJECTS_AT_ONCE = 16, 64
 
-Answer = TypeVar("Answer")
+OfObject = TypeVar("OfObject")
 
 
 def find_in_bucket(folder: str) -> tuple[list[str], list[str]]:
@@ -122,7 +122,7 @@ def _is_raw(name: str) -> bool:
     return PurePosixPath(name).suffix.lower() in CAMERA_RAW.suffixes
 
 
-def _with_requests(function: Callable[[str], Answer], names: Sequence[str]) -> Iterator[Answer]:
+def _with_requests(function: Callable[[str], OfObject], names: Sequence[str]) -> Iterator[OfObject]:
     """Yield what a function gives for each name, some at a time: most of it is waiting for answers."""
     with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
         for start in range(0, len(names), OBJECTS_AT_ONCE):
