@@ -8,6 +8,7 @@ bags         whether intervals from bags of groups hold the truth as often as th
 duplicates   seconds, memory and comparisons of the search for duplicates, on images made up (--images)
 labels       seconds and memory of reading a large label file, of prepare and of init (--rows)
 head         passes, seconds and memory of the exact head, on features made up on disk (--rows, --columns)
+listing      processor seconds of predict --listing beside predict --out (--bundle, --images), of cutting (--rows)
 memory       peak anonymous memory with 1,000 and 10,000 images
 mlsmote      warm-up with and without MLSMOTE, on the data in the working folder (after `dvc repro`)
 promises     whether --min-precision keeps its promise, on the data in the working folder (after `dvc repro featurize`)
@@ -37,6 +38,7 @@ from benchmarks.head import head
 from benchmarks.inference import inference
 from benchmarks.intervals import intervals
 from benchmarks.labels import labels
+from benchmarks.listing import listing
 from benchmarks.memory import memory
 from benchmarks.promises import promises
 from benchmarks.selective import selective
@@ -60,12 +62,14 @@ def main() -> None:
     parser.add_argument("--fashion", type=Path, help="folder with styles.csv and images/ of the fashion products")
     parser.add_argument("--chest", type=Path, help="out_of_distribution: folder of the X-rays' class folders")
     parser.add_argument("--aimonk", type=Path, help="out_of_distribution: folder with images/ of the garment photos")
-    parser.add_argument("--rows", type=int, default=1_000_000, help="labels, head: of the label file or of features")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="labels, head, listing")
     parser.add_argument("--columns", type=int, default=2912, help="head: of the features")
     parser.add_argument("--images", type=int, default=1500)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--size", type=int, default=128, help="backbones: side of the images in pixels")
-    parser.add_argument("--bundle", type=Path, default=Path("models/bundle"), help="service, hostile: the model")
+    parser.add_argument(
+        "--bundle", type=Path, default=Path("models/bundle"), help="service, hostile, listing: the model"
+    )
     arguments = parser.parse_args()
     needs_fashion = arguments.name not in (
         "duplicates",
@@ -75,6 +79,7 @@ def main() -> None:
         "intervals",
         "bags",
         "labels",
+        "listing",
         "mlsmote",
         "promises",
         "counts",
@@ -123,6 +128,8 @@ def main() -> None:
         head(arguments.rows, arguments.columns)
     if arguments.name in ("shuffling", "all"):
         shuffling(arguments.images, arguments.seeds)
+    if arguments.name in ("listing", "all"):
+        listing(arguments.bundle, arguments.images, arguments.rows)
     if arguments.name in ("counts", "all"):
         counts()
     if arguments.name in ("service", "all"):

@@ -39,17 +39,23 @@ def _parser() -> argparse.ArgumentParser:
     added = parser.add_subparsers(required=True)
 
     asked = argparse.ArgumentParser(add_help=False)
-    what = "an image, a folder of them, a pattern, a CSV file of paths, or - for paths on standard input"
-    asked.add_argument("images", metavar="PATH", nargs="+", help=what)
+    paths = "an image, a folder of them, a pattern, a CSV file of paths, or - for paths on standard input"
     asked.add_argument("--bundle", type=Path, default=Path("models/bundle"), help="the model (%(default)s)")
     runtimes = ("openvino", "openvino-bf16", "openvino-int8", "onnx", "keras")
     asked.add_argument("--runtime", choices=runtimes, default="openvino", help="(%(default)s)")
-    asked.add_argument("--column", metavar="NAME", help="the column of paths in a CSV file (image, path or file)")
+    asked.add_argument("--column", metavar="NAME", help="the column of paths in a table (image, path or file)")
 
     what = "tell the attributes of images"
     command = added.add_parser("predict", parents=[asked], help=what, description=run.predict.__doc__)
+    which = command.add_mutually_exclusive_group(required=True)
+    which.add_argument("images", metavar="PATH", nargs="*", default=[], help=paths)
+    what = "a text of names, a CSV or Parquet file, local or a URL (s3://...), of any length; goes on where it was"
+    which.add_argument("--listing", metavar="FILE", help=what)
+    what = "with --listing: so many in each file (%(default)s)"
+    command.add_argument("--shard-images", metavar="N", type=int, default=10_000, help=what)
     way = command.add_mutually_exclusive_group()
-    way.add_argument("--out", metavar="FILE", type=Path, help="write a .csv, .parquet or .jsonl file instead")
+    what = "write a .csv, .parquet or .jsonl file instead; with --listing a folder or its URL, for Parquet files"
+    way.add_argument("--out", metavar="FILE", help=what)
     way.add_argument("--json", action="store_true", help="print one JSON document with every probability")
     what = "answer only where this share of answers is right, say unsure elsewhere"
     command.add_argument("--min-precision", metavar="SHARE", type=float, help=what)
@@ -60,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=run.predict)
 
     command = added.add_parser("count", parents=[asked], help="count classes in images", description=run.count.__doc__)
+    command.add_argument("images", metavar="PATH", nargs="+", help=paths)
     command.add_argument("--json", action="store_true", help="print one JSON document")
     command.set_defaults(run=run.count)
 

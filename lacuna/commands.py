@@ -4,24 +4,55 @@ import argparse
 import json
 import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lacuna.errors import LacunaError
 from lacuna.io.plurals import number_of
+
+if TYPE_CHECKING:
+    from lacuna.execution.executor import Executor
 
 PARAMS_FILE, PRESETS_FOLDER = Path("params.yaml"), Path("presets")
 
 
 def predict(options: argparse.Namespace) -> int:
-    """Print or write what a model says of images. Those that can't be read are named at the end."""
+    """Print or write what a model says of images. Those that can't be read are named at the end, or counted with
+    --listing, whose run goes on where it was stopped."""
+    if options.listing is not None:
+        return _predict_listing(options)
     from lacuna.inference.batch_prediction import predict_images
     from lacuna.inference.predictor import Predictor
 
     predictor = Predictor.load(
         options.bundle, options.runtime, min_precision=options.min_precision, certainty=options.certainty
     )
-    form = options.out, options.json, options.strict
+    form = options.out and Path(options.out), options.json, options.strict
     return predict_images(predictor, options.images, options.column, *form, options.adapt)
+
+
+def _predict_listing(options: argparse.Namespace) -> int:
+    from lacuna.inference.listing_prediction import ask_model
+    from lacuna.inference.predict_listing import predict_listing
+
+    if options.out is None or options.adapt:
+        raise LacunaError("--listing: expected --out FOLDER, and no --adapt, which reads all images first")
+    model = ask_model(options.bundle, options.runtime, options.min_precision, options.certainty)
+    places = options.listing, options.out, options.column
+    try:
+        with _open_executor() as executor:
+            return predict_listing(executor, model, *places, options.shard_images, options.strict)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        raise
+
+
+def _open_executor() -> "AbstractContextManager[Executor]":
+    """Where shards are predicted: here, one after another."""
+    from lacuna.execution.executor import InProcess
+
+    return nullcontext(InProcess())
 
 
 def count(options: argparse.Namespace) -> int:

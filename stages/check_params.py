@@ -17,6 +17,7 @@ from lacuna.config.params import Params
 from lacuna.data.labels.sources.table import check_header
 from lacuna.errors import LacunaError
 from lacuna.io.atomic import atomic_file
+from lacuna.io.remote_files import is_url
 from stages._run import run
 
 
@@ -30,7 +31,7 @@ def check_params(params: Params) -> None:
             f"params.yaml: backbone.weights: expected imagenet, none or the path of a file, received {weights!r}"
         )
     for key, place in (("path", params.data.path), ("labels", params.data.labels)):
-        if not _is_there(Path(place)):
+        if not (is_url(params.data.path) and place == params.data.path) and not _is_there(Path(place)):
             raise LacunaError(
                 f"params.yaml: data.{key}: {place} is not there; put your data there or name the place where it is "
                 "(`python -m lacuna use PRESET` says where a preset's data comes from)"

@@ -44,6 +44,22 @@ def count_images(arguments: Sequence[str], column: str | None = None) -> int | N
     return None if STANDARD_INPUT in arguments else sum(1 for _ in find_images(arguments, column))
 
 
+def find_path_column(table: str, header: Sequence[str], column: str | None) -> int:
+    """Which column of a table holds the paths: the one that is asked for, or the first of PATH_COLUMNS that is there.
+
+    table: its name, for messages. Raises LacunaError when there is none.
+    """
+    wanted = [column] if column is not None else list(PATH_COLUMNS)
+    place = next((header.index(name) for name in wanted if name in header), None)
+    if place is None:
+        found = ", ".join(header) or "an empty file"
+        raise LacunaError(
+            f"{table}: expected a column {' or '.join(wanted)}, received {found}; "
+            "name the column of paths with --column"
+        )
+    return place
+
+
 def _some(paths: Iterator[Path], otherwise: str) -> Iterator[Path]:
     first = next(paths, None)
     if first is None:
@@ -70,14 +86,7 @@ def _in_table(path: Path, column: str | None) -> Iterator[Path]:
         with path.open(encoding="utf-8", newline="") as file:
             rows = csv.reader(skip_byte_order_marks(file))
             header = next(rows, [])
-            wanted = [column] if column is not None else list(PATH_COLUMNS)
-            place = next((header.index(name) for name in wanted if name in header), None)
-            if place is None:
-                found = ", ".join(header) or "an empty file"
-                raise LacunaError(
-                    f"{path}: expected a column {' or '.join(wanted)}, received {found}; "
-                    "name the column of paths with --column"
-                )
+            place = find_path_column(str(path), header, column)
             for row in rows:
                 if len(row) > place and row[place]:
                     yield path.parent / row[place]

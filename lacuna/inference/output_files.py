@@ -6,10 +6,11 @@ under its own name, `TARGET.unsure`, and a probability for each class, `TARGET.p
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, BinaryIO
 
 from lacuna.core.targets import Targets
 from lacuna.errors import LacunaError
@@ -89,16 +90,23 @@ def _json_lines(path: Path, targets: Targets) -> Iterator[Write]:
 
 
 @contextmanager
-def _parquet(path: Path, targets: Targets) -> Iterator[Write]:
+def parquet_rows(
+    file: Path | BinaryIO, targets: Targets, said: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Write]:
+    """Yield a function that adds a prediction to a Parquet file, open or new. said: metadata of the file.
+
+    Raises LacunaError without pyarrow.
+    """
     try:
         import pyarrow
         from pyarrow import parquet
     except ImportError:
+        path = file if isinstance(file, Path) else "--out"
         raise LacunaError(f"{path}: Parquet needs pyarrow: pip install pyarrow, or write .csv or .jsonl") from None
     types = {str: pyarrow.string(), bool: pyarrow.bool_(), float: pyarrow.float32()}
-    schema = pyarrow.schema([(name, types[kind]) for name, kind in columns(targets).items()])
+    schema = pyarrow.schema([(name, types[kind]) for name, kind in columns(targets).items()], said or None)
     rows: list[dict[str, Any]] = []
-    with parquet.ParquetWriter(path, schema) as table:
+    with parquet.ParquetWriter(file, schema) as table:
 
         def write(prediction: Prediction) -> None:
             rows.append(flat(prediction))
@@ -115,7 +123,7 @@ def _parquet(path: Path, targets: Targets) -> Iterator[Write]:
 
 WRITERS: dict[str, Callable[[Path, Targets], AbstractContextManager[Write]]] = {
     ".csv": _csv,
-    ".parquet": _parquet,
+    ".parquet": parquet_rows,
     ".jsonl": _json_lines,
 }
 """Every format by the suffix of its files: a context manager that opens one and yields a function that adds to it."""

@@ -1,14 +1,16 @@
-"""Where images come from: a folder of image files, or the idx files of the MNIST family."""
+"""Where images come from: a folder of image files, one in a bucket, or the idx files of the MNIST family."""
 
 from pathlib import Path
 from typing import Protocol
 
 from lacuna.config.data import Data
+from lacuna.data.images.bucket import BucketReader, find_in_bucket
 from lacuna.data.images.class_folders import find_places
 from lacuna.data.images.find import describe_left_out, find_files
 from lacuna.data.images.idx import SPLITS, find_parts, read_classes
 from lacuna.data.images.readers import FolderReader, IdxReader, ImageReader
 from lacuna.errors import LacunaError
+from lacuna.io.remote_files import is_url
 
 
 class ImageCollection(Protocol):
@@ -24,8 +26,12 @@ class ImageCollection(Protocol):
 
 def open_images(data: Data) -> ImageCollection:
     """The images at `data.path`. Raises LacunaError when there are none, or an idx file is not what it should be."""
-    path = Path(data.path)
-    return IdxImages(path) if data.source == "idx" else ImageFolder(path, in_class_folders=data.source == "folders")
+    if data.source == "idx":
+        return IdxImages(Path(data.path))
+    in_class_folders = data.source == "folders"
+    if is_url(data.path):
+        return BucketImages(data.path, in_class_folders=in_class_folders)
+    return ImageFolder(Path(data.path), in_class_folders=in_class_folders)
 
 
 class ImageFolder:
@@ -51,9 +57,29 @@ class ImageFolder:
         self._in_class_folders = in_class_folders
 
     def strata(self) -> list[str]:
-        if not self._in_class_folders:
-            return [""] * len(self.names)
-        return ["/".join(place) for place in find_places(self.names)]
+        return _strata_of_places(self.names) if self._in_class_folders else [""] * len(self.names)
+
+
+class BucketImages:
+    """The image files below a URL such as s3://bucket/folder, named as those in a folder are.
+
+    Raises LacunaError when there is none, and where the bucket can't be read.
+    """
+
+    def __init__(self, folder: str, *, in_class_folders: bool) -> None:
+        self.names, others = find_in_bucket(folder)
+        self.others = [Path(folder, name) for name in others]
+        if not self.names:
+            raise LacunaError(f"{folder}: no image below this URL (data.path), only {len(others)} other files")
+        self.reader: ImageReader = BucketReader(folder)
+        self._in_class_folders = in_class_folders
+
+    def strata(self) -> list[str]:
+        return _strata_of_places(self.names) if self._in_class_folders else [""] * len(self.names)
+
+
+def _strata_of_places(names: list[str]) -> list[str]:
+    return ["/".join(place) for place in find_places(names)]
 
 
 class IdxImages:

@@ -3,7 +3,7 @@
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
@@ -44,10 +44,8 @@ def _search(folder: Path, searched: set[tuple[int, int]], links: deque[Path]) ->
     searched.add((status.st_dev, status.st_ino))
     with os.scandir(folder) as entries:
         inside = sorted(entries, key=lambda entry: entry.name)
-    names = [Path(entry.name) for entry in inside]
-    readable = {name.stem.casefold() for name in names if name.suffix.lower() in IMAGE_SUFFIXES}
-    for entry, name in zip(inside, names, strict=True):
-        hidden, path = entry.name.startswith("."), folder / name
+    for entry, is_image in zip(inside, are_images([entry.name for entry in inside]), strict=True):
+        hidden, path = entry.name.startswith("."), folder / entry.name
         if entry.is_dir(follow_symlinks=False):
             if not hidden:
                 yield from _search(path, searched, links)
@@ -55,9 +53,19 @@ def _search(folder: Path, searched: set[tuple[int, int]], links: deque[Path]) ->
             if not hidden:
                 links.append(path)
         else:
-            suffix = name.suffix.lower()
-            unread = suffix in UNREAD_SUFFIXES and name.stem.casefold() not in readable
-            yield path, not hidden and (suffix in IMAGE_SUFFIXES or unread)
+            yield path, is_image
+
+
+def are_images(names: Sequence[str]) -> list[bool]:
+    """Whether each name in a folder is one of a file that counts as an image, as `find_files` tells it."""
+    paths = [PurePosixPath(name) for name in names]
+    readable = {path.stem.casefold() for path in paths if path.suffix.lower() in IMAGE_SUFFIXES}
+
+    def counts(path: PurePosixPath) -> bool:
+        suffix = path.suffix.lower()
+        return suffix in IMAGE_SUFFIXES or (suffix in UNREAD_SUFFIXES and path.stem.casefold() not in readable)
+
+    return [not path.name.startswith(".") and counts(path) for path in paths]
 
 
 def describe_left_out(paths: Sequence[Path]) -> list[str]:

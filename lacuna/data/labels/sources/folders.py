@@ -11,6 +11,7 @@ from lacuna.data.labels.sources.folder_levels import read_folder_levels
 from lacuna.errors import LacunaError
 from lacuna.io.names import first_few, printable
 from lacuna.io.plurals import number_of
+from lacuna.io.remote_files import is_url
 
 DEFAULT_TARGET = "class"
 """What the one target is called when `data.targets` does not say."""
@@ -42,7 +43,7 @@ def read_folders(data: Data, images: Sequence[str]) -> LabelTable:
     if outside:
         n = number_of(len(outside), "image outside", "images outside")
         notes.append(f"{n} of the class folders, without a class: {first_few(outside)}")
-    if empty := _without_image(path, filled):
+    if not is_url(data.labels) and (empty := _without_image(path, filled)):  # a bucket has no empty folders
         notes.append(f"{len(empty)} folders where a class belongs hold no image: {first_few(empty)}")
     return LabelTable.of_rows(path, targets, rows, notes=notes)
 
