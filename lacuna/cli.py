@@ -72,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--runtime", choices=runtimes[:-1], default="openvino", help="(%(default)s)")
     add("--min-precision", metavar="P", type=float, help="be unsure where this precision cannot be promised")
     add("--api-key-file", metavar="FILE", type=Path, help="the first line is the key that requests must bring")
+    what = "names that requests may ask for (localhost where bound to it, else any)"
+    add("--allowed-hosts", metavar="HOST", nargs="+", action="extend", help=what)
+    add("--root-path", metavar="PATH", default="", help="the path below which a proxy offers the service")
     add("--examples", metavar="DIR", type=Path, help="images that the page offers to try")
     add("--label-studio-files", metavar="DIR", type=Path, help="suggest labels to Label Studio for the files it serves")
     add("--max-upload-mb", metavar="MB", type=float, default=20, help="of one request (%(default)s)")

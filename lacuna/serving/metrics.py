@@ -7,6 +7,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lacuna.serving.root_path import inner_path
+
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable that names the folder in which workers share their metrics; set it before prometheus_client
 is imported."""
@@ -76,7 +78,7 @@ def _route(scope: Scope) -> str:
     path = getattr(scope.get("route"), "path", None)
     if path is not None:
         return str(path)
-    return "/static" if scope["path"].startswith("/static/") else "unknown"
+    return "/static" if inner_path(scope).startswith("/static/") else "unknown"
 
 
 def _method(scope: Scope) -> str:

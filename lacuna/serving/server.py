@@ -1,7 +1,7 @@
 """Start the service, and end it without losing what it has taken.
 
-SIGTERM and Ctrl-C: no new connections, what was accepted is answered, exit code 0. SIGHUP: load the bundles again
-beside the old ones, then answer by the new ones.
+SIGTERM and Ctrl-C: no new connections, what was accepted is answered, exit code 0. SIGHUP: read the API key
+again, load the bundles again beside the old ones, then answer by the new ones.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ import uvicorn
 from lacuna.errors import LacunaError
 from lacuna.serving.app import Service, create_app
 from lacuna.serving.examples import find_examples
+from lacuna.serving.http_protocol import JsonErrors
 from lacuna.serving.local_folder import LocalFolder
 from lacuna.serving.models import ServedModel, described, load_models
 from lacuna.serving.settings import Settings
@@ -38,7 +39,7 @@ def serve_models(settings: Settings, host: str, port: int, workers: int) -> int:
     than one worker, a folder of examples without an image, or no folder of Label Studio's files."""
     if workers < 1:
         raise LacunaError(f"--workers: expected at least 1, received {workers}")
-    find_examples(settings.examples)
+    find_examples(settings.examples, settings.limits.max_upload_bytes)
     if settings.label_studio_files is not None:
         LocalFolder(settings.label_studio_files)
     log_to_stderr()
@@ -71,6 +72,7 @@ def run(settings: Settings, models: tuple[ServedModel, ...], listener: socket.so
     app = create_app(settings, models)
     config = uvicorn.Config(
         app,
+        http=JsonErrors,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -103,7 +105,7 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     def _reload(self) -> None:
-        task = asyncio.get_running_loop().create_task(self._app.engine.reload())
+        task = asyncio.get_running_loop().create_task(self._app.reload())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
