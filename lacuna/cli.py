@@ -56,6 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     what = "with which --min-precision holds (%(default)s)"
     command.add_argument("--certainty", metavar="SHARE", type=float, default=0.9, help=what)
     command.add_argument("--strict", action="store_true", help="exit with 1 when an image can't be read")
+    what = "leave formulas in names as they are: no ' before =, +, - and @, which spreadsheets would compute"
+    command.add_argument("--raw-csv", action="store_true", help=what)
     command.add_argument("--adapt", action="store_true", help="decide by how frequent classes are in these images")
     command.set_defaults(run=run.predict)
 

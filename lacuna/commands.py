@@ -21,7 +21,7 @@ def predict(options: argparse.Namespace) -> int:
         options.bundle, options.runtime, min_precision=options.min_precision, certainty=options.certainty
     )
     form = options.out, options.json, options.strict
-    return predict_images(predictor, options.images, options.column, *form, options.adapt)
+    return predict_images(predictor, options.images, options.column, *form, options.adapt, options.raw_csv)
 
 
 def count(options: argparse.Namespace) -> int:
