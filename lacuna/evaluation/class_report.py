@@ -9,7 +9,7 @@ import numpy as np
 from lacuna.evaluation.intervals import exact_interval
 from lacuna.evaluation.scoring import Scored
 from lacuna.io.atomic import atomic_file
-from lacuna.io.spreadsheets import write_sheet
+from lacuna.io.csv_files import write_csv
 from lacuna.io.text_table import align
 from lacuna.stats.bootstrap import interval
 from lacuna.stats.numbers import percent, rounded
@@ -50,7 +50,7 @@ def write_classes(path: Path, scored: Mapping[str, Sequence[Scored]], confidence
         for row in _rows(of_target, confidence)
     ]
     with atomic_file(path) as partial:
-        write_sheet(partial, HEADER, rows)
+        write_csv(partial, HEADER, rows)
 
 
 def class_table(scored: Scored, confidence: float) -> str:
