@@ -35,11 +35,11 @@ logger = logging.getLogger(__name__)
 
 
 class ModelVersion(BaseModel):
-    model_version: str = Field(description="changes with the model")
+    model_version: str = Field(description="changes with the model", examples=["lacuna-3f1c0a9b27de"])
 
 
 class Versions(BaseModel):
-    versions: list[str]
+    versions: list[str] = Field(examples=[["lacuna-3f1c0a9b27de"]])
 
 
 class Suggestion(BaseModel):
