@@ -15,18 +15,18 @@ from lacuna.io.csv_files import read_csv, write_csv
 FORMULA = re.compile("'*[=+@\t\r\n\uff1d\uff0b\uff0d\uff20-]")
 """How a formula begins. The last but one are the signs in full width, which Excel takes for the others."""
 
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
-Cell = TypeVar("Cell")
+Written = TypeVar("Written")
 
 
-def escaped(cell: Cell) -> Cell | str:
+def escaped(cell: Written) -> Written | str:
     """A cell as it is to be written. What is no text, and text that is a number, stays what it is.
 
     >>> [escaped(cell) for cell in ("=1+1.jpg", "-5", "-5.jpg", "'+a", "it's", -5)]
     ["'=1+1.jpg", '-5', "'-5.jpg", "''+a", "it's", -5]
     """
-    if isinstance(cell, str) and FORMULA.match(cell) and not NUMBER.fullmatch(cell):
+    if isinstance(cell, str) and FORMULA.match(cell) and not PLAIN_NUMBER.fullmatch(cell):
         return f"'{cell}"
     return cell
 

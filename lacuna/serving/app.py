@@ -112,7 +112,7 @@ def _add_predicting(app: Service, settings: Settings, uploads: Uploads, studio: 
 
     @app.post(
         "/predict",
-        tags=[openapi.IMAGES],
+        tags=[openapi.IMAGE_TAG],
         summary="What the models say of one image" + (", or of Label Studio's tasks" if studio else ""),
         response_model=ImageAnswer | Suggestions if studio else ImageAnswer,
         response_model_exclude_none=True,
@@ -133,7 +133,7 @@ def _add_predicting(app: Service, settings: Settings, uploads: Uploads, studio: 
 
     @app.post(
         "/predict/batch",
-        tags=[openapi.IMAGES],
+        tags=[openapi.IMAGE_TAG],
         summary="What the models say of many images",
         response_model_exclude_none=True,
         dependencies=openapi.API_KEY,
@@ -155,7 +155,7 @@ def _add_predicting(app: Service, settings: Settings, uploads: Uploads, studio: 
 
     @app.post(
         "/explain",
-        tags=[openapi.IMAGES],
+        tags=[openapi.IMAGE_TAG],
         summary="Where in an image a class of a target is seen",
         dependencies=openapi.API_KEY,
         responses=openapi.responses(*statuses, 501),
@@ -175,7 +175,7 @@ def _add_predicting(app: Service, settings: Settings, uploads: Uploads, studio: 
 def _add_describing(app: Service, settings: Settings, metrics: ServiceMetrics) -> None:
     @app.get(
         "/health",
-        tags=[openapi.SERVICE],
+        tags=[openapi.SERVICE_TAG],
         summary="Whether the service lives, and takes requests",
         responses={503: {"model": Health, "description": "It finishes what it has taken, then ends"}},
     )
@@ -187,7 +187,7 @@ def _add_describing(app: Service, settings: Settings, metrics: ServiceMetrics) -
 
     @app.get(
         "/metadata",
-        tags=[openapi.SERVICE],
+        tags=[openapi.SERVICE_TAG],
         summary="What the models are, and how good",
         response_model_exclude_none=True,
         dependencies=openapi.API_KEY,
@@ -198,7 +198,7 @@ def _add_describing(app: Service, settings: Settings, metrics: ServiceMetrics) -
 
     @app.get(
         "/metrics",
-        tags=[openapi.SERVICE],
+        tags=[openapi.SERVICE_TAG],
         summary="Metrics for Prometheus",
         response_class=Response,
         dependencies=openapi.API_KEY,

@@ -20,7 +20,7 @@ Every error has the form `{"error": {"code", "message"}}`. With status 503 and 4
 come back. A request for a host that the service was not told of gets 421. HEAD is answered wherever GET is.
 """
 
-IMAGES, SERVICE = "Images", "Service"
+IMAGE_TAG, SERVICE_TAG = "Images", "Service"
 """The headings that routes stand under."""
 
 RETRY_AFTER = {"description": "seconds", "schema": {"type": "integer"}}

@@ -40,7 +40,7 @@ def add_examples(app: FastAPI, settings: Settings) -> None:
 
     @app.get(
         "/examples",
-        tags=[openapi.IMAGES],
+        tags=[openapi.IMAGE_TAG],
         summary="Images to try",
         dependencies=openapi.API_KEY,
         responses=openapi.responses(401, 429),
@@ -50,7 +50,7 @@ def add_examples(app: FastAPI, settings: Settings) -> None:
 
     @app.get(
         "/examples/{name}",
-        tags=[openapi.IMAGES],
+        tags=[openapi.IMAGE_TAG],
         summary="An image to try",
         response_class=Response,
         dependencies=openapi.API_KEY,
