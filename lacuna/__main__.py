@@ -4,5 +4,5 @@ import sys
 
 from lacuna.cli import main
 
-if __name__ == "__main__":  # not in the processes of `serve --workers`
+if __name__ == "__main__":
     sys.exit(main())

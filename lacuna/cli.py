@@ -62,6 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     what = "with which --min-precision holds (%(default)s)"
     command.add_argument("--certainty", metavar="SHARE", type=float, default=0.9, help=what)
     command.add_argument("--strict", action="store_true", help="exit with 1 when an image can't be read")
+    what = "leave formulas in names as they are: no ' before =, +, - and @, which spreadsheets would compute"
+    command.add_argument("--raw-csv", action="store_true", help=what)
     command.add_argument("--adapt", action="store_true", help="decide by how frequent classes are in these images")
     command.set_defaults(run=run.predict)
 
@@ -78,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--runtime", choices=runtimes[:-1], default="openvino", help="(%(default)s)")
     add("--min-precision", metavar="P", type=float, help="be unsure where this precision cannot be promised")
     add("--api-key-file", metavar="FILE", type=Path, help="the first line is the key that requests must bring")
+    what = "names that requests may ask for (localhost where bound to it, else any)"
+    add("--allowed-hosts", metavar="HOST", nargs="+", action="extend", help=what)
+    add("--root-path", metavar="PATH", default="", help="the path below which a proxy offers the service")
     add("--examples", metavar="DIR", type=Path, help="images that the page offers to try")
     add("--label-studio-files", metavar="DIR", type=Path, help="suggest labels to Label Studio for the files it serves")
     add("--max-upload-mb", metavar="MB", type=float, default=20, help="of one request (%(default)s)")

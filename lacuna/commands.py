@@ -29,7 +29,7 @@ def predict(options: argparse.Namespace) -> int:
         options.bundle, options.runtime, min_precision=options.min_precision, certainty=options.certainty
     )
     form = options.out and Path(options.out), options.json, options.strict
-    return predict_images(predictor, options.images, options.column, *form, options.adapt)
+    return predict_images(predictor, options.images, options.column, *form, options.adapt, options.raw_csv)
 
 
 def _predict_listing(options: argparse.Namespace) -> int:

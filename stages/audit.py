@@ -51,11 +51,12 @@ def audit(params: Params) -> Facts:
         "alpha": params.audit.alpha,
         "confidence": params.evaluate.confidence,
     }
+    escapes = params.audit.escape_formulas
     with atomic_folder(Path("data/audit")) as folder:
-        write_label_issues(folder / "label_issues.csv", manifest, audits)
-        write_to_label(folder / "to_label.csv", manifest, audits)
-        write_to_label_test(folder / "to_label_test.csv", whole.part("test"), targets, params.audit.seed)
-        write_conflicts(folder / "conflicts.csv", manifest, copies, audits)
+        write_label_issues(folder / "label_issues.csv", manifest, audits, escapes)
+        write_to_label(folder / "to_label.csv", manifest, audits, escapes)
+        write_to_label_test(folder / "to_label_test.csv", whole.part("test"), targets, params.audit.seed, escapes)
+        write_conflicts(folder / "conflicts.csv", manifest, copies, audits, escapes)
     with atomic_folder(Path("plots/audit")) as folder:
         plot_audit(folder, audits, manifest, copies, images)
     write_json(Path("metrics/audit.json"), summarise_audit(audits, across, frame))

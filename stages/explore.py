@@ -16,8 +16,8 @@ from lacuna.core.files_table import read_files
 from lacuna.core.manifest import Manifest
 from lacuna.core.targets import Targets
 from lacuna.io.atomic import atomic_folder, write_json
-from lacuna.io.csv_files import read_csv
 from lacuna.io.sharded_array import open_rows
+from lacuna.io.spreadsheets import read_sheet
 from stages._run import Facts, run
 
 
@@ -27,8 +27,8 @@ def explore(params: Params) -> Facts:
     manifest = Manifest.load(Path("data/prepared/manifest.csv"), targets)
     images = open_rows(Path("data/images/pixels"))
     subject = Subject.of(images, manifest, read_files(Path("data/images/files.csv")), targets)
-    rejected = [(line["image"], line["reason"]) for line in read_csv(Path("data/images/rejected.csv"))]
-    left_out = len(read_csv(Path("data/images/left_out.csv")))
+    rejected = [(line["image"], line["reason"]) for line in read_sheet(Path("data/images/rejected.csv"))]
+    left_out = len(read_sheet(Path("data/images/left_out.csv")))
 
     found = find(subject, data.resize, options.odd_aspect_ratio)
     content = summarise_exploration(subject, found, rejected, left_out, options.alpha)

@@ -16,9 +16,9 @@ from lacuna.data.images.store import write_images
 from lacuna.data.images.subset import stratified_sample
 from lacuna.errors import LacunaError
 from lacuna.io.atomic import atomic_folder
-from lacuna.io.csv_files import write_csv
 from lacuna.io.names import printable
 from lacuna.io.sharded_array import open_rows
+from lacuna.io.spreadsheets import write_sheet
 from stages._run import Facts, cache_folder, run
 
 
@@ -41,10 +41,10 @@ def ingest(params: Params) -> Facts:
             )
         duplicates = find_duplicates(open_rows(out / "pixels"), rms=data.duplicate_rms, workspace=out)
         write_files(out / "files.csv", stored.accepted, duplicates.group, stored.sha256)
-        write_csv(out / "rejected.csv", ("image", "reason"), stored.rejected)
+        write_sheet(out / "rejected.csv", ("image", "reason"), stored.rejected)
         taken = set(names)
         left_out = [[name] for name in collection.names if name not in taken]
-        write_csv(out / "left_out.csv", ("image",), left_out)
+        write_sheet(out / "left_out.csv", ("image",), left_out)
 
     notes = [
         *describe_left_out(collection.others),

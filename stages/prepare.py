@@ -24,7 +24,7 @@ from lacuna.data.labels.sources import read_labels
 from lacuna.data.labels.split_record import drop_former_record
 from lacuna.io.arrow_memory import give_back
 from lacuna.io.atomic import atomic_folder, write_json
-from lacuna.io.csv_files import write_csv
+from lacuna.io.spreadsheets import write_sheet
 from stages._run import Facts, run
 
 RECORD = Path("data/split.csv")
@@ -67,7 +67,7 @@ def prepare(params: Params) -> Facts:
         image = files.names.cells.to_numpy(zero_copy_only=False)
         Manifest(image, row, np.array(PARTS)[part], group, labels).save(out / "manifest.csv", targets)
         targets.save(out / "targets.json")
-        write_csv(out / "dropped.csv", Dropped._fields, [(line or "", *rest) for line, *rest in dropped])
+        write_sheet(out / "dropped.csv", Dropped._fields, [(line or "", *rest) for line, *rest in dropped])
         weighed = weigh_targets(labels[train], targets, weights.scheme, beta=weights.beta, ceiling=weights.max)
         write_json(out / "class_weights.json", weighed)
         save_relations(out / "hierarchy.json", relations)

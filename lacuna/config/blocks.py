@@ -174,6 +174,7 @@ class Audit(Block):
     permutations: Annotated[int, Field(ge=99)]
     max_groups: Annotated[int, Field(ge=100)]
     seed: Seed
+    escape_formulas: bool
 
 
 class Report(Block):

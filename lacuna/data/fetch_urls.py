@@ -26,10 +26,10 @@ from lacuna.data.downloads.url_list import read_urls
 from lacuna.data.downloads.web_address import parse_url
 from lacuna.errors import LacunaError
 from lacuna.io.atomic import atomic_file
-from lacuna.io.csv_files import write_csv
 from lacuna.io.names import first_few, shortened
 from lacuna.io.plurals import number_of
 from lacuna.io.progress import progress
+from lacuna.io.spreadsheets import write_sheet
 
 FAILED_FILE = "failed.csv"
 FAILED_HEADER = ("url", "reason")
@@ -154,7 +154,7 @@ def _write_failures(path: Path, failed: dict[str, str]) -> None:
         path.unlink(missing_ok=True)
         return
     with atomic_file(path) as partial:
-        write_csv(partial, FAILED_HEADER, failed.items())
+        write_sheet(partial, FAILED_HEADER, failed.items())
 
 
 def _describe(fetched: Fetched, to: Path) -> Iterator[str]:

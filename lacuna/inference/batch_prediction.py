@@ -32,13 +32,14 @@ def predict_images(
     as_json: bool,
     strict: bool,
     adapted: bool = False,
+    raw_csv: bool = False,
 ) -> int:
     """Predict the images that the arguments name and return the exit code.
 
     1 when none could be read, or with `strict` when one could not. Unreadable images are named on standard error at the
     end, after the summary of a file and, with a precision asked for, what share of the images each target answers.
     adapted: the images are read twice, and decided by how frequent the classes are among them, which is said on
-    standard error.
+    standard error. raw_csv: formulas in a CSV file stay what they are.
     """
     if adapted:
         if STANDARD_INPUT in arguments:
@@ -50,7 +51,7 @@ def predict_images(
         print(*said, sep="\n", file=sys.stderr)
     total, started = count_images(arguments, column), time.monotonic()
     unreadable, decided, n_images = [], Counter[str](), 0
-    with _output(predictor, out, as_json) as write:
+    with _output(predictor, out, as_json, raw_csv) as write:
         predictions = predictor.stream(find_images(arguments, column))
         shown = progress(predictions, total=total, what="predict", unit="images") if out else predictions
         for prediction in shown:
@@ -133,10 +134,10 @@ def format_prediction(prediction: Prediction) -> str:
 
 
 @contextmanager
-def _output(predictor: Predictor, out: Path | None, as_json: bool) -> Iterator[Write]:
+def _output(predictor: Predictor, out: Path | None, as_json: bool, raw_csv: bool) -> Iterator[Write]:
     """Yield a function that writes a prediction, in the form that was asked for."""
     if out is not None:
-        with prediction_file(out, predictor.bundle.targets) as write:
+        with prediction_file(out, predictor.bundle.targets, raw_csv) as write:
             yield write
     elif as_json:
         before = '{"images": ['

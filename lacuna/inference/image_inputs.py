@@ -9,6 +9,7 @@ from pathlib import Path
 from lacuna.data.images.find import describe_left_out, find_files
 from lacuna.errors import LacunaError
 from lacuna.io.csv_files import skip_byte_order_marks
+from lacuna.io.spreadsheets import unescaped
 
 STANDARD_INPUT = "-"
 PATH_COLUMNS = ("image", "path", "file", "filename")
@@ -89,6 +90,12 @@ def _in_table(path: Path, column: str | None) -> Iterator[Path]:
             place = find_path_column(str(path), header, column)
             for row in rows:
                 if len(row) > place and row[place]:
-                    yield path.parent / row[place]
+                    yield _listed(path.parent, row[place])
     except (UnicodeDecodeError, csv.Error) as error:
         raise LacunaError(f"{path}: not a CSV file in UTF-8 ({error})") from None
+
+
+def _listed(folder: Path, cell: str) -> Path:
+    """The image that a cell names. Lacuna's own lists have an apostrophe before the sign of a formula."""
+    named, plain = folder / cell, folder / unescaped(cell)
+    return plain if plain.exists() else named

@@ -19,6 +19,7 @@ from lacuna.io.atomic import atomic_file
 from lacuna.io.csv_files import csv_writer
 from lacuna.io.names import printable
 from lacuna.io.plurals import number_of
+from lacuna.io.spreadsheets import escaped
 
 ROWS_AT_ONCE = 4096
 """So many rows of a Parquet file are kept in memory until they are written."""
@@ -30,16 +31,18 @@ Write = Callable[[Prediction], object]
 
 
 @contextmanager
-def prediction_file(path: Path, targets: Targets) -> Iterator[Write]:
+def prediction_file(path: Path, targets: Targets, raw_csv: bool = False) -> Iterator[Write]:
     """Yield a function that adds a prediction to the file at `path`, which is there when the block ends without error.
 
+    In CSV what a spreadsheet would take for a formula is escaped (`lacuna.io.spreadsheets`), unless with `raw_csv`.
     Raises LacunaError for a suffix that is none of WRITERS, and for Parquet without pyarrow.
     """
     if path.suffix not in WRITERS:
         raise LacunaError(f"{path}: expected a file name ending in {', '.join(WRITERS)}")
     if path.is_dir():
         raise LacunaError(f"{path}: a folder; name a file to write")
-    with atomic_file(path) as partial, WRITERS[path.suffix](partial, targets) as write:
+    writer = _raw_csv if raw_csv and path.suffix == ".csv" else WRITERS[path.suffix]
+    with atomic_file(path) as partial, writer(partial, targets) as write:
         yield write
 
 
@@ -71,16 +74,20 @@ def columns(targets: Targets) -> dict[str, type]:
 
 
 @contextmanager
-def _csv(path: Path, targets: Targets) -> Iterator[Write]:
+def _raw_csv(path: Path, targets: Targets, shown: Callable[[Any], Any] = lambda cell: cell) -> Iterator[Write]:
     with path.open("w", encoding="utf-8", newline="") as file:
         table, names = csv_writer(file), list(columns(targets))
-        table.writerow(names)
+        table.writerow(map(shown, names))
 
         def write(prediction: Prediction) -> None:
             cells = map(flat(prediction).get, names)
-            table.writerow([f"{cell:.6g}" if type(cell) is float else cell for cell in cells])
+            table.writerow([f"{cell:.6g}" if type(cell) is float else shown(cell) for cell in cells])
 
         yield write
+
+
+def _csv(path: Path, targets: Targets) -> AbstractContextManager[Write]:
+    return _raw_csv(path, targets, escaped)
 
 
 @contextmanager

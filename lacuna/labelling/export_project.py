@@ -16,8 +16,8 @@ from lacuna.inference.bundle import DESCRIPTION_FILE
 from lacuna.inference.prediction import Prediction
 from lacuna.inference.predictor import Predictor
 from lacuna.io.atomic import atomic_folder, sha256
-from lacuna.io.csv_files import read_csv
 from lacuna.io.plurals import number_of
+from lacuna.io.spreadsheets import read_sheet
 from lacuna.labelling.label_config import HINT, IMAGE_KEY, Control, default_controls, label_config
 from lacuna.labelling.local_files import local_file_address, prefixed_address
 from lacuna.labelling.pre_annotations import choice_region, decided_regions, pre_annotation, version_name
@@ -164,7 +164,7 @@ def _read_wanted(path: Path, labels: Mapping[str, KnownLabels]) -> dict[str, Wan
     Raises LacunaError when it is no such table.
     """
     try:
-        rows = read_csv(path)
+        rows = read_sheet(path)
     except FileNotFoundError:
         raise LacunaError(f"{path}: no such file; run dvc repro audit") from None
     if rows and not {*COLUMNS, "suggested"} <= rows[0].keys():

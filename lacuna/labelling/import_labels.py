@@ -17,6 +17,7 @@ from lacuna.io.atomic import atomic_file
 from lacuna.io.csv_files import csv_writer
 from lacuna.io.names import first_few, with_end
 from lacuna.io.plurals import number_of
+from lacuna.io.spreadsheets import escaped
 from lacuna.labelling.annotations import Annotation, read_annotations
 from lacuna.labelling.task_images import TaskImages
 
@@ -174,7 +175,7 @@ def _append(file: Path, rows: Sequence[tuple[str, str, str, str]]) -> None:
     writer = csv_writer(text)
     if not before:
         writer.writerow(COLUMNS)
-    writer.writerows(rows)
+    writer.writerows(map(escaped, row) for row in rows)
     with atomic_file(file) as partial:
         line_end = b"" if not before or before.endswith(b"\n") else b"\n"
         partial.write_bytes(before + line_end + text.getvalue().encode())

@@ -1,20 +1,32 @@
-"""The JSON of every answer, and how it is made of predictions."""
+"""The JSON of every answer, and how it is made of predictions. The fields' examples are what /docs shows."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 import lacuna
+from lacuna.inference.bundle import BUNDLE_FORMAT
 from lacuna.inference.prediction import HeatMap, TargetPrediction, UnnamedPrediction
 from lacuna.serving.models import ServedModel
 from lacuna.serving.settings import Limits
 
+REAL_ANSWER = json.loads(Path(__file__).with_name("example_answer.json").read_text(encoding="utf-8"))
+"""What the model of the embedded emoji answers to one of them: `curl -F file=@1f436.png -F top_k=2 …/predict`."""
+
+NAME, TARGET = REAL_ANSWER["image"], "animal"
+CLASSES = ["absent", "present"]
+ANSWERED = REAL_ANSWER["targets"][TARGET]
+
 
 class ErrorDetail(BaseModel):
-    code: str = Field(description="for programs: stays the same")
-    message: str = Field(description="for people: what was wrong, what was expected, what to do")
+    code: str = Field(description="for programs: stays the same", examples=["unreadable_image"])
+    message: str = Field(
+        description="for people: what was wrong, what was expected, what to do", examples=["empty file; expected …"]
+    )
 
 
 class ErrorAnswer(BaseModel):
@@ -40,6 +52,8 @@ class TargetAnswer(BaseModel):
 
 
 class ImageAnswer(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [REAL_ANSWER]})
+
     image: str
     models: list[str]
     unfamiliar: bool | None = Field(None, description="unlike the images the model has learned from")
@@ -47,7 +61,7 @@ class ImageAnswer(BaseModel):
 
 
 class ImageError(BaseModel):
-    image: str
+    image: str = Field(examples=["notes.txt"])
     error: ErrorDetail
 
 
@@ -56,61 +70,71 @@ class BatchAnswer(BaseModel):
 
 
 class HeatMapValues(BaseModel):
-    height: int
-    width: int
-    values: list[list[float]] = Field(description="what each place adds to the score; negative: speaks against it")
+    height: int = Field(examples=[2])
+    width: int = Field(examples=[2])
+    values: list[list[float]] = Field(
+        description="what each place adds to the score; negative: speaks against it",
+        examples=[[[1.2, 0.4], [-0.1, 0.7]]],
+    )
 
 
 class ExplainAnswer(BaseModel):
-    image: str
-    target: str
-    class_name: str = Field(serialization_alias="class")
-    probability: float = Field(ge=0, le=1, description="of the class")
+    image: str = Field(examples=[NAME])
+    target: str = Field(examples=[TARGET])
+    class_name: str = Field(serialization_alias="class", examples=[ANSWERED["decision"]])
+    probability: float = Field(ge=0, le=1, description="of the class", examples=[ANSWERED["probability"]])
     heat_map: HeatMapValues
     overlay: str = Field(
-        description="PNG of the image as the network sees it: orange speaks for the class, blue against"
+        description="PNG of the image as the network sees it: orange speaks for the class, blue against",
+        examples=["data:image/png;base64,iVBORw0KGgo…"],
     )
 
 
 class Health(BaseModel):
     status: Literal["ok", "UP", "draining"] = Field(description="UP, as Label Studio has it, where it is served")
     live: bool
-    ready: bool
+    ready: bool = Field(description="false while it finishes what it has taken, then ends")
 
 
 class TargetDescription(BaseModel):
     kind: Literal["binary", "categorical"]
-    classes: list[str]
-    rule: str
-    threshold: float | None = None
+    classes: list[str] = Field(examples=[CLASSES])
+    rule: str = Field(description="how it is decided", examples=["expected_f1"])
+    threshold: float | None = Field(None, examples=[ANSWERED["threshold"]])
 
 
 class ModelDescription(BaseModel):
-    name: str
-    version: str = Field(description="the first 12 hex digits of the SHA-256 of bundle.json")
-    format_version: int
+    name: str = Field(examples=REAL_ANSWER["models"])
+    version: str = Field(description="the first 12 hex digits of the SHA-256 of bundle.json", examples=["bf0c2caa7d65"])
+    format_version: int = Field(examples=[BUNDLE_FORMAT])
     explainable: bool
     targets: dict[str, TargetDescription]
-    metrics: dict[str, Any] = Field(description="on the test part, with intervals")
-    origin: dict[str, Any] = Field(description="hashes of data and parameters, versions of the libraries")
-    min_precision: float | None = None
+    metrics: dict[str, Any] = Field(
+        description="on the test part, with intervals",
+        examples=[{"targets": {TARGET: {"f1": 0.71, "f1_low": 0.58, "f1_high": 0.81}}}],
+    )
+    origin: dict[str, Any] = Field(
+        description="hashes of data and parameters, versions of the libraries",
+        examples=[{"versions": {"lacuna": lacuna.__version__}}],
+    )
+    min_precision: float | None = Field(None, examples=[0.95])
 
 
 class LimitsDescription(BaseModel):
-    max_upload_bytes: int
-    max_batch_images: int
-    max_pixels: int
+    max_upload_bytes: int = Field(examples=[Limits.max_upload_bytes])
+    max_batch_images: int = Field(examples=[Limits.max_batch_images])
+    max_pixels: int = Field(examples=[50_000_000])
 
 
 class Metadata(BaseModel):
     models: list[ModelDescription]
     limits: LimitsDescription
-    lacuna: str
+    lacuna: str = Field(examples=[lacuna.__version__])
 
 
 class Example(BaseModel):
-    name: str
-    url: str
+    name: str = Field(examples=[NAME])
+    url: str = Field(examples=[f"examples/{NAME}"])
 
 
 @dataclass(frozen=True)

@@ -4,23 +4,21 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Annotated, Any, TypeVar
-from urllib.parse import quote
 
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
-from fastapi.staticfiles import StaticFiles
+from fastapi.responses import JSONResponse, Response
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 import lacuna
-from lacuna.serving import docs_page, openapi, refusals
+from lacuna.serving import openapi, refusals
+from lacuna.serving.allowed_hosts import AllowedHosts
 from lacuna.serving.answers import (
     BatchAnswer,
     ErrorDetail,
-    Example,
     ExplainAnswer,
     Health,
     ImageAnswer,
@@ -30,21 +28,21 @@ from lacuna.serving.answers import (
     image_answer,
     metadata,
 )
+from lacuna.serving.api_key import ApiKey, CurrentKey
 from lacuna.serving.connections import Connections
 from lacuna.serving.engine import Engine
-from lacuna.serving.examples import find_examples
 from lacuna.serving.label_studio import LabelStudio, Suggestions, add_label_studio
 from lacuna.serving.metrics import CountRequests, ServiceMetrics
 from lacuna.serving.models import ServedModel
+from lacuna.serving.pages import add_examples, add_pages
 from lacuna.serving.refusals import RefusedError
-from lacuna.serving.security import ApiKey, SecurityHeaders
+from lacuna.serving.root_path import RootPath
+from lacuna.serving.security import SecurityHeaders
 from lacuna.serving.settings import Settings
 from lacuna.serving.uploads import Uploads, is_json
 
 logger = logging.getLogger(__name__)
 
-STATIC = Path(__file__).with_name("static")
-DEFAULT_TOP_K = 3
 CLIENT_CLOSED_REQUEST = 499  # nginx's; nobody is there to read it, but the metrics count it
 
 TopK = Annotated[int, Query(ge=1, description="how many labels of each target, most probable first")]
@@ -52,10 +50,17 @@ Outcome = TypeVar("Outcome")
 
 
 class Service(FastAPI):
-    """The application. `draining`: no new connections are taken. `engine`: what predicts."""
+    """The application. `draining`: no new connections are taken. `engine`: what predicts. `key`: what requests must
+    bring."""
 
     draining = False
     engine: Engine
+    key: CurrentKey
+
+    async def reload(self) -> None:
+        """Take up the API key and the bundles as they are on the disk now."""
+        await asyncio.to_thread(self.key.read_again)
+        await self.engine.reload()
 
 
 def create_app(settings: Settings, models: Sequence[ServedModel]) -> Service:
@@ -69,8 +74,10 @@ def create_app(settings: Settings, models: Sequence[ServedModel]) -> Service:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name.replace("_", "-"),  # Swagger UI's links take no underscore
         lifespan=_lifespan,
     )
+    app.key = CurrentKey(settings)
     app.engine = Engine(settings, models, metrics)
     uploads, studio = Uploads(settings.limits), None
     if settings.label_studio_files is not None:
@@ -78,13 +85,17 @@ def create_app(settings: Settings, models: Sequence[ServedModel]) -> Service:
         add_label_studio(app, studio, uploads)
     _add_predicting(app, settings, uploads, studio)
     _add_describing(app, settings, metrics)
-    _add_pages(app, settings.examples)
+    add_examples(app, settings)
+    add_pages(app, settings)
+    _answer_head(app)
     _add_errors(app)
-    if settings.api_key is not None:  # the first is the innermost
-        app.add_middleware(ApiKey, key=settings.api_key)
+    app.add_middleware(ApiKey, key=app.key)  # the first is the innermost
+    app.add_middleware(AllowedHosts, allowed=settings.allowed_hosts)
     app.add_middleware(Connections, draining=lambda: app.draining)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(CountRequests, metrics=metrics)
+    if settings.root_path:
+        app.add_middleware(RootPath, root_path=settings.root_path)
     return app
 
 
@@ -97,18 +108,19 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def _add_predicting(app: Service, settings: Settings, uploads: Uploads, studio: LabelStudio | None) -> None:
     limits = settings.limits
-    statuses = (400, 401, 408, 413, 415, 503)
+    statuses = (400, 401, 408, 413, 415, 429, 503)
 
     @app.post(
         "/predict",
+        tags=[openapi.IMAGE_TAG],
         summary="What the models say of one image" + (", or of Label Studio's tasks" if studio else ""),
         response_model=ImageAnswer | Suggestions if studio else ImageAnswer,
         response_model_exclude_none=True,
         dependencies=openapi.API_KEY,
-        responses=openapi.responses("/predict", *statuses, 422),
+        responses=openapi.responses(*statuses, 422),
         openapi_extra=openapi.form(openapi.FILE_FIELD, openapi.TASKS_FIELDS if studio else None),
     )
-    async def predict(request: Request, top_k: TopK = DEFAULT_TOP_K) -> ImageAnswer | Suggestions:
+    async def predict(request: Request, top_k: TopK = openapi.DEFAULT_TOP_K) -> ImageAnswer | Suggestions:
         if studio is not None and is_json(request):
             async with uploads.receive_json(request) as content:
                 return await _while_connected(request, studio.predict(content))
@@ -121,13 +133,14 @@ def _add_predicting(app: Service, settings: Settings, uploads: Uploads, studio: 
 
     @app.post(
         "/predict/batch",
+        tags=[openapi.IMAGE_TAG],
         summary="What the models say of many images",
         response_model_exclude_none=True,
         dependencies=openapi.API_KEY,
-        responses=openapi.responses("/predict/batch", *statuses, 422),
+        responses=openapi.responses(*statuses, 422),
         openapi_extra=openapi.form(openapi.FILES_FIELD),
     )
-    async def predict_batch(request: Request, top_k: TopK = DEFAULT_TOP_K) -> BatchAnswer:
+    async def predict_batch(request: Request, top_k: TopK = openapi.DEFAULT_TOP_K) -> BatchAnswer:
         """An image that cannot be read has an error in its place and leaves the others as they are."""
         async with uploads.receive(request, "files", limits.images_per_request) as form:
             labels = _top_k(form.fields, top_k)
@@ -142,9 +155,10 @@ def _add_predicting(app: Service, settings: Settings, uploads: Uploads, studio: 
 
     @app.post(
         "/explain",
+        tags=[openapi.IMAGE_TAG],
         summary="Where in an image a class of a target is seen",
         dependencies=openapi.API_KEY,
-        responses=openapi.responses("/explain", *statuses, 501),
+        responses=openapi.responses(*statuses, 501),
         openapi_extra=openapi.form(openapi.EXPLAIN_FIELDS),
     )
     async def explain(request: Request) -> ExplainAnswer:
@@ -161,15 +175,9 @@ def _add_predicting(app: Service, settings: Settings, uploads: Uploads, studio: 
 def _add_describing(app: Service, settings: Settings, metrics: ServiceMetrics) -> None:
     @app.get(
         "/health",
+        tags=[openapi.SERVICE_TAG],
         summary="Whether the service lives, and takes requests",
-        responses={
-            **openapi.responses("/health"),
-            503: {
-                "model": Health,
-                "description": "It finishes what it has taken, then ends",
-                "content": {"application/json": {"example": {"status": "draining", "live": True, "ready": False}}},
-            },
-        },
+        responses={503: {"model": Health, "description": "It finishes what it has taken, then ends"}},
     )
     async def health(response: Response) -> Health:
         if app.draining:
@@ -179,55 +187,33 @@ def _add_describing(app: Service, settings: Settings, metrics: ServiceMetrics) -
 
     @app.get(
         "/metadata",
+        tags=[openapi.SERVICE_TAG],
         summary="What the models are, and how good",
         response_model_exclude_none=True,
         dependencies=openapi.API_KEY,
-        responses=openapi.responses("/metadata", 401),
+        responses=openapi.responses(401, 429),
     )
     async def describe() -> Metadata:
         return metadata(app.engine.models, settings.limits, settings.min_precision)
 
     @app.get(
         "/metrics",
+        tags=[openapi.SERVICE_TAG],
         summary="Metrics for Prometheus",
-        response_class=PlainTextResponse,
+        response_class=Response,
         dependencies=openapi.API_KEY,
-        responses=openapi.responses("/metrics", 401),
+        responses={200: openapi.content("text/plain"), **openapi.responses(401, 429)},
     )
     async def prometheus_metrics() -> Response:
         return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-def _add_pages(app: Service, examples: Path | None) -> None:
-    found = find_examples(examples)
-
-    @app.get(
-        "/examples",
-        summary="Images to try",
-        dependencies=openapi.API_KEY,
-        responses=openapi.responses("/examples", 401),
-    )
-    async def list_examples() -> list[Example]:
-        return [Example(name=name, url=f"examples/{quote(name)}") for name in found]
-
-    @app.get(
-        "/examples/{name}",
-        summary="An image to try",
-        response_class=FileResponse,
-        dependencies=openapi.API_KEY,
-        responses={200: {"content": {"image/*": {}}}, **openapi.responses("/examples/{name}", 401, 404, 422)},
-    )
-    async def example(name: str) -> FileResponse:
-        if name not in found:
-            raise HTTPException(404)
-        return FileResponse(found[name])
-
-    for path in ("/docs", "/redoc"):
-        app.add_api_route(path, lambda: HTMLResponse(docs_page.page(app.openapi())), include_in_schema=False)
-    style = Response(docs_page.CSS, media_type="text/css")
-    app.add_api_route("/docs.css", lambda: style, include_in_schema=False)
-    app.add_api_route("/", lambda: FileResponse(STATIC / "index.html"), include_in_schema=False)
-    app.mount("/static", StaticFiles(directory=STATIC))
+def _answer_head(app: FastAPI) -> None:
+    """HEAD is answered wherever GET is. The description, which is made before, does not say so of each route."""
+    app.openapi()
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.methods == {"GET"}:
+            route.methods.add("HEAD")
 
 
 def _add_errors(app: Service) -> None:

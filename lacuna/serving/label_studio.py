@@ -35,11 +35,11 @@ logger = logging.getLogger(__name__)
 
 
 class ModelVersion(BaseModel):
-    model_version: str = Field(description="changes with the model")
+    model_version: str = Field(description="changes with the model", examples=["lacuna-3f1c0a9b27de"])
 
 
 class Versions(BaseModel):
-    versions: list[str]
+    versions: list[str] = Field(examples=[["lacuna-3f1c0a9b27de"]])
 
 
 class Suggestion(BaseModel):
@@ -128,13 +128,14 @@ class LabelStudio:
 
 def add_label_studio(app: FastAPI, studio: LabelStudio, uploads: Uploads) -> None:
     """The routes beside /health and /predict."""
-    statuses = (400, 401, 408, 413, 415, 503)
+    statuses = (400, 401, 408, 413, 415, 429, 503)
 
     @app.post(
         "/setup",
+        tags=["Label Studio"],
         summary="Label Studio connects",
         dependencies=openapi.API_KEY,
-        responses=openapi.responses("/setup", *statuses),
+        responses=openapi.responses(*statuses),
         openapi_extra=openapi.form(None, openapi.SETUP_FIELDS),
     )
     async def set_up(request: Request) -> ModelVersion:
@@ -143,9 +144,10 @@ def add_label_studio(app: FastAPI, studio: LabelStudio, uploads: Uploads) -> Non
 
     @app.get(
         "/versions",
+        tags=["Label Studio"],
         summary="The models that suggest labels to Label Studio",
         dependencies=openapi.API_KEY,
-        responses=openapi.responses("/versions", 401),
+        responses=openapi.responses(401, 429),
     )
     async def versions() -> Versions:
         return Versions(versions=[studio.version])

@@ -5,6 +5,8 @@ import time
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lacuna.serving.root_path import inner_path
+
 SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 
@@ -62,7 +64,7 @@ def _route(scope: Scope) -> str:
     path = getattr(scope.get("route"), "path", None)
     if path is not None:
         return str(path)
-    return "/static" if scope["path"].startswith("/static/") else "unknown"
+    return "/static" if inner_path(scope).startswith("/static/") else "unknown"
 
 
 def _method(scope: Scope) -> str:

@@ -1,5 +1,5 @@
-"""The description of the API in /openapi.json beyond the types: the forms that are sent, and an example of every
-answer."""
+"""The description of the API in /openapi.json beyond the types of the answers: the forms that are sent, and what the
+service says when it refuses."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,8 +7,6 @@ from typing import Any
 from fastapi import Security
 from fastapi.security import APIKeyHeader
 
-import lacuna
-from lacuna.inference.bundle import BUNDLE_FORMAT
 from lacuna.serving import refusals
 from lacuna.serving.answers import ErrorAnswer, NotExplainable
 from lacuna.serving.refusals import KEY_HEADER, RefusedError
@@ -18,33 +16,14 @@ API_DESCRIPTION = """Attributes of images, by models that were trained with Lacu
 
     curl -F file=@cat.jpg http://127.0.0.1:8000/predict
 
-Every error has the form `{"error": {"code", "message"}}`. With status 503 the header Retry-After says when to come
-back.
+Every error has the form `{"error": {"code", "message"}}`. With status 503 and 429 the header Retry-After says when to
+come back. A request for a host that the service was not told of gets 421. HEAD is answered wherever GET is.
 """
 
-IMAGE_ANSWER = {
-    "image": "1f436.png",
-    "models": ["bundle"],
-    "targets": {
-        "category": {
-            "kind": "categorical",
-            "decision": "nature",
-            "probability": 0.58,
-            "top": [
-                {"label": "nature", "confidence": 0.58},
-                {"label": "people", "confidence": 0.25},
-                {"label": "food", "confidence": 0.07},
-            ],
-        },
-        "animal": {
-            "kind": "binary",
-            "decision": "present",
-            "probability": 0.68,
-            "threshold": 0.3,
-            "top": [{"label": "present", "confidence": 0.68}, {"label": "absent", "confidence": 0.32}],
-        },
-    },
-}
+IMAGE_TAG, SERVICE_TAG = "Images", "Service"
+"""The headings that routes stand under."""
+
+RETRY_AFTER = {"description": "seconds", "schema": {"type": "integer"}}
 
 API_KEY = [Security(APIKeyHeader(name=KEY_HEADER, auto_error=False, description="where the service asks for one"))]
 """For the description only: the middleware `ApiKey` checks the key before a route is even found."""
@@ -53,50 +32,6 @@ LIMITS = Limits()
 MAX_PIXELS = 50_000_000
 
 UNREADABLE = refusals.unreadable_image("not an image of a known format", MAX_PIXELS)
-
-ANSWERS: dict[str, Any] = {
-    "/health": {"status": "ok", "live": True, "ready": True},
-    "/predict": IMAGE_ANSWER,
-    "/predict/batch": {"images": [IMAGE_ANSWER, {"image": "notes.txt", "error": UNREADABLE.detail()}]},
-    "/explain": {
-        "image": "1f436.png",
-        "target": "animal",
-        "class": "present",
-        "probability": 0.68,
-        "heat_map": {"height": 2, "width": 2, "values": [[1.2, 0.4], [-0.1, 0.7]]},
-        "overlay": "data:image/png;base64,iVBORw0KGgo=",
-    },
-    "/metadata": {
-        "models": [
-            {
-                "name": "bundle",
-                "version": "3f1c0a9b27de",
-                "format_version": BUNDLE_FORMAT,
-                "explainable": True,
-                "targets": {
-                    "category": {"kind": "categorical", "classes": ["nature", "people", "food"], "rule": "argmax"},
-                    "animal": {
-                        "kind": "binary",
-                        "classes": ["absent", "present"],
-                        "rule": "expected_f1",
-                        "threshold": 0.3,
-                    },
-                },
-                "metrics": {"targets": {"animal": {"f1": 0.71, "f1_low": 0.58, "f1_high": 0.81}}},
-                "origin": {"versions": {"lacuna": lacuna.__version__}},
-            }
-        ],
-        "limits": {
-            "max_upload_bytes": LIMITS.max_upload_bytes,
-            "max_batch_images": LIMITS.images_per_request,
-            "max_pixels": MAX_PIXELS,
-        },
-        "lacuna": lacuna.__version__,
-    },
-    "/setup": {"model_version": "lacuna-3f1c0a9b27de"},
-    "/versions": {"versions": ["lacuna-3f1c0a9b27de"]},
-    "/examples": [{"name": "1f436.png", "url": "examples/1f436.png"}],
-}
 
 ERRORS: dict[int, tuple[str, RefusedError]] = {
     example.status: (description, example)
@@ -112,12 +47,19 @@ ERRORS: dict[int, tuple[str, RefusedError]] = {
             refusals.invalid_parameter("top_k: Input should be greater than or equal to 1"),
         ),
         ("This model has no heat maps", refusals.not_explainable()),
+        ("Too many wrong API keys: come back after Retry-After seconds", refusals.too_many_wrong_keys(60)),
         ("Too much to do, or no time left: come back after Retry-After seconds", refusals.queue_full(LIMITS.max_queue)),
     )
 }
 """By status: when it is answered, and an example."""
 
-TOP_K = {"type": "integer", "minimum": 1, "description": "how many labels of each target, most probable first"}
+DEFAULT_TOP_K = 3
+TOP_K = {
+    "type": "integer",
+    "minimum": 1,
+    "default": DEFAULT_TOP_K,
+    "description": "how many labels of each target, most probable first; instead of that in the address",
+}
 FILE = {"type": "string", "format": "binary", "description": "an image file"}
 FILE_FIELD: dict[str, Any] = {"required": ["file"], "properties": {"file": FILE, "top_k": TOP_K}}
 FILES_FIELD: dict[str, Any] = {
@@ -151,21 +93,21 @@ def form(fields: Mapping[str, Any] | None, json: Mapping[str, Any] | None = None
     return {"requestBody": {"required": True, "content": content}}
 
 
-def responses(path: str, *statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The example of a route's answer, and its errors with theirs."""
-    described: dict[int | str, dict[str, Any]] = {200: _example(ANSWERS[path])} if path in ANSWERS else {}
+def content(kind: str, **schema: str) -> dict[str, Any]:
+    """An answer that is no JSON, of a media type."""
+    return {"content": {kind: {"schema": {"type": "string", **schema}}}}
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The errors of a route, each with an example."""
+    described: dict[int | str, dict[str, Any]] = {}
     for status in statuses:
         description, refusal = ERRORS[status]
         described[status] = {
             "model": NotExplainable if refusal.extra else ErrorAnswer,
             "description": description,
-            **_example(refusal.content()),
+            "content": {"application/json": {"example": refusal.content()}},
         }
-    if 503 in described:
-        retry = {"description": "seconds", "schema": {"type": "integer"}}
-        described[503]["headers"] = {"Retry-After": retry}
+        if "Retry-After" in refusal.headers:
+            described[status]["headers"] = {"Retry-After": RETRY_AFTER}
     return described
-
-
-def _example(content: Any) -> dict[str, Any]:
-    return {"content": {"application/json": {"example": content}}}

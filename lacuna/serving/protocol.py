@@ -8,9 +8,12 @@ taken, the one that has waited longest for a request makes room. Who has a reque
 import asyncio
 import json
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from lacuna.serving.refusals import RefusedError, malformed_http, too_many_connections
 
 HEAD_S = 10.0
 """How long the head of a request may take, from the connection or the former answer on. uvicorn closes a connection on
@@ -40,7 +43,7 @@ class BoundedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         if len(self.connections) >= self._room.limit and not self._make_room():
             self._turned_away = True
-            transport.write(_answer(b"503 Service Unavailable", "busy", "all connections are busy; try again later"))
+            transport.write(_answer(too_many_connections(self._room.limit)))
             transport.close()
             self.loop.call_later(1, transport.abort)
             return
@@ -72,7 +75,7 @@ class BoundedProtocol(H11Protocol):
         self._watch_reading()
 
     def send_400_response(self, msg: str) -> None:
-        self.transport.write(_answer(b"400 Bad Request", "malformed_request", f"{msg} Expected HTTP/1.1."))
+        self.transport.write(_answer(malformed_http()))
         self.transport.close()
 
     def _make_room(self) -> bool:
@@ -109,15 +112,16 @@ class BoundedProtocol(H11Protocol):
             self.transport.abort()
 
 
-def _answer(status: bytes, code: str, message: str) -> bytes:
-    """A whole answer that closes the connection."""
-    body = json.dumps({"error": {"code": code, "message": message}}).encode()
-    head = [
-        b"HTTP/1.1 " + status,
-        b"content-type: application/json",
-        b"content-length: %d" % len(body),
-        b"connection: close",
-    ]
-    if status.startswith(b"503"):
-        head.append(b"retry-after: 1")
-    return b"\r\n".join([*head, b"", body])
+def _answer(refusal: RefusedError) -> bytes:
+    """A refusal as a whole answer that closes the connection."""
+    body = json.dumps(refusal.content()).encode()
+    headers = {
+        **refusal.headers,
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+        "cache-control": "no-store",
+        "connection": "close",
+    }
+    lines = [f"HTTP/1.1 {refusal.status} {HTTPStatus(refusal.status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + body

@@ -89,6 +89,23 @@ def wrong_api_key() -> RefusedError:
     return RefusedError(401, "wrong_api_key", message, {"WWW-Authenticate": 'ApiKey realm="lacuna"'})
 
 
+def too_many_wrong_keys(seconds: int) -> RefusedError:
+    message = f"too many wrong API keys from your address; only the right one is answered in the next {seconds} s"
+    return RefusedError(429, "too_many_wrong_keys", message, {"Retry-After": str(seconds)})
+
+
+def unknown_host(host: str) -> RefusedError:
+    message = (
+        f"host {host[:100]!r}: not a name of this service; ask by one of those that it was started with in "
+        "--allowed-hosts, or by localhost"
+    )
+    return RefusedError(421, "unknown_host", message)
+
+
+def malformed_http() -> RefusedError:
+    return RefusedError(400, "malformed_http", "not a request of HTTP/1.1; see /docs")
+
+
 def not_found(path: str) -> RefusedError:
     return RefusedError(404, "not_found", f"{path}: no such address; see /docs")
 
@@ -142,6 +159,10 @@ def queue_full(capacity: int) -> RefusedError:
 
 def too_many_uploads() -> RefusedError:
     return _busy("busy", "too many uploads at once")
+
+
+def too_many_connections(limit: int) -> RefusedError:
+    return _busy("busy", f"each of {limit} connections has a request under way")
 
 
 def timed_out(seconds: float) -> RefusedError:

@@ -1,7 +1,7 @@
 """Start the service, and end it without losing what it has taken.
 
-SIGTERM and Ctrl-C: no new connections, what was accepted is answered, exit code 0. SIGHUP: load the bundles again
-beside the old ones, then answer by the new ones.
+SIGTERM and Ctrl-C: no new connections, what was accepted is answered, exit code 0. SIGHUP: read the API key
+again, load the bundles again beside the old ones, then answer by the new ones.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ logger = logging.getLogger(__name__)
 def serve_models(settings: Settings, host: str, port: int) -> int:
     """Serve until SIGTERM; return the exit code. Raises LacunaError for a bad bundle, an address in use, a folder of
     examples without an image, no folder of Label Studio's files, or where too few files may be opened."""
-    find_examples(settings.examples)
+    find_examples(settings.examples, settings.limits.max_upload_bytes)
     if settings.label_studio_files is not None:
         LocalFolder(settings.label_studio_files)
     room = Room(min(settings.limits.max_connections, _connections_that_fit()))
@@ -132,7 +132,7 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     def _reload(self) -> None:
-        task = asyncio.get_running_loop().create_task(self._app.engine.reload())
+        task = asyncio.get_running_loop().create_task(self._app.reload())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lacuna.errors import LacunaError
+from lacuna.serving.addresses import LOOPBACK, read_allowed_hosts, read_root_path
 
 MEGABYTE = 1_000_000
 
@@ -42,20 +43,24 @@ class Limits:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything a service is started with but its address. `examples` is a folder of images that the page offers to
-    try, `label_studio_files` the document root of a Label Studio that asks for suggestions."""
+    """Everything a service is started with but its address. `api_key_file` is where the key came from, to be read
+    again. `examples` is a folder of images that the page offers to try, `label_studio_files` the document root of a
+    Label Studio that asks for suggestions. `allowed_hosts` and `root_path` are as `addresses` reads them."""
 
     bundles: tuple[Path, ...]
     runtime: str = "openvino"
     min_precision: float | None = None
     api_key: str | None = field(default=None, repr=False)
+    api_key_file: Path | None = None
     examples: Path | None = None
     label_studio_files: Path | None = None
+    allowed_hosts: tuple[str, ...] = LOOPBACK
+    root_path: str = ""
     limits: Limits = Limits()
 
 
 def from_command_line(options: argparse.Namespace) -> Settings:
-    """The options of `python -m lacuna serve`. Raises LacunaError for an impossible limit or API key."""
+    """The options of `python -m lacuna serve`. Raises LacunaError for an impossible limit, API key, host or path."""
     for option in ("max_upload_mb", "timeout", "max_queue", "max_connections"):
         value = getattr(options, option)
         if not 0 < value < math.inf:
@@ -71,8 +76,11 @@ def from_command_line(options: argparse.Namespace) -> Settings:
         runtime=options.runtime,
         min_precision=options.min_precision,
         api_key=read_api_key(options.api_key_file),
+        api_key_file=options.api_key_file,
         examples=options.examples,
         label_studio_files=options.label_studio_files,
+        allowed_hosts=read_allowed_hosts(options.allowed_hosts or [], options.host),
+        root_path=read_root_path(options.root_path),
         limits=limits,
     )
 

@@ -1,14 +1,20 @@
 """One service for most tests: over the tiny bundle, whose predictions can be worked out by hand."""
 
+import contextlib
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from PIL import Image
+from starlette.testclient import TestClient
 
 from benchmarks.service_process import Service, running_service
+from lacuna.serving.app import create_app
+from lacuna.serving.models import ServedModel, load_models
+from lacuna.serving.settings import Settings
 from tests.tiny_bundle import write_tiny_bundle
 
 Picture = Callable[..., bytes]
@@ -29,6 +35,23 @@ def service(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def client(service: Service) -> Iterator[httpx.Client]:
     with service.client() as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def models(bundle: Path) -> tuple[ServedModel, ...]:
+    return load_models(Settings((bundle,)))
+
+
+@pytest.fixture
+def app_client(bundle: Path, models: tuple[ServedModel, ...]) -> Iterator[Callable[..., TestClient]]:
+    """The application in this process, with these settings: `app_client(api_key=...)`."""
+    with contextlib.ExitStack() as opened:
+
+        def open_client(**settings: Any) -> TestClient:
+            app = create_app(Settings((bundle,), **settings), models)
+            return opened.enter_context(TestClient(app, base_url="http://localhost", raise_server_exceptions=False))
+
+        yield open_client
 
 
 @pytest.fixture(scope="session")

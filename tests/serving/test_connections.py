@@ -111,7 +111,7 @@ def test_a_request_under_way_is_never_cut_off_for_another_client():
             await asyncio.sleep(0.01)
         head, reader, _ = await ask(port)
         assert head.startswith(b"HTTP/1.1 503")
-        assert b"retry-after: 1" in head
+        assert b"Retry-After: 1" in head
         assert json.loads(await reader.read())["error"]["code"] == "busy"
         go.set()
         released.set()
@@ -154,7 +154,7 @@ def test_what_is_no_http_is_answered_in_json():
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 400")
         assert b"content-type: application/json" in head
-        assert json.loads(body)["error"]["code"] == "malformed_request"
+        assert json.loads(body)["error"]["code"] == "malformed_http"
 
     asyncio.run(serve_protocol(4, says_hello, scenario))
 

@@ -1,6 +1,6 @@
-import html.parser
 import re
 
+import jsonschema_rs
 import pytest
 
 from benchmarks.service_process import running_service
@@ -23,6 +23,7 @@ def guarded(bundle, tmp_path_factory):
 def test_without_the_key_nothing_is_done_or_told(guarded, picture, path, given):
     with guarded.client() as client:
         headers = {name: value.encode("latin-1") for name, value in given.items()}
+        headers["X-Forwarded-For"] = f"192.0.2.{len(path)}".encode()  # each has few wrong keys
         method = "POST" if path in ("/predict", "/predict/batch", "/explain") else "GET"
         answer = client.request(method, path, headers=headers, files={"file": picture()} if method == "POST" else None)
 
@@ -78,49 +79,73 @@ def test_every_answer_has_the_security_headers(client, path):
     assert "server" not in headers
 
 
-class Links(html.parser.HTMLParser):
-    """The addresses that a browser would fetch by itself, and inline scripts and styles."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.fetched: list[str] = []
-        self.inline: list[str] = []
-
-    def handle_starttag(self, tag, attrs):
-        attributes = dict(attrs)
-        if tag in ("script", "img", "iframe", "link"):
-            self.fetched.append(attributes.get("src") or attributes.get("href") or "")
-        if tag in ("style", "script") or "style" in attributes or any(name.startswith("on") for name in attributes):
-            self.inline.append(tag)
-
-
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
-def test_the_documentation_shows_every_route_and_asks_no_other_host(client, path):
+def test_only_redoc_may_make_styles_and_no_page_asks_another_host(client, path):
     page = client.get(path)
 
     assert page.headers["content-type"] == "text/html; charset=utf-8"
-    links = Links()
-    links.feed(page.text)
-    assert (links.fetched, links.inline) == (["docs.css", "static/icon.svg"], [])
-    assert client.get("/docs.css").headers["content-type"].startswith("text/css")
-    for route in client.get("/openapi.json").json()["paths"]:
-        assert f"</span> {route}</h2>" in page.text
-    assert "unreadable_image" in page.text  # the examples, of errors too
-    assert "top_k" in page.text
+    fetched = re.findall(r'(?:src|href)="([^"]*)"', page.text)
+    assert "static/api/" in page.text
+    assert [client.get(address).status_code for address in fetched] == [200] * len(fetched)
+    policy = page.headers["content-security-policy"]
+    assert ("style-src 'self' 'unsafe-inline'" in policy) == (path == "/redoc")
+    assert "script-src 'self';" in policy
+    assert "default-src 'none'" in policy
 
 
-def test_every_answer_in_the_description_has_an_example(client):
-    description = client.get("/openapi.json").json()
-
-    without = [
-        f"{method} {path} {status}"
+def answers(description):
+    """Every answer in JSON that the description has: the route, the status, and its content."""
+    return [
+        (f"{method} {path}", status, answer["content"]["application/json"])
         for path, methods in description["paths"].items()
         for method, route in methods.items()
         for status, answer in route["responses"].items()
-        for kind, content in answer.get("content", {}).items()
-        if kind == "application/json" and "example" not in content
+        if "application/json" in answer.get("content", {})
     ]
-    assert without == []
+
+
+def schema_example(schema, schemas):
+    """What Swagger UI shows of a schema: its own example, or one made of its members'."""
+    if "$ref" in schema:
+        return schema_example(schemas[schema["$ref"].rpartition("/")[2]], schemas)
+    if "examples" in schema:
+        return schema["examples"][0]
+    if schema.get("type") == "object" and "properties" in schema:
+        return {name: schema_example(member, schemas) for name, member in schema["properties"].items()}
+    if schema.get("type") == "object":
+        return {"a name": schema_example(schema["additionalProperties"], schemas)}
+    if schema.get("type") == "array":
+        return [schema_example(schema["items"], schemas)]
+    if "anyOf" in schema:
+        return schema_example(schema["anyOf"][0], schemas)
+    return schema.get("const", schema["enum"][0] if "enum" in schema else {"boolean": True}[schema["type"]])
+
+
+def test_every_answer_in_the_description_has_a_schema_and_an_example_of_it(client):
+    description = client.get("/openapi.json").json()
+    schemas = description["components"]["schemas"]
+
+    for route, status, content in answers(description):
+        example = content.get("example") or schema_example(content["schema"], schemas)
+        wanted = {"components": {"schemas": schemas}, **content["schema"]}
+        assert jsonschema_rs.Draft202012Validator(wanted).is_valid(example), (route, status)
+    assert {route for route, _, _ in answers(description)} >= {"post /predict", "get /metadata", "post /explain"}
+
+
+def test_the_answer_that_the_description_shows_is_a_real_one(client, picture):
+    """It was written down once: all that a service answers today is in it, and nothing more."""
+    description = client.get("/openapi.json").json()
+    (shown,) = description["components"]["schemas"]["ImageAnswer"]["examples"]
+    answered = client.post("/predict", files={"file": picture()}).json()
+
+    assert shown.keys() - {"unfamiliar"} == answered.keys()
+    for kind in ("binary", "categorical"):
+        one, other = (
+            next(target for target in answer["targets"].values() if target["kind"] == kind)
+            for answer in (shown, answered)
+        )
+        assert one.keys() == other.keys()
+        assert one["top"][0].keys() == other["top"][0].keys()
 
 
 def test_the_documented_errors_are_what_the_service_says(client):

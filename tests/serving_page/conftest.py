@@ -89,15 +89,14 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_page(chromium: Browser) -> Iterator[Open]:
-    """Open the page of a service and wait until it takes images: `open_page(address, **settings of the context)`.
+def open_address(chromium: Browser) -> Iterator[Open]:
+    """Open an address of a service: `open_address(service, path, **settings of the context)`.
 
-    With `locked` it has to be given a key before. In the end no page may have asked another host for anything, nor have
-    complained.
+    In the end no page may have asked another host for anything, nor have complained.
     """
     visits: list[Visit] = []
 
-    def open_at(address: str, *, locked: bool = False, **settings: Any) -> Visit:
+    def open_at(address: str, path: str = "", **settings: Any) -> Visit:
         page = chromium.new_context(**settings).new_page()
         visit = Visit(page, address)
         visits.append(visit)
@@ -105,8 +104,7 @@ def open_page(chromium: Browser) -> Iterator[Open]:
         page.on("console", lambda message: visit.complaints.extend(_complaints(message)))
         page.on("pageerror", lambda error: visit.complaints.append(str(error)))
         page.on("filechooser", lambda chooser: None)  # from now on: `expect_file_chooser` alone begins too late
-        page.goto(address)
-        expect(page.locator("#choose-button")).to_be_enabled(enabled=not locked)
+        page.goto(address + path)
         return visit
 
     yield open_at
@@ -114,6 +112,18 @@ def open_page(chromium: Browser) -> Iterator[Open]:
         visit.page.context.close()
         foreign = [url for url in visit.requests if not url.startswith((visit.address, "blob:", "data:"))]
         assert (foreign, visit.complaints) == ([], [])
+
+
+@pytest.fixture
+def open_page(open_address: Open) -> Open:
+    """Open the page of a service and wait until it takes images. With `locked` it has to be given a key before."""
+
+    def open_at(address: str, path: str = "", *, locked: bool = False, **settings: Any) -> Visit:
+        visit = open_address(address, path, **settings)
+        expect(visit.page.locator("#choose-button")).to_be_enabled(enabled=not locked)
+        return visit
+
+    return open_at
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from lacuna.io.spreadsheets import escaped, unescaped
 from tests.ood_bundle import write_ood_bundle
 from tests.serving_page.conftest import Open, Visit, lines
 from tests.serving_page.running_service import running_service, write_described_bundle
@@ -61,14 +62,15 @@ def test_what_is_no_image_is_named_with_the_services_reason(visit: Visit, images
 
 
 def test_the_csv_has_every_result_quoted_and_no_formula(visit: Visit, images: Path, tmp_path: Path) -> None:
-    for name, colour in (("=1+1.png", "yellow"), ('a, "b".png', "blue")):
+    for name, colour in (("=1+1.png", "yellow"), ('a, "b".png', "blue"), ("\uff1d1.png", "blue"), ("'-1.png", "blue")):
         (tmp_path / name).write_bytes((images / f"{colour}.png").read_bytes())
-    visit.choose(tmp_path / "=1+1.png", tmp_path / 'a, "b".png', images / "notes.txt")
+    names = ("=1+1.png", 'a, "b".png', "\uff1d1.png", "'-1.png")
+    visit.choose(*[tmp_path / name for name in names], images / "notes.txt")
     with visit.page.expect_download() as download:
         visit.page.get_by_role("button", name="Download CSV").click()
     assert download.value.suggested_filename == "predictions.csv"
     text = Path(download.value.path()).read_bytes().decode("utf-8-sig")
-    header, sun, sea, notes = csv.reader(io.StringIO(text, newline=""))
+    header, sun, sea, wide, quoted, notes = csv.reader(io.StringIO(text, newline=""))
     assert header == [
         "image", "error", "unfamiliar", "colour", "colour probability", "colour unsure", "red", "red probability",
         "red unsure",
@@ -78,6 +80,8 @@ def test_the_csv_has_every_result_quoted_and_no_formula(visit: Visit, images: Pa
     assert [sea[3], sea[6]] == ["blue", "absent"]
     assert float(sea[7]) == pytest.approx(0.268941, abs=1e-4)
     assert sea[0].startswith("a, ")
+    assert [unescaped(wide[0]), unescaped(quoted[0])] == [names[2], names[3]]  # by the rule that the commands have
+    assert [escaped(names[2]), escaped(names[3])] == [wide[0], quoted[0]]
     assert notes[0] == "notes.txt"
     assert notes[1]
     assert notes[2:] == [""] * 7

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from PIL import Image
 from playwright.sync_api import Route, expect
@@ -99,3 +100,16 @@ def test_who_has_no_key_is_told_so_and_may_try_again(open_page: Open, locked: st
     expect(visit.page.locator("#lead")).to_contain_text("needs an API key")
     visit.page.get_by_role("button", name="Try again").click()
     expect(visit.page.get_by_role("dialog")).to_be_visible()
+
+
+def test_after_too_many_wrong_keys_the_right_one_is_asked_for_and_taken(open_page: Open, locked: str) -> None:
+    answers = [httpx.get(f"{locked}metadata", headers={"X-API-Key": "wrong"}, verify=False) for _ in range(11)]
+    assert answers[-1].status_code == 429
+    visit = open_page(locked, locked=True)
+    dialog = visit.page.get_by_role("dialog")
+    dialog.get_by_label("Key").fill("not-the-right-key")
+    dialog.get_by_role("button", name="Continue").click()
+    expect(dialog).to_contain_text("did not accept this key")
+    dialog.get_by_label("Key").fill(KEY)
+    dialog.get_by_role("button", name="Continue").click()
+    expect(visit.page.locator("#about")).to_be_visible()

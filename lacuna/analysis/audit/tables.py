@@ -1,6 +1,7 @@
 """The audit's lists of cells, made to be edited: a person fills in `corrected`, and the file comes back as corrections.
 
-All begin with image, target, given, corrected (see `lacuna.data.labels.corrections`); the others help to decide.
+All begin with image, target, given, corrected (see `lacuna.data.labels.corrections`); the others help to decide. What a
+spreadsheet would take for a formula is escaped, with `escapes` (see `lacuna.io.spreadsheets`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from lacuna.analysis.audit.to_label import UnknownCells
 from lacuna.core.correction_table import COLUMNS, UNKNOWN_WORD
 from lacuna.core.manifest import Manifest
 from lacuna.core.targets import UNKNOWN, Targets
-from lacuna.io.csv_files import write_csv
+from lacuna.io.spreadsheets import write_sheet
 from lacuna.stats.numbers import rounded
 
 UNSURE = 0.5
@@ -24,7 +25,7 @@ Line = tuple[object, ...]
 """A row of a table."""
 
 
-def write_label_issues(path: Path, manifest: Manifest, audits: Sequence[TargetAudit]) -> None:
+def write_label_issues(path: Path, manifest: Manifest, audits: Sequence[TargetAudit], escapes: bool) -> None:
     """The label issues of all targets and the labels next to them, lowest quality first."""
     lines: list[tuple[float, Line]] = []
     for audited in audits:
@@ -41,10 +42,10 @@ def write_label_issues(path: Path, manifest: Manifest, audits: Sequence[TargetAu
             lines.append((quality, (*cells, rounded(quality), wrong, manifest.split[row])))
     lines.sort(key=lambda line: line[0])
     header = (*COLUMNS, "suggested", "probability", "quality", "looks_wrong", "split")
-    write_csv(path, header, (line for _, line in lines))
+    write_sheet(path, header, (line for _, line in lines), escapes)
 
 
-def write_to_label(path: Path, manifest: Manifest, audits: Sequence[TargetAudit]) -> None:
+def write_to_label(path: Path, manifest: Manifest, audits: Sequence[TargetAudit], escapes: bool) -> None:
     """The unknown cells of all targets with signal, most valuable first."""
     lines: list[tuple[float, Line]] = []
     for audited in audits:
@@ -59,10 +60,10 @@ def write_to_label(path: Path, manifest: Manifest, audits: Sequence[TargetAudit]
             lines.append((-value, (*cells, manifest.split[row])))
     lines.sort(key=lambda line: line[0])
     header = (*COLUMNS, "suggested", "likeliest", "probability", "value", "split")
-    write_csv(path, header, (line for _, line in lines))
+    write_sheet(path, header, (line for _, line in lines), escapes)
 
 
-def write_to_label_test(path: Path, manifest: Manifest, targets: Targets, seed: int) -> None:
+def write_to_label_test(path: Path, manifest: Manifest, targets: Targets, seed: int, escapes: bool) -> None:
     """The unknown cells of the test part (`manifest`), those of one image together, one image of each group.
 
     In random order and without a suggestion: what a model says, or is unsure of, would bend what it is judged by.
@@ -75,10 +76,12 @@ def write_to_label_test(path: Path, manifest: Manifest, targets: Targets, seed: 
         for column, target in enumerate(targets)
         if manifest.labels[row, column] == UNKNOWN
     )
-    write_csv(path, (*COLUMNS, "split"), lines)
+    write_sheet(path, (*COLUMNS, "split"), lines, escapes)
 
 
-def write_conflicts(path: Path, manifest: Manifest, copies: NDArray[np.int64], audits: Sequence[TargetAudit]) -> None:
+def write_conflicts(
+    path: Path, manifest: Manifest, copies: NDArray[np.int64], audits: Sequence[TargetAudit], escapes: bool
+) -> None:
     """The copies whose known labels disagree, group by group."""
 
     def lines() -> Iterator[Line]:
@@ -87,7 +90,7 @@ def write_conflicts(path: Path, manifest: Manifest, copies: NDArray[np.int64], a
                 given = audited.target.classes[manifest.labels[row, column]]
                 yield manifest.image[row], audited.target.name, given, "", copies[row], manifest.split[row]
 
-    write_csv(path, (*COLUMNS, "group", "split"), lines())
+    write_sheet(path, (*COLUMNS, "group", "split"), lines(), escapes)
 
 
 def unsure(unknown: UnknownCells) -> int:

@@ -15,7 +15,7 @@ from lacuna.analysis.explain.sheets import SheetExample, plot_confused_pairs, pl
 from lacuna.calibration.cross_fit import Judgement
 from lacuna.core.feature_maps import Maps, contrasts, enlarge
 from lacuna.core.pixels import correlate
-from lacuna.io.csv_files import write_csv
+from lacuna.io.spreadsheets import write_sheet
 
 
 def write_examples(
@@ -49,7 +49,7 @@ def write_examples(
             for section, picked in chosen.items()
         }
         plot_examples(folder / "examples" / f"{judgement.target.name}.png", judgement.target, sections)
-    write_csv(folder / "examples.csv", EXAMPLES_HEADER, lines)
+    write_sheet(folder / "examples.csv", EXAMPLES_HEADER, lines)
 
 
 def write_confused(folder: Path, data: Inputs, judgements: Sequence[Judgement]) -> dict[str, list[ConfusedPair]]:
@@ -72,7 +72,7 @@ def write_confused(folder: Path, data: Inputs, judgements: Sequence[Judgement]) 
         plot_confused_pairs(
             folder / "confused" / f"{judgement.target.name}.png", judgement.target, pairs, mean, counts, images
         )
-    write_csv(folder / "confused_pairs.csv", PAIRS_HEADER, lines)
+    write_sheet(folder / "confused_pairs.csv", PAIRS_HEADER, lines)
     return found
 
 

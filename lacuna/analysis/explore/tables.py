@@ -15,6 +15,7 @@ from lacuna.core.files_table import FileInfo
 from lacuna.core.manifest import PARTS
 from lacuna.core.targets import UNKNOWN, Targets
 from lacuna.io.csv_files import write_csv
+from lacuna.io.spreadsheets import write_sheet
 from lacuna.stats.association import Association, co_occurrences
 from lacuna.stats.numbers import rounded
 
@@ -32,7 +33,7 @@ def write_tables(folder: Path, subject: Subject, found: Findings) -> None:
     _write_pixels(folder / "pixels.csv", found.pixels.histogram)
     _write_files(folder, subject.files)
     _write_likeness(folder / "mean_images.csv", targets, found.likeness)
-    write_csv(folder / "odd.csv", OddImage._fields, found.odd)
+    write_sheet(folder / "odd.csv", OddImage._fields, found.odd)
 
 
 def _write_counts(path: Path, targets: Targets, counts: Sequence[Counts]) -> None:

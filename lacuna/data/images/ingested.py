@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lacuna.core.files_table import read_files_columns
-from lacuna.io.csv_files import read_csv
+from lacuna.io.spreadsheets import read_sheet
 
 _TYPES = {"image": pa.string(), "group": pa.int64(), "sha256": pa.binary(32)}
 NAMES_AT_ONCE = 10_000
@@ -72,6 +72,6 @@ def read_ingested(folder: Path) -> Ingested:
         Names(table.column("image").combine_chunks()),
         table.column("group").to_numpy(),
         table.column("sha256").combine_chunks(),
-        {line["image"]: line["reason"] for line in read_csv(folder / "rejected.csv")},
-        [line["image"] for line in read_csv(folder / "left_out.csv")],
+        {line["image"]: line["reason"] for line in read_sheet(folder / "rejected.csv")},
+        [line["image"] for line in read_sheet(folder / "left_out.csv")],
     )

