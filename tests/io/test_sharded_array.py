@@ -1,5 +1,6 @@
 """Rows in several files, read as one array."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -81,3 +82,12 @@ def test_the_checksum_tells_other_values(tmp_path: Path) -> None:
     assert checksum(tmp_path / "a") == checksum(tmp_path / "b")
     save_rows(tmp_path / "b", WHOLE + 1)
     assert checksum(tmp_path / "a") != checksum(tmp_path / "b")
+
+
+def test_it_is_sent_to_another_process_by_the_path_of_its_folder(tmp_path: Path) -> None:
+    save_rows(tmp_path / "rows", WHOLE, (4, 7))
+    array = open_rows(tmp_path / "rows")
+    sent = pickle.dumps(array)
+    assert len(sent) < 500 < WHOLE.nbytes
+    np.testing.assert_array_equal(np.asarray(pickle.loads(sent)), WHOLE)
+    np.testing.assert_array_equal(np.asarray(pickle.loads(pickle.dumps(array[:, 1:]))), WHOLE[:, 1:])
