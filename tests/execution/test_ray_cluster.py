@@ -15,7 +15,6 @@ import psutil
 import pytest
 from PIL import Image
 
-from lacuna.errors import LacunaError
 from lacuna.execution.executor import open_executor
 from tests.execution.ray_cluster import ENVIRONMENT, OTHER, RayCluster, ray_cluster
 
@@ -131,18 +130,13 @@ def test_receipts_come_in_order_and_mistakes_as_themselves(
         assert not executor.on_one_machine
         assert list(executor.map(operator.neg, range(30))) == list(range(0, -30, -1))
         with pytest.raises(ZeroDivisionError, match="division by zero"):
-            list(executor.map(operator.truediv.__call__, [1]) if False else executor.map(reciprocal(), [1, 0]))
-
-
-def reciprocal() -> Callable[[int], float]:
-    return operator.methodcaller("__rtruediv__", 1)
+            list(executor.map(operator.methodcaller("__rfloordiv__", 1), [1, 0]))
 
 
 @pytest.mark.parametrize("token", ["f" * 32, ""])
 def test_a_wrong_token_is_refused_in_one_line(ray_cluster: RayCluster, token: str, tmp_path: Path) -> None:
     code = f"""
 from lacuna.execution.executor import open_executor
-from lacuna.errors import LacunaError
 try:
     with open_executor("ray", "{ray_cluster.address}", 0):
         pass
@@ -154,11 +148,3 @@ except LacunaError as error:
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
     assert "its token is missing or another one" in done.stdout
     assert len(done.stdout.splitlines()) == 1
-
-
-def test_without_a_cluster_one_line_says_so() -> None:
-    with (
-        pytest.raises(LacunaError, match=r"no Ray cluster at 127\.0\.0\.2:9 \(Connection refused\)"),
-        open_executor("ray", "127.0.0.2:9", 0),
-    ):
-        pass
