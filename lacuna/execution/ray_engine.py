@@ -112,10 +112,10 @@ def _receive(receipt: Any) -> Any:
     except ray.exceptions.RayTaskError as error:
         cause = error.cause
         raise cause from error
-    except (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError, ray.exceptions.OutOfMemoryError) as error:
+    except ray.exceptions.RayError as error:
         raise LacunaError(
-            f"a job's process was lost {MAX_DEATHS + 1} times, the last time so: {_one_line(error)}; most often memory "
-            "is short: lower execution.workers"
+            f"Ray cannot finish a job, begun again up to {MAX_DEATHS} times: {_one_line(error)}; most often memory is "
+            "short, then lower execution.workers; what is done stays done"
         ) from None
 
 

@@ -79,32 +79,24 @@ class SlabTask:
     rms: float
 
     def __call__(self, slab: int) -> JoinedSlab:
-        near, radius = [np.empty((2, 0), np.int64)], self.rms * 255 * math.sqrt(self._thumbnails[0].size)
+        # Opened for each slab: a folder with a file that is still open cannot be removed on a network's file system.
+        thumbnails, cells = np.load(self.folder / THUMBNAILS_FILE, mmap_mode="r"), load_cells(self.folder)
+        sets, united = self._known
+        near, radius = [np.empty((2, 0), np.int64)], self.rms * 255 * math.sqrt(thumbnails[0].size)
         n_compared = 0
-        for left, right in _candidates(slab, self._cells, self._sets, self._united, radius):
-            n_compared += _join_piece(self._thumbnails, left, right, self._sets, self.rms, near)
+        for left, right in _candidates(slab, cells, sets, united, radius):
+            n_compared += _join_piece(thumbnails, left, right, sets, self.rms, near)
         target = self.folder / f"pairs-{slab}.npy"
         with atomic_file(target) as partial:
             np.save(partial, np.concatenate(near, axis=1))
         return JoinedSlab(target, n_compared)
 
     @cached_property
-    def _thumbnails(self) -> NDArray[np.uint8]:
-        thumbnails: NDArray[np.uint8] = np.load(self.folder / THUMBNAILS_FILE, mmap_mode="r")
-        return thumbnails
-
-    @cached_property
-    def _cells(self) -> PointCells:
-        return load_cells(self.folder)
-
-    @cached_property
-    def _sets(self) -> Components:
-        return Components(len(self._thumbnails))
-
-    @cached_property
-    def _united(self) -> NDArray[np.int64]:
-        """For each cell all of whose images are known to be in one set a row of that set, otherwise -1; `(c,)`."""
-        return np.full(len(self._cells.starts) - 1, -1, np.int64)
+    def _known(self) -> tuple[Components, NDArray[np.int64]]:
+        """The sets of all rows as this process has joined them; for each cell all of whose images are known to be in
+        one set a row of that set, otherwise -1, `(c,)`."""
+        united = np.full(len(load_cells(self.folder).starts) - 1, -1, np.int64)
+        return Components(len(np.load(self.folder / THUMBNAILS_FILE, mmap_mode="r"))), united
 
 
 def _join_piece(
