@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +49,22 @@ def drive(folder: Path, out: str, engine: str, address: str = "", workers: int =
     paths = os.pathsep.join([str(folder), str(Path(__file__).parents[2])])
     environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
     code = f"import pieces_of_ingest as p; p.main({engine!r}, {address!r}, {workers}, {out!r})"
-    return subprocess.Popen([sys.executable, "-c", code], cwd=folder, env=environment)
+    driver = subprocess.Popen([sys.executable, "-c", code], cwd=folder, env=environment)
+    DRIVERS.append(driver)
+    return driver
+
+
+DRIVERS: list[subprocess.Popen[bytes]] = []
+
+
+@pytest.fixture(autouse=True)
+def no_driver_is_left() -> Iterator[None]:
+    """A driver that a failed test has left would keep the cluster's cores."""
+    yield
+    while DRIVERS:
+        driver = DRIVERS.pop()
+        driver.kill()
+        driver.wait()
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -59,7 +74,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {name: path.read_bytes() for name, path in found.items()}
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it never came to this"

@@ -17,10 +17,7 @@ from tests.tiny_project import write_params
 __all__ = ["ray_cluster"]
 
 pytestmark = pytest.mark.slow
-SMALL: dict[str, Any] = {
-    "backbone.name": "small_cnn", "backbone.weights": "none", "data.image_size": 32, "data.path": "photos",
-    "augment.views": 2, "finetune.unfreeze": 2,
-}  # fmt: skip
+SMALL: dict[str, Any] = {"data.image_size": 32, "data.path": "photos", "augment.views": 2}
 OUTS = ("data/images", "data/features")
 
 
