@@ -125,8 +125,8 @@ def is_in(path: str, dep: str) -> bool:
 
 def reruns(path: str) -> set[str]:
     """The stages that an edit of `path` starts again, and those that depend on their outs, in turn."""
-    waiting = [name for name in STAGES if any(is_in(path, dep) or is_in(dep, path) for dep in code_deps(name))]
-    found = set(waiting)
+    found = {name for name in STAGES if any(is_in(path, dep) or is_in(dep, path) for dep in code_deps(name))}
+    waiting = list(found)
     while waiting:
         outs = outs_of(STAGES[waiting.pop()])
         for name, stage in STAGES.items():
@@ -245,9 +245,7 @@ def test_deps_of_a_stage_are_outs_of_another_or_files_of_the_project() -> None:
     outs = {out for stage in STAGES.values() for out in outs_of(stage)}
     for name, stage in STAGES.items():
         for dep in stage["deps"]:
-            assert any(is_in(dep, out) for out in outs) or dep.startswith("${") or (REPOSITORY / dep).exists(), (
-                f"{name}: {dep}"
-            )
+            assert any(is_in(dep, out) for out in outs) or dep.startswith("${") or (REPOSITORY / dep).exists(), name
 
 
 def test_stages_that_do_not_learn_load_no_keras(imports: grimp.ImportGraph) -> None:

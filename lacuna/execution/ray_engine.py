@@ -23,7 +23,7 @@ import ray
 from lacuna.errors import LacunaError
 from lacuna.execution.executor import Job, Receipt, Task
 
-LIBRARY = Path(__file__).parents[2]
+CODE_FOLDER = Path(__file__).parents[2]
 
 CONNECT_SECONDS = 10
 """So long may the port of a cluster take to answer."""
@@ -121,7 +121,7 @@ def _receive(receipt: Any) -> Any:
 
 def _environment() -> dict[str, str]:
     """What a worker's process must have in its environment to find the code, and to take no more than one core."""
-    paths = [str(LIBRARY), *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [str(CODE_FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])]
     given = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return {"PYTHONPATH": os.pathsep.join(paths), "LACUNA_CORES": "1", **dict.fromkeys(ONE_THREAD, "1"), **given}
 
