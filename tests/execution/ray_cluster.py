@@ -1,5 +1,6 @@
 """A real Ray cluster of two nodes on this machine, for tests, and its processes."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -37,6 +38,8 @@ class RayCluster:
         self._start(OTHER, f"--address={self.address}")
 
     def _start(self, host: str, *options: str) -> None:
+        if host in self._nodes:
+            self._end(self._nodes.pop(host))
         log = self._folder / f"{host}.log"
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", f"--node-ip-address={host}"]
         with log.open("wb") as output:
@@ -64,19 +67,20 @@ class RayCluster:
 
     def stop(self) -> None:
         """End every process of every node."""
-        for node in self._nodes.values():
-            try:
-                running = psutil.Process(node.pid).children(recursive=True)
-            except psutil.NoSuchProcess:
-                running = []
-            node.kill()
-            for process in running:
-                try:
-                    process.kill()
-                except psutil.NoSuchProcess:
-                    continue
-            node.wait()
-            psutil.wait_procs(running, timeout=10)
+        while self._nodes:
+            self._end(self._nodes.popitem()[1])
+
+    def _end(self, node: subprocess.Popen[bytes]) -> None:
+        try:
+            running = psutil.Process(node.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            running = []
+        node.kill()
+        for process in running:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        node.wait()
+        psutil.wait_procs(running, timeout=10)
 
 
 @pytest.fixture(scope="module")
