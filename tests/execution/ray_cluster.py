@@ -15,7 +15,12 @@ import pytest
 
 HEAD, OTHER = "127.0.0.2", "127.0.0.3"
 TOKEN = "0123456789abcdef0123456789abcdef"
-ENVIRONMENT = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "RAY_USAGE_STATS_ENABLED": "0"}
+ENVIRONMENT = {
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": TOKEN,
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_niceness": "0",  # by default workers wait for whatever else runs, tests of other files too
+}
 
 
 class RayCluster:
