@@ -43,6 +43,7 @@ lock: $(VENV)/requirements-dev.installed  ## Renew the requirements*.txt from th
 	$(call compile,requirements)
 	$(call compile,requirements-dev)
 	$(call compile,requirements-serve,--constraint requirements.txt)
+	$(call compile,requirements-ray)
 
 bench: $(VENV)/requirements-dev.installed  ## Measure speed, memory and quality; FASHION=FOLDER names the fashion products
 	python -m benchmarks all --fashion "$(FASHION)"

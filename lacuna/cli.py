@@ -53,6 +53,12 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--listing", metavar="FILE", help=what)
     what = "with --listing: so many in each file (%(default)s)"
     command.add_argument("--shard-images", metavar="N", type=int, default=10_000, help=what)
+    what = "with --listing: where files are made, in this process or by Ray (%(default)s)"
+    command.add_argument("--engine", choices=("local", "ray"), default="local", help=what)
+    what = "of a Ray cluster (RAY_ADDRESS; without that a Ray of its own on this machine)"
+    command.add_argument("--address", metavar="HOST:PORT", default="", help=what)
+    what = "with --engine ray: files at a time (one a core)"
+    command.add_argument("--workers", metavar="N", type=int, default=0, help=what)
     way = command.add_mutually_exclusive_group()
     what = "write a .csv, .parquet or .jsonl file instead; with --listing a folder or its URL, for Parquet files"
     way.add_argument("--out", metavar="FILE", help=what)

@@ -4,15 +4,10 @@ import argparse
 import json
 import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lacuna.errors import LacunaError
 from lacuna.io.plurals import number_of
-
-if TYPE_CHECKING:
-    from lacuna.execution.executor import Executor
 
 PARAMS_FILE, PRESETS_FOLDER = Path("params.yaml"), Path("presets")
 
@@ -33,6 +28,7 @@ def predict(options: argparse.Namespace) -> int:
 
 
 def _predict_listing(options: argparse.Namespace) -> int:
+    from lacuna.execution.executor import open_executor
     from lacuna.inference.listing_prediction import ask_model
     from lacuna.inference.predict_listing import predict_listing
 
@@ -41,18 +37,11 @@ def _predict_listing(options: argparse.Namespace) -> int:
     model = ask_model(options.bundle, options.runtime, options.min_precision, options.certainty)
     places = options.listing, options.out, options.column
     try:
-        with _open_executor() as executor:
+        with open_executor(options.engine, options.address, options.workers) as executor:
             return predict_listing(executor, model, *places, options.shard_images, options.strict)
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", file=sys.stderr)
         raise
-
-
-def _open_executor() -> "AbstractContextManager[Executor]":
-    """Where shards are predicted: here, one after another."""
-    from lacuna.execution.executor import InProcess
-
-    return nullcontext(InProcess())
 
 
 def count(options: argparse.Namespace) -> int:

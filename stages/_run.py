@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
@@ -12,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from lacuna.config.load import load_params
 from lacuna.config.params import Params
 from lacuna.errors import LacunaError
+from lacuna.execution.executor import Executor, open_executor
 from lacuna.io.atomic import write_json
 from lacuna.io.turns import take_turn
 
@@ -55,6 +57,11 @@ def run(name: str, stage: Callable[[Params], Facts | None]) -> None:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         sys.exit(f"error: {where}{HINTS.get(error.errno or 0, error.strerror or error)} ({name})")
+
+
+def open_engine(params: Params) -> AbstractContextManager[Executor]:
+    """What does the pieces of this stage's work, as the block `execution` says; no out depends on it."""
+    return open_executor(**params.execution.model_dump())
 
 
 def checkpoint_folder() -> Path:

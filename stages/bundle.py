@@ -23,7 +23,8 @@ from stages._run import run
 LIBRARIES = ("keras", "numpy", "onnx", "onnxruntime", "openvino", "pillow", "tensorflow", "tf2onnx")
 
 WITHOUT_EFFECT = {
-    "audit", "baseline", "explain", "explore", "export", "out_of_distribution", "report", "sample", "track", "tune"
+    "audit", "baseline", "execution", "explain", "explore", "export", "out_of_distribution", "report", "sample",
+    "track", "tune",
 }  # fmt: skip
 """Blocks of params.yaml that shape neither the model nor its metrics, except through the data."""
 

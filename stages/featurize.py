@@ -13,7 +13,7 @@ from lacuna.features.stages import build_extractor
 from lacuna.features.write_store import write_features
 from lacuna.io.atomic import atomic_folder
 from lacuna.io.sharded_array import open_rows
-from stages._run import Facts, cache_folder, run
+from stages._run import Facts, cache_folder, open_engine, run
 
 IMAGES = Path("data/images/pixels")
 
@@ -25,9 +25,9 @@ def featurize(params: Params) -> Facts:
         return _featurize_by_file(params, n_images, size)
     extractor = build_extractor(params.backbone, params.features, size)
     unfreeze = params.finetune.unfreeze if params.finetune.epochs else None
-    with atomic_folder(Path("data/features")) as folder:
+    with atomic_folder(Path("data/features")) as folder, open_engine(params) as engine:
         limits = params.features.max_gb, cache_folder()
-        info = write_features(folder, IMAGES, extractor, params.augment, unfreeze, *limits)
+        info = write_features(folder, IMAGES, extractor, params.augment, unfreeze, *limits, engine)
     if unfreeze is not None and info.streamed:
         print(f"fine-tuning will read images and run every layer in each epoch: {info.streamed}")
     return {
@@ -42,8 +42,8 @@ def featurize(params: Params) -> Facts:
 def _featurize_by_file(params: Params, n_images: int, size: int) -> Facts:
     backbone = build_onnx_backbone(params.backbone, params.features, size)
     print(f"{backbone.file.path} puts out {backbone.describe()}")
-    with atomic_folder(Path("data/features")) as folder:
-        info = write_onnx_features(folder, IMAGES, backbone, cache_folder())
+    with atomic_folder(Path("data/features")) as folder, open_engine(params) as engine:
+        info = write_onnx_features(folder, IMAGES, backbone, cache_folder(), engine)
     return {"images": n_images, "columns": info.layout.n_columns, "views": info.views, "streamed": info.streamed}
 
 

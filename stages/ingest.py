@@ -19,7 +19,7 @@ from lacuna.io.atomic import atomic_folder
 from lacuna.io.names import printable
 from lacuna.io.sharded_array import open_rows
 from lacuna.io.spreadsheets import write_sheet
-from stages._run import Facts, cache_folder, run
+from stages._run import Facts, cache_folder, open_engine, run
 
 
 def ingest(params: Params) -> Facts:
@@ -28,9 +28,9 @@ def ingest(params: Params) -> Facts:
     names = collection.names
     if data.max_images:
         names = stratified_sample(names, collection.strata(), data.max_images)
-    with atomic_folder(Path("data/images")) as out:
+    with atomic_folder(Path("data/images")) as out, open_engine(params) as engine:
         form = WorkingForm(data.image_size, data.resize, data.max_pixels)
-        stored = write_images(collection.reader, names, form, out / "pixels", cache_folder())
+        stored = write_images(collection.reader, names, form, out / "pixels", cache_folder(), engine)
         rejected = [f"{printable(name)}: {reason}" for name, reason in stored.rejected]
         for line in rejected:
             print(f"rejected: {line}")
@@ -39,7 +39,7 @@ def ingest(params: Params) -> Facts:
                 f"{data.path}: {len(rejected)} of {len(names)} images are rejected, more than data.max_rejected = "
                 f"{data.max_rejected:g} allows; the first: {'; '.join(rejected[:3])}"
             )
-        duplicates = find_duplicates(open_rows(out / "pixels"), rms=data.duplicate_rms, workspace=out)
+        duplicates = find_duplicates(open_rows(out / "pixels"), rms=data.duplicate_rms, workspace=out, executor=engine)
         write_files(out / "files.csv", stored.accepted, duplicates.group, stored.sha256)
         write_sheet(out / "rejected.csv", ("image", "reason"), stored.rejected)
         taken = set(names)

@@ -194,6 +194,12 @@ class Tune(Block):
     space: Annotated[dict[str, Range], Field(min_length=1)]
 
 
+class Execution(Block):
+    engine: Literal["local", "ray"]
+    address: str
+    workers: Annotated[int, Field(ge=0)]
+
+
 class Export(Block):
     int8: bool
 

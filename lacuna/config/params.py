@@ -37,6 +37,7 @@ class Params(Block):
     report: blocks.Report
     track: blocks.Track
     tune: blocks.Tune
+    execution: blocks.Execution
 
     @model_validator(mode="after")
     def _exact_heads_are_convex(self) -> Self:

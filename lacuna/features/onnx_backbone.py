@@ -4,6 +4,7 @@ Its embedding is the top of the layout, whatever the file makes of its last laye
 means and deviations are taken as of any backbone's stages.
 """
 
+import contextlib
 import hashlib
 import math
 import re
@@ -18,6 +19,7 @@ from lacuna.config.backbone import Backbone
 from lacuna.config.blocks import Features
 from lacuna.core.feature_store import FEATURES_FOLDER, ColumnBlock, FeatureInfo, FeatureLayout
 from lacuna.errors import LacunaError
+from lacuna.execution.executor import LOCAL, Executor
 from lacuna.features.backbones.resize import resize_matrix
 from lacuna.features.feature_shards import ArrayForm, write_feature_shards
 from lacuna.features.frozen_pass import openvino_runner
@@ -53,7 +55,9 @@ def build_onnx_backbone(settings: Backbone, features: Features, image_size: int)
     return OnnxBackbone(file, image_size, matrices, settings.mean, settings.std, names, layout)
 
 
-def write_onnx_features(folder: Path, images: Path, backbone: OnnxBackbone, kept: Path) -> FeatureInfo:
+def write_onnx_features(
+    folder: Path, images: Path, backbone: OnnxBackbone, kept: Path, executor: Executor = LOCAL
+) -> FeatureInfo:
     """Run the file's network over every image and write the store into `folder`.
 
     images: the folder of their shards. kept: where shards of features are kept. Raises LacunaError when the network
@@ -63,22 +67,43 @@ def write_onnx_features(folder: Path, images: Path, backbone: OnnxBackbone, kept
     content = compose_graph(backbone).SerializeToString(deterministic=True)
     _check_runtimes_agree(backbone, content, np.asarray(open_rows(images)[:2]))
     forms = {FEATURES_FOLDER: ArrayForm((1, backbone.layout.n_columns), np.float32)}
-    with openvino_runner(lambda: (_one_image(backbone, content), [FEATURES])) as run:
-
-        def compute(images: NDArray[np.uint8], rows: Sequence[int], arrays: Mapping[str, NDArray[Any]]) -> None:
-            def receive(row: int, outputs: list[NDArray[np.float32]]) -> None:
-                _check_finite(backbone, outputs[0])
-                arrays[FEATURES_FOLDER][row, 0] = outputs[0]
-
-            run(((row, images[row]) for row in rows), receive)
-
-        write_feature_shards(folder, images, forms, compute, kept, [hashlib.sha256(content).hexdigest()])
+    with FileFeatures(backbone, content) as compute:
+        digest = hashlib.sha256(content).hexdigest()
+        write_feature_shards(folder, images, forms, compute, kept, [digest], executor)
     features = open_rows(folder / FEATURES_FOLDER)
     if len(features) > 1 and all((row == features[0]).all() for row in features):
         raise unusable(backbone.file.path, "it puts out the same numbers for every image; is it the trained network?")
     info = FeatureInfo(backbone.layout, "", 1, NOTHING_LEARNS, checksum(folder / FEATURES_FOLDER))
     info.save(folder)
     return info
+
+
+class FileFeatures(contextlib.AbstractContextManager["FileFeatures"]):
+    """Computes the features of images by the file's network: a `Compute`, open as `ViewFeatures` is."""
+
+    def __init__(self, backbone: OnnxBackbone, content: bytes) -> None:
+        """content: what `compose_graph` makes of the backbone."""
+        self._backbone = backbone
+        self._opened = contextlib.ExitStack()
+        run = openvino_runner(lambda: (_one_image(backbone, content), [FEATURES]))
+        self._run = self._opened.enter_context(run)
+
+    def __call__(self, images: NDArray[np.uint8], rows: Sequence[int], arrays: Mapping[str, NDArray[Any]]) -> None:
+        def receive(row: int, outputs: list[NDArray[np.float32]]) -> None:
+            _check_finite(self._backbone, outputs[0])
+            arrays[FEATURES_FOLDER][row, 0] = outputs[0]
+
+        self._run(((row, images[row]) for row in rows), receive)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _compose_elsewhere, (self._backbone,)
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+
+def _compose_elsewhere(backbone: OnnxBackbone) -> FileFeatures:
+    return FileFeatures(backbone, compose_graph(backbone).SerializeToString(deterministic=True))
 
 
 def features_of(backbone: OnnxBackbone) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:

@@ -30,6 +30,7 @@ class OnnxFile:
 
     model: its content, an onnx.ModelProto. image: the name of its input, float32 (n, 3, h, w) if channels_first, else
     (n, h, w, 3). side: the pixels a side that it takes, 0 where it takes any. opset: the version of its operators.
+    It is sent to another process by its path, and read there again.
     """
 
     path: Path
@@ -38,6 +39,9 @@ class OnnxFile:
     channels_first: bool
     side: int
     opset: int
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return read_onnx_file, (self.path,)
 
 
 def read_onnx_file(path: Path) -> OnnxFile:

@@ -43,10 +43,17 @@ class Extractor:
 
     bodies: images uint8 (n, s, s, 3) → last feature map, by the backbone as `ColumnBlock` names it and the size that
     the network sees. They share no weights: fine-tuning changes the first, and the others stay as they are.
+    built_from: what `build_extractor` was given. By that it is sent to another process, and built there again.
     """
 
     bodies: Mapping[tuple[str, int], keras.Model]
     layout: FeatureLayout
+    built_from: tuple[Backbone, Features, int] | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.built_from is None:
+            raise TypeError("expected an extractor of build_extractor's: other networks cannot be sent")
+        return build_extractor, self.built_from
 
     @property
     def body(self) -> keras.Model:
@@ -115,7 +122,7 @@ def build_extractor(backbone: Backbone, features: Features, image_size: int) -> 
         for (name, size), body in bodies.items()
         for block in _column_blocks(body, size, features.stages)
     ]
-    return Extractor(bodies, FeatureLayout(tuple(blocks)))
+    return Extractor(bodies, FeatureLayout(tuple(blocks)), (backbone, features, image_size))
 
 
 def stages_of(body: keras.Model) -> list[str]:

@@ -1,5 +1,6 @@
 """Computing the feature store: the frozen layers over every image, and over every view if fine-tuning asks for it."""
 
+import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from lacuna.config.blocks import Augment
 from lacuna.core.feature_store import BOUNDARY_FOLDER, FEATURES_FOLDER, FeatureInfo
 from lacuna.errors import LacunaError
+from lacuna.execution.executor import LOCAL, Executor
 from lacuna.features import backend
 from lacuna.features.augmentation import Augmentation
 from lacuna.features.augmentation_draws import CHANGES, draw_changes, no_changes
@@ -38,15 +40,17 @@ def write_features(
     unfreeze: int | str | None,
     max_gb: float,
     kept: Path,
+    executor: Executor = LOCAL,
 ) -> FeatureInfo:
     """Run the frozen layers over every image and view and write the store into `folder`.
 
     images: the folder of their shards, (n, size, size, 3). unfreeze: what fine-tuning will train, as
     `lacuna.features.freeze_boundary.cut` takes it; None when nothing will be fine-tuned, and then neither views nor
     boundary maps are written. kept: where shards of features are kept. Raises LacunaError when the backbone has no such
-    block, or when the maps take more than `max_gb`. The same bytes in every run on a machine, whatever is kept.
+    block, or when the maps take more than `max_gb`. The same bytes in every run on a machine, whatever is kept and
+    whatever executor does it.
     """
-    network, n_columns = feature_network(extractor), extractor.layout.n_columns
+    n_columns = extractor.layout.n_columns
     n_images, size = open_rows(images).shape[:2]
     views, streamed, boundary = 1, NOTHING_LEARNS, ""
     shape: tuple[int, ...] = ()
@@ -57,24 +61,52 @@ def write_features(
         views, streamed = plan_store(n_images, seen, shape, n_columns, augment.views, max_gb)
     forms = {FEATURES_FOLDER: ArrayForm((views, n_columns), np.float32)}
     if not streamed:
-        network = feature_network(extractor, boundary)
         forms[BOUNDARY_FOLDER] = ArrayForm((views, *shape), np.float16)
-    change = changer(augment, size)
     changes = augment.model_dump_json() if views > 1 else "clean"
-    with frozen_runner(network) as run:
-
-        def compute(images: NDArray[np.uint8], rows: Sequence[int], arrays: Mapping[str, NDArray[Any]]) -> None:
-            def receive(number: int, outputs: list[NDArray[np.float32]]) -> None:
-                row, view = divmod(number, views)
-                for array, output in zip(arrays.values(), outputs, strict=True):
-                    array[row, view] = output
-
-            run(enumerate_views(images, rows, change, views), receive)
-
-        write_feature_shards(folder, images, forms, compute, kept, [changes, *backend.identity(network)])
+    with ViewFeatures(extractor, None if streamed else boundary, augment, size, views) as compute:
+        inputs = [changes, *backend.identity(compute.network)]
+        write_feature_shards(folder, images, forms, compute, kept, inputs, executor)
     info = FeatureInfo(extractor.layout, boundary, views, streamed, checksum(folder / FEATURES_FOLDER))
     info.save(folder)
     return info
+
+
+class ViewFeatures(contextlib.AbstractContextManager["ViewFeatures"]):
+    """Computes features, and where asked for maps at the boundary, of every view of images: a `Compute`.
+
+    What runs the network is opened with the first images, and closed at the end of the context; in another process it
+    lives as long as that.
+    """
+
+    def __init__(self, extractor: Extractor, boundary: str | None, augment: Augment, size: int, views: int) -> None:
+        """boundary: the layer whose maps are the second array, if any. size: of the images."""
+        self._built_from = extractor, boundary, augment, size, views
+        self._views = views
+        self.network = feature_network(extractor, boundary)
+        self._change = changer(augment, size)
+        self._opened = contextlib.ExitStack()
+        self._run = self._opened.enter_context(frozen_runner(self.network))
+
+    def __call__(self, images: NDArray[np.uint8], rows: Sequence[int], arrays: Mapping[str, NDArray[Any]]) -> None:
+        def receive(number: int, outputs: list[NDArray[np.float32]]) -> None:
+            row, view = divmod(number, self._views)
+            for array, output in zip(arrays.values(), outputs, strict=True):
+                array[row, view] = output
+
+        self._run(enumerate_views(images, rows, self._change, self._views), receive)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _build_elsewhere, self._built_from
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+
+def _build_elsewhere(
+    extractor: Extractor, boundary: str | None, augment: Augment, size: int, views: int
+) -> ViewFeatures:
+    backend.make_reproducible(augment.seed)
+    return ViewFeatures(extractor, boundary, augment, size, views)
 
 
 def enumerate_views(

@@ -82,13 +82,14 @@ def _held(folder: Path) -> Iterator[Callable[[], bool]]:
 def _beside(path: Path, mark: str) -> Path:
     """A path beside `path` that belongs to this process; what processes that are dead left there is removed.
 
+    Of them is one of this process's own number: a container that starts again counts its processes anew.
     `net.h5` becomes `net.4242.partial.h5`, the folder `features` becomes `features.4242.partial`.
     """
     stem, *suffixes = path.name.split(".", 1)
     named = re.compile(re.escape(stem) + r"\.(\d+)\." + re.escape(".".join([mark, *suffixes])))
     for found in path.parent.iterdir() if path.parent.is_dir() else ():
         owner = named.fullmatch(found.name)
-        if owner and not _is_alive(int(owner[1])):
+        if owner and (int(owner[1]) == os.getpid() or not _is_alive(int(owner[1]))):
             with contextlib.suppress(OSError):
                 shutil.rmtree(found) if found.is_dir() else found.unlink()
     return path.with_name(".".join([stem, str(os.getpid()), mark, *suffixes]))

@@ -14,6 +14,9 @@ from pathlib import Path
 SETTLED_NS = 2_000_000_000
 """So much older than now must the last change be: the coarsest clock of a file system, FAT's, counts two seconds."""
 
+NOT_KEPT = Path(":memory:")
+"""Instead of a file, for `open_digests`: what is noted there is forgotten with it."""
+
 Stamp = tuple[str, int, int, int]
 """Device and inode, size in bytes, and the times of the last change of content and of state in nanoseconds."""
 
@@ -78,6 +81,15 @@ class FileDigests:
             yield
         except sqlite3.DatabaseError as error:
             self.damaged |= getattr(error, "sqlite_errorcode", 0) & 0xFF not in PASSING  # without what extends the code
+
+
+def digests_in(folder: Path, *, on_one_machine: bool) -> Path:
+    """The file in a folder of what is kept, for `open_digests`. NOT_KEPT where several machines work in the folder.
+
+    Locks of files do not hold between machines on every network's file system, nor do machines agree on a device's
+    number: what one noted the others would not find.
+    """
+    return folder / "digests.sqlite" if on_one_machine else NOT_KEPT
 
 
 @contextlib.contextmanager

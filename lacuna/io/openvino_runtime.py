@@ -13,7 +13,9 @@ if "openvino_telemetry" not in sys.modules:
 
 
 def n_cores() -> int:
-    """How many cores this process may use."""
+    """How many cores this process may use: LACUNA_CORES, where a process is one of several that share a machine."""
+    if "LACUNA_CORES" in os.environ:
+        return int(os.environ["LACUNA_CORES"])
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

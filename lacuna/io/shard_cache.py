@@ -38,11 +38,15 @@ class Entry:
     notes: Sequence[Note]
 
     def link(self, file: str, target: Path) -> None:
-        """Put a file of the entry at `target`, where nothing is: the same file where the file system allows that."""
+        """Put a file of the entry at `target`: the same file where the file system allows that.
+
+        What is there already was put there by one who did the same, and was lost before it could tell.
+        """
         target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
         try:
             os.link(self.folder / file, target)
-        except (FileNotFoundError, FileExistsError):
+        except FileNotFoundError:
             raise
         except OSError:  # another file system, or one without links, or too many of them
             shutil.copyfile(self.folder / file, target)

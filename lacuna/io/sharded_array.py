@@ -27,9 +27,10 @@ class ShardedArray:
     `features[:, :, 8:]`. `np.asarray` reads everything. Raises IndexError for a row that is not there.
     """
 
-    def __init__(self, shards: Sequence[NDArray[Any]]) -> None:
-        """shards: one or more, of one dtype and alike but for the number of their rows, which may be 0."""
-        self._shards = shards
+    def __init__(self, shards: Sequence[NDArray[Any]], folder: Path | None = None) -> None:
+        """shards: one or more, of one dtype and alike but for the number of their rows, which may be 0. folder: theirs,
+        if they are all that is in it: by its path the array is sent to another process, and opened there."""
+        self._shards, self._folder = shards, folder
         self._ends = np.cumsum([len(shard) for shard in shards])
         self.dtype = shards[0].dtype
         self.shape: tuple[int, ...] = (int(self._ends[-1]), *shards[0].shape[1:])
@@ -37,6 +38,9 @@ class ShardedArray:
 
     def __len__(self) -> int:
         return self.shape[0]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (ShardedArray, (self._shards,)) if self._folder is None else (open_rows, (self._folder,))
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
         for shard in self._shards:
@@ -125,7 +129,7 @@ def open_rows(folder: Path) -> Any:
     Raises LacunaError when a shard is missing.
     """
     make_room_for_files(len(list_shards(folder)))
-    return ShardedArray([np.asarray(np.load(path, mmap_mode="r")) for path in list_shards(folder)])
+    return ShardedArray([np.asarray(np.load(path, mmap_mode="r")) for path in list_shards(folder)], folder)
 
 
 def checksum(folder: Path) -> str:

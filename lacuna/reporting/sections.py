@@ -144,7 +144,7 @@ def _on_padding(name: str, explained: Content) -> str:
 
 def again_section(found: ReportContent, params: Params) -> Section:
     """How to make the same model: versions, digests of the data, parameters."""
-    values = params.model_dump(mode="json")
+    values = params.model_dump(mode="json", exclude={"execution"})  # where it ran shapes nothing
     listed = "\n".join(f"{block}.{key}: {value}" for block, keys in values.items() for key, value in keys.items())
     versions = [(name, version) for name, version in found.bundle["origin"]["versions"].items()]
     digests = [(name, value) for name, value in found.bundle["origin"].items() if name.endswith("_sha256")]

@@ -1,5 +1,7 @@
 """A backbone from a file of the user's own: what is refused, and what its features are."""
 
+import pickle
+
 import numpy as np
 import onnx
 import pytest
@@ -7,11 +9,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from lacuna.config.backbone import Backbone
 from lacuna.config.blocks import Features
-from lacuna.core.feature_store import FeatureStore
+from lacuna.core.feature_store import FEATURES_FOLDER, FeatureStore
 from lacuna.errors import LacunaError
 from lacuna.features.backbones import build_backbone
 from lacuna.features.backbones.resize import SquareResize
-from lacuna.features.onnx_backbone import build_onnx_backbone, count_weights, write_onnx_features
+from lacuna.features.onnx_backbone import FileFeatures, build_onnx_backbone, count_weights, write_onnx_features
+from lacuna.features.onnx_graph import compose_graph
 from lacuna.features.write_store import NOTHING_LEARNS
 from tests.onnx_files import WEIGHTS, hand_computed, tiny_model, write_lite0, write_tiny
 from tests.shards import save_rows
@@ -105,6 +108,17 @@ def test_features_stages_chooses_among_the_outputs(tmp_path, stages, columns):
 def test_a_stage_that_is_none_of_the_outputs_is_named(tmp_path):
     with pytest.raises(LacunaError, match=r"some of map_1, pooled_embedding \(the outputs of .*\), .* received b4"):
         build(write_tiny(tmp_path / "tiny.onnx"), stages=["b4"])
+
+
+def test_sent_to_another_process_it_computes_the_same(tmp_path, images):
+    backbone = build(write_tiny(tmp_path / "tiny.onnx"))
+    expected = features(tmp_path / "features", images, backbone).features
+    found = np.empty_like(expected)
+    with FileFeatures(backbone, compose_graph(backbone).SerializeToString()) as here:
+        sent = pickle.dumps(here)
+    with pickle.loads(sent) as elsewhere:
+        elsewhere(images, range(len(images)), {FEATURES_FOLDER: found})
+    np.testing.assert_array_equal(found, expected)
 
 
 def spoilt(change):

@@ -1,6 +1,7 @@
 """Rows in several files, read as one array."""
 
 import os
+import pickle
 import sys
 from pathlib import Path
 
@@ -98,3 +99,12 @@ def test_more_shards_than_a_process_may_open_unless_it_asks(tmp_path: Path) -> N
         assert open_rows(tmp_path)[29].tolist() == [58, 59]
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_it_is_sent_to_another_process_by_the_path_of_its_folder(tmp_path: Path) -> None:
+    save_rows(tmp_path / "rows", WHOLE, (4, 7))
+    array = open_rows(tmp_path / "rows")
+    sent = pickle.dumps(array)
+    assert len(sent) < 500 < WHOLE.nbytes
+    np.testing.assert_array_equal(np.asarray(pickle.loads(sent)), WHOLE)
+    np.testing.assert_array_equal(np.asarray(pickle.loads(pickle.dumps(array[:, 1:]))), WHOLE[:, 1:])

@@ -8,11 +8,15 @@ import math
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.io.atomic import create_array
+from lacuna.io.atomic import create_array, save_arrays
+
+VECTORS_FILE, CELLS_FILE = "vectors.npy", "cells.npz"
+KEPT_ARRAYS = ("rows", "starts", "slabs", "edges", "low", "high", "longest")
 
 CELL_POINTS = 128
 """Points in a cell, at most. Smaller ones have tighter boxes, larger ones fewer of them."""
@@ -36,7 +40,13 @@ class PointCells:
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     longest: float
-    vectors: NDArray[np.float32]
+    vectors: np.memmap[Any, Any]
+
+    def save(self, folder: Path) -> None:
+        """Write what `load_cells` reads; the vectors are in the folder."""
+        self.vectors.flush()
+        arrays = {name: np.asarray(getattr(self, name)) for name in KEPT_ARRAYS}
+        save_arrays(folder / CELLS_FILE, arrays)
 
     def near(self, cell: int, reach: float) -> NDArray[np.int64]:
         """This cell and those of the later ones whose boxes are at most `reach` from its own, int64."""
@@ -49,10 +59,19 @@ class PointCells:
         return np.concatenate([np.arange(self.starts[cell], self.starts[cell + 1]) for cell in cells])
 
 
+def load_cells(folder: Path) -> PointCells:
+    """The cells that were saved in a folder, the vectors mapped from their file."""
+    with np.load(folder / CELLS_FILE) as arrays:
+        kept = {name: arrays[name] for name in KEPT_ARRAYS}
+    return PointCells(
+        **{**kept, "longest": float(kept["longest"])}, vectors=np.load(folder / VECTORS_FILE, mmap_mode="r")
+    )
+
+
 def sort_into_cells(projected: NDArray[np.float32], rows: NDArray[np.int64], folder: Path) -> PointCells:
     """Sort the points of `rows`, float32 `(n, k)`, n at least 1, k at least 2, into cells; a file goes to `folder`."""
     order, starts, slabs = _cut(np.array(projected[:, 0]), np.array(projected[:, 1]))
-    vectors = create_array(folder / "vectors.npy", (len(projected), projected.shape[1] + 2), np.float32)
+    vectors = create_array(folder / VECTORS_FILE, (len(projected), projected.shape[1] + 2), np.float32)
     low = np.empty((len(starts) - 1, projected.shape[1]))
     high = np.empty_like(low)
     longest = 0.0

@@ -8,16 +8,22 @@ largest set of a cell, and whole cells of one set, are then not even sought.
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.data.images.cells import PointCells, sort_into_cells
+from lacuna.data.images.cells import PointCells, load_cells, sort_into_cells
 from lacuna.data.images.components import Components
 from lacuna.data.images.principal_axes import project_thumbnails
+from lacuna.execution.executor import LOCAL, Executor
+from lacuna.io.atomic import atomic_file
 from lacuna.io.progress import progress
 
+THUMBNAILS_FILE = "thumbnails.npy"
 CELLS_AT_ONCE = 32
 CHECKED_AT_ONCE = 1024
 COMPARED_AT_ONCE = 64
@@ -26,44 +32,82 @@ PRODUCT_SAVES = 24  # times the cost of a pair in a product of all with all is t
 
 
 def join_near(
-    thumbnails: NDArray[np.uint8], rows: NDArray[np.int64], sets: Components, rms: float, folder: Path
+    thumbnails: NDArray[np.uint8],
+    rows: NDArray[np.int64],
+    sets: Components,
+    rms: float,
+    folder: Path,
+    executor: Executor = LOCAL,
 ) -> int:
     """Join the sets of all pairs of `rows` whose thumbnails, uint8 `(n, side, side, 3)`, differ by at most `rms`.
 
-    `rms` is a root mean square of values from 0 to 1. Projections are kept in files in `folder`. Returns how many pairs
-    were compared in full.
+    `rms` is a root mean square of values from 0 to 1. thumbnails: those of THUMBNAILS_FILE in `folder`, where files of
+    projections and of joined pairs are put. executor: what does the slabs. Returns how many pairs were compared in
+    full, which depends on it, as what one slab has joined another of the same process need not compare.
     """
     if len(rows) < 2:
         return 0
     cells = sort_into_cells(project_thumbnails(thumbnails, rows, folder), rows, folder)
+    cells.save(folder)
     slabs = range(len(cells.slabs) - 1)
-    found = progress(slabs, total=len(slabs), what="duplicates", unit="slabs")
-    united = np.full(len(cells.starts) - 1, -1, np.int64)
-    return sum(_join_slab(slab, cells, thumbnails, sets, united, rms) for slab in found)
+    joined = progress(executor.map(SlabTask(folder, rms), slabs), total=len(slabs), what="duplicates", unit="slabs")
+    n_compared = 0
+    for slab in joined:
+        pairs = np.load(slab.pairs)
+        sets.join(pairs[0], pairs[1])
+        n_compared += slab.n_compared
+    return n_compared
 
 
-def _join_slab(
-    slab: int,
-    cells: PointCells,
-    thumbnails: NDArray[np.uint8],
-    sets: Components,
-    united: NDArray[np.int64],
-    rms: float,
-) -> int:
-    """Join the near pairs among a slab's cells, and between them and later ones; return how many were compared.
+class JoinedSlab(NamedTuple):
+    """A slab that was done. pairs: the file of rows that are near each other, int64 `(2, p)`, as many as join all."""
 
-    `united`: for each cell all of whose images are known to be in one set a row of that set, otherwise -1; `(c,)`.
-    Slabs write to nothing but `sets` and `united`, and read there only what need not be sought: they may run in any
-    order, or side by side on copies of both, if the sets are joined afterwards.
+    pairs: Path
+    n_compared: int
+
+
+@dataclass(frozen=True)
+class SlabTask:
+    """Joins the near pairs among the cells of a slab, and between them and later ones.
+
+    folder: of the thumbnails, and of the cells of those among them that are compared.
+    Slabs may be done in any order and side by side. What a process has joined, it need not seek in its later slabs: so
+    it is all slabs' pairs together that join whatever is near.
     """
-    radius = rms * 255 * math.sqrt(thumbnails[0].size)
-    found = _candidates(slab, cells, sets, united, radius)
-    return sum(_join_piece(thumbnails, left, right, sets, rms) for left, right in found)
+
+    folder: Path
+    rms: float
+
+    def __call__(self, slab: int) -> JoinedSlab:
+        # Opened for each slab: a folder with a file that is still open cannot be removed on a network's file system.
+        thumbnails, cells = np.load(self.folder / THUMBNAILS_FILE, mmap_mode="r"), load_cells(self.folder)
+        sets, united = self._known
+        near, radius = [np.empty((2, 0), np.int64)], self.rms * 255 * math.sqrt(thumbnails[0].size)
+        n_compared = 0
+        for left, right in _candidates(slab, cells, sets, united, radius):
+            n_compared += _join_piece(thumbnails, left, right, sets, self.rms, near)
+        target = self.folder / f"pairs-{slab}.npy"
+        with atomic_file(target) as partial:
+            np.save(partial, np.concatenate(near, axis=1))
+        return JoinedSlab(target, n_compared)
+
+    @cached_property
+    def _known(self) -> tuple[Components, NDArray[np.int64]]:
+        """The sets of all rows as this process has joined them; for each cell all of whose images are known to be in
+        one set a row of that set, otherwise -1, `(c,)`."""
+        united = np.full(len(load_cells(self.folder).starts) - 1, -1, np.int64)
+        return Components(len(np.load(self.folder / THUMBNAILS_FILE, mmap_mode="r"))), united
 
 
 def _join_piece(
-    thumbnails: NDArray[np.uint8], left: NDArray[np.int64], right: NDArray[np.int64], sets: Components, rms: float
+    thumbnails: NDArray[np.uint8],
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+    sets: Components,
+    rms: float,
+    found: list[NDArray[np.int64]],
 ) -> int:
+    """Join those of some pairs that are near, and add them to `found`; return how many were compared."""
     compared, sifted = 0, False
     while True:
         # Thousands of look-alikes make millions of pairs; most are in one set before their turn comes.
@@ -74,6 +118,8 @@ def _join_piece(
         i, j = left[:CHECKED_AT_ONCE], right[:CHECKED_AT_ONCE]
         near = _are_near(thumbnails, i, j, rms)
         sets.join(i[near], j[near])
+        if near.any():
+            found.append(np.stack([i[near], j[near]]))
         compared += len(i)
         left, right = left[CHECKED_AT_ONCE:], right[CHECKED_AT_ONCE:]
         if not sifted and len(left) and near.mean() < FEW_NEAR:

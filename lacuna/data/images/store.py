@@ -17,8 +17,9 @@ from lacuna.core.working_image import Origin
 from lacuna.data.images.cuts import cut_names
 from lacuna.data.images.decode import UnreadableImageError
 from lacuna.data.images.readers import ImageReader, Picture, WorkingForm
+from lacuna.execution.executor import LOCAL, Executor
 from lacuna.io.atomic import create_array
-from lacuna.io.file_digests import open_digests
+from lacuna.io.file_digests import digests_in, open_digests
 from lacuna.io.progress import progress
 from lacuna.io.recipe import digest_recipe
 from lacuna.io.shard_cache import Entry, Note, ShardCache
@@ -77,10 +78,62 @@ class Stored:
                     self.value_bits.setdefault(image.value_bits, []).append(image.name)
 
 
-def write_images(reader: ImageReader, names: Sequence[str], form: WorkingForm, folder: Path, kept: Path) -> Stored:
+@dataclass(frozen=True)
+class ImageTask:
+    """Makes the file of a shard, from what is kept as far as it goes; returns what became of each image, in order.
+
+    digests: the file that remembers those of files. Raises LacunaError when a file changes meanwhile.
+    """
+
+    reader: ImageReader
+    form: WorkingForm
+    cache: ShardCache
+    digests: Path
+
+    def __call__(self, shard: ShardOfImages) -> list[Became]:
+        with open_digests(self.digests) as known:
+            found = dict(zip(shard.names, self.reader.digests(shard.names, known), strict=True))
+        readable = {name: digest for name, digest in found.items() if isinstance(digest, str)}
+        rows = list(readable.values())
+        key = digest_recipe((), *rows)
+        entry = self.cache.find(key) or self.cache.keep(key, rows, lambda folder: self._write(folder, readable))
+        entry.link(PIXELS_FILE, shard.target)
+        notes = dict(zip(readable, entry.notes, strict=True))
+        return [
+            _as_noted(name, notes[name]) if name in notes else Became(name, None, "", 0, str(found[name]))
+            for name in found
+        ]
+
+    def _write(self, folder: Path, digests: Mapping[str, str]) -> list[Note]:
+        """Write the pixels of the images that can be used; return what became of each."""
+        cache, size = self.cache, self.form.size
+        former = {name: place for name, digest in digests.items() if (place := cache.place(digest)) is not None}
+        new = {name: digest for name, digest in digests.items() if name not in former}
+        pictures = self.reader.pictures(new, self.form)
+        path = folder / PIXELS_FILE
+        images = create_array(path, (len(digests), size, size, 3), np.uint8)
+        notes: list[Note] = []
+        n_rows = 0
+        for name in digests:
+            pixels, note = _take(cache, *former[name]) if name in former else _note(next(pictures))
+            if pixels is not None:
+                images[n_rows] = pixels
+                n_rows += 1
+                note = note | {"row": n_rows - 1}
+            notes.append(note)
+        images.flush()
+        del images
+        _keep_first_rows(path, n_rows)
+        return notes
+
+
+def write_images(
+    reader: ImageReader, names: Sequence[str], form: WorkingForm, folder: Path, kept: Path, executor: Executor = LOCAL
+) -> Stored:
     """Write the working images of one or more names into shards in `folder`, uint8 `(n_accepted, size, size, 3)`.
 
-    kept: where shards and digests of files are kept; what is there is not made again. The same bytes whatever is there.
+    kept: where shards and digests of files are kept; what is there is not made again. executor: what makes them. The
+    same bytes whatever is there, by whatever it is done.
     """
     places = cut_names(names)
     work = [
@@ -88,53 +141,11 @@ def write_images(reader: ImageReader, names: Sequence[str], form: WorkingForm, f
         for number, place in enumerate(places)
     ]
     cache = ShardCache(kept / "images", digest_recipe(CODE_OF_A_WORKING_IMAGE, PIL.__version__, repr(form)))
+    task = ImageTask(reader, form, cache, digests_in(kept, on_one_machine=executor.on_one_machine))
     stored = Stored()
-    for shard in progress(work, total=len(names), what="decode", unit="images", size=lambda shard: len(shard.names)):
-        stored.add(make_image_shard(shard, reader, form, cache, kept / "digests.sqlite"))
+    for became in progress(executor.map(task, work), total=len(names), what="decode", unit="images", size=len):
+        stored.add(became)
     return stored
-
-
-def make_image_shard(
-    shard: ShardOfImages, reader: ImageReader, form: WorkingForm, cache: ShardCache, digests: Path
-) -> list[Became]:
-    """Make the file of a shard, from what is kept as far as it goes; return what became of each image, in order.
-
-    digests: the file that remembers those of files. Raises LacunaError when a file changes meanwhile.
-    """
-    with open_digests(digests) as known:
-        found = dict(zip(shard.names, reader.digests(shard.names, known), strict=True))
-    readable = {name: digest for name, digest in found.items() if isinstance(digest, str)}
-    rows = list(readable.values())
-    key = digest_recipe((), *rows)
-    entry = cache.find(key) or cache.keep(key, rows, lambda folder: _write(folder, reader, readable, form, cache))
-    entry.link(PIXELS_FILE, shard.target)
-    notes = dict(zip(readable, entry.notes, strict=True))
-    return [
-        _as_noted(name, notes[name]) if name in notes else Became(name, None, "", 0, str(found[name])) for name in found
-    ]
-
-
-def _write(
-    folder: Path, reader: ImageReader, digests: Mapping[str, str], form: WorkingForm, cache: ShardCache
-) -> list[Note]:
-    """Write the pixels of the images that can be used; return what became of each."""
-    former = {name: place for name, digest in digests.items() if (place := cache.place(digest)) is not None}
-    pictures = reader.pictures({name: digest for name, digest in digests.items() if name not in former}, form)
-    path = folder / PIXELS_FILE
-    images = create_array(path, (len(digests), form.size, form.size, 3), np.uint8)
-    notes: list[Note] = []
-    n_rows = 0
-    for name in digests:
-        pixels, note = _take(cache, *former[name]) if name in former else _note(next(pictures))
-        if pixels is not None:
-            images[n_rows] = pixels
-            n_rows += 1
-            note = note | {"row": n_rows - 1}
-        notes.append(note)
-    images.flush()
-    del images
-    _keep_first_rows(path, n_rows)
-    return notes
 
 
 def _take(cache: ShardCache, entry: Entry, at: int) -> tuple[NDArray[np.uint8] | None, dict[str, Any]]:

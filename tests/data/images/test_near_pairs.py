@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lacuna.data.images import cells, near_pairs
 from lacuna.data.images.cells import sort_into_cells
 from lacuna.data.images.components import Components
-from lacuna.data.images.near_pairs import join_near
+from lacuna.data.images.near_pairs import THUMBNAILS_FILE, join_near
 
 RMS = 0.02
 
@@ -34,6 +34,7 @@ def searched(thumbnails: np.ndarray, rms: float = RMS) -> tuple[list[int], int]:
     """The same by the search, and how many pairs it compared."""
     sets = Components(len(thumbnails))
     with TemporaryDirectory() as folder:
+        np.save(Path(folder) / THUMBNAILS_FILE, thumbnails)
         compared = join_near(thumbnails, np.arange(len(thumbnails)), sets, rms, Path(folder))
     return sets.names(np.arange(len(thumbnails))).tolist(), compared
 
