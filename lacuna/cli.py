@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     what = "an image, a folder of them, a pattern, a CSV file of paths, or - for paths on standard input"
     asked.add_argument("images", metavar="PATH", nargs="+", help=what)
     asked.add_argument("--bundle", type=Path, default=Path("models/bundle"), help="the model (%(default)s)")
-    runtimes = ("openvino", "openvino-bf16", "openvino-int8", "onnx", "keras")
+    runtimes = ("openvino", "openvino-bf16", "openvino-int8", "onnx", "litert", "keras")
     asked.add_argument("--runtime", choices=runtimes, default="openvino", help="(%(default)s)")
     asked.add_argument("--column", metavar="NAME", help="the column of paths in a CSV file (image, path or file)")
 

@@ -195,6 +195,7 @@ class Tune(Block):
 
 class Export(Block):
     int8: bool
+    litert: bool
 
 
 class OutOfDistribution(Block):

@@ -51,14 +51,15 @@ def test_the_stage_writes_both_formats_and_says_how_near_they_are(trained, run_s
 def test_every_runtime_says_what_keras_says_with_fewer_digits_less_exactly(trained):
     from stages.export import export
 
-    params = trained(**{"export.int8": True, "head.hidden_units": 8, "warmup.solver": "sgd"})
+    params = trained(**{"export.int8": True, "export.litert": True, "head.hidden_units": 8, "warmup.solver": "sgd"})
     said = export(params)["export_difference"]
-    assert set(said) == {*EXACT_RUNTIMES, "openvino-int8"}
-    assert max(said["openvino"], said["onnx"]) < said["openvino-int8"] < 0.2
+    assert set(said) == {*EXACT_RUNTIMES, "litert", "openvino-int8"}
+    assert max(said["openvino"], said["onnx"], said["litert"]) < said["openvino-int8"] < 0.2
     images = load_rows("data/images/pixels")[:3]
     exact = load_network(Path("models/export"), "keras")(images, maps=True)
     assert set(exact.maps) == set(load_layout(Path("models/export")).map_names)
-    for runtime, tolerance in (("openvino", 1e-4), ("onnx", 1e-4), ("openvino-bf16", 0.2), ("openvino-int8", 1.0)):
+    tolerances = {"openvino": 1e-4, "onnx": 1e-4, "litert": 1e-4, "openvino-bf16": 0.2, "openvino-int8": 1.0}
+    for runtime, tolerance in tolerances.items():
         found = load_network(Path("models/export"), runtime)(images, maps=True)
         np.testing.assert_allclose(found.logits, exact.logits, atol=tolerance)
         assert found.features.shape == exact.features.shape
