@@ -14,7 +14,8 @@ from lacuna.errors import LacunaError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0 done, 1 a mistake in the input, 2 a mistake in the command line."""
+    """Run a command and return its exit code: 0 done, 1 a mistake in the input, 2 a mistake in the command line, 3
+    not promoted."""
     options = _parser().parse_args(arguments)
     try:
         code: int = options.run(options)
@@ -65,7 +66,8 @@ def _parser() -> argparse.ArgumentParser:
 
     command = added.add_parser("serve", help="answer images over HTTP", description=run.serve.__doc__)
     add = command.add_argument
-    add("--bundle", metavar="DIR", type=Path, nargs="+", action="extend", help="(models/bundle)")
+    what = "folders (models/bundle), or models:/NAME@ALIAS in MLflow's registry"
+    add("--bundle", metavar="BUNDLE", type=Path, nargs="+", action="extend", help=what)
     add("--host", default="127.0.0.1", help="the address to listen at (%(default)s)")
     add("--port", type=int, default=8000, help="(%(default)s); 0: one that is free")
     add("--workers", type=int, default=1, help="processes (%(default)s)")
@@ -143,6 +145,12 @@ def _parser() -> argparse.ArgumentParser:
 
     command = added.add_parser("tune", help="search for better training parameters", description=run.tune.__doc__)
     command.set_defaults(run=run.tune)
+
+    command = added.add_parser("promote", help="make a better model the champion", description=run.promote.__doc__)
+    what = "the new model (%(default)s)"
+    command.add_argument("--bundle", metavar="DIR", type=Path, default=Path("models/bundle"), help=what)
+    command.add_argument("--force", action="store_true", help="move the alias whatever the comparison says")
+    command.set_defaults(run=run.promote)
 
     command = added.add_parser("ensemble", help="average finished models into one", description=run.ensemble.__doc__)
     command.add_argument("bundles", metavar="BUNDLE", nargs="+", type=Path, help="a bundle's folder")

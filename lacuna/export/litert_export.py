@@ -26,9 +26,7 @@ def export_litert(network: TrainedNetwork, folder: Path) -> None:
     try:
         with quiet_converters(), silence_native_stderr(), contextlib.redirect_stdout(said):
             named.export(str(path), format="litert", verbose=False, input_signature=[images])
-            load_network(
-                folder, "litert"
-            )  # which says what it lacks, where the converter took operations of TensorFlow
+            load_network(folder, "litert")  # says which operations of TensorFlow it lacks
     except OSError:
         raise
     except Exception as error:  # the converter's own are of many kinds

@@ -48,8 +48,8 @@ class Runtime:
 
     files: what it reads in the folder of an exported network. load: takes the path of the first of them; raises the
     library's own exceptions when a file is missing or damaged, and ImportError without the library. exact: always
-    exported, and its probabilities must agree with those of Keras, or stage export stops. needs_keras: not available where only
-    requirements-serve.txt is installed. advice: what to do when a bundle has no such files.
+    exported, and its probabilities must agree with those of Keras, or stage export stops. needs_keras: not available
+    where only requirements-serve.txt is installed. advice: what to do when a bundle has no such files.
     """
 
     files: tuple[str, ...]
