@@ -181,7 +181,7 @@ def promote(options: argparse.Namespace) -> int:
     """Compare a registered bundle with the champion of MLflow's registry on test images that neither learned from. The
     alias moves where it is better in some target and worse in none; else the exit code is 3."""
     from lacuna.config.load import load_params
-    from lacuna.tracking.promote import promote as promote_bundle
+    from lacuna.tracking.promote import promote_bundle
 
     params = load_params(PARAMS_FILE)
     name = params.track.model_name

@@ -90,7 +90,7 @@ class Promotion:
         return "\n".join(lines)
 
 
-def judge(champion: FinishedModel, new: FinishedModel, evaluate: Evaluate) -> Promotion:
+def compare_held_out(champion: FinishedModel, new: FinishedModel, evaluate: Evaluate) -> Promotion:
     """Compare the two on the test images of both, by content, that neither learned from.
 
     Labels that contradict each other, or that one alone knows, are unknown; groups are the champion's. Figures are of

@@ -82,16 +82,14 @@ def local_bundle(bundle: Path) -> Path:
             return _from_server(uri.rstrip("/"), name, alias)
         return _from_database(uri, name, alias)
     except LacunaError as error:
-        raise LacunaError(f"{address}: {error}") from None
+        raise LacunaError(f"{address} in {uri.rpartition('@')[2]}: {error}") from None  # without what may be a password
 
 
 def _from_database(uri: str, name: str, alias: str) -> Path:
     """The folder in which MLflow keeps the bundle on this machine."""
     path = Path(unquote(uri.partition(":///")[2]))
     if not uri.startswith("sqlite") or not path.is_file():
-        raise LacunaError(
-            f"MLFLOW_TRACKING_URI is {uri}, expected the address of a server or sqlite:///FILE of an existing database"
-        )
+        raise LacunaError("expected the address of a server or sqlite:///FILE of an existing database")
     try:
         with contextlib.closing(sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)) as database:
             found = database.execute(ALIAS_IN_DATABASE, (BUNDLE_TAG, name, alias)).fetchone()
@@ -117,7 +115,10 @@ def _from_server(server: str, name: str, alias: str) -> Path:
     if not _is_whole(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with atomic_folder(folder) as partial:
-            _fetch(server, registered, partial)
+            try:
+                _fetch(server, registered, partial)
+            except LacunaError as error:
+                raise LacunaError(str(error).replace(f"{partial}/", "")) from None
     return folder
 
 
@@ -180,7 +181,7 @@ def _ask(server: str, path: str) -> Mapping[str, Any]:
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
-        raise LacunaError(f"{_shown(server)}: not an answer of MLflow; is MLFLOW_TRACKING_URI right?")
+        raise LacunaError("not an answer of MLflow; is MLFLOW_TRACKING_URI right?")
     return answer
 
 
@@ -193,14 +194,14 @@ def _pieces(server: str, path: str, most: int, deadline: float) -> Iterator[byte
             while piece := answer.read(CHUNK_BYTES):
                 n_bytes += len(piece)
                 if n_bytes > most:
-                    raise LacunaError(f"{_shown(server)}: expected at most {most} bytes of {path[:200]}, received more")
+                    raise LacunaError(f"expected at most {most} bytes of {path[:200]}, received more")
                 if time.monotonic() > deadline:
-                    raise LacunaError(f"{_shown(server)}: too slow, gave up after {DEADLINE_S:.0f} seconds")
+                    raise LacunaError(f"too slow, gave up after {DEADLINE_S:.0f} seconds")
                 yield piece
     except urllib.error.HTTPError as error:
-        raise LacunaError(f"{_shown(server)} answered {error.code}{_reason(error)}") from None
+        raise LacunaError(f"answered {error.code}{_reason(error)}") from None
     except (OSError, ValueError, http.client.HTTPException) as error:
-        raise LacunaError(f"{_shown(server)} does not answer ({getattr(error, 'reason', error)})") from None
+        raise LacunaError(f"does not answer ({getattr(error, 'reason', error)})") from None
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -226,8 +227,3 @@ def _reason(error: urllib.error.HTTPError) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         return ""
     return f": {' '.join(said.split())[:200]}"
-
-
-def _shown(server: str) -> str:
-    """The server's address without what may be a password in it."""
-    return server.rpartition("@")[2] if "@" in server else server

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 from lacuna.config.blocks import Evaluate
 from lacuna.errors import LacunaError
-from lacuna.evaluation.promotion import FinishedModel, Promotion, judge
+from lacuna.evaluation.promotion import FinishedModel, Promotion, compare_held_out
 from lacuna.inference.bundle import read_bundle, read_predictions, read_seen_images
 from lacuna.tracking.client import open_store
 from lacuna.tracking.registry import CHAMPION, crown, fetch_bundle, find_champion, find_version
@@ -27,7 +27,7 @@ class Promoted:
     said: str
 
 
-def promote(bundle: Path, name: str, evaluate: Evaluate, *, root: Path, force: bool) -> Promoted:
+def promote_bundle(bundle: Path, name: str, evaluate: Evaluate, *, root: Path, force: bool) -> Promoted:
     """Move the alias `champion` of the registered model `name` to the version with this bundle: where it is better in
     one target at least and worse in none, where there is no champion yet, or where `force` says so.
 
@@ -70,7 +70,7 @@ def read_finished(bundle: Path) -> FinishedModel:
 def _compare(former: Path, model: FinishedModel, evaluate: Evaluate, force: bool) -> tuple[str, str]:
     """Why the model takes the former one's place, "" where it does not, and what the comparison says."""
     try:
-        judged: Promotion = judge(read_finished(former), model, evaluate)
+        judged: Promotion = compare_held_out(read_finished(former), model, evaluate)
     except LacunaError as error:
         if not force:
             raise LacunaError(f"cannot be compared with the champion: {error}; or --force") from None
