@@ -73,7 +73,7 @@ def bundle(params: Params) -> None:
             origin=origin,
             metrics=metrics,
             detector=Path("models/out_of_distribution.npz"),
-            card=model_card(CardContent(**found, origin=origin), classes, params),
+            card=model_card(CardContent(**found, origin=origin), classes, params, content.members[0].files),
             images=read_seen(Path("data/images/files.csv"), manifest, tested.image),
         )
 

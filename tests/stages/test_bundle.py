@@ -63,7 +63,10 @@ def test_the_bundle_predicts_wherever_it_is_moved(finished, tmp_path, monkeypatc
     (prediction,) = Predictor.load(Path(elsewhere)).predict([b"P6 1 1 255\n\xff\x00\x00"])
     assert prediction.targets["red"].detected
     assert prediction.unfamiliar
-    assert "| red | 40 |" in Path(elsewhere, "README.md").read_text(encoding="utf-8")
+    card = Path(elsewhere, "README.md").read_text(encoding="utf-8")
+    assert "| red | 40 |" in card
+    assert 'InferenceSession("model.onnx")' in card
+    assert "tflite" not in card
 
 
 def test_it_says_what_it_was_made_from(finished):
