@@ -64,4 +64,5 @@ def code_for_images(image_size: int, resize: Resize) -> str:
 
 def code_by_library(files: Iterable[str]) -> dict[str, str]:
     """For each network among a bundle's files the library and the code that makes logits of `images`."""
-    return {USAGE[name][0]: dedent(USAGE[name][1]).strip() for name in USAGE if name in set(files)}
+    there = set(files)
+    return {library: dedent(code).strip() for name, (library, code) in USAGE.items() if name in there}
