@@ -59,20 +59,15 @@ class Registered:
     sha256: str
 
 
-def is_registered(bundle: Path) -> bool:
-    """Whether this is an address in the registry, no folder."""
-    return str(bundle).startswith(SCHEME)
-
-
 def local_bundle(bundle: Path) -> Path:
     """The folder of a bundle; one in the registry is looked up anew each time, and fetched if it is not here.
 
     Raises LacunaError for an address of another form, when there is no such model or alias, and when the registry does
     not answer or gives other files than it states.
     """
-    if not is_registered(bundle):
-        return bundle
     address = str(bundle)
+    if not address.startswith(SCHEME):
+        return bundle
     name, at, alias = address.removeprefix(SCHEME).partition("@")
     if not (name and at and alias) or "/" in name:
         raise LacunaError(f"{address}: expected {SCHEME}NAME@ALIAS, such as {SCHEME}lacuna@champion")

@@ -13,7 +13,7 @@ from typing import Any
 from lacuna.errors import LacunaError
 from lacuna.stats.numbers import percent
 
-METRICS = Path("metrics/test.json")
+TEST_METRICS = Path("metrics/test.json")
 
 ABSENT = "-"
 
@@ -33,7 +33,7 @@ def describe_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return "\n".join(["### Verdicts that changed", "", *header, *rows])
 
 
-def read_committed(commit: str, path: Path = METRICS) -> Mapping[str, Any]:
+def read_committed(commit: str, path: Path = TEST_METRICS) -> Mapping[str, Any]:
     """A metrics file as it was in a commit; empty when that had none. Raises LacunaError for what is no commit."""
     if _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}").returncode:
         raise LacunaError(f"{commit!r}: no commit of this repository; in a shallow clone fetch it first")
@@ -61,7 +61,7 @@ def _cell(name: str) -> str:
 def main(commit: str) -> None:
     try:
         before = read_committed(commit)
-        now = json.loads(METRICS.read_text(encoding="utf-8"))
+        now = json.loads(TEST_METRICS.read_text(encoding="utf-8"))
     except (LacunaError, OSError, ValueError) as error:
         sys.exit(f"error: {error}")
     print(describe_changes(before, now))
