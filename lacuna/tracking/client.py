@@ -34,8 +34,14 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 __all__ = [
     "MLFLOW_PARENT_RUN_ID", "LoggedModelOutput", "Metric", "MlflowClient", "MlflowException", "ModelVersion", "Param",
-    "download_artifacts", "open_store", "resolve_tags", "save_pyfunc",
+    "download_artifacts", "is_own_store", "open_store", "resolve_tags", "save_pyfunc",
 ]  # fmt: skip
+
+
+def is_own_store(root: Path) -> bool:
+    """Whether runs and models go to the project's own store in `root`."""
+    named = os.environ.get("MLFLOW_TRACKING_URI", "")
+    return not named or is_own_database(named, root.resolve())
 
 
 @contextlib.contextmanager
@@ -49,8 +55,7 @@ def open_store(root: Path, n_bytes: int = 0) -> Iterator[tuple[MlflowClient, boo
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it logs and raises the same error
-    named = os.environ.get("MLFLOW_TRACKING_URI", "")
-    is_own = not named or is_own_database(named, root)
+    named, is_own = os.environ.get("MLFLOW_TRACKING_URI", ""), is_own_store(root)
     try:
         with store_lock(root):
             if is_own:

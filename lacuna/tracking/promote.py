@@ -8,7 +8,7 @@ from lacuna.config.blocks import Evaluate
 from lacuna.errors import LacunaError
 from lacuna.evaluation.promotion import FinishedModel, Promotion, compare_held_out
 from lacuna.inference.bundle import read_bundle, read_predictions, read_seen_images
-from lacuna.tracking.client import open_store
+from lacuna.tracking.client import is_own_store, open_store
 from lacuna.tracking.registry import CHAMPION, crown, fetch_bundle, find_champion, find_version
 from lacuna.tracking.store import DATABASE
 
@@ -35,13 +35,15 @@ def promote_bundle(bundle: Path, name: str, evaluate: Evaluate, *, root: Path, f
     when the two cannot be compared.
     """
     model = read_finished(bundle)
-    is_new = not (root / DATABASE).exists()
-    with open_store(root) as (client, is_own):
-        version = None if is_own and is_new else find_version(client, name, bundle)
+    unregistered = LacunaError(
+        f"{bundle}: no version of the model {name} in MLflow's registry has this bundle; run `dvc repro track`"
+    )
+    if is_own_store(root) and not (root / DATABASE).exists():  # opening it would make an empty one
+        raise unregistered
+    with open_store(root) as (client, _):
+        version = find_version(client, name, bundle)
         if version is None:
-            raise LacunaError(
-                f"{bundle}: no version of the model {name} in MLflow's registry has this bundle; run `dvc repro track`"
-            )
+            raise unregistered
         former = find_champion(client, name)
         if former is not None and former.version == version.version:
             return Promoted(True, f"version {version.version} of {name} is the champion already")

@@ -11,6 +11,7 @@ import pytest
 from benchmarks.service_process import running_service
 from lacuna.cli import main
 from lacuna.inference.bundle import DESCRIPTION_FILE
+from lacuna.inference.registry import local_bundle
 from lacuna.io.atomic import sha256
 from tests.mlflow_server import mlflow_server, register, write_candidate
 from tests.tiny_project import write_params
@@ -112,3 +113,21 @@ def test_the_alias_moves_to_a_better_model_alone_and_the_service_follows_it(plac
         assert answer(service) == (["lacuna@champion"], "blue")
         with service.client() as client:
             assert 'lacuna_reloads_total{result="refused"} 1.0' in client.get("/metrics").text
+
+
+def test_the_project_s_own_store_needs_no_server(bundles, migrated, tmp_path, environment, capsys):
+    root = tmp_path / "own store"
+    root.mkdir()
+    environment.chdir(root)
+    environment.delenv("MLFLOW_TRACKING_URI", raising=False)
+    write_params(root, {"evaluate.bootstrap": 50})
+    assert promote(bundles["rough"]) == 1
+    assert not Path("mlflow.db").exists()
+    shutil.copy(migrated, "mlflow.db")
+    for name in ("rough", "fine"):
+        register(bundles[name], root)
+        assert promote(bundles[name]) == 0
+        folder = local_bundle(Path(ADDRESS))
+        assert sha256(folder / DESCRIPTION_FILE) == sha256(bundles[name] / DESCRIPTION_FILE)
+        assert folder.is_relative_to(root)
+    assert "is champion now (better)" in capsys.readouterr().out
