@@ -14,7 +14,8 @@ from lacuna.errors import LacunaError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0 done, 1 a mistake in the input, 2 a mistake in the command line."""
+    """Run a command and return its exit code: 0 done, 1 a mistake in the input, 2 a mistake in the command line, 3
+    not promoted."""
     options = _parser().parse_args(arguments)
     try:
         code: int = options.run(options)
@@ -41,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     asked = argparse.ArgumentParser(add_help=False)
     paths = "an image, a folder of them, a pattern, a CSV file of paths, or - for paths on standard input"
     asked.add_argument("--bundle", type=Path, default=Path("models/bundle"), help="the model (%(default)s)")
-    runtimes = ("openvino", "openvino-bf16", "openvino-int8", "onnx", "keras")
+    runtimes = ("openvino", "openvino-bf16", "openvino-int8", "onnx", "litert", "keras")
     asked.add_argument("--runtime", choices=runtimes, default="openvino", help="(%(default)s)")
     asked.add_argument("--column", metavar="NAME", help="the column of paths in a table (image, path or file)")
 
@@ -80,7 +81,8 @@ def _parser() -> argparse.ArgumentParser:
 
     command = added.add_parser("serve", help="answer images over HTTP", description=run.serve.__doc__)
     add = command.add_argument
-    add("--bundle", metavar="DIR", type=Path, nargs="+", action="extend", help="(models/bundle)")
+    what = "folders (models/bundle), or models:/NAME@ALIAS in MLflow's registry"
+    add("--bundle", metavar="BUNDLE", type=Path, nargs="+", action="extend", help=what)
     add("--host", default="127.0.0.1", help="the address to listen at (%(default)s)")
     add("--port", type=int, default=8000, help="(%(default)s); 0: one that is free")
     add("--runtime", choices=runtimes[:-1], default="openvino", help="(%(default)s)")
@@ -160,6 +162,12 @@ def _parser() -> argparse.ArgumentParser:
 
     command = added.add_parser("tune", help="search for better training parameters", description=run.tune.__doc__)
     command.set_defaults(run=run.tune)
+
+    command = added.add_parser("promote", help="make a better model the champion", description=run.promote.__doc__)
+    what = "the new model (%(default)s)"
+    command.add_argument("--bundle", metavar="DIR", type=Path, default=Path("models/bundle"), help=what)
+    command.add_argument("--force", action="store_true", help="move the alias whatever the comparison says")
+    command.set_defaults(run=run.promote)
 
     command = added.add_parser("ensemble", help="average finished models into one", description=run.ensemble.__doc__)
     command.add_argument("bundles", metavar="BUNDLE", nargs="+", type=Path, help="a bundle's folder")

@@ -197,6 +197,19 @@ def tune(options: argparse.Namespace) -> int:
     return 0
 
 
+def promote(options: argparse.Namespace) -> int:
+    """Compare a registered bundle with the champion of MLflow's registry on test images that neither learned from. The
+    alias moves where it is better in some target and worse in none; else the exit code is 3."""
+    from lacuna.config.load import load_params
+    from lacuna.tracking.promote import promote_bundle
+
+    params = load_params(PARAMS_FILE)
+    name = params.track.model_name
+    promoted = promote_bundle(options.bundle, name, params.evaluate, root=Path.cwd(), force=options.force)
+    print(promoted.said)
+    return 0 if promoted.is_champion else 3
+
+
 def ensemble(options: argparse.Namespace) -> int:
     """Make one model of several finished bundles of the same targets, scored on the same images: the mean of what they
     say. Decision rules and intervals are those of params.yaml."""

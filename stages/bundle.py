@@ -11,9 +11,11 @@ from pathlib import Path
 import lacuna
 from lacuna.calibration.model import Calibration
 from lacuna.config.params import Params
+from lacuna.core.predictions import Predictions
 from lacuna.core.targets import Targets
 from lacuna.errors import LacunaError
 from lacuna.inference.bundle import Bundle, Input, Member, write_bundle
+from lacuna.inference.read_seen import read_seen
 from lacuna.io.atomic import atomic_folder, read_json, sha256
 from lacuna.io.sharded_array import checksum
 from lacuna.reporting.model_card import CardContent, model_card
@@ -44,9 +46,10 @@ def bundle(params: Params) -> None:
     predictions = {
         part: Path(f"data/predictions/{file}.npz") for part, file in (("validation", "val"), ("test", "test"))
     }
+    manifest, tested = Path("data/prepared/manifest.csv"), Predictions.load(predictions["test"])
     origin = {
         "images_sha256": checksum(Path("data/images/pixels")),
-        "manifest_sha256": sha256(Path("data/prepared/manifest.csv")),
+        "manifest_sha256": sha256(manifest),
         "params_sha256": _hash(params.model_dump(mode="json", exclude=WITHOUT_EFFECT)),
         "versions": {"lacuna": lacuna.__version__, **{library: version(library) for library in LIBRARIES}},
     }
@@ -71,7 +74,8 @@ def bundle(params: Params) -> None:
             origin=origin,
             metrics=metrics,
             detector=Path("models/out_of_distribution.npz"),
-            card=model_card(CardContent(**found, origin=origin), classes, params),
+            card=model_card(CardContent(**found, origin=origin), classes, params, content.members[0].files),
+            images=read_seen(Path("data/images/files.csv"), manifest, tested.image),
         )
 
 

@@ -1,4 +1,4 @@
-"""Write the trained network as OpenVINO and ONNX, after checking both against Keras on images of the store.
+"""Write the trained network as OpenVINO, ONNX and maybe LiteRT, after checking each against Keras on stored images.
 
 python -m stages.export
 """
@@ -18,6 +18,7 @@ from lacuna.core.manifest import read_training_rows
 from lacuna.core.targets import Targets
 from lacuna.export.convert import check_export, difference_in_probability, export_network, quantize
 from lacuna.export.keras_runtime import Structure, save_keras_network
+from lacuna.export.litert_export import export_litert
 from lacuna.export.onnx_export import check_onnx_export, export_onnx_network, load_onnx_trained
 from lacuna.io.atomic import atomic_folder, reserve
 from lacuna.io.sharded_array import open_rows
@@ -41,7 +42,7 @@ def export(params: Params) -> Facts:
     network = load_trained(params.backbone, params.features, images.shape[1], targets, trained)
     model = network.model
     with atomic_folder(Path("models/export")) as folder:
-        reserve(folder, 4 * weights_size(model) + 2**22)  # some writers do not say when the disk is full
+        reserve(folder, 5 * weights_size(model) + 2**22)  # some writers do not say when the disk is full
         export_network(network, folder)
         if params.backbone.name != KERAS_HUB:  # which would have to be there wherever the bundle is
             save_keras_network(network, structure, folder)
@@ -53,6 +54,9 @@ def export(params: Params) -> Facts:
             differences["openvino-int8"] = difference_in_probability(
                 expected, targets, checked, folder, "openvino-int8"
             )
+        if params.export.litert:
+            export_litert(network, folder)
+            differences |= check_export(expected, targets, checked, folder, runtimes=["litert"])
     return _said(differences, "Keras", len(checked))
 
 

@@ -12,6 +12,7 @@ from lacuna.core.predictions import Predictions
 from lacuna.core.relations import Relation
 from lacuna.core.targets import Target, Targets
 from lacuna.inference.bundle import Bundle, Input, Member, write_bundle
+from lacuna.inference.seen_images import SeenImages
 from lacuna.io.atomic import write_json
 
 SIZE = 32
@@ -63,11 +64,12 @@ def write_tiny_bundle(
     linear: bool = True,
     test: Predictions | None = None,
     validation: Predictions | None = None,
+    images: SeenImages | None = None,
 ) -> Path:
     """Of an image whose channels have the means r, g, b (0 to 1), colour has the logits g, b, and red 2 r - 1.
 
     With what is TIED colour has the logits g, b and shade r, g: leaf is green and sky is blue. `test` and `validation`
-    are the predictions of these parts, of noise by default.
+    are the predictions of these parts, of noise by default; `images` says which ones they are.
     """
     exported = folder.with_name(folder.name + "_exported")
     for path in (exported, folder):
@@ -81,7 +83,13 @@ def write_tiny_bundle(
         if given is not None:
             given.save(predictions[part])
     write_bundle(
-        folder, bundle, exported=[exported], predictions=predictions, origin={"versions": {}}, metrics={"test": {}}
+        folder,
+        bundle,
+        exported=[exported],
+        predictions=predictions,
+        origin={"versions": {}},
+        metrics={"test": {}},
+        images=images,
     )
     return folder
 

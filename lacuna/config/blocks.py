@@ -202,6 +202,7 @@ class Execution(Block):
 
 class Export(Block):
     int8: bool
+    litert: bool
 
 
 class OutOfDistribution(Block):

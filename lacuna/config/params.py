@@ -62,8 +62,9 @@ class Params(Block):
                     f"backbone.name: onnx is a frozen file that no fine-tuning can change, and finetune.epochs is "
                     f"{self.finetune.epochs}; write finetune.epochs: 0"
                 )
-            if self.export.int8:
-                raise ValueError("export.int8: a backbone from an ONNX file is exported as it is; write false")
+            for key, wanted in self.export:
+                if wanted:
+                    raise ValueError(f"export.{key}: a backbone from an ONNX file is exported as it is; write false")
         return self
 
     @model_validator(mode="after")

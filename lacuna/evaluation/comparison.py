@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.calibration.cross_fit import CrossFit, cross_fit
+from lacuna.calibration.model import Calibration
 from lacuna.calibration.population import Bootstrap, Population, whole_sample
 from lacuna.calibration.prevalence import estimate_population
 from lacuna.config.blocks import Calibrate, Evaluate
@@ -17,7 +18,7 @@ from lacuna.core.scores import SMALLEST_PROBABILITY, Floats, log_loss
 from lacuna.core.targets import Targets
 from lacuna.errors import LacunaError
 from lacuna.evaluation.baselines.trivial import training_prior
-from lacuna.evaluation.scoring import Scored, score_validation
+from lacuna.evaluation.scoring import Scored, score_finished, score_validation
 from lacuna.io.plurals import number_of
 from lacuna.io.text_table import align
 from lacuna.stats.bootstrap import interval
@@ -93,7 +94,7 @@ def compare(
     population are those that the experiment with less log loss tells: they are the images', whichever model is asked.
     A metric that is undefined is left out. Raises LacunaError when they have no validation image in common.
     """
-    a, b, n_contradictions = _align(a, b)
+    a, b, n_contradictions = align_images(a, b)
     folds = options_b.model_copy(update={"folds": options_a.folds, "seed": options_a.seed})
     fitted = cross_fit(targets, a, options_a), cross_fit(targets, b, folds)
     population = estimate_population(min(fitted, key=_mean_log_loss), evaluate)
@@ -139,7 +140,18 @@ def metric_replicates(
     """
     priors = [training_prior([1] * target.n_classes) for target in targets]  # no baseline is asked for
     scored = score_validation(targets, predictions, priors, options, evaluate, relations, population)
-    drawn = Bootstrap.of(targets, predictions, evaluate, population, evaluate.seed)
+    return _replicates(scored, Bootstrap.of(targets, predictions, evaluate, population, evaluate.seed))
+
+
+def finished_replicates(
+    targets: Targets, predictions: Predictions, calibration: Calibration, evaluate: Evaluate
+) -> Replicates:
+    """As `metric_replicates`, of a model with the calibration it came with, on images that it was not fitted on."""
+    scored = score_finished(targets, predictions, calibration, evaluate)
+    return _replicates(scored, Bootstrap.of(targets, predictions, evaluate, None, evaluate.seed))
+
+
+def _replicates(scored: Sequence[Scored], drawn: Bootstrap) -> Replicates:
     samples = {
         of_target.target.name: {
             **{metric: of_target.metrics[metric] for metric in ("f1", *RANKING)},
@@ -150,12 +162,14 @@ def metric_replicates(
     macro = {}
     with np.errstate(invalid="ignore"):
         for metric in ("f1", *RANKING, "log_loss"):
-            stacked = np.stack([samples[name][metric] for name in targets.names])
+            stacked = np.stack([of_target[metric] for of_target in samples.values()])
             macro[metric] = np.nansum(stacked, axis=0) / (~np.isnan(stacked)).sum(axis=0)
     return Replicates(samples, macro)
 
 
-def comparison_table(comparison: ExperimentComparison, name_a: str, name_b: str) -> str:
+def comparison_table(
+    comparison: ExperimentComparison, name_a: str, name_b: str, images: str = "validation image"
+) -> str:
     """The comparison as lines of text: a row per target and metric, and which experiment is better, if that shows."""
     names = {"a": name_a, "b": name_b, "": "no difference shown"}
     rows = [("target", "metric", name_a, name_b, "difference", "interval", "better")]
@@ -172,7 +186,7 @@ def comparison_table(comparison: ExperimentComparison, name_a: str, name_b: str)
         for d in comparison.differences
     ]
     lines = [align(rows, left=(0, 1, -1))]
-    lines.append(f"{number_of(comparison.n_images, 'validation image')} in common")
+    lines.append(f"{number_of(comparison.n_images, images)} in common")
     if comparison.n_contradictions:
         lines.append(f"{number_of(comparison.n_contradictions, 'cell')} with different labels left out")
     return "\n".join(lines)
@@ -208,11 +222,14 @@ def _describe(targets: Targets) -> str:
     return ", ".join(f"{target.name} ({len(target.classes)} classes)" for target in targets)
 
 
-def _align(a: Predictions, b: Predictions) -> tuple[Predictions, Predictions, int]:
+def align_images(a: Predictions, b: Predictions, part: str = "validation") -> tuple[Predictions, Predictions, int]:
+    """Both on the images that both have, with the labels and groups of `a`, and how many cells contradict each other:
+    these, and those known to one only, are unknown. Raises LacunaError when they have no image of the part in common.
+    """
     names, rows_a, rows_b = np.intersect1d(a.image, b.image, return_indices=True)
     if len(names) == 0:
         raise LacunaError(
-            "the experiments have no validation image in common; compare experiments on the same data and split"
+            f"the experiments have no {part} image in common; compare experiments on the same data and split"
         )
     a, b = a.take(rows_a), b.take(rows_b)
     n_contradictions = int(((a.labels != b.labels) & (a.labels >= 0) & (b.labels >= 0)).sum())

@@ -7,6 +7,7 @@ ROC-AUC) look at the network's own scores; calibration does not change the order
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,6 +152,26 @@ def score_test(
 
     probabilities = calibration.apply(targets, test.logits)
     return _score(scored_on, probabilities, priors, decided(), population, shares, constraints)
+
+
+def score_finished(targets: Targets, part: Predictions, calibration: Calibration, evaluate: Evaluate) -> list[Scored]:
+    """Score the labelled images of a part by a calibration that stays what it is: a finished model, as it answers.
+
+    Replicates resample images alone, and the same ones for every model of the same targets, groups and labels.
+    """
+    fits, constraints = calibration.fits(targets), calibration.constraints(targets)
+    drawn = Bootstrap.of(targets, part, evaluate, None, evaluate.seed)
+
+    def decided() -> Iterator[_Decided]:
+        sample = [(part, whole_sample(targets, part, None))]
+        for images, resample in chain(
+            sample, ((block.part, one) for block in drawn.blocks() for one in block.replicates)
+        ):
+            yield _Decided(images, resample, *_decide_and_rank(targets, fits, images, constraints, evaluate.top_k))
+
+    priors = [training_prior([1] * target.n_classes) for target in targets]  # no baseline is asked for
+    probabilities = calibration.apply(targets, part.logits)
+    return _score(drawn, probabilities, priors, decided(), None, [[] for _ in targets], constraints)
 
 
 def priors_of(targets: Targets, class_weights: Mapping[str, Mapping[str, list[int]]]) -> list[Floats]:

@@ -41,7 +41,7 @@ def export_network(network: TrainedNetwork, folder: Path) -> None:
     """
     frozen = backend.freeze(network.with_maps)
     names = (*OUTPUTS, *network.layout.map_names)
-    with _quiet_converters():
+    with quiet_converters():
         _write_openvino(frozen, names, folder / RUNTIMES["openvino"].files[0])
         _write_onnx(frozen, names, folder / RUNTIMES["onnx"].files[0])
     write_json(folder / LAYOUT_FILE, network.layout.to_json())
@@ -61,7 +61,7 @@ def quantize(folder: Path, images: NDArray[np.uint8]) -> None:
 
     model = openvino.Core().read_model(folder / RUNTIMES["openvino"].files[0])
     batches = nncf.Dataset([images[[row]] for row in range(len(images))])
-    with _quiet_converters():
+    with quiet_converters():
         small = nncf.quantize(
             model,
             batches,
@@ -90,14 +90,19 @@ def difference_in_probability(
 
 
 def check_export(
-    expected: NDArray[np.float32], targets: Targets, images: NDArray[np.uint8], folder: Path, says: str = "Keras"
+    expected: NDArray[np.float32],
+    targets: Targets,
+    images: NDArray[np.uint8],
+    folder: Path,
+    says: str = "Keras",
+    runtimes: Sequence[str] = EXACT_RUNTIMES,
 ) -> dict[str, float]:
-    """`difference_in_probability` of every exact runtime, by its name.
+    """`difference_in_probability` of each runtime, by its name.
 
     says: whose logits are `expected`. Raises LacunaError when one exceeds MAX_DIFFERENCE.
     """
     differences: dict[str, float] = {}
-    for runtime in EXACT_RUNTIMES:
+    for runtime in runtimes:
         difference = difference_in_probability(expected, targets, images, folder, runtime)
         if not difference <= MAX_DIFFERENCE:  # NaN too
             raise LacunaError(
@@ -241,7 +246,7 @@ def _depth_first(graph: Any) -> list[Any]:
 
 
 @contextlib.contextmanager
-def _quiet_converters() -> Iterator[None]:
+def quiet_converters() -> Iterator[None]:
     """Silence the converters' notes on TensorFlow functions, about which a user can do nothing."""
     loggers = [logging.getLogger(name) for name in ("nncf", "tensorflow", "tf2onnx")]
     levels = [logger.level for logger in loggers]

@@ -10,6 +10,7 @@
     out_of_distribution.npz        what the training images were like; optional
     README.md                      the model card, for people; an ensemble has none
     validation.npz, test.npz       logits and labels of these parts, for ensembles, drift and --min-precision
+    images.npz                     digests of the images it learned from and is tested on; absent in an ensemble
 
 An ensemble has several networks, each in a folder of its own: 1/model.xml, 2/model.xml, ...
 
@@ -30,11 +31,13 @@ from lacuna.core.working_image import Resize
 from lacuna.errors import LacunaError
 from lacuna.inference.description import check_description, parse_json
 from lacuna.inference.runtimes import HEAD_FILE, LAYOUT_FILE, RUNTIMES, find_runtime
+from lacuna.inference.seen_images import SeenImages
 from lacuna.io.atomic import sha256, write_json
 
 DESCRIPTION_FILE = "bundle.json"
 OOD_FILE = "out_of_distribution.npz"
 CARD_FILE = "README.md"
+IMAGES_FILE = "images.npz"
 PREDICTION_FILES = {"validation": "validation.npz", "test": "test.npz"}
 
 BUNDLE_FORMAT = 5
@@ -88,13 +91,15 @@ def write_bundle(
     metrics: Mapping[str, object],
     detector: Path | None = None,
     card: str = "",
+    images: SeenImages | None = None,
 ) -> None:
     """Write a bundle into an existing folder. The same content gives the same bytes.
 
     `exported` are the folders of each member's exported network, `predictions` the file of each part in
     PREDICTION_FILES. `origin` (hashes of data and parameters, versions of the libraries) and `metrics` are for readers,
     no prediction needs them. `detector` is the file that stage out_of_distribution wrote, `card` the text of the model
-    card. Raises LacunaError when calibration and targets do not belong together.
+    card, `images` what it learned from and is tested on. Raises LacunaError when calibration and targets do not belong
+    together.
     """
     bundle.calibration.fits(bundle.targets)
     networks = []
@@ -110,6 +115,8 @@ def write_bundle(
         shutil.copyfile(detector, folder / OOD_FILE)
     if card:
         (folder / CARD_FILE).write_text(card, encoding="utf-8")
+    if images is not None:
+        images.save(folder / IMAGES_FILE)
     content = {
         "format_version": BUNDLE_FORMAT,
         "networks": networks,
@@ -119,6 +126,7 @@ def write_bundle(
         "predictions": _hashes(folder, PREDICTION_FILES.values()),
         "out_of_distribution": _hashes(folder, [OOD_FILE] if detector else []),
         "card": _hashes(folder, [CARD_FILE] if card else []),
+        "images": _hashes(folder, [IMAGES_FILE] if images else []),
         "origin": origin,
         "metrics": metrics,
     }
@@ -170,7 +178,7 @@ def bundle_files(folder: Path) -> dict[str, str]:
         for network in content["networks"]
         for name, expected in network["files"].items()
     }
-    hashes |= content["predictions"] | content["out_of_distribution"] | content["card"]
+    hashes |= content["predictions"] | content["out_of_distribution"] | content["card"] | content.get("images", {})
     for path in hashes:
         if not is_bundle_path(path):
             raise _damaged(folder, f"names a file {path!r}")
@@ -181,7 +189,8 @@ def is_bundle_path(path: str) -> bool:
     """Whether a bundle may hold a file at `path`: a known name, in the bundle's folder or in that of a member."""
     parent, _, name = path.rpartition("/")
     networks = {file for runtime in RUNTIMES.values() for file in runtime.files}
-    known = {DESCRIPTION_FILE, LAYOUT_FILE, HEAD_FILE, OOD_FILE, CARD_FILE, *PREDICTION_FILES.values(), *networks}
+    known = {DESCRIPTION_FILE, LAYOUT_FILE, HEAD_FILE, OOD_FILE, CARD_FILE, IMAGES_FILE, *networks}
+    known |= set(PREDICTION_FILES.values())
     return name in known and (path == name or (parent.isascii() and parent.isdecimal()))
 
 
@@ -208,6 +217,16 @@ def read_predictions(folder: Path) -> dict[str, Predictions]:
     for part, predictions in found.items():
         _check_predictions(folder / PREDICTION_FILES[part], predictions, targets)
     return found
+
+
+def read_seen_images(folder: Path) -> SeenImages:
+    """Which images the model learned from and is tested on. Raises LacunaError as `read_bundle` does, and for a bundle
+    that does not tell."""
+    hashes = bundle_files(folder)
+    if IMAGES_FILE not in hashes:
+        raise LacunaError(f"{folder}: does not tell which images it learned from, as an ensemble does not")
+    _check_file(folder / IMAGES_FILE, hashes[IMAGES_FILE])
+    return SeenImages.load(folder / IMAGES_FILE)
 
 
 def read_description(folder: Path) -> dict[str, Any]:

@@ -101,6 +101,7 @@ class _Description(_Part):
     predictions: Hashes
     out_of_distribution: Hashes
     card: Hashes
+    images: Hashes = {}
     origin: dict[str, Any]
     metrics: dict[str, dict[str, Any]]
 

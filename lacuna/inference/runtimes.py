@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,7 +25,7 @@ from lacuna.errors import LacunaError
 from lacuna.inference.description import check_layout
 from lacuna.io.atomic import read_json
 from lacuna.io.onnx_runtime import open_session
-from lacuna.io.openvino_runtime import compile_network
+from lacuna.io.openvino_runtime import compile_network, n_cores
 
 HEAD_FILE = "head.npz"
 """Beside an exported network whose head is linear: the head, as `lacuna.core.head_weights` reads it."""
@@ -47,9 +48,9 @@ class Runtime:
     """A library that runs an exported network, with its settings.
 
     files: what it reads in the folder of an exported network. load: takes the path of the first of them; raises the
-    library's own exceptions when a file is missing or damaged, and ImportError without the library. exact: its
-    probabilities must agree with those of Keras, or stage export stops. needs_keras: not available where only
-    requirements-serve.txt is installed. advice: what to do when a bundle has no such files.
+    library's own exceptions when a file is missing or damaged, and ImportError without the library. exact: always
+    exported, and its probabilities must agree with those of Keras, or stage export stops. needs_keras: not available
+    where only requirements-serve.txt is installed. advice: what to do when a bundle has no such files.
     """
 
     files: tuple[str, ...]
@@ -122,6 +123,21 @@ def _load_onnx(path: Path) -> ExportedNetwork:
     return infer
 
 
+def _load_litert(path: Path) -> ExportedNetwork:
+    from ai_edge_litert.interpreter import Interpreter
+
+    run = Interpreter(str(path), num_threads=n_cores()).get_signature_runner()
+    (name,) = run.get_input_details()
+    turn = Lock()  # an interpreter has one set of buffers
+
+    def infer(images: NDArray[np.uint8], maps: bool = False) -> Output:
+        with turn:
+            found = _output(run(**{name: images}))
+        return found if maps else found._replace(maps={})
+
+    return infer
+
+
 def _output(values: dict[str, NDArray[np.float32]]) -> Output:
     logits, features = (values[name] for name in OUTPUTS)
     return Output(logits, features, {name: found for name, found in values.items() if name not in OUTPUTS})
@@ -144,6 +160,9 @@ RUNTIMES: dict[str, Runtime] = {
         advice="set export.int8 in params.yaml and run `dvc repro bundle`",
     ),
     "onnx": Runtime(("model.onnx",), _load_onnx, exact=True),
+    "litert": Runtime(
+        ("model.tflite",), _load_litert, advice="set export.litert in params.yaml and run `dvc repro bundle`"
+    ),
     "keras": Runtime(("keras.weights.h5", "keras.json"), _load_keras, needs_keras=True, advice=NO_KERAS),
 }
 """Every runtime by its name, as --runtime takes it. bf16 are numbers of half the length, where the processor has them;

@@ -21,6 +21,7 @@ from lacuna.core.head_weights import HEAD_ALONE
 from lacuna.evaluation.baseline_comparison import NAMES, TABLE_METRICS, describe_gains
 from lacuna.evaluation.verdicts import conclude
 from lacuna.presentation.audit_verdicts import MetadataVerdict, SignalVerdict
+from lacuna.reporting.file_usage import code_by_library, code_for_images
 from lacuna.reporting.target_facts import Content, advise_all, facts_of
 from lacuna.stats.numbers import decimal, percent
 
@@ -58,8 +59,11 @@ class CardContent:
     origin: Content
 
 
-def model_card(found: CardContent, classes: Mapping[str, Sequence[str]], params: Params) -> str:
-    """The card as Markdown; `classes` are those of each target. The same content gives the same bytes."""
+def model_card(
+    found: CardContent, classes: Mapping[str, Sequence[str]], params: Params, networks: Sequence[str] = ()
+) -> str:
+    """The card as Markdown; `classes` are those of each target, `networks` the names of the network's files. The same
+    content gives the same bytes."""
     template = files("lacuna.reporting").joinpath("model_card.md.j2").read_text(encoding="utf-8")
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False
@@ -75,6 +79,8 @@ def model_card(found: CardContent, classes: Mapping[str, Sequence[str]], params:
         classes={name: _listed(words) for name, words in classes.items()},
         uses=advise_all(facts),
         limits=limits(found),
+        code_for_images=code_for_images(params.data.image_size, params.data.resize),
+        code_by_library=code_by_library(networks),
         counts=_counts(found, classes),
         results=_results(found),
         models=_models(found.baseline),

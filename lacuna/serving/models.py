@@ -10,6 +10,7 @@ from pathlib import Path
 from lacuna.errors import LacunaError
 from lacuna.inference.bundle import DESCRIPTION_FILE, read_description
 from lacuna.inference.predictor import Predictor
+from lacuna.inference.registry import local_bundle
 from lacuna.io.atomic import sha256
 from lacuna.serving.settings import Settings
 
@@ -22,8 +23,9 @@ VERSION_DIGITS = 12
 class ServedModel:
     """A loaded bundle.
 
-    `name` is that of its folder, numbered where several folders share it; `version` is the beginning of bundle.json's
-    SHA-256. `keys` has each target's name in answers: its own, or BUNDLE/TARGET where another bundle has it too.
+    `name` is that of its folder, or NAME@ALIAS of one in MLflow's registry, numbered where several share it; `version`
+    is the beginning of bundle.json's SHA-256. `keys` has each target's name in answers: its own, or BUNDLE/TARGET where
+    another bundle has it too.
     """
 
     name: str
@@ -38,8 +40,11 @@ class ServedModel:
 
 
 def load_models(settings: Settings) -> tuple[ServedModel, ...]:
-    """Load every bundle. Raises LacunaError when one is missing, damaged, or replaced while it is read."""
-    loaded = [_load(folder, settings) for folder in settings.bundles]
+    """Load every bundle, of one in MLflow's registry the version that its alias names now.
+
+    Raises LacunaError when one is missing, damaged, or replaced while it is read.
+    """
+    loaded = [_load(local_bundle(bundle), settings) for bundle in settings.bundles]
     owners = Counter(name for _, predictor in loaded for name in predictor.bundle.targets.names)
     models = []
     for name, (version, predictor) in zip(unique_names(settings.bundles), loaded, strict=True):

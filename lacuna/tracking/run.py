@@ -1,48 +1,30 @@
-"""The mirror of a finished pipeline in MLflow. The only file that imports mlflow.
+"""The mirror of a finished pipeline in MLflow.
 
 DVC stays the source of truth: what is logged here was read from DVC's own files after the fact.
 """
 
 import contextlib
-import logging
-import os
 import shutil
-import sqlite3
 import tempfile
 import time
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
-import lacuna
 from lacuna.errors import LacunaError
-from lacuna.tracking.content import Model, Run, files_of, model_digest, run_digest, size_of
+from lacuna.tracking.client import (
+    MLFLOW_PARENT_RUN_ID,
+    Metric,
+    MlflowClient,
+    MlflowException,
+    Param,
+    open_store,
+    resolve_tags,
+)
+from lacuna.tracking.content import Run, files_of, run_digest, size_of
 from lacuna.tracking.names import MAX_PARAM, MAX_TAG, mlflow_name, mlflow_value
 from lacuna.tracking.note import ABOUT_RUNS, NOTE_TAG
-from lacuna.tracking.store import (
-    DATABASE,
-    FILES,
-    check_disk_space,
-    database_error,
-    database_uri,
-    follow_project,
-    is_own_database,
-    local_path,
-    store_lock,
-)
-
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-
-from mlflow import MlflowClient
-from mlflow.entities import LoggedModelOutput, Metric, Param
-from mlflow.exceptions import MlflowException
-from mlflow.tracking.context.registry import resolve_tags
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
-
-CONTENT_TAG = "lacuna.content"
-"""Digest of a run's name, parameters, metrics, history, files and model: what makes two runs the same, or two versions
-of a model."""
+from lacuna.tracking.registry import CONTENT_TAG, register
+from lacuna.tracking.store import FILES, local_path
 
 MODEL_TAG = "lacuna.model"
 """The address of the registered version with a run's model."""
@@ -59,30 +41,15 @@ def log_run(run: Run, *, root: Path, experiment: str) -> tuple[str, bool]:
     One process at a time. A run whose logging fails, or its parent, ends as FAILED; where even that cannot be written,
     the next call does it. Raises LacunaError when MLflow refuses, OSError when files cannot be written.
     """
-    root = root.resolve()
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it logs and raises the same error
-    named = os.environ.get("MLFLOW_TRACKING_URI", "")
-    is_own = not named or is_own_database(named, root)
-    try:
-        with store_lock(root):
-            if is_own:
-                check_disk_space(root, size_of(run))
-                for line in follow_project(root):
-                    print(line, flush=True)
-            client = MlflowClient(database_uri(root / DATABASE) if is_own else named)
-            experiment_id = _experiment_id(client, experiment, root / FILES)
-            if is_own:
-                _end_abandoned(client, experiment_id)
-            content = run_digest(run)
-            finished = f"tags.`{CONTENT_TAG}` = '{content}' AND attributes.status = 'FINISHED'"
-            for same in client.search_runs([experiment_id], finished, max_results=1):
-                return str(same.info.run_id), False
-            return _log(client, experiment_id, run, {CONTENT_TAG: content}), True
-    except (MlflowException, sqlite3.Error) as error:
-        words = database_error(error) or " ".join(str(error).split())
-        raise LacunaError(f"MLflow at {root / DATABASE if is_own else named}: {words}") from error
+    with open_store(root, size_of(run)) as (client, is_own):
+        experiment_id = _experiment_id(client, experiment, root.resolve() / FILES)
+        if is_own:
+            _end_abandoned(client, experiment_id)
+        content = run_digest(run)
+        finished = f"tags.`{CONTENT_TAG}` = '{content}' AND attributes.status = 'FINISHED'"
+        for same in client.search_runs([experiment_id], finished, max_results=1):
+            return str(same.info.run_id), False
+        return _log(client, experiment_id, run, {CONTENT_TAG: content}), True
 
 
 def _experiment_id(client: MlflowClient, name: str, files: Path) -> str:
@@ -136,7 +103,7 @@ def _log(client: MlflowClient, experiment_id: str, run: Run, tags: Mapping[str, 
         for child in run.children:
             _log(client, experiment_id, child, {MLFLOW_PARENT_RUN_ID: run_id})
         if run.model is not None:
-            client.set_tag(run_id, MODEL_TAG, _register(client, experiment_id, run_id, run.model))
+            client.set_tag(run_id, MODEL_TAG, register(client, experiment_id, run_id, run.model))
     except BaseException:
         with contextlib.suppress(MlflowException, OSError):  # or it would hide what went wrong
             client.set_terminated(run_id, "FAILED")
@@ -155,51 +122,3 @@ def _log_file(client: MlflowClient, run_id: str, path: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         renamed = shutil.copyfile(path, Path(scratch, name))
         client.log_artifact(run_id, str(renamed), folder)
-
-
-def _register(client: MlflowClient, experiment_id: str, run_id: str, model: Model) -> str:
-    """Return the address of a registered version with the model's content and files, which may be a new one."""
-    content = model_digest(model)
-    found = client.search_model_versions(f"name = '{model.name}' AND tags.`{CONTENT_TAG}` = '{content}'")
-    same = [version for version in found if (local_path(version.source) or Path("/")).exists()]
-    if not same:
-        logged = client.create_logged_model(experiment_id, model.name, source_run_id=run_id)
-        try:
-            with tempfile.TemporaryDirectory() as scratch:
-                folder = Path(scratch, "model")
-                _save_model(folder, model, {"run_id": run_id, "model_id": logged.model_id})
-                client.log_model_artifacts(logged.model_id, str(folder))
-        except BaseException:
-            with contextlib.suppress(MlflowException, OSError):
-                client.finalize_logged_model(logged.model_id, "FAILED")
-            raise
-        client.finalize_logged_model(logged.model_id, "READY")
-        client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
-        if not client.search_registered_models(f"name = '{model.name}'"):
-            client.create_registered_model(model.name)
-        source, tags = logged.artifact_location, {CONTENT_TAG: content}  # models:/ID is sought in MLflow's default
-        same = [client.create_model_version(model.name, source, run_id, tags=tags, model_id=logged.model_id)]
-    return f"models:/{model.name}/{same[0].version}"
-
-
-def _save_model(folder: Path, model: Model, ids: Mapping[str, str]) -> None:
-    import pandas as pd
-
-    with warnings.catch_warnings():  # MLflow's own code, when it is imported and with pandas 3
-        warnings.simplefilter("ignore")
-        from mlflow import models
-        from mlflow.pyfunc import save_model
-        from mlflow.types import ColSpec, Schema
-
-        columns = (model.inputs, model.outputs)
-        schemas = [Schema([ColSpec(kind, name) for name, kind in part.items()]) for part in columns]
-        save_model(
-            str(folder),
-            loader_module=model.loader,
-            data_path=str(model.bundle),
-            code_paths=[str(Path(lacuna.__file__).parent)],
-            signature=models.ModelSignature(*schemas),
-            input_example=pd.DataFrame({name: [value] for name, value in model.example.items()}),
-            pip_requirements=list(model.requirements),
-            mlflow_model=models.Model(**ids),
-        )

@@ -52,6 +52,7 @@ def test_several_backbones_are_pretrained_or_random_and_taken_at_all_stages_or_t
     [
         ("finetune.epochs", 3, "and finetune.epochs is 3; write finetune.epochs: 0"),
         ("export.int8", True, "export.int8: a backbone from an ONNX file is exported as it is; write false"),
+        ("export.litert", True, "export.litert: a backbone from an ONNX file is exported as it is; write false"),
     ],
 )
 def test_a_backbone_from_an_onnx_file_is_frozen_and_exported_as_it_is(key, value, message):

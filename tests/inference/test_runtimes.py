@@ -12,7 +12,7 @@ from lacuna.inference.runtimes import EXACT_RUNTIMES, RUNTIMES, load_network
 
 
 def test_a_runtime_that_is_none_is_named_with_those_that_are(tmp_path: Path) -> None:
-    expected = "runtime 'tensorrt': expected one of openvino, openvino-bf16, openvino-int8, onnx, keras"
+    expected = "runtime 'tensorrt': expected one of openvino, openvino-bf16, openvino-int8, onnx, litert, keras"
     for load in (load_network, Predictor.load):
         with pytest.raises(LacunaError, match=expected):
             load(tmp_path, "tensorrt")

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -8,7 +9,7 @@ from ruamel.yaml import YAML
 
 from lacuna.config.params import Params
 from lacuna.errors import LacunaError
-from lacuna.inference.bundle import read_bundle
+from lacuna.inference.bundle import read_bundle, read_seen_images
 from lacuna.inference.predictor import Predictor
 from lacuna.io.atomic import sha256
 from lacuna.io.sharded_array import checksum
@@ -27,7 +28,14 @@ def finished(tiny_project):
     for folder in ("data/images", "data/prepared", "data/predictions", "models/export", "metrics"):
         Path(folder).mkdir(parents=True)
     save_rows("data/images/pixels", np.zeros((3, 2, 2, 3), np.uint8))
-    Path("data/prepared/manifest.csv").write_text("image,row,split,group,red\n")
+    names = [f"{part}_{row}.png" for part in ("train", "validation", "test") for row in range(60)]
+    splits = ["train"] * 60 + ["val"] * 60 + ["test"] * 60
+    rows = "".join(
+        f"{name},{row},{split},{row},1\n" for row, (name, split) in enumerate(zip(names, splits, strict=True))
+    )
+    Path("data/prepared/manifest.csv").write_text(f"image,row,split,group,red\n{rows}")
+    digests = "".join(f"{name},{hashlib.sha256(name.encode()).hexdigest()}\n" for name in names)
+    Path("data/images/files.csv").write_text(f"image,sha256\n{digests}")
     TARGETS.save(Path("data/predictions/targets.json"))
     counts = {name: {"counts": counts} for name, counts in BUNDLE.training_counts.items()}
     Path("data/prepared/class_weights.json").write_text(json.dumps(counts))
@@ -55,7 +63,10 @@ def test_the_bundle_predicts_wherever_it_is_moved(finished, tmp_path, monkeypatc
     (prediction,) = Predictor.load(Path(elsewhere)).predict([b"P6 1 1 255\n\xff\x00\x00"])
     assert prediction.targets["red"].detected
     assert prediction.unfamiliar
-    assert "| red | 40 |" in Path(elsewhere, "README.md").read_text(encoding="utf-8")
+    card = Path(elsewhere, "README.md").read_text(encoding="utf-8")
+    assert "| red | 40 |" in card
+    assert 'InferenceSession("model.onnx")' in card
+    assert "tflite" not in card
 
 
 def test_it_says_what_it_was_made_from(finished):
@@ -68,6 +79,18 @@ def test_it_says_what_it_was_made_from(finished):
     assert content["origin"]["manifest_sha256"] == sha256(Path("data/prepared/manifest.csv"))
     assert {"lacuna", "keras", "openvino", "onnxruntime"} <= content["origin"]["versions"].keys()
     assert read_bundle(Path("models/bundle"), "onnx").targets == TARGETS
+
+
+def test_it_tells_by_content_which_images_it_learned_from_and_is_tested_on(finished):
+    make(finished)
+
+    def digests(*parts):
+        names = [f"{part}_{row}.png" for part in parts for row in range(60)]
+        return [int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) for name in names]
+
+    seen = read_seen_images(Path("models/bundle"))
+    assert seen.learned.tolist() == sorted(digests("train", "validation"))
+    assert seen.test.tolist() == digests("test")
 
 
 def test_running_twice_writes_the_same_bytes(finished):

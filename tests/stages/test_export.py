@@ -2,12 +2,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from lacuna.core.feature_maps import heat_maps
 from lacuna.core.head_weights import HeadWeights
 from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
 from lacuna.inference.runtimes import EXACT_RUNTIMES, HEAD_FILE, load_layout, load_network
+from lacuna.reporting.file_usage import code_by_library, code_for_images
 from tests.shards import load_rows, save_rows
 from tests.trained_model import write_trained
 
@@ -48,23 +50,34 @@ def test_the_stage_writes_both_formats_and_says_how_near_they_are(trained, run_s
     assert sorted(path.name for path in Path("models/export").iterdir()) == files
 
 
-def test_every_runtime_says_what_keras_says_with_fewer_digits_less_exactly(trained):
+def test_every_runtime_says_what_keras_says_with_fewer_digits_less_exactly(trained, monkeypatch):
+    """So does the code that the model card gives for each file, as it stands there."""
     from stages.export import export
 
-    params = trained(**{"export.int8": True, "head.hidden_units": 8, "warmup.solver": "sgd"})
+    params = trained(**{"export.int8": True, "export.litert": True, "head.hidden_units": 8, "warmup.solver": "sgd"})
     said = export(params)["export_difference"]
-    assert set(said) == {*EXACT_RUNTIMES, "openvino-int8"}
-    assert max(said["openvino"], said["onnx"]) < said["openvino-int8"] < 0.2
+    assert set(said) == {*EXACT_RUNTIMES, "litert", "openvino-int8"}
+    assert max(said["openvino"], said["onnx"], said["litert"]) < said["openvino-int8"] < 0.2
     images = load_rows("data/images/pixels")[:3]
     exact = load_network(Path("models/export"), "keras")(images, maps=True)
     assert set(exact.maps) == set(load_layout(Path("models/export")).map_names)
-    for runtime, tolerance in (("openvino", 1e-4), ("onnx", 1e-4), ("openvino-bf16", 0.2), ("openvino-int8", 1.0)):
+    tolerances = {"openvino": 1e-4, "onnx": 1e-4, "litert": 1e-4, "openvino-bf16": 0.2, "openvino-int8": 1.0}
+    for runtime, tolerance in tolerances.items():
         found = load_network(Path("models/export"), runtime)(images, maps=True)
         np.testing.assert_allclose(found.logits, exact.logits, atol=tolerance)
         assert found.features.shape == exact.features.shape
         assert {name: maps.shape for name, maps in found.maps.items()} == {
             name: maps.shape for name, maps in exact.maps.items()
         }
+    monkeypatch.chdir("models/export")
+    Image.fromarray(images[0]).save("IMAGE", "PNG")
+    codes = code_by_library(path.name for path in Path().iterdir())
+    assert [library.split()[0].strip(",;") for library in codes] == ["OpenVINO", "OpenVINO", "ONNX", "LiteRT", "Keras"]
+    for library, code in codes.items():
+        assert len(code.splitlines()) <= 5
+        names: dict[str, object] = {}
+        exec(f"{code_for_images(SIZE, 'pad')}\n{code}", names)
+        np.testing.assert_allclose(names["logits"], exact.logits[:1], atol=1.0 if "8-bit" in library else 1e-4)
 
 
 @pytest.mark.slow
