@@ -1,4 +1,4 @@
-"""From uploads to answers: decoding in a bounded pool of threads, networks in one thread, both within the deadline."""
+"""From uploads to answers: decoding in processes that can be stopped, networks in one thread, within the deadline."""
 
 import asyncio
 import logging
@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from lacuna.core.working_image import content_box
-from lacuna.data.images.decode import UnreadableImageError, read_size
+from lacuna.core.working_image import Origin, content_box
+from lacuna.data.images.decoders import MEGABYTE, Decoders, memory_to_decode
+from lacuna.data.images.headers import UnreadableImageError, read_header
 from lacuna.errors import LacunaError
 from lacuna.inference.prediction import HeatMap, UnnamedPrediction
 from lacuna.inference.predictor import NetworkInputs
@@ -21,8 +22,7 @@ from lacuna.serving.metrics import ServiceMetrics
 from lacuna.serving.models import ServedModel, described, load_models
 from lacuna.serving.queue import Queue
 from lacuna.serving.refusals import RefusedError
-from lacuna.serving.settings import Settings
-from lacuna.serving.slow_images import refuse_slow
+from lacuna.serving.settings import Limits, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,9 @@ class Engine:
 
     def __init__(self, settings: Settings, models: Sequence[ServedModel], metrics: ServiceMetrics) -> None:
         self._settings, self._metrics = settings, metrics
-        self._decoders = ThreadPoolExecutor(n_cores(), "decode")
+        self._decoders = Decoders(settings.limits.decode_s, settings.limits.max_decoding_bytes)
+        self._decoders.start(n_cores())
+        self._decoding = ThreadPoolExecutor(n_cores(), "decode")
         self._network = ThreadPoolExecutor(1, "network")
         self._queue = Queue(settings.limits.max_queue, metrics.queue.set)
         self._loaded = self._with_batchers(models)
@@ -71,12 +73,12 @@ class Engine:
         _check_explainable(model, target, class_name)
         with self._queue.places(1):
             async with self._deadline():
-                decoded = await self._decode(model, content)
+                decoded, origin = await self._decode(model, content)
                 ((wanted, pixels),) = decoded.items()
 
                 def explained() -> tuple[HeatMap, str]:
                     found = model.predictor.explain(pixels, target, class_name)
-                    box = content_box(*read_size(content), len(pixels), wanted.resize)
+                    box = content_box(origin.width, origin.height, len(pixels), wanted.resize)
                     return found, overlay.data_url(overlay.overlay(pixels, found.values, box=box))
 
                 return await asyncio.get_running_loop().run_in_executor(self._network, explained)
@@ -95,8 +97,9 @@ class Engine:
                 logger.info("now serving %s", described(models))
 
     def close(self) -> None:
-        for pool in (self._decoders, self._network):
+        for pool in (self._decoding, self._network):
             pool.shutdown(wait=False, cancel_futures=True)
+        self._decoders.close()
 
     def _with_batchers(self, models: Sequence[ServedModel]) -> tuple[_Loaded, ...]:
         max_batch, observe = self._settings.limits.max_batch, self._metrics.batches.observe
@@ -107,22 +110,22 @@ class Engine:
 
     async def _predict(self, loaded: Sequence[_Loaded], content: bytes) -> Merged | RefusedError:
         try:
-            decoded = [await self._decode(entry.model, content) for entry in loaded]
+            decoded = [(await self._decode(entry.model, content))[0] for entry in loaded]
         except RefusedError as refusal:
             return refusal
         waiting = (entry.batcher(inputs) for entry, inputs in zip(loaded, decoded, strict=True))
         return merge([entry.model for entry in loaded], await asyncio.gather(*waiting))
 
-    async def _decode(self, model: ServedModel, content: bytes) -> NetworkInputs:
-        def decode() -> NetworkInputs:
-            refuse_slow(content, model.max_pixels)
-            return model.predictor.decode(content)
+    async def _decode(self, model: ServedModel, content: bytes) -> tuple[NetworkInputs, Origin]:
+        def decode() -> tuple[NetworkInputs, Origin]:
+            _check_admitted(content, self._settings.limits)
+            return model.predictor.decode_with_origin(content, self._decoders)
 
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._decoders, decode)
+            return await asyncio.get_running_loop().run_in_executor(self._decoding, decode)
         except UnreadableImageError as error:
             self._metrics.unreadable.inc()
-            raise refusals.unreadable_image(str(error), model.max_pixels) from None
+            raise refusals.unreadable_image(str(error), model.max_pixels, self._settings.limits.formats) from None
 
     @asynccontextmanager
     async def _deadline(self) -> AsyncIterator[None]:
@@ -139,6 +142,18 @@ class Engine:
             raise refusals.unknown_target(key, list(owners))
         model, name = owners[key]
         return model, name
+
+
+def _check_admitted(content: bytes, limits: Limits) -> None:
+    header = read_header(content)
+    if header.format not in limits.formats:
+        raise UnreadableImageError(f"{header.format} images are not taken here")
+    memory = memory_to_decode(header, len(content))
+    if memory > limits.max_decoding_bytes:
+        raise UnreadableImageError(
+            f"too large: {header.width} x {header.height} pixels of a {header.format} take {memory // MEGABYTE} MB to "
+            f"decode, at most {limits.max_decoding_bytes // MEGABYTE} are allowed"
+        )
 
 
 def _check_explainable(model: ServedModel, target: str, class_name: str | None) -> None:

@@ -1,0 +1,127 @@
+"""Decoding in processes that can be stopped: no image takes longer than the deadline, or more memory than set aside.
+
+What an image may take follows from its head (`read_header`), so that one whose head lies is found out by the limit.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+from lacuna.core.working_image import Resize
+from lacuna.data.images.decode import Decoded, decode_with_origin, read_content
+from lacuna.data.images.headers import Header, UnreadableImageError, check_header, read_header
+from lacuna.io.killable import KillableProcesses
+
+Result = TypeVar("Result")
+
+DEADLINE_S = 60.0
+"""Seconds for an image of a data set. The largest photos take three on a quiet machine; what depends on how busy it is
+must not decide what is learned from."""
+
+MEMORY = 2 * 2**30
+"""Bytes for all images that are decoded at a time. One that takes more is decoded while no other is."""
+
+MEGABYTE = 1_000_000
+SLACK = 48 * MEGABYTE
+"""Beside the picture: code that a decoder loads, metadata, a strip of the picture in each of its forms, results."""
+
+BYTES_PER_PIXEL = {"JPEG": 8, "PNG": 8, "GIF": 8, "BMP": 8, "PPM": 8, "TIFF": 16, "WEBP": 18, "AVIF": 20, "HEIF": 20}
+"""The most that a decoder and Pillow hold at a time, the turned picture beside the upright one: Pillow has 4 bytes a
+pixel, others keep the planes, the colours and a copy of these."""
+
+
+class Decoders:
+    """Decodes images from any number of threads, each image in a process of its own.
+
+    deadline_s: seconds for one image. memory: bytes for all images at a time, counted by what their heads say.
+    """
+
+    def __init__(self, deadline_s: float = DEADLINE_S, memory: int = MEMORY) -> None:
+        self.memory = memory
+        self._processes = KillableProcesses(deadline_s, "lacuna.data.images.decode")
+        self._room = _Room(memory)
+
+    def decode(self, source: Path | bytes, forms: Sequence[tuple[int, Resize, int]]) -> list[Decoded]:
+        """The working images of a file, or its content, in each of the forms (size, resize, max_pixels).
+
+        Raises UnreadableImageError as `decode_with_origin` does, and for an image that takes longer than the deadline,
+        or more memory than its head says.
+        """
+        content = source if isinstance(source, bytes) else read_content(source)
+        header = read_header(content)
+        for _, _, max_pixels in forms:
+            check_header(header, max_pixels)
+        return self.run(_decode_all, content, forms, memory=memory_to_decode(header, len(content)))
+
+    def run(self, function: Callable[..., Result], *arguments: object, memory: int) -> Result:
+        """What a function of a module that reads one image returns, in a process that may take `memory` bytes.
+
+        Raises UnreadableImageError when that or the time was not enough, and what the function raises.
+        """
+        with self._room.taken(memory):
+            try:
+                return self._processes.run(function, *arguments, memory=memory)
+            except TimeoutError:
+                deadline_s = self._processes.deadline_s
+                raise UnreadableImageError(f"too slow: not decoded within {deadline_s:g} s") from None
+            except MemoryError:
+                raise UnreadableImageError(
+                    f"too much memory: more than the {memory // MEGABYTE} MB that an image of its size takes"
+                ) from None
+            except ChildProcessError as error:
+                raise UnreadableImageError(f"damaged image: its decoder failed ({error})") from None
+
+    def start(self, count: int) -> None:
+        """Start so many processes ahead of the first images."""
+        self._processes.start(count)
+
+    def close(self) -> None:
+        """Stop all decoding at once."""
+        self._processes.close()
+
+
+@cache
+def decoders() -> Decoders:
+    """Those for data sets and predictions. They start with the first image and end with this process."""
+    return Decoders()
+
+
+os.register_at_fork(after_in_child=decoders.cache_clear)  # a copy of this process has none
+
+
+def memory_to_decode(header: Header, n_bytes: int) -> int:
+    """How many bytes of memory it takes to decode an image with this head, whose file has n_bytes."""
+    coefficients = 2 * header.channels if header.scans > 1 else 0
+    each = BYTES_PER_PIXEL[header.format] + coefficients
+    return SLACK + 2 * n_bytes + max(header.width * header.height * each, 2 * header.decoded_bytes)
+
+
+def _decode_all(content: bytes, forms: Sequence[tuple[int, Resize, int]]) -> list[Decoded]:
+    return [
+        decode_with_origin(content, size=size, resize=resize, max_pixels=max_pixels)
+        for size, resize, max_pixels in forms
+    ]
+
+
+class _Room:
+    """So many bytes for all; whoever finds too little room waits, and is not overtaken."""
+
+    def __init__(self, n_bytes: int) -> None:
+        self._n_bytes, self._held = n_bytes, 0
+        self._turn, self._freed = threading.Lock(), threading.Condition()
+
+    @contextmanager
+    def taken(self, n_bytes: int) -> Iterator[None]:
+        with self._turn, self._freed:
+            self._freed.wait_for(lambda: self._held == 0 or self._held + n_bytes <= self._n_bytes)
+            self._held += n_bytes
+        try:
+            yield
+        finally:
+            with self._freed:
+                self._held -= n_bytes
+                self._freed.notify()
