@@ -21,6 +21,7 @@ selective_products  the same on attributes and columns of the fashion products
 selective_promises  whether --min-precision keeps its promise there
 counts       whether the intervals of `count` hold the true number of images, on simulated folders
 service      the HTTP service under load, with and without micro-batching (--bundle)
+decoding     what decoding in processes costs, and what hostile images cost (--images)
 hostile      1,000 hostile uploads to the service: its answers and its memory (--bundle)
 """
 
@@ -63,6 +64,7 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, default=Path("models/bundle"), help="service, hostile: the model")
     arguments = parser.parse_args()
     needs_fashion = arguments.name not in (
+        "decoding",
         "duplicates",
         "hostile",
         "inference",
@@ -118,6 +120,10 @@ def main() -> None:
         from benchmarks.service import service  # needs requirements-dev.txt
 
         service(arguments.bundle)
+    if arguments.name in ("decoding", "all"):
+        from benchmarks.decoding import decoding
+
+        decoding(arguments.images)
     if arguments.name in ("hostile", "all"):
         from benchmarks.hostile import hostile  # needs requirements-dev.txt
 

@@ -6,17 +6,21 @@ run the caller's main program once more in each process they start: a script tha
 """
 
 import contextlib
+import math
 import os
 import pickle
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 Result = TypeVar("Result")
+
+PIPE_BYTES = 2**18
+"""On Linux: a working image goes through at once. The usual 64 KiB wake both sides four times."""
 
 LOOK_EVERY_S = 0.1
 """How often a thread looks for calls that have taken too long. A timer for each would cost more than small images."""
@@ -43,7 +47,7 @@ class KillableProcesses:
         """module: which they import as soon as they start."""
         self.deadline_s, self._module = deadline_s, module
         self._idle: list[_Process] = []
-        self._busy: dict[_Process, float] = {}  # and when each began
+        self._busy: dict[_Process, float] = {}  # and when each began with its call
         self._lock, self._closed = threading.Lock(), threading.Event()
         self._watch: threading.Thread | None = None
 
@@ -57,6 +61,8 @@ class KillableProcesses:
         """
         process = self._take()
         try:
+            process.wait_until_ready()  # starting is none of the function's time
+            self._busy[process] = time.monotonic()
             succeeded, result = process.ask((function, arguments, memory, self.deadline_s))
         except (EOFError, OSError, pickle.UnpicklingError):
             code = process.end()
@@ -92,7 +98,7 @@ class KillableProcesses:
                 self._watch = threading.Thread(target=self._end_late_ones, daemon=True, name="deadlines")
                 self._watch.start()
             process = self._idle.pop() if self._idle else _Process(self._module)
-            self._busy[process] = time.monotonic()
+            self._busy[process] = math.inf
             return process
 
     def _put_back(self, process: "_Process") -> None:
@@ -115,7 +121,7 @@ class KillableProcesses:
 class _Process:
     def __init__(self, module: str) -> None:
         path = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)])
-        self.is_late = False
+        self.is_late, self._is_ready = False, False
         self._process = subprocess.Popen(
             [
                 sys.executable,
@@ -127,6 +133,7 @@ class _Process:
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            pipesize=PIPE_BYTES,
             env=os.environ | SURROUNDINGS | {"PYTHONPATH": path},
         )
 
@@ -134,13 +141,20 @@ class _Process:
     def is_running(self) -> bool:
         return not self.is_late and self._process.poll() is None
 
+    def wait_until_ready(self) -> None:
+        if not self._is_ready:
+            self._receive()
+            self._is_ready = True
+
     def ask(self, question: object) -> tuple[bool, Any]:
-        to, back = self._process.stdin, self._process.stdout
-        assert to is not None
-        assert back is not None
-        pickle.dump(question, to, pickle.HIGHEST_PROTOCOL)
-        to.flush()
-        answer: tuple[bool, Any] = pickle.load(back)
+        assert self._process.stdin is not None
+        pickle.dump(question, self._process.stdin, pickle.HIGHEST_PROTOCOL)
+        self._process.stdin.flush()
+        return self._receive()
+
+    def _receive(self) -> tuple[bool, Any]:
+        assert self._process.stdout is not None
+        answer: tuple[bool, Any] = pickle.load(self._process.stdout)
         return answer
 
     def kill(self) -> None:
@@ -157,6 +171,7 @@ def work() -> None:
     """The life of such a process: answer one question after another, until nobody can ask any more."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
+    _send(answers, (True, "ready"))
     while True:
         try:
             function, arguments, memory, deadline_s = pickle.load(sys.stdin.buffer)
@@ -169,30 +184,33 @@ def work() -> None:
 def _answer(
     answers: BinaryIO, function: Callable[..., Any], arguments: tuple[Any, ...], memory: int, deadline_s: float
 ) -> None:
-    _limit(memory, deadline_s)
+    limited = _limited(memory, deadline_s) if sys.platform == "linux" else contextlib.nullcontext()
     try:
-        answer = True, function(*arguments)
+        with limited:
+            answer = True, function(*arguments)
     except Exception as error:
         answer = False, error
-    _limit(None, None)
+    _send(answers, answer)
+
+
+def _send(answers: BinaryIO, answer: tuple[bool, Any]) -> None:
     pickle.dump(answer, answers, pickle.HIGHEST_PROTOCOL)
     answers.flush()
 
 
-def _limit(memory: int | None, seconds: float | None) -> None:
-    """Let this process take so many bytes and processor seconds more than it has; None: as many as it likes."""
-    if sys.platform != "linux":
-        return
+@contextlib.contextmanager
+def _limited(memory: int, seconds: float) -> Iterator[None]:
+    """Let this process take so many bytes more than it has, and so many processor seconds."""
     import resource
 
-    def limit(kind: int, value: int | None) -> None:
-        hard = resource.getrlimit(kind)[1]
-        most = resource.RLIM_INFINITY if value is None else value
-        if hard != resource.RLIM_INFINITY:
-            most = hard if most == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(kind, (most, hard))
-
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    limit(resource.RLIMIT_AS, None if memory is None else pages * resource.getpagesize() + memory)
-    limit(resource.RLIMIT_CPU, None if seconds is None else int(used.ru_utime + used.ru_stime + seconds) + ORPHAN_S)
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_bytes().split()[0])
+    most = pages * resource.getpagesize() + memory
+    until = int(time.process_time() + seconds) + ORPHAN_S
+    hard_cpu = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    for kind, value, highest in ((resource.RLIMIT_CPU, until, hard_cpu), (resource.RLIMIT_AS, most, hard)):
+        resource.setrlimit(kind, (value if highest == resource.RLIM_INFINITY else min(value, highest), highest))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

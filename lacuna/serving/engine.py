@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from lacuna.core.working_image import Origin, content_box
 from lacuna.data.images.decoders import MEGABYTE, Decoders, memory_to_decode
-from lacuna.data.images.headers import UnreadableImageError, read_header
+from lacuna.data.images.headers import TooSlowError, UnreadableImageError, read_header
 from lacuna.errors import LacunaError
 from lacuna.inference.prediction import HeatMap, UnnamedPrediction
 from lacuna.inference.predictor import NetworkInputs
@@ -25,6 +25,9 @@ from lacuna.serving.refusals import RefusedError
 from lacuna.serving.settings import Limits, Settings
 
 logger = logging.getLogger(__name__)
+
+LAST_S = 2.0
+"""Seconds for decoding an image while the service ends."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Engine:
         self._queue = Queue(settings.limits.max_queue, metrics.queue.set)
         self._loaded = self._with_batchers(models)
         self._reloading = asyncio.Lock()
+        self._hurried = False
 
     @property
     def models(self) -> list[ServedModel]:
@@ -96,6 +100,11 @@ class Engine:
                 self._metrics.reloads.labels("done").inc()
                 logger.info("now serving %s", described(models))
 
+    def hurry(self) -> None:
+        """Keep nobody waiting for an image that takes longer than LAST_S to decode: another service may."""
+        self._hurried = True
+        self._decoders.hurry(LAST_S)
+
     def close(self) -> None:
         for pool in (self._decoding, self._network):
             pool.shutdown(wait=False, cancel_futures=True)
@@ -124,6 +133,8 @@ class Engine:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._decoding, decode)
         except UnreadableImageError as error:
+            if self._hurried and isinstance(error, TooSlowError):
+                raise refusals.timed_out(LAST_S) from None
             self._metrics.unreadable.inc()
             raise refusals.unreadable_image(str(error), model.max_pixels, self._settings.limits.formats) from None
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from lacuna.core.working_image import Resize
 from lacuna.data.images.decode import Decoded, decode_with_origin, read_content
-from lacuna.data.images.headers import Header, UnreadableImageError, check_header, read_header
+from lacuna.data.images.headers import Header, TooSlowError, UnreadableImageError, check_header, read_header
 from lacuna.io.killable import KillableProcesses
 
 Result = TypeVar("Result")
@@ -29,9 +29,9 @@ MEGABYTE = 1_000_000
 SLACK = 48 * MEGABYTE
 """Beside the picture: code that a decoder loads, metadata, a strip of the picture in each of its forms, results."""
 
-BYTES_PER_PIXEL = {"JPEG": 8, "PNG": 8, "GIF": 8, "BMP": 8, "PPM": 8, "TIFF": 16, "WEBP": 18, "AVIF": 20, "HEIF": 20}
-"""The most that a decoder and Pillow hold at a time, the turned picture beside the upright one: Pillow has 4 bytes a
-pixel, others keep the planes, the colours and a copy of these."""
+BYTES_PER_PIXEL = {"JPEG": 8, "PNG": 8, "GIF": 8, "BMP": 8, "PPM": 8, "TIFF": 8, "WEBP": 18, "AVIF": 20, "HEIF": 20}
+"""The most that a decoder and Pillow hold at a time: Pillow 4 bytes a pixel, twice where the picture is turned; WebP,
+AVIF and HEIF the planes, the colours and a copy of these beside it."""
 
 
 class Decoders:
@@ -66,8 +66,7 @@ class Decoders:
             try:
                 return self._processes.run(function, *arguments, memory=memory)
             except TimeoutError:
-                deadline_s = self._processes.deadline_s
-                raise UnreadableImageError(f"too slow: not decoded within {deadline_s:g} s") from None
+                raise TooSlowError(f"too slow: not decoded within {self._processes.deadline_s:g} s") from None
             except MemoryError:
                 raise UnreadableImageError(
                     f"too much memory: more than the {memory // MEGABYTE} MB that an image of its size takes"
@@ -78,6 +77,10 @@ class Decoders:
     def start(self, count: int) -> None:
         """Start so many processes ahead of the first images."""
         self._processes.start(count)
+
+    def hurry(self, deadline_s: float) -> None:
+        """Give every image, those that are being decoded too, no more than so many seconds."""
+        self._processes.deadline_s = min(deadline_s, self._processes.deadline_s)
 
     def close(self) -> None:
         """Stop all decoding at once."""
@@ -95,9 +98,10 @@ os.register_at_fork(after_in_child=decoders.cache_clear)  # a copy of this proce
 
 def memory_to_decode(header: Header, n_bytes: int) -> int:
     """How many bytes of memory it takes to decode an image with this head, whose file has n_bytes."""
-    coefficients = 2 * header.channels if header.scans > 1 else 0
-    each = BYTES_PER_PIXEL[header.format] + coefficients
-    return SLACK + 2 * n_bytes + max(header.width * header.height * each, 2 * header.decoded_bytes)
+    n_pixels = header.width * header.height
+    coefficients = 2 * header.channels * n_pixels if header.scans > 1 else 0
+    strip = header.decoded_bytes if header.format == "TIFF" else 0  # which may be the whole picture
+    return SLACK + 2 * n_bytes + n_pixels * BYTES_PER_PIXEL[header.format] + coefficients + strip
 
 
 def _decode_all(content: bytes, forms: Sequence[tuple[int, Resize, int]]) -> list[Decoded]:

@@ -32,6 +32,10 @@ class UnreadableImageError(LacunaError):
     """This image can't be used; the message is the reason, without the file's name."""
 
 
+class TooSlowError(UnreadableImageError):
+    """This image was not decoded in time."""
+
+
 class Header(NamedTuple):
     """What the head of an image file says.
 

@@ -52,8 +52,8 @@ def test_what_takes_too_long_is_ended_and_the_next_image_is_decoded():
 
 
 def test_a_head_that_says_less_than_there_is_gets_no_more_memory():
-    """An AVIF of 3000 x 2500 pixels whose head says 64 x 64."""
-    content = bytearray(hostile.encoded(Image.new("RGB", (3000, 2500), "red"), "AVIF", speed=10))
+    """An AVIF of 6000 x 4000 pixels whose head says 64 x 64."""
+    content = bytearray(hostile.encoded(Image.new("RGB", (6000, 4000), "red"), "AVIF", speed=10))
     at = content.index(b"ispe") + 8
     content[at : at + 8] = struct.pack(">II", 64, 64)
     assert read_header(bytes(content))[1:3] == (64, 64)
