@@ -89,6 +89,12 @@ def blank_png(width: int, height: int, bits: int = 8) -> bytes:
     )
 
 
+def png_of_chunks(n: int) -> bytes:
+    """A PNG with so many chunks of text behind its picture, where they don't count as its head."""
+    png = blank_png(8, 8)
+    return png[:-12] + png_chunk(b"tEXt", b"a\0b") * n + png[-12:]
+
+
 def png_chunk(kind: bytes, content: bytes) -> bytes:
     """A chunk of a PNG, with its length and checksum."""
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
@@ -108,6 +114,7 @@ HOSTILE_IMAGES: dict[str, Callable[[], bytes]] = {
     "TIFF of one-row strips": lambda: tiff_of_strips(4_700_000),
     "TIFF of 9.5 million offsets": lambda: tiff_of_strips(9_500_000, 30_000),
     "TIFF of 49 tiles, one JPEG of 92 scans": lambda: tiff_of_shared_tiles(7, 92, 1008),
+    "PNG of a million chunks behind the picture": lambda: png_of_chunks(1_000_000),
     "PNG of 1 x 50,000,000 RGBA": lambda: blank_png(1, 50_000_000),
     "PNG of 7071 x 7071 RGBA, 16 bits": lambda: blank_png(7071, 7071, 16),
 }
