@@ -129,7 +129,7 @@ class _Process:
                 "-W",
                 "ignore",
                 "-c",
-                f"import {module}; from lacuna.io.killable import work; work()",
+                f"import {module}; from lacuna.io.killable import answer_questions; answer_questions()",
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -167,7 +167,7 @@ class _Process:
         return self._process.wait()
 
 
-def work() -> None:
+def answer_questions() -> None:
     """The life of such a process: answer one question after another, until nobody can ask any more."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer

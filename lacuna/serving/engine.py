@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from lacuna.core.working_image import Origin, content_box
-from lacuna.data.images.decoders import MEGABYTE, Decoders, memory_to_decode
-from lacuna.data.images.headers import TooSlowError, UnreadableImageError, read_header
+from lacuna.data.images.decoders import Decoders, memory_to_decode
+from lacuna.data.images.headers import TooSlowError, UnreadableImageError, read_image_header
 from lacuna.errors import LacunaError
 from lacuna.inference.prediction import HeatMap, UnnamedPrediction
 from lacuna.inference.predictor import NetworkInputs
@@ -22,7 +22,7 @@ from lacuna.serving.metrics import ServiceMetrics
 from lacuna.serving.models import ServedModel, described, load_models
 from lacuna.serving.queue import Queue
 from lacuna.serving.refusals import RefusedError
-from lacuna.serving.settings import Limits, Settings
+from lacuna.serving.settings import MEGABYTE, Limits, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -156,7 +156,7 @@ class Engine:
 
 
 def _check_admitted(content: bytes, limits: Limits) -> None:
-    header = read_header(content)
+    header = read_image_header(content)
     if header.format not in limits.formats:
         raise UnreadableImageError(f"{header.format} images are not taken here")
     memory = memory_to_decode(header, len(content))

@@ -16,7 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lacuna.core.working_image import Origin, Resize
 from lacuna.data.images.formats import CAMERA_RAW
-from lacuna.data.images.headers import UnreadableImageError, check_header, read_header
+from lacuna.data.images.headers import UnreadableImageError, check_pixels, read_image_header
 
 # Pillow warns of decompression bombs by a global limit; `decode` checks its own, before any pixel is decoded.
 Image.MAX_IMAGE_PIXELS = None
@@ -66,8 +66,8 @@ def decode(source: Path | bytes, *, size: int, resize: Resize, max_pixels: int) 
 def decode_with_origin(source: Path | bytes, *, size: int, resize: Resize, max_pixels: int) -> Decoded:
     """The working image that `decode` makes, with what is known of the file it was made from."""
     content = source if isinstance(source, bytes) else read_content(source)
-    header = read_header(content)
-    check_header(header, max_pixels)
+    header = read_image_header(content)
+    check_pixels(header, max_pixels)
     _make_ready(header.format)
     try:
         with Image.open(io.BytesIO(content), formats=(header.format,)) as image:

@@ -1,6 +1,6 @@
 """Decoding in processes that can be stopped: no image takes longer than the deadline, or more memory than set aside.
 
-What an image may take follows from its head (`read_header`), so that one whose head lies is found out by the limit.
+What an image may take follows from its head (`read_image_header`); one whose head lies is found out by the limit.
 """
 
 import os
@@ -13,10 +13,10 @@ from typing import TypeVar
 
 from lacuna.core.working_image import Resize
 from lacuna.data.images.decode import Decoded, decode_with_origin, read_content
-from lacuna.data.images.headers import Header, TooSlowError, UnreadableImageError, check_header, read_header
+from lacuna.data.images.headers import ImageHeader, TooSlowError, UnreadableImageError, check_pixels, read_image_header
 from lacuna.io.killable import KillableProcesses
 
-Result = TypeVar("Result")
+Said = TypeVar("Said")
 
 DEADLINE_S = 60.0
 """Seconds for an image of a data set. The largest photos take three on a quiet machine; what depends on how busy it is
@@ -25,8 +25,8 @@ must not decide what is learned from."""
 MEMORY = 2 * 2**30
 """Bytes for all images that are decoded at a time. One that takes more is decoded while no other is."""
 
-MEGABYTE = 1_000_000
-SLACK = 48 * MEGABYTE
+MB = 1_000_000
+SLACK = 48 * MB
 """Beside the picture: code that a decoder loads, metadata, a strip of the picture in each of its forms, results."""
 
 BYTES_PER_PIXEL = {"JPEG": 8, "PNG": 8, "GIF": 8, "BMP": 8, "PPM": 8, "TIFF": 8, "WEBP": 18, "AVIF": 20, "HEIF": 20}
@@ -52,12 +52,12 @@ class Decoders:
         or more memory than its head says.
         """
         content = source if isinstance(source, bytes) else read_content(source)
-        header = read_header(content)
+        header = read_image_header(content)
         for _, _, max_pixels in forms:
-            check_header(header, max_pixels)
+            check_pixels(header, max_pixels)
         return self.run(_decode_all, content, forms, memory=memory_to_decode(header, len(content)))
 
-    def run(self, function: Callable[..., Result], *arguments: object, memory: int) -> Result:
+    def run(self, function: Callable[..., Said], *arguments: object, memory: int) -> Said:
         """What a function of a module that reads one image returns, in a process that may take `memory` bytes.
 
         Raises UnreadableImageError when that or the time was not enough, and what the function raises.
@@ -69,7 +69,7 @@ class Decoders:
                 raise TooSlowError(f"too slow: not decoded within {self._processes.deadline_s:g} s") from None
             except MemoryError:
                 raise UnreadableImageError(
-                    f"too much memory: more than the {memory // MEGABYTE} MB that an image of its size takes"
+                    f"too much memory: more than the {memory // MB} MB that an image of its size takes"
                 ) from None
             except ChildProcessError as error:
                 raise UnreadableImageError(f"damaged image: its decoder failed ({error})") from None
@@ -96,7 +96,7 @@ def decoders() -> Decoders:
 os.register_at_fork(after_in_child=decoders.cache_clear)  # a copy of this process has none
 
 
-def memory_to_decode(header: Header, n_bytes: int) -> int:
+def memory_to_decode(header: ImageHeader, n_bytes: int) -> int:
     """How many bytes of memory it takes to decode an image with this head, whose file has n_bytes."""
     n_pixels = header.width * header.height
     coefficients = 2 * header.channels * n_pixels if header.scans > 1 else 0

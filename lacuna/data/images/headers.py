@@ -18,7 +18,7 @@ MAX_SIDE = 65_535
 MAX_STEPS = 4096
 """Segments, chunks, boxes or blocks before the picture. A camera writes fifty at most, a profile in pieces 255."""
 
-MAX_HEAD_BYTES = 65_536
+MAX_STRAY_BYTES = 65_536
 """Of a head that is text, and of bytes between the segments of a JPEG that belong to none."""
 
 MAX_TIFF_VALUES = 2 * MAX_SIDE + MAX_STEPS
@@ -36,7 +36,7 @@ class TooSlowError(UnreadableImageError):
     """This image was not decoded in time."""
 
 
-class Header(NamedTuple):
+class ImageHeader(NamedTuple):
     """What the head of an image file says.
 
     format: as Pillow calls it, with JPEG for a file of several (MPO). width, height: in pixels as they are stored,
@@ -57,7 +57,7 @@ class Header(NamedTuple):
         return self.width * self.height * self.channels * max(1, -(-self.bits // 8))
 
 
-def read_header(content: bytes) -> Header:
+def read_image_header(content: bytes) -> ImageHeader:
     """Read the head of an image file's content, in steps whose number does not depend on the content's length.
 
     Raises UnreadableImageError for another format, a damaged head, more metadata before the picture than any encoder
@@ -86,7 +86,7 @@ def is_known_format(start: bytes) -> bool:
     return any(mark.match(start) for mark, _ in _READERS)
 
 
-def check_header(header: Header, max_pixels: int) -> None:
+def check_pixels(header: ImageHeader, max_pixels: int) -> None:
     """Raise UnreadableImageError for an image of too many pixels, or of more passes over them than encoders make.
 
     Each scan of a progressive JPEG costs a pass over all pixels and may be 75 bytes long.
@@ -106,14 +106,14 @@ def _steps() -> Iterator[None]:
     raise UnreadableImageError(f"too much before the picture: more than {MAX_STEPS} pieces of metadata")
 
 
-def _read_jpeg(content: bytes) -> Header:
+def _read_jpeg(content: bytes) -> ImageHeader:
     at, strayed, found = 2, 0, None
     for _ in _steps():
-        start = content.find(b"\xff", at, at + MAX_HEAD_BYTES)
+        start = content.find(b"\xff", at, at + MAX_STRAY_BYTES)
         strayed += max(start - at, 0)
-        if start < 0 and at + MAX_HEAD_BYTES > len(content):
+        if start < 0 and at + MAX_STRAY_BYTES > len(content):
             raise IndexError
-        if start < 0 or strayed > MAX_HEAD_BYTES:
+        if start < 0 or strayed > MAX_STRAY_BYTES:
             raise UnreadableImageError("damaged image: no segment of a JPEG where one should be")
         marker, at = content[start + 1], start + 2
         if marker == 0xDA and found is not None:
@@ -126,12 +126,12 @@ def _read_jpeg(content: bytes) -> Header:
         (length,) = struct.unpack_from(">H", content, at)
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             bits, height, width, channels = struct.unpack_from(">BHHB", content, at + 2)
-            found = Header("JPEG", width, height, channels, bits)
+            found = ImageHeader("JPEG", width, height, channels, bits)
         at += max(length, 2)
     raise AssertionError
 
 
-def _read_png(content: bytes) -> Header:
+def _read_png(content: bytes) -> ImageHeader:
     width, height, bits, colours = struct.unpack_from(">II2B", content, 16)
     at = 8
     for _ in _steps():
@@ -140,24 +140,24 @@ def _read_png(content: bytes) -> Header:
             break
         at += 12 + length
     channels = {0: 1, 2: 3, 3: 4, 4: 2, 6: 4}.get(colours, 4)
-    return Header("PNG", width, height, channels, bits)
+    return ImageHeader("PNG", width, height, channels, bits)
 
 
-def _read_webp(content: bytes) -> Header:
+def _read_webp(content: bytes) -> ImageHeader:
     kind = content[12:16]
     if kind == b"VP8X":
         width, height = (1 + int.from_bytes(content[at : at + 3], "little") for at in (24, 27))
-        return Header("WEBP", width, height, 4 if content[20] & 0x10 else 3, 8)
+        return ImageHeader("WEBP", width, height, 4 if content[20] & 0x10 else 3, 8)
     if kind == b"VP8L":
         (packed,) = struct.unpack_from("<I", content, 21)
-        return Header("WEBP", 1 + (packed & 0x3FFF), 1 + (packed >> 14 & 0x3FFF), 4 if packed >> 28 & 1 else 3, 8)
+        return ImageHeader("WEBP", 1 + (packed & 0x3FFF), 1 + (packed >> 14 & 0x3FFF), 4 if packed >> 28 & 1 else 3, 8)
     if kind == b"VP8 ":
         width, height = struct.unpack_from("<HH", content, 26)
-        return Header("WEBP", width & 0x3FFF, height & 0x3FFF, 3, 8)
+        return ImageHeader("WEBP", width & 0x3FFF, height & 0x3FFF, 3, 8)
     raise UnreadableImageError("damaged image: a WebP without a picture")
 
 
-def _read_gif(content: bytes) -> Header:
+def _read_gif(content: bytes) -> ImageHeader:
     """The size of the screen, or of the first picture where that is larger."""
     width, height, flags = struct.unpack_from("<HHB", content, 6)
     at, steps = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0), _steps()
@@ -167,7 +167,7 @@ def _read_gif(content: bytes) -> Header:
             raise UnreadableImageError("damaged image: a GIF without a picture")
         if block == 0x2C:
             left, top, across, down = struct.unpack_from("<4H", content, at + 1)
-            return Header("GIF", max(width, left + across), max(height, top + down), 4, 8)
+            return ImageHeader("GIF", max(width, left + across), max(height, top + down), 4, 8)
         at += 1
         if block == 0x21:
             at += 1
@@ -178,23 +178,25 @@ def _read_gif(content: bytes) -> Header:
     raise AssertionError
 
 
-def _read_bmp(content: bytes) -> Header:
+def _read_bmp(content: bytes) -> ImageHeader:
     (size,) = struct.unpack_from("<I", content, 14)
     width, height, _, bits = struct.unpack_from("<HHHH" if size == 12 else "<iiHH", content, 18)
-    return Header("BMP", abs(width), abs(height), 4 if bits in (1, 4, 8, 32) else 3, 8)
+    return ImageHeader("BMP", abs(width), abs(height), 4 if bits in (1, 4, 8, 32) else 3, 8)
 
 
-def _read_ppm(content: bytes) -> Header:
+def _read_ppm(content: bytes) -> ImageHeader:
     """The words of the head: magic number, width, height and, but for pictures of one bit, the largest value."""
-    head = re.sub(rb"#[^\r\n]*", b"", content[:MAX_HEAD_BYTES])
+    head = re.sub(rb"#[^\r\n]*", b"", content[:MAX_STRAY_BYTES])
     words = head.split(None, 4)[:4]
     kind, numbers = words[0], words[1 : 3 if words[0] in (b"P1", b"P4") else 4]
     if len(numbers) < 2 or not all(word.isdigit() and len(word) <= 10 for word in numbers):
         raise UnreadableImageError(
-            f"damaged image: no width and height within the first {min(len(content), MAX_HEAD_BYTES)} bytes of a PPM"
+            f"damaged image: no width and height within the first {min(len(content), MAX_STRAY_BYTES)} bytes of a PPM"
         )
     width, height, *largest = map(int, numbers)
-    return Header("PPM", width, height, 3 if kind in (b"P3", b"P6") else 1, 16 if largest and largest[0] > 255 else 8)
+    return ImageHeader(
+        "PPM", width, height, 3 if kind in (b"P3", b"P6") else 1, 16 if largest and largest[0] > 255 else 8
+    )
 
 
 SAMPLES_PER_PIXEL, BITS_PER_SAMPLE, IMAGE_WIDTH, IMAGE_LENGTH, PHOTOMETRIC, PALETTE = 277, 258, 256, 257, 262, 3
@@ -203,7 +205,7 @@ TIFF_BYTES = (1, 2, 6, 7)
 """The types of numbers that sizes are written in, and those that are bytes."""
 
 
-def _read_tiff(content: bytes) -> Header:
+def _read_tiff(content: bytes) -> ImageHeader:
     order, is_big = "<" if content[:2] == b"II" else ">", 43 in content[2:4]
     (at,) = struct.unpack_from(f"{order}{'8xQ' if is_big else '4xI'}", content)
     count_form, entry_form = (f"{order}Q", f"{order}HHQ8s") if is_big else (f"{order}H", f"{order}HHI4s")
@@ -225,10 +227,10 @@ def _read_tiff(content: bytes) -> Header:
     if IMAGE_WIDTH not in found or IMAGE_LENGTH not in found:
         raise UnreadableImageError("damaged image: a TIFF without width and height")
     channels = 4 if found.get(PHOTOMETRIC) == [PALETTE] else min(found[SAMPLES_PER_PIXEL][0], 64)
-    return Header("TIFF", found[IMAGE_WIDTH][0], found[IMAGE_LENGTH][0], channels, max(found[BITS_PER_SAMPLE]))
+    return ImageHeader("TIFF", found[IMAGE_WIDTH][0], found[IMAGE_LENGTH][0], channels, max(found[BITS_PER_SAMPLE]))
 
 
-def _read_heif(content: bytes) -> Header:
+def _read_heif(content: bytes) -> ImageHeader:
     """Of AVIF and HEIF the largest of the pictures inside: others are its tiles and its thumbnail."""
     is_avif = re.match(rb"avi[fs]|m[is][if]1.{4}.{0,100}avi[fs]", content[8:120], re.S)
     sizes, channels, bits, steps = [(0, 0)], 3, 8, _steps()
@@ -250,7 +252,7 @@ def _read_heif(content: bytes) -> Header:
         elif kind == b"pixi":
             bits = max([bits, *content[at + 5 : at + 5 + min(content[at + 4], 4)]])
     width, height = max(sizes, key=lambda size: size[0] * size[1])
-    return Header("AVIF" if is_avif else "HEIF", width, height, channels, bits)
+    return ImageHeader("AVIF" if is_avif else "HEIF", width, height, channels, bits)
 
 
 def _boxes(content: bytes, at: int, end: int, steps: Iterator[None]) -> Iterator[tuple[bytes, int, int]]:
@@ -270,7 +272,7 @@ def _boxes(content: bytes, at: int, end: int, steps: Iterator[None]) -> Iterator
         at = after
 
 
-_READERS: tuple[tuple[re.Pattern[bytes], Callable[[bytes], Header]], ...] = (
+_READERS: tuple[tuple[re.Pattern[bytes], Callable[[bytes], ImageHeader]], ...] = (
     (re.compile(rb"\xff\xd8\xff"), _read_jpeg),
     (re.compile(rb"\x89PNG\r\n\x1a\n"), _read_png),
     (re.compile(rb"RIFF....WEBP", re.S), _read_webp),

@@ -11,7 +11,7 @@ from PIL import Image
 from benchmarks import hostile_images as hostile
 from lacuna.data.images.decode import decode
 from lacuna.data.images.decoders import Decoders, decoders, memory_to_decode
-from lacuna.data.images.headers import UnreadableImageError, read_header
+from lacuna.data.images.headers import UnreadableImageError, read_image_header
 from lacuna.data.images.readers import FolderReader, WorkingForm
 from lacuna.io.file_digests import open_digests
 from tests.heic_picture import TURNED_HEIC
@@ -56,7 +56,7 @@ def test_a_head_that_says_less_than_there_is_gets_no_more_memory():
     content = bytearray(hostile.encoded(Image.new("RGB", (6000, 4000), "red"), "AVIF", speed=10))
     at = content.index(b"ispe") + 8
     content[at : at + 8] = struct.pack(">II", 64, 64)
-    assert read_header(bytes(content))[1:3] == (64, 64)
+    assert read_image_header(bytes(content))[1:3] == (64, 64)
     assert refusal(bytes(content)).startswith(("too much memory", "damaged"))
     assert decoders().decode(PHOTO, [FORM])[0].pixels[0, 0].tolist() == [200, 30, 90]
 
@@ -79,7 +79,7 @@ def test_what_its_head_gives_away_is_refused_before_a_decoder_sees_it(content: b
 
 def test_a_large_deep_picture_is_decoded_in_the_memory_that_its_head_asks_for():
     content = hostile.blank_png(2400, 2400, 16)
-    assert memory_to_decode(read_header(content), len(content)) < 150_000_000
+    assert memory_to_decode(read_image_header(content), len(content)) < 150_000_000
     (found,) = decoders().decode(content, [FORM])
     assert found.pixels.min() == 255
 

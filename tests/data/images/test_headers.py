@@ -12,7 +12,7 @@ from PIL import Image
 
 from benchmarks import hostile_images as hostile
 from lacuna.data.images import headers
-from lacuna.data.images.headers import Header, UnreadableImageError, check_header, read_header
+from lacuna.data.images.headers import ImageHeader, UnreadableImageError, check_pixels, read_image_header
 from tests.heic_picture import TURNED_HEIC
 
 WRITTEN = [
@@ -62,7 +62,7 @@ def opened(content: bytes, file_format: str) -> tuple[int, int] | None:
 def test_format_size_and_depth_are_those_that_were_written(kind, width, height):
     file_format, mode, _ = WRITTEN[kind]
     content = written(kind, width, height)
-    header = read_header(content)
+    header = read_image_header(content)
     assert header[:3] == (file_format, width, height)
     with Image.open(io.BytesIO(content)) as image:
         assert header.channels >= len(image.getbands())
@@ -83,7 +83,7 @@ def test_of_a_damaged_head_either_nothing_is_said_or_what_pillow_finds(kind, cha
         content[at : at + len(piece)] = piece
     damaged = bytes(content[: cut or None])
     try:
-        header = read_header(damaged)
+        header = read_image_header(damaged)
     except UnreadableImageError:
         return
     size = opened(damaged, header.format)
@@ -92,14 +92,14 @@ def test_of_a_damaged_head_either_nothing_is_said_or_what_pillow_finds(kind, cha
 
 
 def test_a_turned_heic_is_known():
-    header = read_header(TURNED_HEIC)
+    header = read_image_header(TURNED_HEIC)
     assert header.format == "HEIF"
     assert (header.width, header.height) >= (64, 48)
 
 
 def test_scans_of_a_jpeg_are_counted():
-    assert read_header(hostile.jpeg_of_scans(40, 16)).scans == 40
-    assert read_header(hostile.encoded(Image.new("RGB", (16, 16)), "JPEG")).scans == 1
+    assert read_image_header(hostile.jpeg_of_scans(40, 16)).scans == 40
+    assert read_image_header(hostile.encoded(Image.new("RGB", (16, 16)), "JPEG")).scans == 1
 
 
 @pytest.mark.parametrize(
@@ -120,31 +120,31 @@ def test_scans_of_a_jpeg_are_counted():
 )
 def test_more_than_an_encoder_writes_is_refused(content, reason):
     with pytest.raises(UnreadableImageError, match=reason):
-        read_header(content)
+        read_image_header(content)
 
 
 def test_chunks_before_the_picture_are_counted():
     png = hostile.blank_png(2, 2)
     crowded = png[:33] + hostile.png_chunk(b"tEXt", b"a\0b") * 5000 + png[33:]
     with pytest.raises(UnreadableImageError, match="too much before the picture"):
-        read_header(crowded)
+        read_image_header(crowded)
 
 
 def test_a_picture_larger_than_the_screen_of_its_gif_counts():
     gif = bytearray(hostile.encoded(Image.new("L", (30, 20)), "GIF"))
     gif[6:10] = struct.pack("<HH", 1, 1)
-    assert read_header(bytes(gif))[1:3] == (30, 20) == opened(bytes(gif), "GIF")
+    assert read_image_header(bytes(gif))[1:3] == (30, 20) == opened(bytes(gif), "GIF")
 
 
 def test_pixels_and_passes_over_them_are_bounded_by_the_users_limit():
-    check_header(Header("JPEG", 10, 11, 3, 8, scans=12), max_pixels=110)
+    check_pixels(ImageHeader("JPEG", 10, 11, 3, 8, scans=12), max_pixels=110)
     with pytest.raises(UnreadableImageError, match="too many pixels: 10 x 11, at most 109"):
-        check_header(Header("JPEG", 10, 11, 3, 8), max_pixels=109)
+        check_pixels(ImageHeader("JPEG", 10, 11, 3, 8), max_pixels=109)
     with pytest.raises(UnreadableImageError, match="too many scans: 13 over 10 x 11 pixels"):
-        check_header(Header("JPEG", 10, 11, 3, 8, scans=13), max_pixels=110)
+        check_pixels(ImageHeader("JPEG", 10, 11, 3, 8, scans=13), max_pixels=110)
 
 
 def test_the_budget_counts_decoded_bytes():
-    assert Header("PNG", 7071, 7071, 4, 16).decoded_bytes == 7071 * 7071 * 8
-    assert Header("PNG", 8, 8, 1, 1).decoded_bytes == 64
-    assert headers.read_header(hostile.blank_png(30, 20, 16)).decoded_bytes == 30 * 20 * 8
+    assert ImageHeader("PNG", 7071, 7071, 4, 16).decoded_bytes == 7071 * 7071 * 8
+    assert ImageHeader("PNG", 8, 8, 1, 1).decoded_bytes == 64
+    assert headers.read_image_header(hostile.blank_png(30, 20, 16)).decoded_bytes == 30 * 20 * 8
