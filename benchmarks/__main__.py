@@ -22,6 +22,7 @@ selective_promises  whether --min-precision keeps its promise there
 counts       whether the intervals of `count` hold the true number of images, on simulated folders
 service      the HTTP service under load, with and without micro-batching (--bundle)
 decoding     what decoding in processes costs, and what hostile images cost (--images)
+largest_uploads  memory of a service under the costliest uploads (--bundle)
 hostile      1,000 hostile uploads to the service: its answers and its memory (--bundle)
 """
 
@@ -65,6 +66,7 @@ def main() -> None:
     arguments = parser.parse_args()
     needs_fashion = arguments.name not in (
         "decoding",
+        "largest_uploads",
         "duplicates",
         "hostile",
         "inference",
@@ -124,6 +126,10 @@ def main() -> None:
         from benchmarks.decoding import decoding
 
         decoding(arguments.images)
+    if arguments.name in ("largest_uploads", "all"):
+        from benchmarks.largest_uploads import largest_uploads
+
+        largest_uploads(arguments.bundle)
     if arguments.name in ("hostile", "all"):
         from benchmarks.hostile import hostile  # needs requirements-dev.txt
 
