@@ -9,6 +9,7 @@ import contextlib
 import math
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -169,6 +170,7 @@ class _Process:
 
 def answer_questions() -> None:
     """The life of such a process: answer one question after another, until nobody can ask any more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program that asks, which may want its answers
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
     _send(answers, (True, "ready"))

@@ -66,6 +66,12 @@ def test_what_a_function_prints_is_no_answer(processes):
     assert processes.run(os.write, 1, b"printed by a library\n", memory=MEGABYTE) == 21
 
 
+def test_ctrl_c_is_left_to_the_program_that_asks(processes):
+    before = processes.run(os.getpid, memory=MEGABYTE)
+    processes.run(signal.raise_signal, signal.SIGINT, memory=MEGABYTE)
+    assert processes.run(os.getpid, memory=MEGABYTE) == before
+
+
 def test_closing_ends_what_runs():
     processes = KillableProcesses(deadline_s=60, module="lacuna.errors")
     pid = processes.run(os.getpid, memory=MEGABYTE)
