@@ -93,7 +93,8 @@ def decoders() -> Decoders:
     return Decoders()
 
 
-os.register_at_fork(after_in_child=decoders.cache_clear)  # a copy of this process has none
+if hasattr(os, "register_at_fork"):  # not on Windows, where no process is a copy of another
+    os.register_at_fork(after_in_child=decoders.cache_clear)
 
 
 def memory_to_decode(header: ImageHeader, n_bytes: int) -> int:

@@ -41,6 +41,12 @@ def test_a_heic_is_upright():
     assert green[:, :4].mean() > green[:, -4:].mean() + 100
 
 
+def test_of_a_jpeg_with_several_pictures_the_first_is_decoded():
+    first, second = Image.new("RGB", (60, 40), (200, 30, 90)), Image.new("RGB", (60, 40), "white")
+    (found,) = decoders().decode(hostile.encoded(first, "MPO", save_all=True, append_images=[second]), [FORM])
+    assert np.abs(found.pixels.astype(int) - (200, 30, 90)).max() <= 3
+
+
 def test_what_takes_too_long_is_ended_and_the_next_image_is_decoded():
     slow = hostile.tiff_of_shared_tiles(7, 92, 1008)  # 1.2 % of a megabyte, seconds of a processor
     impatient = Decoders(deadline_s=0.5)
