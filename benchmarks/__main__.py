@@ -24,6 +24,8 @@ selective_promises  whether --min-precision keeps its promise there
 shuffling    rates of reading in random order and in windows (--images), and what windows cost in learning
 counts       whether the intervals of `count` hold the true number of images, on simulated folders
 service      the HTTP service under load, beside twenty lines of FastAPI (--bundle)
+decoding     what decoding in processes costs, and what hostile images cost (--images)
+largest_uploads  memory of a service under the costliest uploads (--bundle)
 hostile      1,000 hostile uploads to the service: its answers and its memory (--bundle)
 """
 
@@ -72,6 +74,8 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     needs_fashion = arguments.name not in (
+        "decoding",
+        "largest_uploads",
         "duplicates",
         "head",
         "hostile",
@@ -136,6 +140,14 @@ def main() -> None:
         from benchmarks.service import service  # needs requirements-dev.txt
 
         service(arguments.bundle)
+    if arguments.name in ("decoding", "all"):
+        from benchmarks.decoding import decoding
+
+        decoding(arguments.images)
+    if arguments.name in ("largest_uploads", "all"):
+        from benchmarks.largest_uploads import largest_uploads
+
+        largest_uploads(arguments.bundle)
     if arguments.name in ("hostile", "all"):
         from benchmarks.hostile import hostile  # needs requirements-dev.txt
 

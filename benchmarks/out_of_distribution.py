@@ -19,7 +19,8 @@ from scipy.stats import rankdata
 from lacuna.config.backbone import Backbone
 from lacuna.config.blocks import Features
 from lacuna.core.scores import Floats
-from lacuna.data.images.decode import UnreadableImageError, decode
+from lacuna.data.images.decode import decode
+from lacuna.data.images.headers import UnreadableImageError
 from lacuna.export.ood_fit import conformal_threshold, fit_detector
 from lacuna.features.frozen_pass import frozen_runner
 from lacuna.features.stages import build_extractor, feature_network

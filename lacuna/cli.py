@@ -94,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--examples", metavar="DIR", type=Path, help="images that the page offers to try")
     add("--label-studio-files", metavar="DIR", type=Path, help="suggest labels to Label Studio for the files it serves")
     add("--max-upload-mb", metavar="MB", type=float, default=20, help="of one request (%(default)s)")
+    add("--tiff", action="store_true", help="take TIFF images too, as scanners and microscopes write them")
     add("--max-queue", metavar="N", type=int, default=256, help="images that wait, then 503 (%(default)s)")
     add("--max-connections", metavar="N", type=int, default=1000, help="open at a time (%(default)s)")
     add("--timeout", metavar="S", type=float, default=30, help="seconds until a request is given up (%(default)s)")

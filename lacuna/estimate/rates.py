@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from lacuna.config.data import Data
-from lacuna.data.images.decode import UnreadableImageError, decode_with_origin
+from lacuna.data.images.decode import decode_with_origin
+from lacuna.data.images.headers import UnreadableImageError
 
 SECONDS_TO_MEASURE = 0.25
 MOST_DECODED = 50

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from lacuna.data.images.bucket import read_object
-from lacuna.data.images.decode import UnreadableImageError
+from lacuna.data.images.headers import UnreadableImageError
 from lacuna.errors import LacunaError
 from lacuna.inference.bundle import DESCRIPTION_FILE, read_bundle
 from lacuna.inference.listing import ListingSlice, cut_listing

@@ -22,7 +22,10 @@ from numpy.typing import NDArray
 from lacuna.core.feature_maps import IMAGES_AT_ONCE, Output, contrasts, heat_maps
 from lacuna.core.feature_store import FeatureLayout
 from lacuna.core.head_weights import HeadWeights
-from lacuna.data.images.decode import UnreadableImageError, decode
+from lacuna.core.working_image import Origin
+from lacuna.data.images.decode import decode_with_origin
+from lacuna.data.images.decoders import Decoders, decoders
+from lacuna.data.images.headers import UnreadableImageError
 from lacuna.errors import LacunaError
 from lacuna.inference.bundle import OOD_FILE, Bundle, Input, read_bundle, read_description
 from lacuna.inference.ensemble import mean_logits
@@ -126,11 +129,22 @@ class Predictor:
 
     def decode(self, image: ImageSource) -> NetworkInputs:
         """The image as each network takes it. Raises UnreadableImageError, whose message is the reason."""
-        source = Path(image) if isinstance(image, str) else _as_file(image) if isinstance(image, np.ndarray) else image
-        return {
-            wanted: decode(source, size=wanted.image_size, resize=wanted.resize, max_pixels=wanted.max_pixels)
-            for wanted in {member.input for member in self.bundle.members}
-        }
+        return self.decode_with_origin(image)[0]
+
+    def decode_with_origin(self, image: ImageSource, by: Decoders | None = None) -> tuple[NetworkInputs, Origin]:
+        """As `decode`, and what the image was before; by other decoders than those that this process has for all."""
+        forms = list({member.input for member in self.bundle.members})
+        if isinstance(image, np.ndarray):
+            content = _as_file(image)
+            found = [
+                decode_with_origin(content, size=form.image_size, resize=form.resize, max_pixels=form.max_pixels)
+                for form in forms
+            ]
+        else:
+            source = Path(image) if isinstance(image, str) else image
+            wanted = [(form.image_size, form.resize, form.max_pixels) for form in forms]
+            found = (by or decoders()).decode(source, wanted)
+        return {form: one.pixels for form, one in zip(forms, found, strict=True)}, found[0].origin
 
     def predict_decoded(self, images: Sequence[NetworkInputs]) -> list[UnnamedPrediction]:
         """Predict decoded images, all in one batch."""

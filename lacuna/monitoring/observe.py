@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from lacuna.core.feature_maps import IMAGES_AT_ONCE
 from lacuna.core.scores import Floats, Labels
 from lacuna.core.working_image import Light, Origin, measure_light
-from lacuna.data.images.decode import UnreadableImageError, decode, decode_with_origin
+from lacuna.data.images.decoders import decoders
+from lacuna.data.images.headers import UnreadableImageError
 from lacuna.errors import LacunaError
 from lacuna.inference.drift_reference import COMPARED_AXES, Properties
 from lacuna.inference.predictor import NetworkInputs, Predictor
@@ -104,19 +105,17 @@ def observe(predictor: Predictor, paths: Iterable[Path]) -> Observed:
 def _decoded(predictor: Predictor, paths: Iterator[Path]) -> Iterator[list[tuple[Path, _Image | str]]]:
     """Batches of images by path, each decoded, or the reason why it can't be read."""
     first = predictor.bundle.members[0].input
-    others = {member.input for member in predictor.bundle.members} - {first}
+    inputs = [first, *({member.input for member in predictor.bundle.members} - {first})]
+    forms = [(wanted.image_size, wanted.resize, wanted.max_pixels) for wanted in inputs]
 
     def decode_image(path: Path) -> _Image | str:
         try:
-            found = decode_with_origin(path, size=first.image_size, resize=first.resize, max_pixels=first.max_pixels)
-            others_decoded = {
-                wanted: decode(path, size=wanted.image_size, resize=wanted.resize, max_pixels=wanted.max_pixels)
-                for wanted in others
-            }
+            found = decoders().decode(path, forms)
         except UnreadableImageError as error:
             return str(error)
-        light = measure_light(found.pixels, found.origin.width, found.origin.height, first.resize)
-        return _Image({first: found.pixels, **others_decoded}, found.origin, light)
+        pixels, origin = found[0].pixels, found[0].origin
+        light = measure_light(pixels, origin.width, origin.height, first.resize)
+        return _Image({wanted: one.pixels for wanted, one in zip(inputs, found, strict=True)}, origin, light)
 
     with ThreadPoolExecutor(n_cores()) as pool:
         while batch := list(islice(paths, IMAGES_AT_ONCE)):

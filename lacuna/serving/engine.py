@@ -1,4 +1,4 @@
-"""From uploads to answers: decoding in a bounded pool of threads, networks in one thread, both within the deadline."""
+"""From uploads to answers: decoding in processes that can be stopped, networks in one thread, within the deadline."""
 
 import asyncio
 import logging
@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
-from lacuna.core.working_image import content_box
-from lacuna.data.images.decode import UnreadableImageError, read_size
+from lacuna.core.working_image import Origin, content_box
+from lacuna.data.images.decoders import Decoders, memory_to_decode
+from lacuna.data.images.headers import TooSlowError, UnreadableImageError, read_image_header
 from lacuna.errors import LacunaError
 from lacuna.inference.prediction import HeatMap
 from lacuna.inference.predictor import NetworkInputs
@@ -20,10 +21,12 @@ from lacuna.serving.models import ServedModel, described
 from lacuna.serving.queue import Queue
 from lacuna.serving.refusals import RefusedError
 from lacuna.serving.rehearsal import load_rehearsed
-from lacuna.serving.settings import Settings
-from lacuna.serving.slow_images import refuse_slow
+from lacuna.serving.settings import MEGABYTE, Limits, Settings
 
 logger = logging.getLogger(__name__)
+
+LAST_S = 2.0
+"""Seconds for decoding an image while the service ends."""
 
 
 class Engine:
@@ -31,11 +34,14 @@ class Engine:
 
     def __init__(self, settings: Settings, models: Sequence[ServedModel], metrics: ServiceMetrics) -> None:
         self._settings, self._metrics = settings, metrics
-        self._decoders = ThreadPoolExecutor(n_cores(), "decode")
+        self._decoders = Decoders(settings.limits.decode_s, settings.limits.max_decoding_bytes)
+        self._decoders.start(n_cores())
+        self._decoding = ThreadPoolExecutor(n_cores(), "decode")
         self._network = ThreadPoolExecutor(1, "network")
         self._queue = Queue(settings.limits.max_queue, metrics.queue.set)
         self._models = tuple(models)
         self._reloading = asyncio.Lock()
+        self._hurried = False
 
     @property
     def models(self) -> tuple[ServedModel, ...]:
@@ -62,12 +68,12 @@ class Engine:
         _check_explainable(model, target, class_name)
         with self._queue.places(1):
             async with self._deadline():
-                decoded = await self._decode(model, content)
+                decoded, origin = await self._decode(model, content)
                 ((wanted, pixels),) = decoded.items()
 
                 def explained() -> tuple[HeatMap, str]:
                     found = model.predictor.explain(pixels, target, class_name)
-                    box = content_box(*read_size(content), len(pixels), wanted.resize)
+                    box = content_box(origin.width, origin.height, len(pixels), wanted.resize)
                     return found, overlay.data_url(overlay.overlay(pixels, found.values, box=box))
 
                 return await asyncio.get_running_loop().run_in_executor(self._network, explained)
@@ -86,13 +92,19 @@ class Engine:
                 self._metrics.reloads.labels("done").inc()
                 logger.info("now serving %s", described(models))
 
+    def hurry(self) -> None:
+        """Keep nobody waiting for an image that takes longer than LAST_S to decode: another service may."""
+        self._hurried = True
+        self._decoders.hurry(LAST_S)
+
     def close(self) -> None:
-        for pool in (self._decoders, self._network):
+        for pool in (self._decoding, self._network):
             pool.shutdown(wait=False, cancel_futures=True)
+        self._decoders.close()
 
     async def _predict(self, models: Sequence[ServedModel], content: bytes) -> Merged | RefusedError:
         try:
-            decoded = [await self._decode(model, content) for model in models]
+            decoded = [(await self._decode(model, content))[0] for model in models]
         except RefusedError as refusal:
             return refusal
 
@@ -104,16 +116,18 @@ class Engine:
 
         return await asyncio.get_running_loop().run_in_executor(self._network, predict)
 
-    async def _decode(self, model: ServedModel, content: bytes) -> NetworkInputs:
-        def decode() -> NetworkInputs:
-            refuse_slow(content, model.max_pixels)
-            return model.predictor.decode(content)
+    async def _decode(self, model: ServedModel, content: bytes) -> tuple[NetworkInputs, Origin]:
+        def decode() -> tuple[NetworkInputs, Origin]:
+            _check_admitted(content, self._settings.limits)
+            return model.predictor.decode_with_origin(content, self._decoders)
 
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._decoders, decode)
+            return await asyncio.get_running_loop().run_in_executor(self._decoding, decode)
         except UnreadableImageError as error:
+            if self._hurried and isinstance(error, TooSlowError):
+                raise refusals.timed_out(LAST_S) from None
             self._metrics.unreadable.inc()
-            raise refusals.unreadable_image(str(error), model.max_pixels) from None
+            raise refusals.unreadable_image(str(error), model.max_pixels, self._settings.limits.formats) from None
 
     @asynccontextmanager
     async def _deadline(self) -> AsyncIterator[None]:
@@ -130,6 +144,18 @@ class Engine:
             raise refusals.unknown_target(key, list(owners))
         model, name = owners[key]
         return model, name
+
+
+def _check_admitted(content: bytes, limits: Limits) -> None:
+    header = read_image_header(content)
+    if header.format not in limits.formats:
+        raise UnreadableImageError(f"{header.format} images are not taken here")
+    memory = memory_to_decode(header, len(content))
+    if memory > limits.max_decoding_bytes:
+        raise UnreadableImageError(
+            f"too large: {header.width} x {header.height} pixels of a {header.format} take {memory // MEGABYTE} MB to "
+            f"decode, at most {limits.max_decoding_bytes // MEGABYTE} are allowed"
+        )
 
 
 def _check_explainable(model: ServedModel, target: str, class_name: str | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
-from lacuna.data.images.formats import FORMATS
+from lacuna.data.images.formats import UPLOAD_FORMATS
 from lacuna.serving.settings import MEGABYTE
 
 RETRY_AFTER_S = 1
@@ -63,8 +63,8 @@ def no_local_file(address: str) -> RefusedError:
     return RefusedError(400, "no_local_file", message)
 
 
-def unreadable_image(reason: str, max_pixels: int) -> RefusedError:
-    message = f"{reason}; expected an image ({', '.join(FORMATS)}) of at most {max_pixels:,} pixels"
+def unreadable_image(reason: str, max_pixels: int, formats: Sequence[str] = UPLOAD_FORMATS) -> RefusedError:
+    message = f"{reason}; expected an image ({', '.join(formats)}) of at most {max_pixels:,} pixels"
     return RefusedError(400, "unreadable_image", message)
 
 

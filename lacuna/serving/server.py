@@ -126,6 +126,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
             server.close()
+        self._app.engine.hurry()
         await asyncio.sleep(CLOSING_S)
         self._app.draining = True
         await asyncio.sleep(GRACE_S)

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lacuna.data.images.formats import UPLOAD_FORMATS
 from lacuna.errors import LacunaError
 from lacuna.serving.addresses import LOOPBACK, read_allowed_hosts, read_root_path
 
@@ -22,6 +23,8 @@ class Limits:
     max_upload_bytes: the length of a request's body. max_batch_images: files in one request. timeout_s: seconds for the
     upload, and again for the answer. max_queue: images of all requests together that are being decoded or wait for the
     network. max_connections: connections that are open at a time.
+    decode_s: seconds for decoding an image.
+    max_decoding_bytes: memory of all images that are decoded at the same time. formats: of images, by Pillow's names.
     """
 
     max_upload_bytes: int = 20 * MEGABYTE
@@ -29,6 +32,9 @@ class Limits:
     timeout_s: float = 30.0
     max_queue: int = 256
     max_connections: int = 1000
+    decode_s: float = 10.0
+    max_decoding_bytes: int = 1100 * MEGABYTE
+    formats: tuple[str, ...] = UPLOAD_FORMATS
 
     @property
     def max_held_bytes(self) -> int:
@@ -70,6 +76,7 @@ def from_command_line(options: argparse.Namespace) -> Settings:
         timeout_s=options.timeout,
         max_queue=options.max_queue,
         max_connections=options.max_connections,
+        formats=(*UPLOAD_FORMATS, "TIFF") if options.tiff else UPLOAD_FORMATS,
     )
     return Settings(
         bundles=tuple(options.bundle or [Path("models/bundle")]),

@@ -221,7 +221,7 @@ def test_a_heat_map_shows_what_each_place_adds_to_the_score(predictor):
 
 
 def test_what_can_not_be_explained_is_named(predictor, tmp_path):
-    from lacuna.data.images.decode import UnreadableImageError
+    from lacuna.data.images.headers import UnreadableImageError
 
     with pytest.raises(LacunaError, match="target 'shape': expected one of colour, red"):
         predictor.explain(picture(0, 0, 0), "shape")

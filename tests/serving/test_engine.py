@@ -68,7 +68,7 @@ def test_an_answer_that_comes_too_late_is_refused_and_its_place_is_free_again(bu
         held.let_go.set()
         return refused.value, await engine.predict([picture(GREEN)])
 
-    settings = Settings((bundle,), limits=Limits(timeout_s=0.5, max_queue=1))
+    settings = Settings((bundle,), limits=Limits(timeout_s=2, max_queue=1))
     refused, (answer,) = run(scenario, settings, bundle)
 
     assert (refused.status, refused.code) == (503, "timed_out")

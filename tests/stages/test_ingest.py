@@ -119,22 +119,22 @@ def test_photos_in_a_format_that_is_not_read_are_rejected_by_name(
 ) -> None:
     tiny_project(CHANGES)
     for number in range(3):
-        (tiny_images / f"IMG_{number}.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
+        (tiny_images / f"IMG_{number}.JXL").write_bytes(b"\xff\x0a" + bytes(100))
     (tiny_images / "holiday.zip").write_bytes(b"PK\3\4")
     Image.new("RGB", (40, 40)).save(tiny_images / "DSC1", "JPEG")
     done = run_stage("ingest")
     assert done.returncode == 0
-    assert "rejected: IMG_0.HEIC: a HEIC picture, which is not read: convert to JPEG or PNG\n" in done.stdout
+    assert "rejected: IMG_0.JXL: a JPEG XL picture, which is not read: convert to JPEG or PNG\n" in done.stdout
     assert "40 of 43 images, 3 rejected, 2 other files ignored" in done.stdout
     assert (
         "warning: 1 .zip files are left out (holiday.zip); if they hold images of yours: unpack first\n" in done.stdout
     )
     assert "warning: 1 files without an image's suffix hold images and are left out (DSC1): rename them" in done.stdout
     for number in range(30):
-        (tiny_images / f"IMG_{number}.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
+        (tiny_images / f"IMG_{number}.JXL").write_bytes(b"\xff\x0a" + bytes(100))
     line = one_line(run_stage("ingest"))
     assert "30 of 70 images are rejected, more than data.max_rejected = 0.1 allows" in line
-    assert "IMG_0.HEIC: a HEIC picture, which is not read: convert to JPEG or PNG" in line
+    assert "IMG_0.JXL: a JPEG XL picture, which is not read: convert to JPEG or PNG" in line
 
 
 def test_12_bit_values_in_16_bit_files_are_used_whole_and_said(

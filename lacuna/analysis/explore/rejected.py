@@ -7,15 +7,25 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps
 
+from lacuna.data.images.decoders import BYTES_PER_PIXEL, SLACK, decoders
 from lacuna.data.images.formats import FORMATS
+from lacuna.data.images.headers import UnreadableImageError
 
 
 def peek(path: Path, side: int, max_pixels: int) -> NDArray[np.uint8] | None:
     """What can be seen of a rejected image, uint8 `(side, side, 3)` on white, or None.
 
     Of a truncated file it is what comes before the cut; grey values of unknown range are spread over all of it. Images
-    of too many pixels are shown where the JPEG decoder itself makes them small.
+    of too many pixels are shown where the JPEG decoder itself makes them small. What takes too long is not shown.
     """
+    try:
+        memory = SLACK + max(BYTES_PER_PIXEL.values()) * max_pixels
+        return decoders().run(_peek, path, side, max_pixels, memory=memory)
+    except UnreadableImageError:
+        return None
+
+
+def _peek(path: Path, side: int, max_pixels: int) -> NDArray[np.uint8] | None:
     before = ImageFile.LOAD_TRUNCATED_IMAGES
     ImageFile.LOAD_TRUNCATED_IMAGES = True
     try:

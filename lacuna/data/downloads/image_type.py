@@ -15,6 +15,7 @@ _MARKS = (
     (re.compile(rb"P[25]\s"), ".pgm"),
     (re.compile(rb"P[36]\s"), ".ppm"),
     (re.compile(rb"....ftypavi[fs]|....ftypm[is][if]1.{0,112}avi[fs]", re.S), ".avif"),
+    (re.compile(rb"....ftyp(?:hei[cxms]|hev[cxms]|m[is][if]1)", re.S), ".heic"),
 )
 
 

@@ -9,9 +9,10 @@ from itertools import groupby
 from pathlib import PurePosixPath
 from typing import TypeVar
 
-from lacuna.data.images.decode import UnreadableImageError, decode_with_origin
+from lacuna.data.images.decoders import decoders
 from lacuna.data.images.find import are_images
 from lacuna.data.images.formats import CAMERA_RAW
+from lacuna.data.images.headers import UnreadableImageError
 from lacuna.data.images.readers import Picture, WorkingForm
 from lacuna.errors import LacunaError
 from lacuna.io.file_digests import FileDigests, Stamp
@@ -80,7 +81,7 @@ class BucketReader:
             if content is None or hashlib.sha256(content).hexdigest() != digests[name]:
                 raise LacunaError(f"{place}: the file changed while it was read; run `dvc repro` again")
             try:
-                return decode_with_origin(content, **form._asdict())
+                return decoders().decode(content, [form])[0]
             except UnreadableImageError as error:
                 return error
 

@@ -5,16 +5,14 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from PIL import Image
-
 from lacuna.data.images.formats import (
-    FORMATS,
     IMAGE_SUFFIXES,
     MARK_BYTES,
     UNREAD_CONTAINERS,
     UNREAD_PICTURES,
     UNREAD_SUFFIXES,
 )
+from lacuna.data.images.headers import is_known_format
 from lacuna.io.names import first_few
 
 TEXT_SUFFIXES = frozenset((".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".md", ".html", ".log"))
@@ -99,9 +97,7 @@ def _holds_picture(path: Path) -> bool:
     try:
         with open(path, "rb") as file:
             start = file.read(MARK_BYTES)
-        if any(start.startswith(mark, place) for kind in UNREAD_PICTURES for place, mark in kind.marks):
-            return True
-        with Image.open(path, formats=FORMATS):
-            return True
-    except Exception:  # Pillow's readers raise nearly anything on other files
+    except OSError:
         return False
+    marks = (mark for kind in UNREAD_PICTURES for mark in kind.marks)
+    return is_known_format(start) or any(start.startswith(mark, place) for place, mark in marks)

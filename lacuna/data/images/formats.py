@@ -2,15 +2,18 @@
 
 from typing import NamedTuple
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "HEIF")
 """The formats that are opened. Others that Pillow knows (EPS runs Ghostscript) are refused by their first bytes."""
+
+UPLOAD_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "HEIF")
+"""Those that a service takes without being told: what browsers and phones send."""
 
 
 def _suffixes(words: str) -> frozenset[str]:
     return frozenset(f".{word}" for word in words.split())
 
 
-IMAGE_SUFFIXES = _suffixes("jpg jpeg jpe jfif png webp gif bmp dib tif tiff ppm pgm pbm pnm avif")
+IMAGE_SUFFIXES = _suffixes("jpg jpeg jpe jfif png webp gif bmp dib tif tiff ppm pgm pbm pnm avif heic heif heics hif")
 """The ends of names that count as images, in lower case. What is inside decides the format, not the suffix."""
 
 
@@ -36,12 +39,6 @@ CAMERA_RAW = Unread(
 
 UNREAD_PICTURES = (
     CAMERA_RAW,
-    Unread(
-        "a HEIC picture",
-        "convert to JPEG or PNG",
-        _suffixes("heic heif heics hif"),
-        ((4, b"ftyphei"), (4, b"ftyphev"), (4, b"ftypmif1"), (4, b"ftypmsf1")),
-    ),
     Unread("a JPEG XL picture", "convert to JPEG or PNG", _suffixes("jxl"), ((0, b"\xff\x0a"), (4, b"JXL \r\n"))),
     Unread(
         "a JPEG 2000 picture",

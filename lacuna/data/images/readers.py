@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,14 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.core.working_image import Resize
-from lacuna.data.images.decode import (
-    Decoded,
-    UnreadableImageError,
-    decode_with_origin,
-    read_content,
-    square_from_grey,
-)
+from lacuna.data.images.decode import Decoded, read_content, square_from_grey
+from lacuna.data.images.decoders import decoders
 from lacuna.data.images.formats import CAMERA_RAW
+from lacuna.data.images.headers import UnreadableImageError
 from lacuna.data.images.idx import IdxPart
 from lacuna.errors import LacunaError
 from lacuna.io.file_digests import FileDigests, Stamp, stamp_of
@@ -86,14 +81,12 @@ class FolderReader:
             if digest != digests[name]:
                 raise LacunaError(f"{self.folder / name}: the file changed while it was read; run `dvc repro` again")
             try:
-                picture = decode_with_origin(content, **form._asdict())
+                (picture,) = decoders().decode(content, [form])
             except UnreadableImageError as error:
                 picture = error
             return picture
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata name no file and change no pixel
-            yield from _in_threads(decode, list(digests))
+        yield from _in_threads(decode, list(digests))
 
     def _stamp(self, name: str) -> Stamp | None:
         """None where the name alone may be why the file is not read: another name of the same file would not be."""
@@ -160,7 +153,7 @@ def _digest_grey(pixels: NDArray[np.uint8]) -> str:
 
 
 def _in_threads(function: Callable[[str], Found], names: Sequence[str]) -> Iterator[Found]:
-    """Yield what a function gives for each name; Pillow and hashes work outside of the interpreter's lock."""
+    """Yield what a function gives for each name; hashes and decoders work outside of the interpreter's lock."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(names), FILES_AT_ONCE):  # `map` takes all its input at once
             yield from pool.map(function, names[start : start + FILES_AT_ONCE])

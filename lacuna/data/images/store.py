@@ -6,6 +6,7 @@ here: a renamed image is not decoded again.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from lacuna.core.working_image import Origin
 from lacuna.data.images.cuts import cut_names
-from lacuna.data.images.decode import UnreadableImageError
+from lacuna.data.images.headers import UnreadableImageError
 from lacuna.data.images.readers import ImageReader, Picture, WorkingForm
 from lacuna.execution.executor import LOCAL, Executor
 from lacuna.io.atomic import create_array
@@ -25,8 +26,14 @@ from lacuna.io.recipe import digest_recipe
 from lacuna.io.shard_cache import Entry, Note, ShardCache
 from lacuna.io.sharded_array import shard_name
 
-CODE_OF_A_WORKING_IMAGE = ("core/working_image.py", "data/images/decode.py", "data/images/formats.py")
-"""The modules that say what a working image is like."""
+CODE_OF_A_WORKING_IMAGE = (
+    "core/working_image.py",
+    "data/images/decode.py",
+    "data/images/decoders.py",
+    "data/images/formats.py",
+    "data/images/headers.py",
+)
+"""The modules that say what a working image is like, and which images have none."""
 
 PIXELS_FILE = "pixels.npy"
 
@@ -140,7 +147,9 @@ def write_images(
         ShardOfImages(tuple(names[place]), folder / shard_name(number, len(places)))
         for number, place in enumerate(places)
     ]
-    cache = ShardCache(kept / "images", digest_recipe(CODE_OF_A_WORKING_IMAGE, PIL.__version__, repr(form)))
+    cache = ShardCache(
+        kept / "images", digest_recipe(CODE_OF_A_WORKING_IMAGE, PIL.__version__, version("pi-heif"), repr(form))
+    )
     task = ImageTask(reader, form, cache, digests_in(kept, on_one_machine=executor.on_one_machine))
     stored = Stored()
     for became in progress(executor.map(task, work), total=len(names), what="decode", unit="images", size=len):

@@ -8,6 +8,7 @@ from PIL import Image
 
 from lacuna.data.downloads.image_type import find_suffix
 from lacuna.data.images.formats import FORMATS, IMAGE_SUFFIXES, MARK_BYTES
+from tests.heic_picture import TURNED_HEIC
 
 SUFFIXES = {
     "JPEG": ".jpg",
@@ -17,14 +18,16 @@ SUFFIXES = {
     "BMP": ".bmp",
     "TIFF": ".tif",
     "AVIF": ".avif",
+    "HEIF": ".heic",
 }
 
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_every_format_that_is_read_is_known(name: str, mode: str) -> None:
-    content = io.BytesIO()
-    Image.fromarray(np.zeros((8, 8, 3), dtype=np.uint8)).convert(mode).save(content, name)
+    content = io.BytesIO(TURNED_HEIC)
+    if name != "HEIF":
+        Image.fromarray(np.zeros((8, 8, 3), dtype=np.uint8)).convert(mode).save(content, name)
     suffix, instead = find_suffix(content.getvalue()[:MARK_BYTES], "", "")
     assert (suffix, instead) == (SUFFIXES.get(name, ".pgm" if mode == "L" else ".ppm"), "")
     assert suffix in IMAGE_SUFFIXES
@@ -38,8 +41,7 @@ def test_every_format_that_is_read_is_known(name: str, mode: str) -> None:
         (b"BM is how this text begins, which is no bitmap", ".bmp", "no image, but text/html"),
         (b"", ".jpg", "no image, but text/html"),
         (b"%PDF-1.7", ".jpg", "a drawing or document, which is not read: export the pictures inside to PNG"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0", ".jpg", "a HEIC picture, which is not read: convert to JPEG or PNG"),
-        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", ".jpg", "a HEIC picture, which is not read: convert to JPEG or PNG"),
+        (b"\xff\x0a", ".jpg", "a JPEG XL picture, which is not read: convert to JPEG or PNG"),
         (b"II*\0\x08\0\0\0", ".nef", "a camera's raw file, which is not read: develop to JPEG or PNG"),
     ],
 )

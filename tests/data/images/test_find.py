@@ -67,8 +67,8 @@ def test_training_and_predicting_find_the_same(paths: list[list[str]]) -> None:
 
 
 def test_a_picture_in_a_format_that_is_not_read_counts_unless_an_image_lies_beside_it(tmp_path: Path) -> None:
-    touch(tmp_path, "1.HEIC", "2.heic", "2.jpg", "3.NEF", "3.JPG", "sub/3.nef", "5.dcm", "6.zip", "6.png")
-    assert trained_on(tmp_path) == ["1.HEIC", "2.jpg", "3.JPG", "5.dcm", "6.png", "sub/3.nef"]
+    touch(tmp_path, "1.JXL", "2.jxl", "2.jpg", "3.NEF", "3.JPG", "sub/3.nef", "5.dcm", "6.zip", "6.png")
+    assert trained_on(tmp_path) == ["1.JXL", "2.jpg", "3.JPG", "5.dcm", "6.png", "sub/3.nef"]
 
 
 def test_what_is_left_out_and_may_hold_images_is_named_with_what_to_do(tmp_path: Path) -> None:
