@@ -16,7 +16,7 @@ from lacuna.core.working_image import Resize
 
 MAX_IMAGE_SIZE = 1024
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Proportion = Annotated[float, Field(ge=0, le=1)]
 Hashes = dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]]
 """SHA-256 of files by their names."""
 
@@ -54,9 +54,9 @@ class _TargetCalibration(_Part):
     kind: Kind
     parameters: _Parameters
     rule: str
-    threshold: Share | None = None
-    threshold_low: Share | None = None
-    threshold_high: Share | None = None
+    threshold: Proportion | None = None
+    threshold_low: Proportion | None = None
+    threshold_high: Proportion | None = None
     n_known: NonNegativeInt
     n_positive: NonNegativeInt | None = None
     warnings: list[str]
@@ -76,7 +76,7 @@ class _ColumnBlock(_Part):
 class _Relation(_Part):
     child: str
     parent: str
-    agreement: Share
+    agreement: Proportion
     classes: dict[str, str]
 
 

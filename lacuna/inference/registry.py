@@ -39,7 +39,7 @@ BUNDLE_FOLDER = "data/bundle"
 
 MAX_ANSWER_BYTES = 1_000_000
 SILENCE_S = 30.0
-DEADLINE_S = 600.0
+FETCH_DEADLINE_S = 600.0
 CHUNK_BYTES = 2**20
 
 ALIAS_IN_DATABASE = """
@@ -137,7 +137,7 @@ def _fetch(server: str, registered: Registered, folder: Path) -> None:
             "--artifacts-destination instead of --default-artifact-root"
         )
     root = f"api/2.0/mlflow-artifacts/artifacts/{quote(unquote(place.path).strip('/'))}/{BUNDLE_FOLDER}"
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + FETCH_DEADLINE_S
 
     def download(path: str, most: int) -> int:
         target = folder / path
@@ -191,7 +191,7 @@ def _pieces(server: str, path: str, most: int, deadline: float) -> Iterator[byte
                 if n_bytes > most:
                     raise LacunaError(f"expected at most {most} bytes of {path[:200]}, received more")
                 if time.monotonic() > deadline:
-                    raise LacunaError(f"too slow, gave up after {DEADLINE_S:.0f} seconds")
+                    raise LacunaError(f"too slow, gave up after {FETCH_DEADLINE_S:.0f} seconds")
                 yield piece
     except urllib.error.HTTPError as error:
         raise LacunaError(f"answered {error.code}{_reason(error)}") from None
