@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 from lacuna.core.working_image import Origin, content_box
-from lacuna.data.images.decoders import Decoders, memory_to_decode
+from lacuna.data.images.decoders import Decoders, is_light, memory_to_decode
 from lacuna.data.images.headers import TooSlowError, UnreadableImageError, read_image_header
 from lacuna.errors import LacunaError
 from lacuna.inference.prediction import HeatMap
@@ -36,7 +36,7 @@ class Engine:
         self._settings, self._metrics = settings, metrics
         self._decoders = Decoders(settings.limits.decode_s, settings.limits.max_decoding_bytes)
         self._decoders.start(n_cores())
-        self._decoding = ThreadPoolExecutor(n_cores(), "decode")
+        self._light, self._heavy = (ThreadPoolExecutor(n_cores(), name) for name in ("light", "heavy"))
         self._network = ThreadPoolExecutor(1, "network")
         self._queue = Queue(settings.limits.max_queue, metrics.queue.set)
         self._models = tuple(models)
@@ -98,7 +98,7 @@ class Engine:
         self._decoders.hurry(LAST_S)
 
     def close(self) -> None:
-        for pool in (self._decoding, self._network):
+        for pool in (self._light, self._heavy, self._network):
             pool.shutdown(wait=False, cancel_futures=True)
         self._decoders.close()
 
@@ -117,12 +117,12 @@ class Engine:
         return await asyncio.get_running_loop().run_in_executor(self._network, predict)
 
     async def _decode(self, model: ServedModel, content: bytes) -> tuple[NetworkInputs, Origin]:
-        def decode() -> tuple[NetworkInputs, Origin]:
-            _check_admitted(content, self._settings.limits)
-            return model.predictor.decode_with_origin(content, self._decoders)
-
+        """Decode an image, in a lane that light ones do not share with others: they never wait for those."""
+        loop = asyncio.get_running_loop()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._decoding, decode)
+            light = await loop.run_in_executor(self._light, _admit, content, self._settings.limits)
+            lane = self._light if light else self._heavy
+            return await loop.run_in_executor(lane, model.predictor.decode_with_origin, content, self._decoders)
         except UnreadableImageError as error:
             if self._hurried and isinstance(error, TooSlowError):
                 raise refusals.timed_out(LAST_S) from None
@@ -146,7 +146,8 @@ class Engine:
         return model, name
 
 
-def _check_admitted(content: bytes, limits: Limits) -> None:
+def _admit(content: bytes, limits: Limits) -> bool:
+    """Whether an image is light. Raises UnreadableImageError for one that is not taken."""
     header = read_image_header(content)
     if header.format not in limits.formats:
         raise UnreadableImageError(f"{header.format} images are not taken here")
@@ -156,6 +157,7 @@ def _check_admitted(content: bytes, limits: Limits) -> None:
             f"too large: {header.width} x {header.height} pixels of a {header.format} take {memory // MEGABYTE} MB to "
             f"decode, at most {limits.max_decoding_bytes // MEGABYTE} are allowed"
         )
+    return is_light(header, content)
 
 
 def _check_explainable(model: ServedModel, target: str, class_name: str | None) -> None:

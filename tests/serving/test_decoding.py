@@ -71,6 +71,23 @@ def test_what_is_too_slow_is_ended_and_the_next_is_answered(bundle, picture):
     assert answer.targets["colour"].decision == "green"
 
 
+def test_a_light_image_does_not_wait_for_heavy_ones(bundle, picture):
+    async def ask():
+        settings = Settings((bundle,))
+        engine = Engine(settings, load_models(settings), ServiceMetrics())
+        heavy = [asyncio.create_task(engine.predict([hostile.png_of_chunks(2_000_000)])) for _ in range(8)]
+        await asyncio.sleep(0.1)
+        try:
+            (answer,) = await engine.predict([picture((0, 255, 0))])
+            return answer.targets["colour"].decision, any(task.done() for task in heavy)
+        finally:
+            engine.hurry()
+            engine.close()
+            await asyncio.gather(*heavy, return_exceptions=True)
+
+    assert asyncio.run(ask()) == ("green", False)
+
+
 def test_nobody_waits_for_a_slow_image_when_the_service_ends(bundle):
     async def ask():
         settings = Settings((bundle,))
