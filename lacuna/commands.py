@@ -181,12 +181,14 @@ def tune(options: argparse.Namespace) -> int:
     params = load_params(PARAMS_FILE)
     bring_up_to_date(Path.cwd(), "prepare", "featurize")
 
+    from lacuna.execution.executor import open_executor
     from lacuna.tracking.run import log_run
     from lacuna.training.data import TrainingData
     from lacuna.tuning.objective import tune as search
 
     try:
-        tuned = search(params, TrainingData.open(Path("data"), params.train), Path("runs/tune"))
+        with open_executor(**params.execution.model_dump()) as executor:
+            tuned = search(params, TrainingData.open(Path("data"), params.train), Path("runs/tune"), executor)
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", file=sys.stderr)
         raise

@@ -26,6 +26,7 @@ from lacuna.core.scores import Floats, Labels, activate, average_precision, log_
 from lacuna.errors import LacunaError
 from lacuna.evaluation.baselines.trivial import training_prior
 from lacuna.evaluation.scoring import score_validation
+from lacuna.execution.executor import LOCAL, Executor
 from lacuna.io.atomic import atomic_file
 from lacuna.tracking.content import Run, flatten
 from lacuna.training.candidates import candidates_of
@@ -73,22 +74,30 @@ class Tuned:
 logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns that many models are built, as they are here
 
 
-def tune(params: Params, data: TrainingData, parent: Path) -> Tuned:
+@dataclass(frozen=True)
+class SettingScore:
+    """`score_setting` of these parameters and data."""
+
+    params: Params
+    data: TrainingData
+
+    def __call__(self, values: Values, seed: int, report: ReportEpoch | None) -> float:
+        return score_setting(self.params, self.data, values, seed, report)
+
+
+def tune(params: Params, data: TrainingData, parent: Path, executor: Executor = LOCAL) -> Tuned:
     """Search, or go on searching, in the folder of `parent` that is named after the study; write what was found there.
+    executor: trains with several seeds at a time.
 
     Files: study.db, trials.csv, summary.txt, history.png, space.png, importance.png. `values` is empty when no setting
     beats params.yaml as it is, or the best setting is worse than it with fresh seeds.
     """
     plan, name, metric = plan_search(params), study_name(params, data), params.tune.metric
-    folder = parent / name
-
-    def score(values: Values, seed: int, report: ReportEpoch | None) -> float:
-        return score_setting(params, data, values, seed, report)
-
+    folder, score = parent / name, SettingScore(params, data)
     print(f"{folder}: {plan.trials} settings of {plan.seeds} seeds, {len(plan.space)} parameters", flush=True)
     with open_study(folder, name, plan) as study:
-        search(study, plan, score)
-        confirmed = confirm(study, plan, score)
+        search(study, plan, score, executor=executor)
+        confirmed = confirm(study, plan, score, executor)
         text = summary(study, plan, metric, confirmed)
         write_trials(folder / "trials.csv", study, plan)
         with atomic_file(folder / "summary.txt") as partial:

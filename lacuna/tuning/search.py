@@ -6,6 +6,7 @@ best setting so far, on the seeds both have, against the noise of seeds.
 """
 
 import contextlib
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from scipy import stats
 
 from lacuna.config.search_space import Range, Value
 from lacuna.errors import DivergedError, LacunaError
+from lacuna.execution.executor import LOCAL, Executor
 
 Values = Mapping[str, Value]
 ReportEpoch = Callable[[float], None]
@@ -51,6 +53,17 @@ class Plan:
     trials: int
     seeds: int
     higher: bool
+
+
+@dataclass(frozen=True)
+class SeedTask:
+    """A training that reports no epoch: takes values and a seed's number, returns the score."""
+
+    score: Score
+
+    def __call__(self, job: tuple[Values, int]) -> float:
+        values, seed = job
+        return self.score(values, seed, None)
 
 
 @dataclass(frozen=True)
@@ -97,13 +110,20 @@ def make_study(plan: Plan, storage: optuna.storages.BaseStorage | None = None, n
     )
 
 
-def search(study: optuna.Study, plan: Plan, score: Score, say: Callable[[str], None] = print) -> None:
+def search(
+    study: optuna.Study,
+    plan: Plan,
+    score: Score,
+    say: Callable[[str], None] = print,
+    executor: Executor = LOCAL,
+) -> None:
     """Score the defaults, then settings until `plan.trials` are finished, those of earlier calls counted.
 
     What is proposed depends on the finished trials alone: a search that was interrupted ends as if it had not been,
-    its broken-off setting tried again.
+    its broken-off setting tried again. executor: trains a setting with several seeds at a time, and then `score` must
+    be a value that can be sent; one setting comes after the other on each, so that the search is the same.
     """
-    _score_seeds(study, DEFAULTS, "", {}, range(plan.seeds), score)
+    _score_seeds(study, DEFAULTS, "", {}, range(plan.seeds), score, executor)
     say(f"params.yaml as it is: {describe(default_scores(study))}")
     distributions = {key: _distribution(values) for key, values in plan.space.items()}
     while (done := len(finished(study))) < plan.trials:
@@ -112,7 +132,7 @@ def search(study: optuna.Study, plan: Plan, score: Score, say: Callable[[str], N
         values = chosen_values(trial.params, plan.space)
         say(f"setting {done + 1} of {plan.trials}: " + ", ".join(f"{key}={value}" for key, value in values.items()))
         try:
-            scores = _try(study, plan, trial, values, score)
+            scores = _try(study, plan, trial, values, score, executor)
         except (optuna.TrialPruned, DivergedError) as end:
             trial.set_user_attr(REASON, str(end))
             study.tell(trial, state=TrialState.PRUNED)
@@ -122,8 +142,10 @@ def search(study: optuna.Study, plan: Plan, score: Score, say: Callable[[str], N
             say(f"  {describe(scores)}")
 
 
-def _try(study: optuna.Study, plan: Plan, trial: optuna.Trial, values: Values, score: Score) -> list[float]:
-    """Train with one seed after the other; raises TrialPruned as soon as a rule ends the setting."""
+def _try(
+    study: optuna.Study, plan: Plan, trial: optuna.Trial, values: Values, score: Score, executor: Executor
+) -> list[float]:
+    """Train with the first seed, then with the others; raises TrialPruned as soon as a rule ends the setting."""
     for earlier in completed(study):
         if chosen_values(earlier.params, plan.space) == values:  # a choice among few comes up again
             trial.set_user_attr(SCORES, earlier.user_attrs[SCORES])
@@ -138,8 +160,10 @@ def _try(study: optuna.Study, plan: Plan, trial: optuna.Trial, values: Values, s
         if trial.should_prune():
             raise optuna.TrialPruned(f"in epoch {epoch} worse than half of the settings were there")
 
-    for seed in range(plan.seeds):
-        scores.append(score(values, seed, None if seed else report))
+    first = iter([score(values, 0, report)])
+    others = executor.map(SeedTask(score), [(values, seed) for seed in range(1, plan.seeds)])
+    for of_seed in itertools.chain(first, others):
+        scores.append(of_seed)
         trial.set_user_attr(SCORES, scores)
         if len(scores) < plan.seeds and is_hopeless(scores, best_scores(study), *noise(study), plan.higher):
             raise optuna.TrialPruned(
@@ -175,7 +199,7 @@ def noise(study: optuna.Study) -> tuple[float, int]:
     return math.sqrt(sum(float(((each - each.mean()) ** 2).sum()) for each in differences) / freedom), freedom
 
 
-def confirm(study: optuna.Study, plan: Plan, score: Score) -> Difference | None:
+def confirm(study: optuna.Study, plan: Plan, score: Score, executor: Executor = LOCAL) -> Difference | None:
     """Train the winner and the defaults with fresh seeds; return how much better the winner is.
 
     With the seeds that chose it the winner looks too good, because the best of many settings also had luck with them.
@@ -185,8 +209,9 @@ def confirm(study: optuna.Study, plan: Plan, score: Score) -> Difference | None:
     if winner is None or plan.seeds < 2:
         return None
     fresh = range(plan.seeds, 2 * plan.seeds)
-    theirs = _score_seeds(study, FRESH, "defaults", {}, fresh, score)
-    ours = _score_seeds(study, FRESH, str(winner.number), chosen_values(winner.params, plan.space), fresh, score)
+    theirs = _score_seeds(study, FRESH, "defaults", {}, fresh, score, executor)
+    values = chosen_values(winner.params, plan.space)
+    ours = _score_seeds(study, FRESH, str(winner.number), values, fresh, score, executor)
     differences = np.subtract(ours, theirs) * (1 if plan.higher else -1)
     spread, freedom = noise(study)
     reach = float(stats.t.ppf(0.975, freedom)) * spread / math.sqrt(len(differences))
@@ -252,13 +277,13 @@ def describe(scores: Sequence[float]) -> str:
 
 
 def _score_seeds(
-    study: optuna.Study, attribute: str, name: str, values: Values, seeds: range, score: Score
+    study: optuna.Study, attribute: str, name: str, values: Values, seeds: range, score: Score, executor: Executor
 ) -> list[float]:
     """The scores with these seeds; remembered, so that no training is done twice."""
     remembered = dict(study.user_attrs.get(attribute, {}))
     scores = list(remembered.get(name, []))
-    for seed in seeds[len(scores) :]:
-        scores.append(score(values, seed, None))
+    for of_seed in executor.map(SeedTask(score), [(values, seed) for seed in seeds[len(scores) :]]):
+        scores.append(of_seed)
         study.set_user_attr(attribute, remembered | {name: scores})
     return scores
 
