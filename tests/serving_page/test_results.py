@@ -9,6 +9,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from lacuna.io.spreadsheets import escaped, unescaped
+from tests.heic_picture import TURNED_HEIC
 from tests.ood_bundle import write_ood_bundle
 from tests.serving_page.conftest import Open, Visit, lines
 from tests.serving_page.running_service import running_service, write_described_bundle
@@ -148,10 +149,10 @@ def test_a_heat_map_is_laid_over_the_image_and_taken_off_again(visit: Visit, tmp
 
 
 def test_what_the_browser_cannot_show_is_answered_and_has_its_heat_map(visit: Visit, tmp_path: Path) -> None:
-    Image.new("RGB", (40, 40), (255, 255, 0)).save(tmp_path / "scan.tif")
-    visit.choose(tmp_path / "scan.tif")
-    card = visit.card("scan.tif")
-    expect(card.locator(".binary .decision")).to_have_text("present")
+    (tmp_path / "phone.heic").write_bytes(TURNED_HEIC)
+    visit.choose(tmp_path / "phone.heic")
+    card = visit.card("phone.heic")
+    expect(card.locator(".binary .decision")).to_be_visible()
     expect(card.get_by_text("no preview")).to_be_visible()
     card.get_by_role("button", name="Heat map").click()
     expect(card.locator("img")).to_be_visible()
