@@ -42,6 +42,8 @@ SILENCE_S = 30.0
 FETCH_DEADLINE_S = 600.0
 CHUNK_BYTES = 2**20
 
+NO_ANSWER = "not an answer of MLflow; is MLFLOW_TRACKING_URI right?"
+
 ALIAS_IN_DATABASE = """
 SELECT versions.source, tags.value FROM registered_model_aliases AS aliases
 JOIN model_versions AS versions ON versions.name = aliases.name AND versions.version = aliases.version
@@ -102,8 +104,11 @@ def _from_server(server: str, name: str, alias: str) -> Path:
     """The folder of kept bundles that holds this one."""
     asked = urlencode({"name": name, "alias": alias})
     version = _ask(server, f"api/2.0/mlflow/registered-models/alias?{asked}").get("model_version", {})
-    number = urlencode({"name": name, "version": version.get("version", "")})
-    tags = {tag["key"]: tag["value"] for tag in version.get("tags", [])}
+    try:
+        number = urlencode({"name": name, "version": version.get("version", "")})
+        tags = {tag["key"]: tag["value"] for tag in version.get("tags", [])}
+    except (AttributeError, KeyError, TypeError):
+        raise LacunaError(NO_ANSWER) from None
     stored = _ask(server, f"api/2.0/mlflow/model-versions/get-download-uri?{number}").get("artifact_uri")
     registered = _stated(stored, tags.get(BUNDLE_TAG))
     folder = kept_bundles() / registered.sha256
@@ -125,6 +130,10 @@ def kept_bundles() -> Path:
 def _stated(source: object, digest: object) -> Registered:
     if not isinstance(source, str) or not isinstance(digest, str) or len(digest) != 64 or not digest.isalnum():
         raise LacunaError(f"its version has no tag {BUNDLE_TAG}; register it again by `dvc repro track` and promote it")
+    try:
+        urlsplit(source)
+    except ValueError:
+        raise LacunaError(f"its files are at {source[:200]!r}, which is no address") from None
     return Registered(source, digest)
 
 
@@ -176,7 +185,7 @@ def _ask(server: str, path: str) -> Mapping[str, Any]:
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
-        raise LacunaError("not an answer of MLflow; is MLFLOW_TRACKING_URI right?")
+        raise LacunaError(NO_ANSWER)
     return answer
 
 
@@ -186,7 +195,7 @@ def _pieces(server: str, path: str, most: int, deadline: float) -> Iterator[byte
     try:
         with urllib.request.build_opener(_NoRedirect).open(request, timeout=SILENCE_S) as answer:
             n_bytes = 0
-            while piece := answer.read(CHUNK_BYTES):
+            while piece := answer.read1(CHUNK_BYTES):  # what is there: a whole one may come byte by byte
                 n_bytes += len(piece)
                 if n_bytes > most:
                     raise LacunaError(f"expected at most {most} bytes of {path[:200]}, received more")

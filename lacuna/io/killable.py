@@ -98,6 +98,8 @@ class KillableProcesses:
             if self._watch is None:
                 self._watch = threading.Thread(target=self._end_late_ones, daemon=True, name="deadlines")
                 self._watch.start()
+            while self._idle and not self._idle[-1].is_running:
+                self._idle.pop().end()  # the system has ended it meanwhile, for its memory maybe: no call's fault
             process = self._idle.pop() if self._idle else _Process(self._module)
             self._busy[process] = math.inf
             return process
@@ -170,7 +172,8 @@ class _Process:
 
 def answer_questions() -> None:
     """The life of such a process: answer one question after another, until nobody can ask any more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program that asks, which may want its answers
+    for number in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C, and systemd, which tells every process of a service, are
+        signal.signal(number, signal.SIG_IGN)  # for the program that asks, which may want its answers
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
     _send(answers, (True, "ready"))

@@ -3,10 +3,12 @@
 A whole one, with a real MLflow server, is in tests/end_to_end/test_champion.py.
 """
 
+import contextlib
 import json
 import shutil
 import sqlite3
 import threading
+import time
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -69,10 +71,13 @@ class Server:
                 server.asked.append((path, dict(self.headers)))
                 status, headers, body = server.answers.get(path, (404, {}, b""))
                 self.send_response(status)
-                for name, value in {"Content-Length": len(body), **headers}.items():
+                for name, value in headers.items() if headers else [("Content-Length", len(body))]:
                     self.send_header(name, str(value))
                 self.end_headers()
-                self.wfile.write(body)
+                with contextlib.suppress(OSError):  # nobody reads on
+                    for piece in [body] if isinstance(body, bytes) else body:
+                        self.wfile.write(piece)
+                        time.sleep(0 if piece is body else 0.02)
 
             def log_message(self, *_):
                 pass
@@ -174,6 +179,15 @@ def test_more_than_a_bundle_may_have_is_cut_off(server, monkeypatch):
     assert "expected at most 10 bytes of api/2.0/mlflow/registered-models/alias" in refusal()
 
 
+def test_a_server_that_answers_byte_by_byte_is_given_up_at_the_deadline(server, monkeypatch):
+    alias = next(iter(server.answers))
+    sent = []
+    server.answers[alias] = (200, {"Content-Length": 10**6}, (sent.append(1) or b"x" for _ in range(300)))
+    monkeypatch.setattr(registry, "SILENCE_S", 0.2)
+    assert "too slow" in refusal()
+    assert len(sent) < 200
+
+
 def test_no_name_in_a_bundle_leads_out_of_its_folder(bundle, tmp_path, monkeypatch):
     evil = shutil.copytree(bundle, tmp_path / "evil")
     content = json.loads((evil / "bundle.json").read_text())
@@ -190,12 +204,17 @@ def test_what_no_registry_of_bundles_answers_is_one_line(server, monkeypatch):
     alias, location = list(server.answers)[:2]
     server.answers[location] = Server.as_json({"artifact_uri": "s3://bucket/1"})
     assert "are at s3://bucket/1, which the server does not hand out; start the server with" in refusal()
+    server.answers[location] = Server.as_json({"artifact_uri": "mlflow-artifacts://[1"})
+    assert "are at 'mlflow-artifacts://[1', which is no address" in refusal()
     server.answers[alias] = Server.as_json({"model_version": {"version": "3"}})
     assert f"has no tag {BUNDLE_TAG}; register it again by `dvc repro track`" in refusal()
     server.answers[alias] = (404, {}, b'{"message": "Registered Model with name=lacuna\\n not found"}')
     assert refusal().endswith("answered 404: Registered Model with name=lacuna not found")
     server.answers[alias] = (200, {}, b"<html>")
     assert "not an answer of MLflow; is MLFLOW_TRACKING_URI right?" in refusal()
+    for nonsense in (None, [], {"tags": None}, {"tags": [3]}, {"tags": [{"key": BUNDLE_TAG}]}):
+        server.answers[alias] = Server.as_json({"model_version": nonsense})
+        assert "not an answer of MLflow; is MLFLOW_TRACKING_URI right?" in refusal()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secret@127.0.0.1:1")
     assert "secret" not in (said := refusal())
     assert "does not answer" in said

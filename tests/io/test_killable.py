@@ -62,13 +62,22 @@ def test_a_process_that_dies_by_itself_is_told_and_replaced(processes):
     assert processes.run(divmod, 7, 2, memory=MEGABYTE) == (3, 1)
 
 
+def test_a_process_that_the_system_ended_while_it_was_idle_costs_no_call(processes):
+    pid = processes.run(os.getpid, memory=MEGABYTE)
+    os.kill(pid, signal.SIGKILL)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    assert processes.run(divmod, 7, 2, memory=MEGABYTE) == (3, 1)
+
+
 def test_what_a_function_prints_is_no_answer(processes):
     assert processes.run(os.write, 1, b"printed by a library\n", memory=MEGABYTE) == 21
 
 
-def test_ctrl_c_is_left_to_the_program_that_asks(processes):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_is_to_end_is_the_program_that_asks(processes, number):
+    """A terminal and systemd send their signals to all processes of a service."""
     before = processes.run(os.getpid, memory=MEGABYTE)
-    processes.run(signal.raise_signal, signal.SIGINT, memory=MEGABYTE)
+    processes.run(signal.raise_signal, number, memory=MEGABYTE)
     assert processes.run(os.getpid, memory=MEGABYTE) == before
 
 

@@ -35,6 +35,13 @@ LIGHT_PIXELS, LIGHT_CHUNKS = 4_000_000, 1024
 """A JPEG of one scan, or a PNG of so few chunks, is passed over once, and gives no more pixels than its head says: so
 many take a tenth of a second and 32 MB."""
 
+LIGHT_EXIF_BYTES, LIGHT_EXIF_SEGMENTS = 65_536, 2
+"""Pillow makes a Python object of each number in EXIF, and copies what it has for each further segment of a JPEG: 20 MB
+took more than a minute. So many bytes are one segment; a file of several pictures has one for each."""
+
+EXIF_SEGMENT, EXIF_AS_TEXT = b"Exif\0\0", b"Raw profile type exif"
+"""How EXIF begins in a JPEG, and what the text of a PNG is called, maybe compressed, that Pillow takes for EXIF."""
+
 BYTES_PER_PIXEL = {"JPEG": 8, "PNG": 8, "GIF": 8, "BMP": 8, "PPM": 8, "TIFF": 8, "WEBP": 18, "AVIF": 20, "HEIF": 20}
 """The most that a decoder and Pillow hold at a time: Pillow 4 bytes a pixel, twice where the picture is turned; WebP,
 AVIF and HEIF the planes, the colours and a copy of these beside it."""
@@ -109,13 +116,18 @@ def is_light(header: ImageHeader, content: bytes) -> bool:
     """Whether decoding an image file is over in a moment, by its head and what follows it."""
     if header.width * header.height > LIGHT_PIXELS:
         return False
-    return header.scans == 1 if header.format == "JPEG" else header.format == "PNG" and _has_few_chunks(content)
+    if header.format == "JPEG":
+        return header.scans == 1 and content.count(EXIF_SEGMENT) <= LIGHT_EXIF_SEGMENTS
+    return header.format == "PNG" and EXIF_AS_TEXT not in content and _has_light_chunks(content)
 
 
-def _has_few_chunks(png: bytes) -> bool:
+def _has_light_chunks(png: bytes) -> bool:
     at, n = 8, 0  # behind the signature
     while at < len(png) and n <= LIGHT_CHUNKS:
-        at, n = at + 12 + int.from_bytes(png[at : at + 4], "big"), n + 1
+        length, kind = int.from_bytes(png[at : at + 4], "big"), png[at + 4 : at + 8]
+        if kind == b"eXIf" and length > LIGHT_EXIF_BYTES:
+            return False
+        at, n = at + 12 + length, n + 1
     return n <= LIGHT_CHUNKS
 
 

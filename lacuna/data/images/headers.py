@@ -136,6 +136,8 @@ def _read_png(content: bytes) -> ImageHeader:
     at = 8
     for _ in _steps():
         length, kind = struct.unpack_from(">I4s", content, at)
+        if (kind == b"IHDR") != (at == 8):  # Pillow takes the last size that is stated
+            raise UnreadableImageError("damaged image: a PNG whose size is not stated first, and once")
         if kind == b"IDAT":
             break
         at += 12 + length

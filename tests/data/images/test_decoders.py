@@ -57,6 +57,27 @@ def test_a_png_of_many_chunks_is_not_decoded_in_this_process():
     assert needs_a_process(hostile.png_of_chunks(1030))
 
 
+def in_png(kind: bytes, content: bytes) -> bytes:
+    """A PNG with this chunk before its picture."""
+    return PHOTO[:33] + hostile.png_chunk(kind, content) + PHOTO[33:]
+
+
+def in_jpeg(*exif: bytes) -> bytes:
+    """A JPEG with each of these as a segment of EXIF."""
+    segments = (b"\xff\xe1" + struct.pack(">H", 8 + len(part)) + b"Exif\0\0" + part for part in exif)
+    return b"\xff\xd8" + b"".join(segments) + hostile.encoded(Image.new("RGB", (60, 40)), "JPEG")[2:]
+
+
+def test_what_has_much_exif_is_not_decoded_in_this_process():
+    """Pillow would be at it for minutes, and nothing could stop it here."""
+    exif = Image.Exif().tobytes().removeprefix(b"Exif\0\0")
+    assert not needs_a_process(in_png(b"eXIf", exif.ljust(65_536, b"\0")))
+    assert needs_a_process(in_png(b"eXIf", exif.ljust(65_537, b"\0")))
+    assert needs_a_process(in_png(b"zTXt", b"Raw profile type exif\0\0..."))
+    assert not needs_a_process(in_jpeg(exif.ljust(65_000, b"\0"), b"of the second picture"))
+    assert needs_a_process(in_jpeg(b"one", b"two", b"three"))
+
+
 def needs_a_process(content: bytes) -> bool:
     closed = Decoders()
     closed.close()

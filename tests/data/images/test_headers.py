@@ -130,6 +130,16 @@ def test_chunks_before_the_picture_are_counted():
         read_image_header(crowded)
 
 
+@pytest.mark.parametrize("before", [b"IHDR", b"tEXt"])
+def test_a_png_states_its_size_first_and_once(before):
+    """Pillow takes the last size that is stated, whatever the first was."""
+    png, stated = hostile.blank_png(20, 10), struct.pack(">II5B", 1, 1, 8, 2, 0, 0, 0)
+    twofold = png[:8] + hostile.png_chunk(before, stated) + png[8:]
+    assert opened(twofold, "PNG") == (20, 10)
+    with pytest.raises(UnreadableImageError, match="whose size is not stated first, and once"):
+        read_image_header(twofold)
+
+
 def test_a_picture_larger_than_the_screen_of_its_gif_counts():
     gif = bytearray(hostile.encoded(Image.new("L", (30, 20)), "GIF"))
     gif[6:10] = struct.pack("<HH", 1, 1)
