@@ -6,7 +6,7 @@ from lacuna.config.blocks import Audit
 from lacuna.core.manifest import Manifest
 from lacuna.core.targets import Target, Targets
 
-AUDIT = Audit(alpha=0.01, permutations=199, max_groups=5000, seed=0)
+AUDIT = Audit(alpha=0.01, permutations=199, max_groups=5000, seed=0, escape_formulas=True)
 
 RED = Targets((Target("red", "binary", ("absent", "present")),))
 

@@ -45,7 +45,7 @@ class _Target(_Part):
 
 
 class _Parameters(_Part):
-    scale: Annotated[float, Field(gt=0)]
+    scale: Annotated[float, Field(ge=0)]  # 0: the same probabilities for all images
     bias: list[float]
     adjustment: list[float]
 

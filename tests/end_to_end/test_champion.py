@@ -7,7 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from benchmarks.hostile_images import encoded
 from benchmarks.service_process import running_service
 from lacuna.cli import main
 from lacuna.inference.bundle import DESCRIPTION_FILE
@@ -19,7 +21,7 @@ from tests.tiny_project import write_params
 pytestmark = pytest.mark.slow
 
 ADDRESS = "models:/lacuna@champion"
-GREEN = b"P6 1 1 255\n\x00\xff\x00"
+GREEN = encoded(Image.new("RGB", (1, 1), (0, 255, 0)), "PNG")
 
 
 @pytest.fixture(scope="module")

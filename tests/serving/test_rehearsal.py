@@ -55,6 +55,11 @@ def test_a_description_that_no_answer_can_be_made_of(bundle, tmp_path, change, m
     refused(doctor_description(bundle, tmp_path / "b", change), message)
 
 
+def test_a_target_without_a_slope_is_served(bundle, tmp_path):
+    folder = doctor_description(bundle, tmp_path / "b", lambda c: of_red(c)["parameters"].update(scale=0.0))
+    assert load_rehearsed(Settings((folder,)))
+
+
 def test_a_number_too_large_for_floats(bundle, tmp_path):
     folder = doctor_description(bundle, tmp_path / "b", lambda c: of_red(c)["parameters"].update(scale=12345.0))
     path = folder / "bundle.json"
