@@ -135,6 +135,10 @@ def test_predictions_of_something_else_are_neither_mixed_nor_overwritten(bundle,
         assert predict(*given[:2], out, *given[3:]) == 1
         assert said in capsys.readouterr().err
         assert contents(out) == before
+    (out / "part-000001-of-000004.parquet").unlink()
+    before = contents(out)
+    assert predict(other, listing, out) == 1
+    assert contents(out) == before, "files of another model beside those that are there"
 
 
 def test_a_file_that_is_damaged_or_foreign_is_named(bundle, listing, tmp_path, capsys):
