@@ -164,6 +164,7 @@ def test_the_exit_code_tells_of_unreadable_images_whoever_predicted_them(bundle,
     [
         (["--out", "x.parquet"], "x.parquet: a file; with --listing, --out names a folder"),
         (["--out", "out", "--shard-images", "0"], "--shard-images: expected 1 or more, received 0"),
+        (["--out", "out", "--engine", "ray", "--workers", "-1"], "workers: expected 0 or more, received -1"),
         (["--json"], "--listing: expected --out FOLDER"),
         (["--out", "out", "--adapt"], "no --adapt, which reads all images first"),
     ],
