@@ -133,6 +133,9 @@ class PredictShard:
             for prediction in predict_named(predictor, names, folder_of(shard.names.listing)):
                 write(prediction)
                 n_unreadable += prediction.error is not None
+        meanwhile = self.find(shard)  # of another run into the folder, which raises where its model is another
+        if meanwhile is not None:
+            return meanwhile
         write_whole(shard.file, content.getvalue())
         return ShardReceipt(len(names), n_unreadable, was_there=False)
 

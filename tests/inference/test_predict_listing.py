@@ -10,6 +10,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from lacuna.cli import main
+from lacuna.inference import listing_prediction
 from tests.tiny_bundle import TIED_CALIBRATION, TIED_PICK, TIED_TARGETS, write_tiny_bundle
 
 REPOSITORY = Path(__file__).parents[2]
@@ -139,6 +140,20 @@ def test_predictions_of_something_else_are_neither_mixed_nor_overwritten(bundle,
     before = contents(out)
     assert predict(other, listing, out) == 1
     assert contents(out) == before, "files of another model beside those that are there"
+
+
+def test_of_two_runs_at_once_with_different_settings_one_stops(bundle, listing, tmp_path, monkeypatch, capsys):
+    given, predict_named = (bundle, listing, tmp_path / "out"), listing_prediction.predict_named
+
+    def while_another_runs(*images):
+        monkeypatch.undo()
+        predict(*given, "--min-precision", "0.5")
+        return predict_named(*images)
+
+    monkeypatch.setattr(listing_prediction, "predict_named", while_another_runs)
+    assert predict(*given) == 1
+    assert "part-000001-of-000004.parquet: predictions that are there were made with other" in capsys.readouterr().err
+    assert predict(*given, "--min-precision", "0.5") == 0
 
 
 def test_a_file_that_is_damaged_or_foreign_is_named(bundle, listing, tmp_path, capsys):
