@@ -19,7 +19,8 @@ from lacuna.io.remote_files import absolute, is_url, names_in, place_in, write_w
 SUMMARY_FILE = "_summary.json"
 """Readers of a folder of Parquet files pass over names that begin with an underscore."""
 
-SHARD_FILE = re.compile(r"part-\d+-of-\d+\.parquet")
+TABLE_FILE = re.compile(r"(?![_.])(?!.*\.partial\.).*\.parquet", re.DOTALL)
+"""What they take for a part of the table. Partial files are of a run that was killed, or is at work."""
 
 
 def predict_listing(
@@ -64,13 +65,13 @@ def predict_listing(
 
 def _refuse_others(task: PredictShard, out: str, shards: list[Shard]) -> None:
     """Before the first file is written: with those of two models or listings in it, the folder would be neither's, and
-    with another number of shards there would be images twice for whoever reads it.
+    with another table or number of shards there would be other rows, or images twice, for whoever reads it.
     """
-    of_file, there = {shard.file: shard for shard in shards}, filter(SHARD_FILE.fullmatch, sorted(names_in(out)))
+    of_file, there = {shard.file: shard for shard in shards}, filter(TABLE_FILE.fullmatch, sorted(names_in(out)))
     files = [place_in(out, name) for name in there]
     if others := [file for file in files if file not in of_file]:
         raise LacunaError(
-            f"{others[0]}: predictions of another listing, or by another --shard-images: of this one "
+            f"{others[0]}: another table, or predictions of another listing or by another --shard-images: of this one "
             f"there are {number_of(len(shards), 'file')}; name another folder with --out, or remove this one"
         )
     with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:  # of a bucket most of it is waiting

@@ -136,6 +136,10 @@ def test_predictions_of_something_else_are_neither_mixed_nor_overwritten(bundle,
         assert predict(*given[:2], out, *given[3:]) == 1
         assert said in capsys.readouterr().err
         assert contents(out) == before
+    (out / "photos.parquet").write_bytes(before["part-000001-of-000004.parquet"])
+    assert predict(bundle, listing, out) == 1
+    assert "photos.parquet: another table" in capsys.readouterr().err
+    (out / "photos.parquet").unlink()
     (out / "part-000001-of-000004.parquet").unlink()
     before = contents(out)
     assert predict(other, listing, out) == 1
