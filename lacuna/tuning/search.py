@@ -111,11 +111,7 @@ def make_study(plan: Plan, storage: optuna.storages.BaseStorage | None = None, n
 
 
 def search(
-    study: optuna.Study,
-    plan: Plan,
-    score: Score,
-    say: Callable[[str], None] = print,
-    executor: Executor = LOCAL,
+    study: optuna.Study, plan: Plan, score: Score, say: Callable[[str], None] = print, executor: Executor = LOCAL
 ) -> None:
     """Score the defaults, then settings until `plan.trials` are finished, those of earlier calls counted.
 
