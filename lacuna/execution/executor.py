@@ -45,8 +45,10 @@ def open_executor(engine: str, address: str, workers: int) -> Iterator[Executor]
 
     address: of Ray's cluster, host:port or auto; "": the environment's RAY_ADDRESS, without that a Ray of its own on
     this machine. workers: so many jobs are done at once; 0: one a core. Raises LacunaError when Ray is not installed,
-    or cannot be reached.
+    or cannot be reached, and for fewer workers than none.
     """
+    if workers < 0:
+        raise LacunaError(f"workers: expected 0 or more, received {workers}")
     if engine == "local":
         yield LOCAL
         return

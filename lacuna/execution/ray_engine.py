@@ -52,7 +52,13 @@ def open_ray(address: str, workers: int) -> Iterator["RayTasks"]:
         else:
             folder = stack.enter_context(TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True))
             own = {"num_cpus": workers or None, "object_store_memory": STORE_BYTES, "_temp_dir": folder}
-            ray.init("local", include_dashboard=False, **own, **quiet)
+            try:
+                ray.init("local", include_dashboard=False, **own, **quiet)
+            except Exception as error:  # Ray has nothing narrower for processes that do not start in time
+                raise LacunaError(
+                    f"Ray does not start on this machine, in {folder}: {_one_line(error)}; where the machine is busy "
+                    "try again, or take the engine local"
+                ) from None
         stack.callback(ray.shutdown)
         yield RayTasks(workers, on_one_machine=not address)
 

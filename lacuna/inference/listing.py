@@ -128,11 +128,15 @@ def _find_column(file: BinaryIO, listing: str, column: str | None) -> int:
     if read is _in_csv:
         header = next(csv.reader(line for line, _ in _lines(file, 0)), [])
     elif read is _in_parquet:
-        from pyarrow import parquet
+        from pyarrow import parquet, types
 
-        header = parquet.read_schema(file).names
+        schema = parquet.read_schema(file)
+        header = schema.names
     elif column is not None:
         raise LacunaError(f"{listing}: a text with a name a line has no columns: leave out --column {column}")
     else:
         return 0
-    return find_path_column(listing, header, column)
+    place = find_path_column(listing, header, column)
+    if read is _in_parquet and types.is_nested(kind := schema.field(place).type):  # as tables of images have it
+        raise LacunaError(f"{listing}: expected text in column {header[place]}, received {kind}; name another --column")
+    return place

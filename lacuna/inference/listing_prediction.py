@@ -109,22 +109,33 @@ class PredictShard:
     model: AskedModel
 
     def __call__(self, shard: Shard) -> ShardReceipt:
-        """Raises LacunaError when there is another model's file or one of other names, when the listing is not what it
-        was when it was cut, and when a service does not answer: then nothing is written.
+        """Raises LacunaError as `find` does, when the listing is not what it was when it was cut, and when a service
+        does not answer: then nothing is written.
         """
-        which = {"names": shard.digest, "folder": folder_of(shard.names.listing)}
-        said = {f"lacuna.{name}": value for name, value in (which | self.model.said()).items()}
-        receipt = _find_receipt(shard.file, said)
-        return receipt if receipt is not None else self._predict(shard, said)
+        receipt = self.find(shard)
+        return receipt if receipt is not None else self._predict(shard)
 
-    def _predict(self, shard: Shard, said: dict[str, str]) -> ShardReceipt:
-        names = _names_of(shard)
+    def find(self, shard: Shard) -> ShardReceipt | None:
+        """The receipt of a shard whose file is there. Raises LacunaError when that is of another model or other names,
+        or damaged.
+        """
+        return _find_receipt(shard.file, self._said(shard))
+
+    def _said(self, shard: Shard) -> dict[str, str]:
+        which = {"names": shard.digest, "folder": folder_of(shard.names.listing)}
+        return {f"lacuna.{name}": value for name, value in (which | self.model.said()).items()}
+
+    def _predict(self, shard: Shard) -> ShardReceipt:
+        names, said = _names_of(shard), self._said(shard)
         predictor = _load(self.model)
         content, n_unreadable = io.BytesIO(), 0
         with parquet_rows(content, predictor.bundle.targets, said) as write:
             for prediction in predict_named(predictor, names, folder_of(shard.names.listing)):
                 write(prediction)
                 n_unreadable += prediction.error is not None
+        meanwhile = self.find(shard)  # of another run into the folder, which raises where its model is another
+        if meanwhile is not None:
+            return meanwhile
         write_whole(shard.file, content.getvalue())
         return ShardReceipt(len(names), n_unreadable, was_there=False)
 

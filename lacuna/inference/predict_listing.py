@@ -4,12 +4,13 @@ import json
 import re
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 
 from lacuna.errors import LacunaError
 from lacuna.execution.executor import Executor
-from lacuna.inference.listing_prediction import AskedModel, PredictShard, Shard, cut_into_shards
+from lacuna.inference.listing_prediction import FETCHES_AT_ONCE, AskedModel, PredictShard, Shard, cut_into_shards
 from lacuna.inference.output_files import WRITERS
 from lacuna.io.plurals import number_of
 from lacuna.io.progress import progress
@@ -18,7 +19,8 @@ from lacuna.io.remote_files import absolute, is_url, names_in, place_in, write_w
 SUMMARY_FILE = "_summary.json"
 """Readers of a folder of Parquet files pass over names that begin with an underscore."""
 
-SHARD_FILE = re.compile(r"part-\d+-of-\d+\.parquet")
+TABLE_FILE = re.compile(r"(?![_.])(?!.*\.partial\.).*\.parquet", re.DOTALL)
+"""What they take for a part of the table. Partial files are of a run that was killed, or is at work."""
 
 
 def predict_listing(
@@ -29,7 +31,7 @@ def predict_listing(
     column: of names in a CSV or Parquet file, as `cut_listing` takes it. shard_images: names for each file.
     1 when no image could be read, or with `strict` when one could not. Counts are printed on standard error and stand
     in SUMMARY_FILE, which is written last. Raises LacunaError before anything is predicted when `out` holds predictions
-    of another listing, and as `PredictShard` does.
+    of another listing or model, and as `PredictShard` does.
     """
     if out.endswith(tuple(WRITERS)) or (not is_url(out) and Path(out).is_file()):
         raise LacunaError(f"{out}: a file; with --listing, --out names a folder")
@@ -39,8 +41,9 @@ def predict_listing(
         raise LacunaError(f"{out}: Parquet needs pyarrow: pip install pyarrow")
     started, listing, out = time.monotonic(), absolute(listing), absolute(out)
     shards = cut_into_shards(listing, column, out, shard_images)
-    _refuse_others(out, shards)
-    receipts = executor.map(PredictShard(model), shards)
+    task = PredictShard(model)
+    _refuse_others(task, out, shards)
+    receipts = executor.map(task, shards)
     done = list(progress(receipts, total=len(shards), what="predict", unit="shards"))
     n_images, n_unreadable = (sum(counts) for counts in zip(*((r.n_images, r.n_unreadable) for r in done), strict=True))
     n_repeated = sum(shard.names.n_names for shard in shards) - n_images
@@ -60,14 +63,16 @@ def predict_listing(
     return 1 if n_unreadable and (strict or n_unreadable == n_images) else 0
 
 
-def _refuse_others(out: str, shards: list[Shard]) -> None:
-    """Of another number of shards there would be images twice for whoever reads the folder."""
-    wanted = {shard.file for shard in shards}
-    others = [
-        name for name in sorted(names_in(out)) if SHARD_FILE.fullmatch(name) and place_in(out, name) not in wanted
-    ]
-    if others:
+def _refuse_others(task: PredictShard, out: str, shards: list[Shard]) -> None:
+    """Before the first file is written: with those of two models or listings in it, the folder would be neither's, and
+    with another table or number of shards there would be other rows, or images twice, for whoever reads it.
+    """
+    of_file, there = {shard.file: shard for shard in shards}, filter(TABLE_FILE.fullmatch, sorted(names_in(out)))
+    files = [place_in(out, name) for name in there]
+    if others := [file for file in files if file not in of_file]:
         raise LacunaError(
-            f"{place_in(out, others[0])}: predictions of another listing, or by another --shard-images: of this one "
+            f"{others[0]}: another table, or predictions of another listing or by another --shard-images: of this one "
             f"there are {number_of(len(shards), 'file')}; name another folder with --out, or remove this one"
         )
+    with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:  # of a bucket most of it is waiting
+        list(pool.map(task.find, [of_file[file] for file in files]))

@@ -41,6 +41,18 @@ def test_an_address_where_no_cluster_can_be_is_one_line(address: str, expected: 
         pass
 
 
+def test_a_ray_of_its_own_that_does_not_start_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sockets lie in the folder of temporary files, and their paths must be short."""
+    pytest.importorskip("ray")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    deep = tmp_path / ("x" * 100)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    expected = r"^Ray does not start on this machine, in .*: [^\n]*AF_UNIX[^\n]*$"
+    with pytest.raises(LacunaError, match=expected), open_executor("ray", "", 1):
+        pass
+
+
 def test_the_manifest_in_the_documentation_is_a_cluster_of_the_pinned_ray(repository: Path) -> None:
     text = (repository / "docs/scale.md").read_text(encoding="utf-8")
     blocks = [YAML(typ="safe").load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]

@@ -79,6 +79,13 @@ def test_the_column_is_the_one_that_is_asked_for(tmp_path):
         list(cut_listing(write_text(tmp_path / "l.txt", ["a.png"]), "photo", 5))
 
 
+@pytest.mark.parametrize("cell", [{"bytes": b"", "path": "a.png"}, ["a.png"]])
+def test_a_column_of_something_else_than_text_is_refused_in_one_line(cell, tmp_path):
+    parquet.write_table(pyarrow.table({"image": [cell]}), tmp_path / "l.parquet")
+    with pytest.raises(LacunaError, match=r"expected text in column image, received (struct|list)<"):
+        list(cut_listing(str(tmp_path / "l.parquet"), None, 5))
+
+
 @settings(max_examples=30)
 @given(st.lists(st.lists(st.sampled_from(["a", "b", "c", "\udc80", "ä"]) | st.text(max_size=3), min_size=1)))
 def test_a_name_is_repeated_where_it_stood_before(parts):

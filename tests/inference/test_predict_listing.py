@@ -10,6 +10,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from lacuna.cli import main
+from lacuna.inference import listing_prediction
 from tests.tiny_bundle import TIED_CALIBRATION, TIED_PICK, TIED_TARGETS, write_tiny_bundle
 
 REPOSITORY = Path(__file__).parents[2]
@@ -135,6 +136,28 @@ def test_predictions_of_something_else_are_neither_mixed_nor_overwritten(bundle,
         assert predict(*given[:2], out, *given[3:]) == 1
         assert said in capsys.readouterr().err
         assert contents(out) == before
+    (out / "photos.parquet").write_bytes(before["part-000001-of-000004.parquet"])
+    assert predict(bundle, listing, out) == 1
+    assert "photos.parquet: another table" in capsys.readouterr().err
+    (out / "photos.parquet").unlink()
+    (out / "part-000001-of-000004.parquet").unlink()
+    before = contents(out)
+    assert predict(other, listing, out) == 1
+    assert contents(out) == before, "files of another model beside those that are there"
+
+
+def test_of_two_runs_at_once_with_different_settings_one_stops(bundle, listing, tmp_path, monkeypatch, capsys):
+    given, predict_named = (bundle, listing, tmp_path / "out"), listing_prediction.predict_named
+
+    def while_another_runs(*images):
+        monkeypatch.undo()
+        predict(*given, "--min-precision", "0.5")
+        return predict_named(*images)
+
+    monkeypatch.setattr(listing_prediction, "predict_named", while_another_runs)
+    assert predict(*given) == 1
+    assert "part-000001-of-000004.parquet: predictions that are there were made with other" in capsys.readouterr().err
+    assert predict(*given, "--min-precision", "0.5") == 0
 
 
 def test_a_file_that_is_damaged_or_foreign_is_named(bundle, listing, tmp_path, capsys):
@@ -160,6 +183,7 @@ def test_the_exit_code_tells_of_unreadable_images_whoever_predicted_them(bundle,
     [
         (["--out", "x.parquet"], "x.parquet: a file; with --listing, --out names a folder"),
         (["--out", "out", "--shard-images", "0"], "--shard-images: expected 1 or more, received 0"),
+        (["--out", "out", "--engine", "ray", "--workers", "-1"], "workers: expected 0 or more, received -1"),
         (["--json"], "--listing: expected --out FOLDER"),
         (["--out", "out", "--adapt"], "no --adapt, which reads all images first"),
     ],
