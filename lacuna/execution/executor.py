@@ -58,7 +58,7 @@ def open_executor(engine: str, address: str, workers: int) -> Iterator[Executor]
         if error.name != "ray":
             raise
         raise LacunaError(
-            "execution.engine: ray is not installed; `pip install --no-deps --require-hashes -r requirements-ray.txt` "
+            "ray is not installed; `pip install --no-deps --require-hashes -r requirements-ray.txt` "
             "brings it, on each machine; or write local"
         ) from None
     with open_ray(address, workers) as executor:

@@ -19,7 +19,7 @@ from lacuna.io.remote_files import absolute, is_url, names_in, place_in, write_w
 SUMMARY_FILE = "_summary.json"
 """Readers of a folder of Parquet files pass over names that begin with an underscore."""
 
-TABLE_FILE = re.compile(r"(?![_.])(?!.*\.partial\.).*\.parquet", re.DOTALL)
+TABLE_FILE = re.compile(r"(?![_.]).*\.parquet", re.DOTALL)
 """What they take for a part of the table. Partial files are of a run that was killed, or is at work."""
 
 

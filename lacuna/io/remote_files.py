@@ -8,6 +8,7 @@ says that nothing is there, and LacunaError anything else: no library, no creden
 import contextlib
 import io
 import os
+import platform
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -15,7 +16,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from lacuna.errors import LacunaError
-from lacuna.io.atomic import atomic_file
 
 URL = re.compile(r"([a-z][a-z0-9+.-]*)://[^/]*")
 WEB = ("http", "https")
@@ -73,10 +73,20 @@ def read_beginning(url: str, most: int) -> bytes:
 
 
 def write_whole(place: str, content: bytes) -> None:
-    """Put a file there that nobody sees in part: renamed when it is whole, or in one upload."""
+    """Put a file there that nobody sees in part: renamed when it is whole, or in one upload.
+
+    Until then a local one has a name of this machine and process that begins with `_`: readers of tables in folders
+    pass over what a killed run leaves.
+    """
     if not is_url(place):
-        with atomic_file(Path(place)) as partial:
+        path = Path(place)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f"_{path.name}.{platform.node()}.{os.getpid()}.partial")
+        try:
             partial.write_bytes(content)
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
         return
     try:
         with _told(place):

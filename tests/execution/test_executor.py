@@ -22,7 +22,7 @@ def test_in_process_jobs_are_done_one_by_one_in_their_order() -> None:
 def test_without_ray_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.delitem(sys.modules, "lacuna.execution.ray_engine", raising=False)
-    expected = r"execution\.engine: ray is not installed; `pip install .*requirements-ray\.txt`"
+    expected = r"ray is not installed; `pip install .*requirements-ray\.txt`"
     with pytest.raises(LacunaError, match=expected), open_executor("ray", "", 0):
         pass
 
