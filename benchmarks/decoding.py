@@ -62,8 +62,7 @@ def _photos(folder: Path, n: int) -> Iterable[Path]:
 
 
 def _unlimited(path: Path) -> object:
-    size, resize, max_pixels = FORM
-    return decode_with_origin(path, size=size, resize=resize, max_pixels=max_pixels)
+    return _decode(path.read_bytes())
 
 
 def _limited(path: Path) -> object:
@@ -72,7 +71,12 @@ def _limited(path: Path) -> object:
 
 def _apart(path: Path) -> object:
     """As an image that is not light."""
-    return decoders().run(decode_with_origin, path.read_bytes(), *FORM, memory=MEMORY_OF_A_PHOTO)
+    return decoders().run(_decode, path.read_bytes(), memory=MEMORY_OF_A_PHOTO)
+
+
+def _decode(content: bytes) -> object:
+    size, resize, max_pixels = FORM
+    return decode_with_origin(content, size=size, resize=resize, max_pixels=max_pixels)
 
 
 def _fate(content: bytes) -> str:
