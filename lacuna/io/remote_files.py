@@ -90,8 +90,8 @@ def write_whole(place: str, content: bytes) -> None:
         return
     try:
         with _told(place):
-            system, path = _locate(place)
-            system.pipe_file(path, content)
+            system, key = _locate(place)
+            system.pipe_file(key, content)
     except FileNotFoundError as error:
         raise LacunaError(f"{place}: cannot be written: {_reason(error)}") from None
 
