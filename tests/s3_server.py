@@ -7,6 +7,7 @@ from typing import Any
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
+from s3fs import S3FileSystem
 
 from lacuna.io import remote_files
 
@@ -28,6 +29,7 @@ def new_bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": endpoint}.items():
         monkeypatch.setenv(name, value)
     remote_files._file_system.cache_clear()
+    S3FileSystem.clear_instance_cache()  # they keep the address of a former server
     bucket = boto3.resource("s3").Bucket("photos")
     bucket.create()
     yield bucket

@@ -95,7 +95,11 @@ def _lines(file: BinaryIO, start: int) -> Iterator[tuple[str, int]]:
     while line := file.readline(LONGEST_LINE):
         if len(line) == LONGEST_LINE:
             raise ValueError(f"a line of more than {LONGEST_LINE} bytes")
-        text = line.decode()
+        try:
+            text = line.decode()
+        except UnicodeDecodeError as error:
+            shown = line.decode(errors="backslashreplace").strip()[:80]
+            raise ValueError(f"the line from byte {at} on, {shown!r}: {error.reason}") from None
         yield (text if at else text.lstrip(BYTE_ORDER_MARK)), (at := at + len(line))
 
 

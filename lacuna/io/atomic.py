@@ -21,11 +21,12 @@ from lacuna.errors import LacunaError
 
 
 @contextlib.contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path, *, replace: bool = True) -> Iterator[Path]:
     """Yield an empty folder beside `path` that takes its place when the block ends without an error.
 
     Whatever stood at `path` is replaced; after an error it still stands, and nothing is left beside it. Two processes
-    never write into the same folder. Raises OSError when the folder was deleted meanwhile.
+    never write into the same folder. Raises OSError when the folder was deleted meanwhile, or, not to `replace`, when
+    there is something at `path` in the end.
     """
     partial, before = _beside(path, "partial"), _beside(path, "before.partial")
     partial.mkdir(parents=True)
@@ -34,7 +35,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             yield partial
             if not is_the_same():  # but made anew by a writer, and what was written before is lost
                 raise FileNotFoundError(errno.ENOENT, "deleted by another program while it was written", str(path))
-        if path.exists():
+        if replace and path.exists():
             path.rename(before)
         try:
             partial.rename(path)

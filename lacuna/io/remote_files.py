@@ -30,7 +30,7 @@ def is_url(place: str) -> bool:
 def place_in(folder: str, name: str) -> str:
     """Where a name is that is told as seen from a folder. Absolute paths and URLs are where they say."""
     if is_url(folder) and not is_url(name) and not name.startswith("/"):
-        return f"{folder.rstrip('/')}/{name}"
+        return f"{folder.rstrip('/')}/{name.removeprefix('./')}"  # a bucket knows no folder of that name
     return name if is_url(name) else os.path.join(folder, name)  # noqa: PTH118, keeps ./
 
 

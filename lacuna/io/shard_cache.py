@@ -93,8 +93,10 @@ class ShardCache:
         row, if any. Raises what `write` raises; nothing is kept then.
         """
         target = self._folder / key
+        if _read_entry(target) is None:
+            shutil.rmtree(target, ignore_errors=True)  # of a damaged one
         try:
-            with atomic_folder(target) as folder:
+            with atomic_folder(target, replace=False) as folder:  # others may be linking from one that is there
                 notes = write(folder)
                 files = {}
                 for path in sorted(folder.iterdir()):
@@ -102,8 +104,6 @@ class ShardCache:
                     files[path.name] = _state(path)
                 receipt = {"files": files, "rows": list(rows), "notes": list(notes)}
                 write_json(folder / RECEIPT_FILE, {**receipt, DIGEST: _digest(receipt)})
-                if _read_entry(target) is not None:
-                    raise FileExistsError(target)  # which another process may be linking: not to be moved away
             entry = Entry(target, rows, notes)
         except OSError:
             kept = _read_entry(target)
@@ -113,6 +113,11 @@ class ShardCache:
         if self._places is not None:
             self._places |= {key: (entry, at) for at, key in enumerate(rows)}
         return entry
+
+    def forget(self, entry: Entry) -> None:
+        """Do not keep an entry: its rows are to be made again. Outs that are linked to it stay."""
+        shutil.rmtree(entry.folder, ignore_errors=True)
+        self._places = None
 
 
 def _digest(receipt: Mapping[str, Any]) -> str:

@@ -70,6 +70,13 @@ def test_what_is_no_listing_is_refused_in_one_line(name, tmp_path):
             list(cut_listing(listing, None, 5))
 
 
+def test_a_line_in_another_encoding_is_named(tmp_path):
+    listing = tmp_path / "l.txt"
+    listing.write_bytes(b"a.png\ncaf\xe9.png\n")
+    with pytest.raises(LacunaError, match=r"l\.txt: .*line from byte 6 on, 'caf\\\\xe9\.png'"):
+        list(cut_listing(str(listing), None, 5))
+
+
 def test_the_column_is_the_one_that_is_asked_for(tmp_path):
     listing = write_table(tmp_path / "l.csv", ["a.png"])
     assert [found for _, found in cut_listing(listing, "label", 5)] == [["x,\ny"]]

@@ -135,9 +135,12 @@ def guarded(endpoint, names):
     httpx.post(f"{endpoint}/moto-api/reset-auth", content="inf")
 
 
-@pytest.mark.parametrize("has_key", [True, False])
+@pytest.mark.parametrize(
+    ("has_key", "reason"),
+    [(True, " with the credentials in the environment, if there are any"), (False, "Unable to locate credentials")],
+)
 def test_who_is_refused_is_told_so_and_no_image_is_to_blame(
-    has_key, bundle, names, guarded, tmp_path, monkeypatch, capsys
+    has_key, reason, bundle, names, guarded, tmp_path, monkeypatch, capsys
 ):
     if not has_key:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -148,7 +151,7 @@ def test_who_is_refused_is_told_so_and_no_image_is_to_blame(
     assert predict(bundle, tmp_path / "l.txt", tmp_path / "out") == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: s3://photos/lists/{names[0]}: ")
-    assert line.endswith(" with the credentials in the environment, if there are any")
+    assert line.endswith(reason)
     assert not (tmp_path / "out").exists()
 
 

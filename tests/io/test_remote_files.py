@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pyarrow import parquet, table
 
-from lacuna.io.remote_files import write_whole
+from lacuna.io.remote_files import place_in, write_whole
 
 
 def test_what_a_killed_writer_leaves_is_no_part_of_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,3 +30,17 @@ def test_what_a_killed_writer_leaves_is_no_part_of_the_table(tmp_path: Path, mon
     assert left[0].read_bytes() == content
     assert parquet.read_table(tmp_path / "out").num_rows == 1
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"part-1.parquet", left[0].name}
+
+
+@pytest.mark.parametrize(
+    ("folder", "name", "place"),
+    [
+        ("s3://photos/of", "a/b.png", "s3://photos/of/a/b.png"),
+        ("s3://photos/of/", "./a.png", "s3://photos/of/a.png"),
+        ("s3://photos/of", "s3://others/a.png", "s3://others/a.png"),
+        ("s3://photos/of", "/a.png", "/a.png"),
+        ("of", "a.png", "of/a.png"),
+    ],
+)
+def test_where_a_name_is(folder: str, name: str, place: str) -> None:
+    assert place_in(folder, name) == place

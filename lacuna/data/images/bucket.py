@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import PurePosixPath
 from typing import TypeVar
@@ -13,7 +14,7 @@ from lacuna.data.images.decoders import decoders
 from lacuna.data.images.find import are_images
 from lacuna.data.images.formats import CAMERA_RAW
 from lacuna.data.images.headers import UnreadableImageError
-from lacuna.data.images.readers import Picture, WorkingForm
+from lacuna.data.images.readers import Picture, WorkingForm, read_unknown
 from lacuna.errors import LacunaError
 from lacuna.io.file_digests import FileDigests, Stamp
 from lacuna.io.remote_files import files_below, place_in, read_beginning, state_of
@@ -64,14 +65,7 @@ class BucketReader:
 
     def digests(self, names: Sequence[str], known: FileDigests) -> list[str | UnreadableImageError]:
         stamps = list(_with_requests(self._stamp, names))
-        found = [stamp and known.find(stamp) for stamp in stamps]
-        unknown = [at for at, digest in enumerate(found) if digest is None]
-        read = dict(zip(unknown, _with_requests(self._digest, [names[at] for at in unknown]), strict=True))
-        for at, digest in read.items():
-            stamp = stamps[at]
-            if stamp is not None and isinstance(digest, str):
-                known.remember(stamp, digest)
-        return [read[at] if digest is None else digest for at, digest in enumerate(found)]
+        return read_unknown(names, stamps, known, partial(_with_requests, self._digest))
 
     def pictures(self, digests: Mapping[str, str], form: WorkingForm) -> Iterator[Picture]:
         def decode(name: str) -> Picture:

@@ -1,11 +1,10 @@
 """Reading images of a collection: what tells the content of each, and its working image."""
 
 import hashlib
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -20,6 +19,7 @@ from lacuna.data.images.headers import UnreadableImageError
 from lacuna.data.images.idx import IdxPart
 from lacuna.errors import LacunaError
 from lacuna.io.file_digests import FileDigests, Stamp, stamp_of
+from lacuna.io.openvino_runtime import n_cores
 
 FILES_AT_ONCE = 64
 
@@ -61,14 +61,7 @@ class FolderReader:
 
     def digests(self, names: Sequence[str], known: FileDigests) -> list[str | UnreadableImageError]:
         stamps = [self._stamp(name) for name in names]
-        found = [stamp and known.find(stamp) for stamp in stamps]
-        unknown = [at for at, digest in enumerate(found) if digest is None]
-        read = dict(zip(unknown, _in_threads(self._digest, [names[at] for at in unknown]), strict=True))
-        for at, digest in read.items():
-            stamp = stamps[at]
-            if stamp is not None and isinstance(digest, str):
-                known.remember(stamp, digest)
-        return [read[at] if digest is None else digest for at, digest in enumerate(found)]
+        return read_unknown(names, stamps, known, partial(_in_threads, self._digest))
 
     def pictures(self, digests: Mapping[str, str], form: WorkingForm) -> Iterator[Picture]:
         def decode(name: str) -> Picture:
@@ -152,8 +145,28 @@ def _digest_grey(pixels: NDArray[np.uint8]) -> str:
     return f"{hashlib.sha256(pixels.tobytes()).hexdigest()} {pixels.shape}"
 
 
+def read_unknown(
+    names: Sequence[str],
+    stamps: Sequence[Stamp | None],
+    known: FileDigests,
+    read: Callable[[Sequence[str]], Iterable[str | UnreadableImageError]],
+) -> list[str | UnreadableImageError]:
+    """The digest of each file, or why it has none: what is known of it in this state, else what `read` gives.
+
+    stamps: the state of each, None where that is not to be remembered. known: what is read is added.
+    """
+    found = [stamp and known.find(stamp) for stamp in stamps]
+    unknown = [at for at, digest in enumerate(found) if digest is None]
+    fresh = dict(zip(unknown, read([names[at] for at in unknown]), strict=True))
+    for at, digest in fresh.items():
+        stamp = stamps[at]
+        if stamp is not None and isinstance(digest, str):
+            known.remember(stamp, digest)
+    return [fresh[at] if digest is None else digest for at, digest in enumerate(found)]
+
+
 def _in_threads(function: Callable[[str], Found], names: Sequence[str]) -> Iterator[Found]:
     """Yield what a function gives for each name; hashes and decoders work outside of the interpreter's lock."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(n_cores()) as pool:
         for start in range(0, len(names), FILES_AT_ONCE):  # `map` takes all its input at once
             yield from pool.map(function, names[start : start + FILES_AT_ONCE])

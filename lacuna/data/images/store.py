@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lacuna.core.working_image import Origin
 from lacuna.data.images.cuts import cut_names
-from lacuna.data.images.headers import UnreadableImageError
+from lacuna.data.images.headers import TooSlowError, UnreadableImageError
 from lacuna.data.images.readers import ImageReader, Picture, WorkingForm
 from lacuna.execution.executor import LOCAL, Executor
 from lacuna.io.atomic import create_array
@@ -105,6 +105,8 @@ class ImageTask:
         key = digest_recipe((), *rows)
         entry = self.cache.find(key) or self.cache.keep(key, rows, lambda folder: self._write(folder, readable))
         entry.link(PIXELS_FILE, shard.target)
+        if any("late" in note for note in entry.notes):  # a quieter machine may have time for it
+            self.cache.forget(entry)
         notes = dict(zip(readable, entry.notes, strict=True))
         return [
             _as_noted(name, notes[name]) if name in notes else Became(name, None, "", 0, str(found[name]))
@@ -165,7 +167,7 @@ def _take(cache: ShardCache, entry: Entry, at: int) -> tuple[NDArray[np.uint8] |
 
 def _note(picture: Picture) -> tuple[NDArray[np.uint8] | None, dict[str, Any]]:
     if isinstance(picture, UnreadableImageError):
-        return None, {"reason": str(picture)}
+        return None, {"reason": str(picture)} | ({"late": True} if isinstance(picture, TooSlowError) else {})
     return picture.pixels, {"origin": picture.origin, "sha256": picture.sha256, "value_bits": picture.value_bits}
 
 

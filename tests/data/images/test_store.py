@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.hostile_images import tiff_of_shared_tiles
 from lacuna.data.images.collections import ImageFolder
+from lacuna.data.images.decoders import decoders
 from lacuna.data.images.readers import FolderReader, Picture, WorkingForm
 from lacuna.data.images.store import CODE_OF_A_WORKING_IMAGE, Stored, write_images
 from lacuna.errors import LacunaError
@@ -158,6 +160,27 @@ def test_rejected_images_have_no_row_and_are_read_again_only_where_their_name_is
         assert reasons["152.png"] == "broken link"
 
 
+def test_an_image_that_took_too_long_gets_another_chance(tmp_path: Path) -> None:
+    """How long it takes depends on the machine, and on what else that does."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    paint(photos / "quick.png", 1)
+    (photos / "slow.tif").write_bytes(tiff_of_shared_tiles(1, 92, 1008))
+    form = WorkingForm(8, "stretch", 2_000_000)
+    impatient = decoders()
+    impatient.start(1)
+    impatient.hurry(0.01)
+    first = write_images(FolderReader(photos), ["quick.png", "slow.tif"], form, tmp_path / "first", tmp_path / "kept")
+    impatient.close()
+    decoders.cache_clear()
+    assert first.rejected == [("slow.tif", "too slow: not decoded within 0.01 s")]
+    assert load_rows(tmp_path / "first")[:, 0, 0].tolist() == [[1, 0, 7]]
+    second = write_images(FolderReader(photos), ["quick.png", "slow.tif"], form, tmp_path / "second", tmp_path / "kept")
+    assert list(second.accepted) == ["quick.png", "slow.tif"]
+    assert load_rows(tmp_path / "first").shape[0] == 1  # what was written before stays as it was
+    assert load_rows(tmp_path / "second").shape[0] == 2
+
+
 def test_a_form_or_a_damaged_entry_that_is_another_is_made_anew(folder: Path, tmp_path: Path) -> None:
     write(folder, tmp_path / "before", tmp_path / "kept")
     expected = contents(tmp_path / "before")
@@ -193,6 +216,7 @@ def test_a_file_that_changes_while_it_is_read_ends_the_work_and_is_not_kept(fold
 SLOW = """
 import time
 from pathlib import Path
+from lacuna.data.images.decoders import decoders
 from lacuna.data.images.readers import FolderReader, WorkingForm
 from lacuna.data.images.store import write_images
 
