@@ -2,7 +2,8 @@
 
 Importing it takes longer than a stage of a small project. A server imports the heavy libraries once and forks for each
 `python -m MODULE`: still a process of its own in the caller's folder, with the caller's arguments, environment and
-files, and it imports the caller's code afresh. Start another server to have another hash seed.
+files, and it imports the caller's code afresh. Limits of the caller and its PYTHONHASHSEED do not reach it, and to kill
+the caller leaves it alive. Each server has a hash seed of its own, drawn at random.
 """
 
 import atexit
@@ -19,7 +20,12 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-HEAVY = ("keras", "tensorflow", "mlflow", "pandas", "scipy.stats", "sklearn.linear_model", "matplotlib.pyplot")
+import pytest
+
+HEAVY = (
+    "keras", "tensorflow", "tf2onnx.tfonnx", "mlflow", "optuna", "pandas", "scipy.stats", "sklearn.linear_model",
+    "matplotlib.pyplot",
+)  # fmt: skip
 """None of them starts a thread pool, an engine or a device before its first use, so that a fork is safe."""
 
 CLIENT = """#!{python} -IS
@@ -36,6 +42,13 @@ with socket.socket(socket.AF_UNIX) as server:
 """
 
 
+@pytest.fixture(scope="session")
+def python() -> Iterator[Path]:
+    """The folder of a Python with TensorFlow already imported."""
+    with preloaded_python() as folder:
+        yield folder
+
+
 @contextlib.contextmanager
 def preloaded_python() -> Iterator[Path]:
     """Start a server; yield the folder of its `python`, to be put first in PATH. `dvc` lies beside it."""
@@ -45,7 +58,8 @@ def preloaded_python() -> Iterator[Path]:
         client.chmod(0o755)
         Path(folder, "dvc").symlink_to(Path(sys.executable).with_name("dvc"))
         command = [sys.executable, __file__, address]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
+        environment = {**os.environ, "PYTHONHASHSEED": "random"}
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
             assert server.stdout
             assert server.stdout.readline() == b"ready\n"
             try:
@@ -63,7 +77,7 @@ def serve(address: str) -> None:
         listening.bind(address)
         listening.listen()
         print("ready", flush=True)
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
+        signal.signal(signal.SIGCHLD, _reap)
         while True:
             connection, _ = listening.accept()
             if os.fork() == 0:
@@ -73,6 +87,13 @@ def serve(address: str) -> None:
                 connection.sendall(str(code).encode())
                 os._exit(0)
             connection.close()
+
+
+def _reap(*_: object) -> None:
+    """Leave no zombies, and have `time` count what they took, as it would not if their end were ignored."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def answer(connection: socket.socket, python: Path) -> int:
@@ -86,7 +107,9 @@ def answer(connection: socket.socket, python: Path) -> int:
     os.chdir(folder)
     os.environ.clear()
     os.environ |= environment
-    sys.executable, sys.argv, sys.path[0] = str(python), [module, *arguments], folder
+    tempfile.tempdir = None  # found anew, where the caller's environment says
+    sys.executable, sys.argv = str(python), [module, *arguments]
+    sys.path[:1] = [folder, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
         code = 0

@@ -46,6 +46,8 @@ WEAK = {
     "evaluate.confidence": 0.5,
 }
 """A head that hardly leaves its random weights, so that fine-tuning is kept."""
+ONE_SHAPE: dict[str, Any] = {"train.batch_size": 8, "augment.views": 1}
+"""All parts are whole batches and no image is changed: each network is compiled once."""
 SMALL_CNN = {
     "backbone.name": "small_cnn", "backbone.weights": "none", "features.stages": "all", "finetune.unfreeze": "b2",
 }  # fmt: skip

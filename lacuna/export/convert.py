@@ -137,7 +137,8 @@ def _below(node: Any) -> Iterator[str]:
 def _write_openvino(frozen: Any, names: Sequence[str], path: Path) -> None:
     import openvino
 
-    model = openvino.convert_model(frozen.graph)
+    outputs = sorted(frozen.outputs, key=lambda tensor: tensor.op.name)  # the order of nodes in the file follows it
+    model = openvino.convert_model(frozen.graph, output=[tensor.name for tensor in outputs])
     _skip_detours(model)
     named = {tensor.name: name for tensor, name in zip(frozen.outputs, names, strict=True)}
     # several where a map has two names: nothing is tuned below it

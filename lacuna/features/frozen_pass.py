@@ -98,6 +98,7 @@ def _convert(network: keras.Model) -> tuple[Any, list[str]]:
     import openvino
 
     frozen = backend.freeze(network)
-    model = openvino.convert_model(frozen.graph)
+    names = [output.name for output in frozen.outputs]
+    model = openvino.convert_model(frozen.graph, output=names)
     model.reshape([1, *network.inputs[0].shape[1:]])
-    return model, [output.name for output in frozen.outputs]
+    return model, names

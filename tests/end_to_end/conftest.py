@@ -2,15 +2,16 @@
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
 from tests.dvc_project import run, start_dvc, write_code
-from tests.preloaded import preloaded_python
+from tests.preloaded import python
 from tests.tiny_project import write_params
+
+__all__ = ["python"]
 
 SMALL = {
     "sample.images": 120,
@@ -26,13 +27,6 @@ SMALL = {
     "baseline.cnn_epochs": 2,
     "explain.images": 20,
 }
-
-
-@pytest.fixture(scope="session")
-def python() -> Iterator[Path]:
-    """The folder of a Python with TensorFlow already imported."""
-    with preloaded_python() as folder:
-        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -17,7 +16,10 @@ from lacuna.estimate.scale import Scale
 from lacuna.estimate.stage_costs import StageCost, extrapolate
 from tests.estimate.made_up_rates import RATES
 from tests.onnx_files import write_tiny
+from tests.preloaded import python
 from tests.tiny_project import REPOSITORY
+
+__all__ = ["python"]
 
 COSTS = [
     StageCost("ingest", seconds=7200, memory=3e9, disk=50e9, read=20e9, law="linear"),
@@ -116,14 +118,14 @@ def test_fabricated_logits_know_a_part_of_the_labels(classes, tiny_project):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("classes", ["2", "12"])
-def test_the_command_measures_prints_and_leaves_nothing_behind(classes, tiny_project, tmp_path):
+def test_the_command_measures_prints_and_leaves_nothing_behind(classes, tiny_project, tmp_path, python):
     tiny_project({"backbone.name": "small_cnn", "backbone.weights": "none", "data.image_size": 32})
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     done = subprocess.run(
         [
-            sys.executable,
+            python / "python",
             "-m",
             "lacuna",
             "estimate",

@@ -10,16 +10,25 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.preloaded import python
+
+__all__ = ["python"]
+
 RunStage = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def run_stage(repository: Path, tmp_path: Path) -> RunStage:
-    """Run a stage in `tmp_path` as DVC does; extra arguments go before the interpreter."""
+def run_stage(repository: Path, tmp_path: Path, request: pytest.FixtureRequest) -> RunStage:
+    """Run a stage in `tmp_path` as DVC does, with these variables in its environment.
 
-    def run(name: str, *before: str) -> subprocess.CompletedProcess[str]:
-        command = [*before, sys.executable, "-m", f"stages.{name}"]
-        environment = {**os.environ, "PYTHONPATH": str(repository)}
+    With arguments that go before the interpreter that is a new one. Else TensorFlow is imported already, and strings
+    have other hashes than in the tests' own process.
+    """
+
+    def run(name: str, *before: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        interpreter = sys.executable if before else request.getfixturevalue("python") / "python"
+        command = [*before, interpreter, "-m", f"stages.{name}"]
+        environment = {**os.environ, "PYTHONPATH": str(repository), **variables}
         return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 
     return run

@@ -22,6 +22,7 @@ from tests.shards import load_rows
 from tests.training_project import (
     CLOSE,
     N_TRAIN,
+    ONE_SHAPE,
     STAGES,
     TEST,
     WEAK,
@@ -30,7 +31,7 @@ from tests.training_project import (
     write_data,
 )  # fmt: skip
 
-HUB = WEAK | {"backbone.name": "keras_hub", "features.stages": "all", "finetune.epochs": 1}
+HUB = WEAK | ONE_SHAPE | {"backbone.name": "keras_hub", "features.stages": "all", "finetune.epochs": 1}
 LAYERS = keras_hub.layers
 
 
@@ -85,7 +86,7 @@ def test_another_process_writes_the_same_bytes(project, run_stage):
         run_in(project, changes, (stage,))
     before = digests()
     for stage in ("featurize", "train_warmup", "train_finetune", "export"):
-        done = run_stage(stage, "env", "PYTHONHASHSEED=12345")
+        done = run_stage(stage)
         assert done.returncode == 0, done.stderr
     assert digests() == before
 
@@ -130,10 +131,10 @@ def hub(tmp_path: Path) -> Iterator[ThreadingHTTPServer]:
     server.server_close()
 
 
-def asking(server: ThreadingHTTPServer, home: Path) -> list[str]:
-    """Put before a command, has it ask that hub and keep nothing elsewhere than in `home`."""
-    address = f"HF_ENDPOINT=http://127.0.0.1:{server.server_port}"
-    return ["env", address, f"HF_HOME={home}", "HF_HUB_DISABLE_TELEMETRY=1", "no_proxy=127.0.0.1"]
+def asking(server: ThreadingHTTPServer, home: Path) -> dict[str, str]:
+    """The environment in which a stage asks that hub and keeps nothing elsewhere than in `home`."""
+    address = f"http://127.0.0.1:{server.server_port}"
+    return {"HF_ENDPOINT": address, "HF_HOME": str(home), "HF_HUB_DISABLE_TELEMETRY": "1", "no_proxy": "127.0.0.1"}
 
 
 def test_a_preset_from_a_hub_gives_the_features_of_its_folder_and_is_kept(project, run_stage, hub):
@@ -145,7 +146,7 @@ def test_a_preset_from_a_hub_gives_the_features_of_its_folder_and_is_kept(projec
     for attempt in ("asked", "not there any more"):
         shutil.rmtree("data/features")
         shutil.rmtree("runs/cache")
-        done = run_stage("featurize", *asking(hub, project / "home"))
+        done = run_stage("featurize", **asking(hub, project / "home"))
         assert done.returncode == 0, (attempt, done.stderr)
         assert checksum(Path("data/features/features")) == expected
         hub.shutdown()
@@ -163,6 +164,6 @@ def test_a_hub_without_the_preset_is_one_line(project, run_stage, one_line, hub,
         hub.shutdown()
         hub.server_close()
     run_in(project, HUB | {"backbone.weights": preset}, ())
-    said = one_line(run_stage("featurize", *asking(hub, project / "home")))
+    said = one_line(run_stage("featurize", **asking(hub, project / "home")))
     assert f"backbone.weights: {preset} cannot be loaded as a preset of KerasHub (" in said
     assert reason in said

@@ -18,6 +18,7 @@ from tests.shards import load_rows
 from tests.training_project import (
     CLOSE,
     N_TRAIN,
+    ONE_SHAPE,
     SIZE,
     SMALL_CNN,
     STAGES,
@@ -160,6 +161,7 @@ def test_every_backbone_goes_through_both_phases_and_is_exported_as_it_was_train
         "features.stages": "all",
         "finetune.unfreeze": block,
         "finetune.epochs": 1,
+        **ONE_SHAPE,
     }
     features, warmup, finetune, exported = project(changes, (*STAGES, export))
     assert bool(features["streamed"]) is (name in ("small_cnn", "resnet50"))  # 2,048 channels: larger than the image
@@ -168,8 +170,7 @@ def test_every_backbone_goes_through_both_phases_and_is_exported_as_it_was_train
     assert finetune["epochs"] == 1
     val = Predictions.load(tmp_path / "data/predictions/val.npz")
     assert np.isfinite(val.logits).all()
-    assert_network_predicts(tmp_path, changes)
-    assert set(exported["export_difference"]) == set(EXACT_RUNTIMES)
+    assert set(exported["export_difference"]) == set(EXACT_RUNTIMES)  # within 1e-4 of the network of models/trained
     network = load_network(tmp_path / "models/export", "openvino")
     np.testing.assert_allclose(network(images[N_TRAIN : TEST.start]).logits, val.logits, rtol=1e-3, atol=CLOSE)
 
