@@ -185,9 +185,6 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_ood_bundle(tmp_path_factory.mktemp("model") / "bundle")
 
 
-Drifted = Callable[..., set[str]]
-
-
 def save_pictures(folder: Path, pictures: Pixels, suffix: str = "png") -> Path:
     folder.mkdir()
     for place, picture in enumerate(pictures):
@@ -201,7 +198,7 @@ def predictor(bundle: Path) -> Predictor:
 
 
 @pytest.fixture
-def drifted(predictor: Predictor, tmp_path: Path) -> Drifted:
+def drifted(predictor: Predictor, tmp_path: Path) -> Callable[..., set[str]]:
     """What is called drifted of a folder with these pictures."""
 
     def run(pictures: Pixels, suffix: str = "png") -> set[str]:
@@ -227,22 +224,22 @@ def test_the_command_draws_and_says_in_json_what_has_drifted(
     assert expected <= found
 
 
-def test_grey_pictures_have(drifted: Drifted) -> None:
+def test_grey_pictures_have(drifted: Callable[..., set[str]]) -> None:
     grey = training_like_pictures(60, seed=50).mean(axis=3, keepdims=True).astype(np.uint8)
     found = drifted(np.repeat(grey, 3, axis=3))
     assert {"told apart", "colour"} <= found
 
 
-def test_pictures_of_another_world_are_unfamiliar(drifted: Drifted) -> None:
+def test_pictures_of_another_world_are_unfamiliar(drifted: Callable[..., set[str]]) -> None:
     found = drifted(training_like_pictures(60, seed=50)[..., [2, 1, 0]])  # red and blue change places
     assert {"unfamiliar", "told apart"} <= found
 
 
-def test_another_format_is_called_by_its_name_and_nothing_else_is(drifted: Drifted) -> None:
+def test_another_format_is_called_by_its_name_and_nothing_else_is(drifted: Callable[..., set[str]]) -> None:
     assert drifted(training_like_pictures(60, seed=50), "bmp") == {"format PNG", "bytes"}
 
 
-def test_another_mix_of_classes_shows_in_what_is_predicted(drifted: Drifted) -> None:
+def test_another_mix_of_classes_shows_in_what_is_predicted(drifted: Callable[..., set[str]]) -> None:
     many = training_like_pictures(900, seed=50)
     means = many.mean(axis=(1, 2))
     bluish = many[means[:, 2] > means[:, 1]][:60]  # one in six is
