@@ -123,12 +123,13 @@ def test_a_process_of_its_own_predicts_reports_to_nobody_and_leaves_nothing_at_h
     for name in ("CI", "ORT_DISABLE_TELEMETRY"):
         monkeypatch.delenv(name, raising=False)
     for name in ("HOME", "USERPROFILE"):
-        monkeypatch.setenv(name, str(tmp_path))
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
     done = command("predict", photos / "red.png", "--bundle", bundle, "--runtime", runtime)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert "present" in done.stdout
-    assert list(tmp_path.rglob("*")) == []
+    assert list((tmp_path / "home").rglob("*")) == []
 
 
 def test_predict_loads_nothing_but_what_predicting_needs(bundle, photos):
