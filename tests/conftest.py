@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 from lacuna.config.params import Params
@@ -30,10 +31,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (item.path.name not in long, "slow" not in item.keywords))
 
 
+gc.disable()  # what the imports make stays: the garbage collector need not look through it while it grows
+
+
 def pytest_collection_finish() -> None:
-    """What the imports made stays to the end: the garbage collector need not look through it again and again."""
+    """Nor need it look through it again and again until the end."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
@@ -56,12 +61,18 @@ def tiny_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinyProject
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow store with its tables, because creating them takes seconds."""
+    """An MLflow store with its tables, to copy: creating them takes seconds, so that all processes share it."""
     from lacuna.tracking.content import Run
     from lacuna.tracking.run import log_run
 
-    root = tmp_path_factory.mktemp("migrated")
-    with pytest.MonkeyPatch.context() as environment:
-        environment.delenv("MLFLOW_TRACKING_URI", raising=False)
-        log_run(Run("first"), root=root, experiment="first")
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    root, done = shared / "migrated", shared / "migrated.done"
+    with FileLock(shared / "migrated.lock"), pytest.MonkeyPatch.context() as environment:
+        if not done.exists():
+            root.mkdir()
+            environment.delenv("MLFLOW_TRACKING_URI", raising=False)
+            log_run(Run("first"), root=root, experiment="first")
+            done.touch()
     return root / "mlflow.db"

@@ -1,6 +1,8 @@
 """The repository's params.yaml, changed for a small project."""
 
 import copy
+import io
+import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -59,7 +61,14 @@ def _write(folder: Path, content: dict[str, Any], changes: Mapping[str, Any]) ->
             block = block[part]
         assert name in block, f"params.yaml has no {key}"
         block[name] = value
-    yaml = YAML(typ="safe", pure=True)  # to keep the comments would take ten times as long
-    yaml.default_flow_style = yaml.sort_base_mapping_type_on_output = False
-    yaml.dump(content, folder / "params.yaml")
+    (folder / "params.yaml").write_text(_as_yaml(json.dumps(content)), encoding="utf-8")
     return parse_params(content)
+
+
+@cache
+def _as_yaml(content: str) -> str:
+    """JSON as YAML, once for all tests that make the same changes."""
+    yaml, text = YAML(typ="safe", pure=True), io.StringIO()  # to keep the comments would take ten times as long
+    yaml.default_flow_style = yaml.sort_base_mapping_type_on_output = False
+    yaml.dump(json.loads(content), text)
+    return text.getvalue()

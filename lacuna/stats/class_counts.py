@@ -11,6 +11,7 @@ have the distribution that labels and scores leave them. Where scores hardly tel
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,14 +89,18 @@ def _draw_counts(every: Floats, truth: Labels, inside: Floats, start: Floats, ge
     n_classes, asked = every.shape[1], truth < 0
     weights = np.concatenate([inside, np.ones((len(inside), int(asked.sum())))], axis=1)
     known = inside @ np.eye(n_classes)[truth[~asked]] / inside.sum(axis=1, keepdims=True)
-    chances = unbiased(every[None], truth, weights)[:, asked]
-    likelihood = np.divide(chances, known[:, None], out=np.zeros_like(chances), where=known[:, None] > 0)
+    chances = unbiased(every[None], truth, weights)[:, asked].transpose(2, 0, 1)  # sums over few classes are quick so
+    known = known.T[:, :, None]
+    likelihood = np.divide(chances, known, out=np.zeros(chances.shape), where=known > 0)
     shares: Floats = np.tile(start, (len(inside), 1))
-    counts: Floats = np.zeros_like(known)
+    counts: Floats = np.zeros_like(shares)
     for _ in range(ROUNDS):
-        upto = np.cumsum(likelihood * np.maximum(shares, SMALLEST_PROBABILITY)[:, None], axis=2)
-        below = generator.random(upto.shape[:2])[..., None] * upto[:, :, -1:] <= upto
-        counts = np.diff(below.sum(axis=1), axis=1, prepend=0).astype(np.float64)
+        upto = likelihood * np.maximum(shares, SMALLEST_PROBABILITY).T[:, :, None]
+        for below, of_class in pairwise(upto):
+            of_class += below
+        threshold = generator.random(upto.shape[1:]) * upto[-1]
+        reached = [np.count_nonzero(threshold <= of_class, axis=1) for of_class in upto]
+        counts = np.diff(reached, axis=0, prepend=0).T.astype(np.float64)
         shares = generator.gamma(counts + 1 / n_classes)
         shares /= shares.sum(axis=1, keepdims=True)
     return counts

@@ -58,16 +58,16 @@ def test_shares_that_tell_nothing_promise_nothing():
 
 def test_a_promise_for_all_images_is_kept_among_them():
     kept = {True: 0, False: 0}
-    for seed in range(20):
+    for seed in range(12):
         validation, whole = selected(800, seed, targets=ONE)
         stated = activate(RED, validation.logits)
         decided = (stated[:, 1] >= 0.5).astype(np.int16)
         labels, group = validation.labels[:, 0], validation.group
+        population = estimate_population(cross_fit(ONE, validation, CALIBRATE), EVALUATE)
         for corrected in (True, False):
-            population = estimate_population(cross_fit(ONE, validation, CALIBRATE), EVALUATE)
             importance = population.prevalences[0].priors.importance() if corrected else None
             made = promise(RED, labels, stated, decided, group, 0.9, 0.9, importance)
             called = made.answers(RED, stated, decided) & (decided == 1)
             kept[corrected] += not called.any() or (whole.labels[called, 0] == 1).mean() >= 0.9
-    assert kept[True] >= 18
-    assert kept[False] <= 10
+    assert kept[True] >= 11
+    assert kept[False] <= 6

@@ -16,12 +16,20 @@ PRESETS = REPOSITORY / "presets"
 OTHERS = [name for name in preset_names(PRESETS) if name != "default"]
 
 
-@pytest.fixture
-def params_file(tmp_path):
-    """A copy of params.yaml, set to the default data."""
-    path = tmp_path / "params.yaml"
+@pytest.fixture(scope="module")
+def default_text(tmp_path_factory):
+    """What params.yaml holds, set to the default data."""
+    path = tmp_path_factory.mktemp("default") / "params.yaml"
     path.write_bytes((REPOSITORY / "params.yaml").read_bytes())
     use_preset("default", path, PRESETS, None)
+    return path.read_bytes()
+
+
+@pytest.fixture
+def params_file(tmp_path, default_text):
+    """Such a file, to be changed."""
+    path = tmp_path / "params.yaml"
+    path.write_bytes(default_text)
     return path
 
 

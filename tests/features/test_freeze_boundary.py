@@ -96,12 +96,12 @@ def test_an_unknown_block_is_answered_with_those_there_are(lite0):
         cut(lite0, "b16")
 
 
-def test_depths_count_blocks_from_the_top():
-    lite0 = block_depths(build("efficientnet_lite0"))
-    assert lite0["top_conv"] == lite0["top_bn"] == 0
-    assert lite0["b15_project_bn"] == lite0["b15_expand_conv"] == 1
-    assert lite0["b1_expand_conv"] == 15
-    assert lite0["stem_conv"] == 17
+def test_depths_count_blocks_from_the_top(lite0):
+    depths = block_depths(lite0)
+    assert depths["top_conv"] == depths["top_bn"] == 0
+    assert depths["b15_project_bn"] == depths["b15_expand_conv"] == 1
+    assert depths["b1_expand_conv"] == 15
+    assert depths["stem_conv"] == 17
     assert block_depths(build("small_cnn")) == {"b2_conv": 0, "b1_conv": 1, "b0_conv": 2}
     resnet = block_depths(build("resnet50"))
     assert resnet["conv5_block3_3_conv"] == 0

@@ -40,6 +40,11 @@ def small():
     return network()
 
 
+@pytest.fixture(scope="module")
+def found_by_small(images, small):
+    return outputs(small, images)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "weights", "size"),
@@ -54,22 +59,20 @@ def test_it_agrees_with_keras(images, name, weights, size):
     assert (np.abs(found - expected).max(axis=0) <= 1e-3 * scale + 1e-5).all()
 
 
-def test_neither_order_nor_neighbours_nor_the_run_change_a_byte(images, small):
-    first = outputs(small, images)
+def test_neither_order_nor_neighbours_nor_the_run_change_a_byte(images, small, found_by_small):
     shuffled = outputs(small, images, np.random.default_rng(1).permutation(N))
     alone = outputs(small, images, [7])
-    for number, (out,) in first.items():
+    for number, (out,) in found_by_small.items():
         np.testing.assert_array_equal(shuffled[number][0], out)
-    np.testing.assert_array_equal(alone[7][0], first[7][0])
+    np.testing.assert_array_equal(alone[7][0], found_by_small[7][0])
 
 
 @pytest.mark.parametrize("cores", [1, 3])
-def test_the_number_of_cores_changes_no_byte(images, small, monkeypatch, cores):
-    expected = outputs(small, images)
+def test_the_number_of_cores_changes_no_byte(images, small, found_by_small, monkeypatch, cores):
     monkeypatch.setattr(frozen_pass, "n_cores", lambda: cores)
     monkeypatch.setattr("lacuna.io.openvino_runtime.n_cores", lambda: cores)
     for number, (out,) in outputs(small, images).items():
-        np.testing.assert_array_equal(out, expected[number][0])
+        np.testing.assert_array_equal(out, found_by_small[number][0])
 
 
 def test_several_outputs_come_in_the_networks_order(images):
@@ -113,13 +116,13 @@ def test_what_the_images_raise_comes_out_after_those_under_way(images, small):
     assert sorted(received) == [0, 1]
 
 
-def test_many_lots_of_images_by_one_compiled_network(images, small):
-    expected, found = outputs(small, images), {}
+def test_many_lots_of_images_by_one_compiled_network(images, small, found_by_small):
+    found = {}
     with frozen_runner(small) as run:
         for number in range(N):
             run([(number, images[number])], lambda number, out: found.update({number: out[0].copy()}))
             run([], None)
-    for number, (out,) in expected.items():
+    for number, (out,) in found_by_small.items():
         np.testing.assert_array_equal(found[number], out)
 
 

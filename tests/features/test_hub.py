@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import sys
 from types import SimpleNamespace
 
@@ -22,6 +23,14 @@ from tests import hub_presets
 from tests.hub_presets import pictures, save, save_resnet, settings
 
 LAYERS = keras_hub.layers
+
+
+@pytest.fixture(scope="module")
+def resnet_preset(tmp_path_factory):
+    """The folder of a preset, to copy."""
+    folder = tmp_path_factory.mktemp("resnet")
+    save_resnet(folder)
+    return folder
 
 
 def build(folder, size, seen=0):
@@ -97,7 +106,7 @@ def test_what_is_unfrozen_learns_but_batch_norm_inside_of_a_layer_does_not(tmp_p
 
 
 def test_every_call_gives_the_same_names_and_leaves_the_random_state_alone(tmp_path):
-    save(tmp_path, hub_presets.vit(), LAYERS.ViTImageConverter)
+    save(tmp_path, hub_presets.vit(num_layers=1), LAYERS.ViTImageConverter)
     random.seed(5)
     state = random.getstate()
     first, second = build(tmp_path, 32), build(tmp_path, 32)
@@ -127,7 +136,7 @@ def test_a_preset_that_does_not_say_which_pixels_it_takes_is_refused(tmp_path):
 
 
 def test_another_size_than_a_preset_takes_is_refused(tmp_path):
-    save(tmp_path, hub_presets.vit(), LAYERS.ViTImageConverter)
+    save(tmp_path, hub_presets.vit(num_layers=1), LAYERS.ViTImageConverter)
     with pytest.raises(LacunaError, match=r"takes images of 32 pixels, and features.sizes says 96; write \[32\]"):
         build(tmp_path, 48, 96)
     assert build(tmp_path, 48, 32).output_shape[1:] == (4, 4, 12)
@@ -143,7 +152,7 @@ def test_position_embeddings_are_brought_to_another_size_where_kerashub_can(tmp_
 
 
 def test_images_that_are_not_square_are_refused(tmp_path):
-    save(tmp_path, hub_presets.vit(image_shape=(32, 48, 3)), LAYERS.ViTImageConverter)
+    save(tmp_path, hub_presets.vit(image_shape=(32, 48, 3), num_layers=1), LAYERS.ViTImageConverter)
     with pytest.raises(LacunaError, match=r"takes images of 32 x 48 pixels, expected square ones"):
         build(tmp_path, 32)
 
@@ -236,11 +245,11 @@ def weights_of_less(folder):
     ],
     ids=["no config", "broken JSON", "another JSON", "no weights", "cut weights", "other weights", "too few weights"],
 )
-def test_a_damaged_preset_is_one_line_that_says_what_can_be_named(tmp_path, damage, reason):
-    save_resnet(tmp_path)
-    damage(tmp_path)
+def test_a_damaged_preset_is_one_line_that_says_what_can_be_named(resnet_preset, tmp_path, damage, reason):
+    folder = shutil.copytree(resnet_preset, tmp_path / "preset")
+    damage(folder)
     with pytest.raises(LacunaError) as raised:
-        build(tmp_path, 32)
+        build(folder, 32)
     assert reason in str(raised.value)
     assert "\n" not in str(raised.value)
     assert "name a built-in one such as resnet_18_imagenet" in str(raised.value)

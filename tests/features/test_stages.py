@@ -7,7 +7,7 @@ from lacuna.config.backbone import Backbone
 from lacuna.config.blocks import Features
 from lacuna.core.feature_store import ColumnBlock
 from lacuna.errors import LacunaError
-from lacuna.features.backbones import BACKBONES, build_backbone
+from lacuna.features.backbones import BACKBONES, Architecture, build_backbone
 from lacuna.features.backend import keras
 from lacuna.features.stages import (
     SMALLEST_VARIANCE,
@@ -100,12 +100,19 @@ def test_the_columns_are_the_statistics_of_the_maps_at_each_size(images):
     np.testing.assert_allclose(found[:, both.layout.top], top, rtol=1e-4, atol=1e-5)
 
 
-def test_further_backbones_follow_the_first_at_every_size(images):
+def two_layers(image):
+    scaled = keras.layers.Rescaling(1 / 255, name="rescale")(image)
+    below = keras.layers.Conv2D(6, 3, strides=2, name="b0_conv")(scaled)
+    return keras.layers.Conv2D(8, 3, strides=2, activation="relu", name="b1_conv")(below)
+
+
+def test_further_backbones_follow_the_first_at_every_size(images, monkeypatch):
+    monkeypatch.setitem(BACKBONES, "mobilenet_v2", Architecture(64, two_layers, None))
     both = extractor((0, 32), name=["small_cnn", "mobilenet_v2"])
     alone = {name: extractor((0, 32), name=name) for name in ("small_cnn", "mobilenet_v2")}
     first, second = alone["small_cnn"].layout, alone["mobilenet_v2"].layout
     assert both.layout.blocks == (*first.blocks, *(replace(block, backbone="mobilenet_v2") for block in second.blocks))
-    assert {"map_24_b1", "map_mobilenet_v2_24_b2", "map_mobilenet_v2_32_b2"} < set(both.layout.map_names)
+    assert {"map_24_b1", "map_mobilenet_v2_24_b1", "map_mobilenet_v2_32_b1"} < set(both.layout.map_names)
     found = np.asarray(feature_network(both)(images))
     expected = [np.asarray(feature_network(one)(images)) for one in alone.values()]
     np.testing.assert_allclose(found, np.concatenate(expected, axis=1), rtol=1e-5, atol=1e-5)

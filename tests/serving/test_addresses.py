@@ -143,8 +143,10 @@ def test_what_is_no_http_gets_an_error_like_any_other(service, client, sent):
     assert json.loads(body)["error"]["code"] == "malformed_http"
 
 
-def test_the_options_reach_the_service(bundle, tmp_path):
-    options = ("--root-path", "lacuna/", "--allowed-hosts", "example.org")
+def test_the_options_reach_the_service_and_tiff_is_taken_where_it_is_told_to(bundle, picture, tmp_path):
+    options = ("--root-path", "lacuna/", "--allowed-hosts", "example.org", "--tiff")
+    file = {"file": picture((0, 255, 0), kind="TIFF")}
     with running_service(tmp_path, "--bundle", bundle, *options) as service, service.client() as client:
-        assert client.get("/lacuna/metadata", headers={"Host": "example.org"}).status_code == 200
+        answer = client.post("/lacuna/predict", files=file, headers={"Host": "example.org"})
+        assert answer.json()["targets"]["colour"]["decision"] == "green"
         assert client.get("/metadata", headers={"Host": "evil.example"}).status_code == 421

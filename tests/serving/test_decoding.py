@@ -1,13 +1,11 @@
 """Images that are small as files and costly to read, sent to a service: refused in words, and the next is answered."""
 
 import asyncio
-import io
 
 import pytest
 from PIL import Image
 
 from benchmarks import hostile_images as hostile
-from benchmarks.service_process import running_service
 from lacuna.serving.engine import Engine
 from lacuna.serving.metrics import ServiceMetrics
 from lacuna.serving.models import load_models
@@ -40,15 +38,6 @@ def test_what_phones_send_is_answered(client):
     avif = hostile.encoded(Image.new("RGB", (40, 40), (0, 255, 0)), "AVIF")
     assert client.post("/predict", files={"file": TURNED_HEIC}).status_code == 200
     assert client.post("/predict", files={"file": avif}).json()["targets"]["colour"]["decision"] == "green"
-
-
-def test_tiff_is_taken_by_a_service_that_is_told_to(bundle, tmp_path):
-    file = io.BytesIO()
-    Image.new("RGB", (40, 40), (0, 255, 0)).save(file, "TIFF")
-    with running_service(tmp_path, "--bundle", bundle, "--tiff") as service, service.client() as client:
-        answer = client.post("/predict", files={"file": file.getvalue()})
-        assert answer.json()["targets"]["colour"]["decision"] == "green"
-        assert service.stop() == 0
 
 
 def in_engine(bundle, limits, *contents):

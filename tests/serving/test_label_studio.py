@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.service_process import running_service
 from lacuna.labelling.label_config import label_config
+from lacuna.serving.settings import Limits
 from tests.serving.test_refusals import error
 from tests.tiny_bundle import TARGETS
 
@@ -207,11 +208,10 @@ def test_a_request_has_bounds(asking):
     assert error(asking.post("/predict", content=b"{}", headers=packed), 415)[0] == "unsupported_media_type"
 
 
-def test_more_tasks_than_the_queue_holds_are_answered_one_lot_after_another(bundle, files, tmp_path):
-    options = ("--bundle", bundle, "--label-studio-files", files, "--max-queue", 8)
-    with running_service(tmp_path, *options) as running, running.client() as client:
-        answer = client.post("/predict", json=request(*[local("photos/red.png")] * 40))
-        assert [len(one["result"]) for one in answer.json()["results"]] == [2] * 40
+def test_more_tasks_than_the_queue_holds_are_answered_one_lot_after_another(app_client, files):
+    client = app_client(label_studio_files=files, limits=Limits(max_queue=8))
+    answer = client.post("/predict", json=request(*[local("photos/red.png")] * 40))
+    assert [len(one["result"]) for one in answer.json()["results"]] == [2] * 40
 
 
 def test_uploads_are_answered_as_before(asking, picture):
@@ -237,22 +237,20 @@ def test_without_the_folder_the_routes_are_not_there(client):
     assert error(client.post("/predict", json=request(local("photos/red.png"))), 415)[0] == "unsupported_media_type"
 
 
-def test_the_key_may_come_as_a_password(bundle, files, tmp_path):
-    (tmp_path / "key").write_text(KEY)
-    options = ("--bundle", bundle, "--label-studio-files", files, "--api-key-file", tmp_path / "key")
-    with running_service(tmp_path, *options) as running, running.client() as client:
-        asked = request(local("photos/red.png"))
-        for credentials in (("anyone", KEY), ("", KEY)):
-            assert client.post("/predict", json=asked, auth=credentials).status_code == 200
-            assert client.post("/setup", json={"schema": ""}, auth=credentials).status_code == 200
-        wrong = [{}, {"Authorization": "Basic !"}, {"Authorization": f"Bearer {KEY}"}, {"Authorization": "Basic"}]
-        wrong.append({"X-API-Key": "no"})
-        for headers in wrong:
-            for path in ("/predict", "/setup"):
-                assert client.post(path, json=asked, headers=headers).status_code == 401
-            assert client.get("/versions", headers=headers).status_code == 401
-        assert client.post("/predict", json=asked, auth=(KEY, "no")).status_code == 401
-        assert client.get("/health").status_code == 200
+def test_the_key_may_come_as_a_password(app_client, files):
+    client = app_client(label_studio_files=files, api_key=KEY)
+    asked = request(local("photos/red.png"))
+    for credentials in (("anyone", KEY), ("", KEY)):
+        assert client.post("/predict", json=asked, auth=credentials).status_code == 200
+        assert client.post("/setup", json={"schema": ""}, auth=credentials).status_code == 200
+    wrong = [{}, {"Authorization": "Basic !"}, {"Authorization": f"Bearer {KEY}"}, {"Authorization": "Basic"}]
+    wrong.append({"X-API-Key": "no"})
+    for headers in wrong:
+        for path in ("/predict", "/setup"):
+            assert client.post(path, json=asked, headers=headers).status_code == 401
+        assert client.get("/versions", headers=headers).status_code == 401
+    assert client.post("/predict", json=asked, auth=(KEY, "no")).status_code == 401
+    assert client.get("/health").status_code == 200
 
 
 def test_the_description_names_the_routes_with_examples(asking):

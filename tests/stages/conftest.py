@@ -1,9 +1,12 @@
 """Stages as a user runs them, on a tiny data set with everything right, for tests to spoil."""
 
+import io
 import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +33,24 @@ def run_stage(repository: Path, tmp_path: Path, request: pytest.FixtureRequest) 
         command = [*before, interpreter, "-m", f"stages.{name}"]
         environment = {**os.environ, "PYTHONPATH": str(repository), **variables}
         return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    return run
+
+
+@pytest.fixture
+def run_stage_here(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStage:
+    """As `run_stage`, but in this process: starting Python takes a stage longer than most mistakes do."""
+
+    def run(name: str) -> subprocess.CompletedProcess[str]:
+        monkeypatch.chdir(tmp_path)
+        out, err, code = io.StringIO(), io.StringIO(), 0
+        with redirect_stdout(out), redirect_stderr(err):
+            try:
+                runpy.run_path(str(repository / f"stages/{name}.py"), run_name="__main__")
+            except SystemExit as ended:  # with what is to be said, or a number
+                code = 1 if isinstance(ended.code, str) else ended.code or 0
+                err.write(f"{ended.code}\n" if isinstance(ended.code, str) else "")
+        return subprocess.CompletedProcess(name, code, out.getvalue(), err.getvalue())
 
     return run
 

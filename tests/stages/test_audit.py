@@ -11,6 +11,7 @@ from lacuna.analysis.audit.audit import audit_targets, telling_fields
 from lacuna.analysis.audit.metadata import describe_files
 from lacuna.analysis.audit.projection import project
 from lacuna.analysis.audit.report import random_copies
+from lacuna.analysis.audit.tables import write_to_label_test
 from lacuna.core.feature_store import ColumnBlock, FeatureInfo, FeatureLayout, FeatureStore
 from lacuna.core.manifest import Manifest
 from lacuna.core.targets import Target, Targets
@@ -75,9 +76,10 @@ def featurized(tiny_project):
 
 
 def test_unlabelled_test_cells_are_listed_once_a_group_and_without_a_hint(featurized):
-    audit(featurized())
-    rows = read_csv(Path("data/audit/to_label_test.csv"))
+    params = featurized()
     manifest = Manifest.load(Path("data/prepared/manifest.csv"), TARGETS).part("test")
+    write_to_label_test(Path("to_label_test.csv"), manifest, TARGETS, params.audit.seed, escapes=True)
+    rows = read_csv(Path("to_label_test.csv"))
     unknown = {
         (image, name)
         for image, labels in zip(manifest.image.tolist(), manifest.labels, strict=True)
@@ -121,6 +123,7 @@ def test_what_the_stage_says_and_writes(featurized, capsys):
     assert read_json(Path("metrics/audit.json"))["duplicates_across_splits"] == dict.fromkeys(
         ("train_val", "train_test", "val_test"), 0
     )
+    assert {row["split"] for row in read_csv(Path("data/audit/to_label_test.csv"))} == {"test"}
     for table in ("label_issues", "to_label", "conflicts"):
         assert Path(f"data/audit/{table}.csv").read_text().startswith("image,target,given,corrected,")
     for picture in ("signal", "metadata", "learning_curve", "to_label"):
@@ -235,11 +238,11 @@ def test_contradicting_copies_are_said_listed_and_shown(featurized, capsys):
     assert Path("plots/audit/conflicts.png").is_file()
 
 
-def test_an_older_ingest_is_named(featurized, run_stage, one_line):
+def test_an_older_ingest_is_named(featurized, run_stage_here, one_line):
     featurized()
     files = read_csv(Path("data/images/files.csv"))
     write_csv(Path("data/images/files.csv"), ("image", "row", "group"), [[*line.values()][:3] for line in files])
     assert "data/images/files.csv: no column format, mode, width, height, bytes; run dvc repro ingest" in one_line(
-        run_stage("audit")
+        run_stage_here("audit")
     )
     assert not Path("data/audit").exists()

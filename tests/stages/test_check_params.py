@@ -41,15 +41,15 @@ def test_a_preset_may_have_a_name_or_be_a_folder_that_is_there(tiny_project):
     check_params(tiny_project({**own, "backbone.weights": "./own"}))
 
 
-def test_data_that_is_not_there_stops_the_run_with_key_and_advice(tiny_project, run_stage, one_line):
+def test_data_that_is_not_there_stops_the_run_with_key_and_advice(tiny_project, run_stage_here, one_line):
     tiny_project({"data.path": "data/raw/images"})
     assert "params.yaml: data.path: data/raw/images is not there; put your data there" in one_line(
-        run_stage("check_params")
+        run_stage_here("check_params")
     )
     assert not Path("data/params_checked.txt").exists()
     Path("data/raw/images").mkdir(parents=True)
     tiny_project({"data.path": "data/raw/images", "data.labels": "data/raw/labels.csv"})
-    assert "data.labels: data/raw/labels.csv is not there" in one_line(run_stage("check_params"))
+    assert "data.labels: data/raw/labels.csv is not there" in one_line(run_stage_here("check_params"))
 
 
 @pytest.mark.parametrize("tracked", ["data/raw.dvc", "data/raw/images.dvc"])
@@ -91,11 +91,11 @@ def test_a_decision_rule_for_a_categorical_target_is_named(repository):
     ],
 )
 def test_a_target_that_could_not_be_trained_to_the_end_is_refused_before_an_image_is_read(
-    targets, reason, tiny_project, run_stage, one_line
+    targets, reason, tiny_project, run_stage_here, one_line
 ):
     with pytest.raises(LacunaError):
         tiny_project({"data.targets": dict.fromkeys(targets, "binary")})
-    assert reason in one_line(run_stage("check_params"))
+    assert reason in one_line(run_stage_here("check_params"))
 
 
 @pytest.mark.parametrize(

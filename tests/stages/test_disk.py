@@ -42,11 +42,11 @@ def test_a_full_and_a_read_only_disk(
 
 @pytest.mark.parametrize("stage", ["sample", "ingest"])
 def test_a_file_where_the_output_folder_should_be(
-    tiny_project: Any, tiny_images: Path, run_stage: Any, one_line: Any, stage: str
+    tiny_project: Any, tiny_images: Path, run_stage_here: Any, one_line: Any, stage: str
 ) -> None:
     tiny_project(CHANGES)
     Path("data").write_text("in the way")
-    assert "Not a directory" in one_line(run_stage(stage))
+    assert "Not a directory" in one_line(run_stage_here(stage))
     assert Path("data").read_text() == "in the way"
 
 

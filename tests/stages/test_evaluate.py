@@ -57,7 +57,7 @@ def digests():
     return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def test_what_the_stages_write(predicted, capsys):
+def test_what_the_stages_write_and_dvc_draws(predicted, repository, capsys):
     params = predicted(3, **{"evaluate.population": "labelled"})
     calibrate(params)
     facts = evaluate(params)
@@ -86,6 +86,7 @@ def test_what_the_stages_write(predicted, capsys):
     classes = read_csv(Path("metrics/classes.csv"))
     assert {row["part"] for row in classes} == {"validation", "test"}
     assert sum(row["target"] == "kind" for row in classes) == 6
+    dvc_draws_what_is_written(repository)
 
 
 @pytest.mark.slow
@@ -104,11 +105,8 @@ def test_tied_targets_are_decided_together_if_asked_for(predicted, capsys, consi
     assert Calibration.load(Path("models/calibration.json")).relations == ((RELATION,) if consistent else ())
 
 
-def test_dvc_draws_what_the_stage_writes(predicted, repository):
+def dvc_draws_what_is_written(repository):
     """The columns and templates that dvc.yaml names exist."""
-    params = predicted(3)
-    calibrate(params)
-    evaluate(params)
     plots = YAML(typ="safe").load(repository / "dvc.yaml")["plots"]
     drawn = {name: one for entry in plots if isinstance(entry, dict) for name, one in entry.items()}
     for folder in ("plots/confusion", "plots/confused_pairs"):

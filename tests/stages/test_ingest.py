@@ -105,24 +105,24 @@ def remove_all(folder: Path) -> None:
     ],
 )
 def test_bad_folders_end_in_one_line_and_no_output(
-    tiny_project: Any, tiny_images: Path, run_stage: Any, one_line: Any, spoil: Any, message: str
+    tiny_project: Any, tiny_images: Path, run_stage_here: Any, one_line: Any, spoil: Any, message: str
 ) -> None:
     tiny_project(CHANGES)
     spoil(tiny_images)
-    assert message in one_line(run_stage("ingest"))
+    assert message in one_line(run_stage_here("ingest"))
     assert list(Path("data").iterdir() if Path("data").exists() else []) == []
 
 
 @pytest.mark.slow
 def test_photos_in_a_format_that_is_not_read_are_rejected_by_name(
-    tiny_project: Any, tiny_images: Path, run_stage: Any, one_line: Any
+    tiny_project: Any, tiny_images: Path, run_stage_here: Any, one_line: Any
 ) -> None:
     tiny_project(CHANGES)
     for number in range(3):
         (tiny_images / f"IMG_{number}.JXL").write_bytes(b"\xff\x0a" + bytes(100))
     (tiny_images / "holiday.zip").write_bytes(b"PK\3\4")
     Image.new("RGB", (40, 40)).save(tiny_images / "DSC1", "JPEG")
-    done = run_stage("ingest")
+    done = run_stage_here("ingest")
     assert done.returncode == 0
     assert "rejected: IMG_0.JXL: a JPEG XL picture, which is not read: convert to JPEG or PNG\n" in done.stdout
     assert "40 of 43 images, 3 rejected, 2 other files ignored" in done.stdout
@@ -132,7 +132,7 @@ def test_photos_in_a_format_that_is_not_read_are_rejected_by_name(
     assert "warning: 1 files without an image's suffix hold images and are left out (DSC1): rename them" in done.stdout
     for number in range(30):
         (tiny_images / f"IMG_{number}.JXL").write_bytes(b"\xff\x0a" + bytes(100))
-    line = one_line(run_stage("ingest"))
+    line = one_line(run_stage_here("ingest"))
     assert "30 of 70 images are rejected, more than data.max_rejected = 0.1 allows" in line
     assert "IMG_0.JXL: a JPEG XL picture, which is not read: convert to JPEG or PNG" in line
 

@@ -195,11 +195,11 @@ def no_images(rows: list[list[str]]) -> list[list[str]]:
     ],
 )
 def test_bad_labels_end_in_one_line_and_no_output(
-    tiny_project: Any, run_stage: Any, one_line: Any, spoil: Any, message: str
+    tiny_project: Any, run_stage_here: Any, one_line: Any, spoil: Any, message: str
 ) -> None:
     tiny_project(CHANGES)
     write_labels(spoil(good_rows()))
-    assert message in one_line(run_stage("prepare"))
+    assert message in one_line(run_stage_here("prepare"))
     assert [path.name for path in Path("data").iterdir()] == ["images"]
     assert not Path("metrics/prepare.json").exists()
 
@@ -209,16 +209,16 @@ def test_bad_labels_end_in_one_line_and_no_output(
     ("content", "message"),
     [("", "labels.csv: the label file is empty"), ("00.png 1 0\n01.png 1\n", "labels.csv:2: expected an image and 2")],
 )
-def test_bad_labels_txt(tiny_project: Any, run_stage: Any, one_line: Any, content: str, message: str) -> None:
+def test_bad_labels_txt(tiny_project: Any, run_stage_here: Any, one_line: Any, content: str, message: str) -> None:
     tiny_project(CHANGES | {"data.source": "labels_txt", "data.targets": {}})
     Path("labels.csv").write_text(content)
-    assert message in one_line(run_stage("prepare"))
+    assert message in one_line(run_stage_here("prepare"))
     assert [path.name for path in Path("data").iterdir()] == ["images"]
 
 
 @pytest.mark.usefixtures("ingested")
-def test_groups_that_leave_a_part_empty(tiny_project: Any, run_stage: Any, one_line: Any) -> None:
+def test_groups_that_leave_a_part_empty(tiny_project: Any, run_stage_here: Any, one_line: Any) -> None:
     tiny_project(CHANGES | {"data.group_column": "who"})
     write_labels([[*row, "anna"] for row in good_rows()], ("image", "red", "kind", "who"))
-    assert "none of the 60 images (1 groups) is in the train part" in one_line(run_stage("prepare"))
+    assert "none of the 60 images (1 groups) is in the train part" in one_line(run_stage_here("prepare"))
     assert not Path("data/prepared").exists()

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -22,29 +23,43 @@ PAGE = Path("plots/report.html")
 BEATEN = dict.fromkeys(TARGETS.names, "beats every simpler model")
 
 
+def judge(params, signal):
+    """Write what a network of this signal is judged by, and judge it, in the working folder."""
+    Path("plots").mkdir(exist_ok=True)
+    TARGETS.save(Path("data/predictions/targets.json"))
+    save_relations(Path("data/prepared/hierarchy.json"), ())
+    counts = {target.name: {"counts": [100] * target.n_classes} for target in TARGETS}
+    write_json(Path("data/prepared/class_weights.json"), counts)
+    for part, seed in (("val", 0), ("test", 1)):
+        simulate(400, signal=signal, seed=seed).save(Path(f"data/predictions/{part}.npz"))
+    write_population(params)
+    for phase, losses in (("warmup", [0.7, 0.6]), ("finetune", [0.5, 0.3, 0.4])):
+        rows = "".join(
+            f"{phase},{epoch},{int(loss == min(losses))},{1 - epoch / 10},{loss}\n" for epoch, loss in enumerate(losses)
+        )
+        Path(f"plots/history_{phase}.csv").write_text("phase,epoch,kept,log_loss,val_log_loss\n" + rows)
+    Path("plots/regularization_path.csv").write_text("target,l2,cv_log_loss,chosen\n")
+    calibrate(params)
+    evaluate(params)
+
+
+@pytest.fixture(scope="module")
+def judged():
+    """Copies of the folders in which networks were judged, by their signal."""
+    return {}
+
+
 @pytest.fixture
-def project(tiny_project):
+def project(tiny_project, judged, tmp_path_factory):
     """A function that makes a project at the point where `report` runs; `signal` is the network's."""
 
     def make(signal=6.0, metadata="nothing shown", verdicts=BEATEN, findings=(), labels="learnable"):
         params = tiny_project({"evaluate.bootstrap": 60})
-        Path("plots").mkdir(exist_ok=True)
-        TARGETS.save(Path("data/predictions/targets.json"))
-        save_relations(Path("data/prepared/hierarchy.json"), ())
-        counts = {target.name: {"counts": [100] * target.n_classes} for target in TARGETS}
-        write_json(Path("data/prepared/class_weights.json"), counts)
-        for part, seed in (("val", 0), ("test", 1)):
-            simulate(400, signal=signal, seed=seed).save(Path(f"data/predictions/{part}.npz"))
-        write_population(params)
-        for phase, losses in (("warmup", [0.7, 0.6]), ("finetune", [0.5, 0.3, 0.4])):
-            rows = "".join(
-                f"{phase},{epoch},{int(loss == min(losses))},{1 - epoch / 10},{loss}\n"
-                for epoch, loss in enumerate(losses)
-            )
-            Path(f"plots/history_{phase}.csv").write_text("phase,epoch,kept,log_loss,val_log_loss\n" + rows)
-        Path("plots/regularization_path.csv").write_text("target,l2,cv_log_loss,chosen\n")
-        calibrate(params)
-        evaluate(params)
+        if signal in judged:
+            shutil.copytree(judged[signal], ".", dirs_exist_ok=True)
+        else:
+            judge(params, signal)
+            judged[signal] = shutil.copytree(".", tmp_path_factory.mktemp("judged") / "project")
         known = {
             target.name: {
                 part: dict.fromkeys(target.classes, n) for part, n in (("train", 90), ("val", 15), ("test", 15))

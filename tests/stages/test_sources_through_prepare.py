@@ -14,10 +14,10 @@ from tests.idx_files import idx_bytes, write_idx_folder
 from tests.shards import load_rows
 
 
-def run_both(run_stage: Any) -> str:
+def run_both(run_stage_here: Any) -> str:
     said = ""
     for name in ("ingest", "prepare"):
-        done = run_stage(name)
+        done = run_stage_here(name)
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
         said += done.stdout
     return said
@@ -34,7 +34,7 @@ IDX = {**FOLDERS, "data.source": "idx", "data.targets": {"clothing": "categorica
 SMALL = {"data.image_size": 32, "split.val": 0.2, "split.test": 0.2, "split.min_positives": 1}
 
 
-def test_class_folders(tiny_project: Any, tmp_path: Path, run_stage: Any) -> None:
+def test_class_folders(tiny_project: Any, tmp_path: Path, run_stage_here: Any) -> None:
     generator = np.random.default_rng(0)
     for number in range(60):
         folder = tmp_path / "raw" / ("cat", "dog", "dog/puppies")[number % 3]
@@ -46,7 +46,7 @@ def test_class_folders(tiny_project: Any, tmp_path: Path, run_stage: Any) -> Non
     Image.fromarray(generator.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(tmp_path / "raw" / "logo.png")
     tiny_project({**FOLDERS, **SMALL})
 
-    said = run_both(run_stage)
+    said = run_both(run_stage_here)
     assert "61 of 62 images, 1 rejected, 1 other files ignored" in said
     assert "rejected: cat/page.jpg: not an image of a known format" in said
     assert "warning: 1 image outside of the class folders, without a class: logo.png" in said
@@ -60,7 +60,7 @@ def test_class_folders(tiny_project: Any, tmp_path: Path, run_stage: Any) -> Non
 
 
 @pytest.mark.slow
-def test_class_folders_in_split_folders(tiny_project: Any, tmp_path: Path, run_stage: Any) -> None:
+def test_class_folders_in_split_folders(tiny_project: Any, tmp_path: Path, run_stage_here: Any) -> None:
     generator = np.random.default_rng(0)
     for number in range(60):
         folder = tmp_path / "raw" / ("train", "train", "Test")[number % 3] / ("cat", "dog")[number % 2]
@@ -68,7 +68,7 @@ def test_class_folders_in_split_folders(tiny_project: Any, tmp_path: Path, run_s
         Image.fromarray(generator.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(folder / f"{number}.png")
     tiny_project({**FOLDERS, **SMALL, "data.max_images": 30})
 
-    run_both(run_stage)
+    run_both(run_stage_here)
     manifest = read_csv(Path("data/prepared/manifest.csv"))
     assert all((line["split"] == "test") == line["image"].startswith("Test/") for line in manifest)
     assert {line["split"] for line in manifest} == {"train", "val", "test"}
@@ -78,14 +78,14 @@ def test_class_folders_in_split_folders(tiny_project: Any, tmp_path: Path, run_s
 
 
 @pytest.mark.slow
-def test_idx_files(tiny_project: Any, tmp_path: Path, run_stage: Any) -> None:
+def test_idx_files(tiny_project: Any, tmp_path: Path, run_stage_here: Any) -> None:
     values = write_idx_folder(tmp_path / "raw", train=80, test=40)
     values["t10k-images"][0] = values["train-images"][0]
     (tmp_path / "raw" / "t10k-images-idx3-ubyte.gz").write_bytes(idx_bytes(values["t10k-images"]))
     (tmp_path / "raw" / "classes.txt").write_text("boot\nshoe\nhat\ncoat\n")
     tiny_project({**IDX, **SMALL, "data.image_size": 28})
 
-    said = run_both(run_stage)
+    said = run_both(run_stage_here)
     assert "120 of 120 images, 0 rejected" in said
     assert "warning: 1 groups of duplicates or of the group column stand in more than one split" in said
     images = load_rows("data/images/pixels")
@@ -101,10 +101,10 @@ def test_idx_files(tiny_project: Any, tmp_path: Path, run_stage: Any) -> None:
 
 
 @pytest.mark.slow
-def test_a_sample_of_idx_files_is_no_mistake(tiny_project: Any, tmp_path: Path, run_stage: Any) -> None:
+def test_a_sample_of_idx_files_is_no_mistake(tiny_project: Any, tmp_path: Path, run_stage_here: Any) -> None:
     write_idx_folder(tmp_path / "raw", train=800, test=400)
     tiny_project({**IDX, **SMALL, "data.max_images": 60})
-    said = run_both(run_stage)
+    said = run_both(run_stage_here)
     assert "60 of 1200 images, 0 rejected" in said
     assert "no usable image" not in said
     metrics = read_json(Path("metrics/prepare.json"))
@@ -115,18 +115,18 @@ def test_a_sample_of_idx_files_is_no_mistake(tiny_project: Any, tmp_path: Path, 
 
 
 def test_a_spoiled_idx_file_ends_in_one_line_and_no_output(
-    tiny_project: Any, tmp_path: Path, run_stage: Any, one_line: Any
+    tiny_project: Any, tmp_path: Path, run_stage_here: Any, one_line: Any
 ) -> None:
     write_idx_folder(tmp_path / "raw", train=80, test=40)
     path = tmp_path / "raw" / "train-images-idx3-ubyte"
     path.write_bytes(path.read_bytes()[:-100])
     tiny_project({**IDX, **SMALL})
-    assert "raw/train-images-idx3-ubyte: cut short after 62620 of the 62720 bytes" in one_line(run_stage("ingest"))
+    assert "raw/train-images-idx3-ubyte: cut short after 62620 of the 62720 bytes" in one_line(run_stage_here("ingest"))
     assert list(Path("data").iterdir() if Path("data").exists() else []) == []
 
 
 def test_a_line_end_in_a_files_name_and_words_for_unknown_go_through_both_stages(
-    tiny_project: Any, tmp_path: Path, run_stage: Any
+    tiny_project: Any, tmp_path: Path, run_stage_here: Any
 ) -> None:
     (tmp_path / "raw").mkdir()
     generator = np.random.default_rng(0)
@@ -139,7 +139,7 @@ def test_a_line_end_in_a_files_name_and_words_for_unknown_go_through_both_stages
     changes = {"data.path": "raw", "data.labels": "labels.csv", "data.targets": {"shape": "categorical"}}
     tiny_project({**SMALL, **changes, "data.image_column": "file", "data.group_column": ""})
 
-    said = run_both(run_stage)
+    said = run_both(run_stage_here)
     assert "60 of 60 images, 0 rejected" in said
     assert "warning: shape: '#N/A' (20 images) read like \"unknown\" but count as classes" in said
     assert "add the words to data.unknown" in said

@@ -75,6 +75,7 @@ def test_the_scatter_of_a_mean_is_that_of_all_groups(small_bags):
     assert scatter == pytest.approx(np.sqrt(0.01 * 0.99 / n), rel=0.12)
 
 
+@pytest.mark.slow
 def test_every_figures_interval_is_about_that_without_bags(small_bags, monkeypatch):
     validation, test = (whole_groups(2400, seed) for seed in (0, 1))
     priors = [np.full(target.n_classes, 1 / target.n_classes) for target in TARGETS]

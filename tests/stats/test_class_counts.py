@@ -34,14 +34,14 @@ def test_the_count_is_that_of_the_images_where_decisions_carry_the_labelled_shar
 @pytest.mark.parametrize(("share", "distance"), [(0.05, 1.5), (0.5, 1.5), (0.8, 3.0)])
 def test_intervals_hold_the_true_count_as_often_as_they_say(share, distance):
     held = 0
-    for seed in range(60):
+    for seed in range(20):
         generator = np.random.default_rng(seed)
         truth = (generator.random(300) < share).astype(int)
         reference_truth = generator.integers(0, 2, 400)
         reference = scores(reference_truth, generator, distance), reference_truth, np.arange(400)
         found = estimate_shares(*reference, scores(truth, generator, distance), 0.9, 100, seed)
         held += found.low[1] - 1e-9 <= truth.mean() <= found.high[1] + 1e-9
-    assert 48 <= held <= 60
+    assert held >= 16
 
 
 def test_a_network_that_errs_never_counts_exactly():

@@ -3,7 +3,7 @@
 import posixpath
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlflow.utils.validation import _validate_metric, _validate_param, _validate_tag
 
@@ -45,6 +45,7 @@ def test_a_name_that_mlflow_takes_stays_as_it_is(name: str) -> None:
     assert mlflow_name(name) == name
 
 
+@settings(max_examples=60)
 @given(st.one_of(st.text(max_size=300), st.text("./w -", max_size=300), st.sampled_from(REFUSED)))
 def test_mlflow_takes_every_name_and_changes_it_no_further(text: str) -> None:
     name = mlflow_name(text)

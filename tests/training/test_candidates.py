@@ -92,7 +92,11 @@ def project(arrays, tmp_path_factory):
     return make
 
 
-@pytest.fixture(scope="module", params=[{}, SMALL_CNN], ids=["boundary maps", "images"])
+READ = [pytest.param({}, id="boundary maps", marks=pytest.mark.slow), pytest.param(SMALL_CNN, id="images")]
+"""What fine-tuning reads. A larger network has smaller maps, and takes seconds to be built each time."""
+
+
+@pytest.fixture(scope="module", params=READ)
 def tuned(project, request):
     """A fine-tuning whose best epoch is one of its own, from a head that knows hardly more than the classes' shares."""
     params, data = project(request.param)
@@ -111,14 +115,8 @@ def with_l2(params, l2):
 def test_fine_tuning_starts_at_the_head(tuned):
     first = tuned.tuned.history[0]
     params, data = tuned.params, tuned.data
-    still, _ = candidates_of(
-        params.model_copy(
-            update={"finetune": params.finetune.model_copy(update={"learning_rate": 1e-12, "epochs": 1})}
-        ),
-        data,
-        tuned.head,
-        on_epoch=silent,
-    )
+    slowly = params.finetune.model_copy(update={"learning_rate": 1e-12, "epochs": 1})
+    still, _ = candidates_of(params.model_copy(update={"finetune": slowly}), data, tuned.head, on_epoch=silent)
     for part in ("val", "test"):
         expected = head_logits(tuned.head, data, part)
         np.testing.assert_array_equal(still["head"].logits[part], expected)
@@ -143,7 +141,7 @@ def test_the_candidates_are_the_head_and_half_and_all_of_what_is_added(tuned):
         assert np.abs(whole.logits[part] - head.logits[part]).max() > 0.01
 
 
-@pytest.mark.parametrize("changes", [{}, SMALL_CNN], ids=["boundary maps", "images"])
+@pytest.mark.parametrize("changes", READ)
 def test_not_residual_the_labels_are_learned_whatever_the_head_has_and_mixed_with_it(project, changes):
     params, data = project({"finetune.residual": False} | changes)
     head = warm_up(params, data).head
@@ -165,15 +163,15 @@ def test_not_residual_the_labels_are_learned_whatever_the_head_has_and_mixed_wit
     assert not candidates["fine-tuned"].head.weights[:columns].any()
 
 
-@pytest.mark.parametrize("name", ["mean", "fine-tuned"])
-def test_the_logits_are_those_of_the_wider_head_on_the_tails_means(tuned, name):
-    candidate, data = tuned.candidates[name], tuned.data
+def test_the_logits_are_those_of_the_wider_head_on_the_tails_means(tuned):
+    data, tail = tuned.data, tuned.tuned.tail
     rows = data.manifest.part("val").row
     extractor = build_extractor(tuned.params.backbone, tuned.params.features, SIZE)
-    _, boundary = feature_network(extractor, candidate.tail.boundary)(data.images[rows])
-    means = np.asarray(candidate.tail.means(boundary))
-    features = np.hstack([data.store.features[rows, 0], means])
-    np.testing.assert_allclose(candidate.head.logits(features), candidate.logits["val"], atol=CLOSE)
+    _, boundary = feature_network(extractor, tail.boundary)(data.images[rows])
+    features = np.hstack([data.store.features[rows, 0], np.asarray(tail.means(boundary))])
+    for name in ("mean", "fine-tuned"):
+        candidate = tuned.candidates[name]
+        np.testing.assert_allclose(candidate.head.logits(features), candidate.logits["val"], atol=CLOSE)
 
 
 def test_the_layers_below_the_boundary_and_the_head_stay_as_they_are(tuned):
@@ -261,7 +259,7 @@ def test_the_network_from_the_folder_gives_the_candidates_logits(tuned, tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("changes", [{}, SMALL_CNN], ids=["boundary maps", "images"])
+@pytest.mark.parametrize("changes", READ)
 def test_a_hidden_layer_goes_through_fine_tuning_and_back(project, tmp_path, changes):
     params, data = project(
         changes | {"warmup.solver": "sgd", "warmup.learning_rate": 1e-5, "warmup.epochs": 1, "head.hidden_units": 8}

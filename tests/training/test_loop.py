@@ -107,16 +107,16 @@ def test_training_log_loss_is_the_mean_over_the_whole_epoch(tmp_path, phase):
     assert row["loss"] == pytest.approx(row["val_loss"], rel=1e-5)
 
 
-@pytest.mark.parametrize("killed_after", [1, 2])
-def test_resumed_after_a_kill_it_ends_with_the_same_weights(tmp_path, phase, killed_after):
+def test_resumed_after_two_kills_it_ends_with_the_same_weights(tmp_path, phase):
     whole, interrupted = new_head(), new_head()
+    fresh, again = (build_head(6, TARGETS, HEAD) for _ in range(2))
     history, _ = train_phase(phase, whole, part(), part(1), Checkpoint(tmp_path / "whole.npz"))
-    with pytest.raises(Killed):
-        train_phase(phase, interrupted, part(), part(1), KilledAfter(tmp_path / "state.npz", epoch=killed_after))
-    fresh = build_head(6, TARGETS, HEAD)
-    resumed_history, _ = train_phase(phase, fresh, part(), part(1), Checkpoint(tmp_path / "state.npz"))
+    for head, killed_after in ((interrupted, 1), (fresh, 2)):
+        with pytest.raises(Killed):
+            train_phase(phase, head, part(), part(1), KilledAfter(tmp_path / "state.npz", epoch=killed_after))
+    resumed_history, _ = train_phase(phase, again, part(), part(1), Checkpoint(tmp_path / "state.npz"))
     assert resumed_history == history
-    for expected, resumed in zip(whole.get_weights(), fresh.get_weights(), strict=True):
+    for expected, resumed in zip(whole.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(expected, resumed)
 
 

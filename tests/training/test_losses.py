@@ -164,6 +164,7 @@ OPTIONS = st.fixed_dictionaries(
 )
 
 
+@settings(max_examples=40)
 @given(
     logits=npst.arrays(np.float32, (6, 4), elements=st.floats(-80, 80, width=32)),
     other=npst.arrays(np.float32, (6, 4), elements=st.floats(-80, 80, width=32)),

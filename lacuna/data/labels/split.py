@@ -55,7 +55,11 @@ def deal(
         return np.zeros(0, dtype=np.int8)
     _, group = np.unique(group, return_inverse=True)
     n_groups = int(group.max()) + 1
-    ranks = _ranks(seed, _least_of_groups(identity, group) if n_groups < len(group) else identity)
+    if n_groups < len(group):
+        identity = _least_of_groups(identity, group)
+    else:  # each image is a group: its own row tells all of it
+        group = np.arange(n_groups)
+    ranks = _ranks(seed, identity)
 
     bounds = np.cumsum([shares[TEST], shares[VAL]])
     part = np.array([TEST, VAL, TRAIN], dtype=np.int8)[np.searchsorted(bounds, ranks, side="right")]

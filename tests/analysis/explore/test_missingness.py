@@ -49,13 +49,13 @@ def test_planted_dependence_is_found_and_named() -> None:
 
 def test_chance_is_not_called_dependence_where_groups_lose_their_labels_together() -> None:
     by_class, together, ignoring_groups = 0, 0, 0
-    for seed in range(200):
+    for seed in range(80):
         labels, group = simulate(seed)
         by_class += any(one.p_holm < ALPHA for one in missing_by_class(labels, group, TARGETS))
         together += any(one.p_holm < ALPHA for one in missing_together(labels, group, TARGETS))
         alone = np.arange(len(group))
         ignoring_groups += any(one.p_holm < ALPHA for one in missing_by_class(labels, alone, TARGETS))
-    most = binom.ppf(0.999, 200, ALPHA)
+    most = binom.ppf(0.999, 80, ALPHA)
     assert by_class <= most
     assert together <= most
     assert ignoring_groups > 2 * most

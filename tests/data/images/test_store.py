@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.hostile_images import tiff_of_shared_tiles
+from lacuna.data.images import cuts
 from lacuna.data.images.collections import ImageFolder
 from lacuna.data.images.decoders import decoders
 from lacuna.data.images.readers import FolderReader, Picture, WorkingForm
@@ -25,7 +26,14 @@ from lacuna.io.sharded_array import list_shards
 from tests.shards import load_rows
 
 FORM = WorkingForm(8, "stretch", 2000)
-N = 1500
+N = 300
+"""Names enough for three shards, where these are as short as the fixture `short_shards` makes them."""
+
+
+@pytest.fixture
+def short_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuts, "FEWEST", 64)
+    monkeypatch.setattr(cuts, "ENDS", 64)
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,7 @@ def write(folder: Path, out: Path, kept: Path) -> tuple[Stored, list[str]]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, short_shards: None) -> Path:
     (tmp_path / "photos").mkdir()
     for number in range(N):
         paint(tmp_path / f"photos/{number:05}.png", number)
@@ -60,14 +68,14 @@ def folder(tmp_path: Path) -> Path:
 
 def add_spread(folder: Path) -> int:
     for number in range(100):
-        paint(folder / f"{number * 15:05}b.png", 5000 + number)
+        paint(folder / f"{number * 3:05}b.png", 5000 + number)
     return 100
 
 
 def add_in_the_middle(folder: Path) -> int:
-    for number in range(300):
-        paint(folder / f"00700-{number}.png", 5000 + number)
-    return 300
+    for number in range(100):
+        paint(folder / f"00140-{number}.png", 5000 + number)
+    return 100
 
 
 def remove_some(folder: Path) -> int:
@@ -83,19 +91,19 @@ def rename_some(folder: Path) -> int:
 
 
 def replace_one(folder: Path) -> int:
-    paint(folder / "00700.png", 9999)
+    paint(folder / "00140.png", 9999)
     return 1
 
 
 def swap_two(folder: Path) -> int:
-    (folder / "00700.png").rename(folder / "kept")
-    (folder / "00701.png").rename(folder / "00700.png")
-    (folder / "kept").rename(folder / "00701.png")
+    (folder / "00140.png").rename(folder / "kept")
+    (folder / "00141.png").rename(folder / "00140.png")
+    (folder / "kept").rename(folder / "00141.png")
     return 0
 
 
 def damage_one(folder: Path) -> int:
-    (folder / "00700.png").write_bytes(b"no image")
+    (folder / "00140.png").write_bytes(b"no image")
     return 1
 
 
@@ -216,14 +224,16 @@ def test_a_file_that_changes_while_it_is_read_ends_the_work_and_is_not_kept(fold
 SLOW = """
 import time
 from pathlib import Path
-from lacuna.data.images.decoders import decoders
+from lacuna.data.images import cuts
 from lacuna.data.images.readers import FolderReader, WorkingForm
 from lacuna.data.images.store import write_images
+
+cuts.FEWEST = cuts.ENDS = 64
 
 class Slow(FolderReader):
     def pictures(self, digests, form):
         for picture in super().pictures(digests, form):
-            time.sleep(0.002)
+            time.sleep(0.006)
             yield picture
 
 names = sorted(path.name for path in Path("photos").iterdir())

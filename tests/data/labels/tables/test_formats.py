@@ -213,12 +213,19 @@ def test_a_broken_file_is_named_in_one_short_line(read: Any, name: str, content:
 CELLS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Zl", "Zp")), max_size=6)
 
 
+@pytest.fixture(scope="module")
+def own_table(tmp_path_factory: Any) -> Data:
+    """A table that is not there yet."""
+    own = {"targets": {"kind": "categorical", "striped": "binary"}, "group_column": ""}
+    return write_params(tmp_path_factory.mktemp("own"), {f"data.{key}": value for key, value in own.items()}).data
+
+
 @settings(max_examples=60)
 @given(
     st.lists(st.tuples(CELLS.filter(str.strip), CELLS, st.sampled_from(["0", "1", ""])), min_size=1, max_size=6),
     st.sampled_from([",", ";", "\t", "|", "json", "lines", "parquet"]),
 )
-def test_what_pandas_writes_is_read_as_it_was(tmp_path_factory: Any, rows: Any, form: str) -> None:
+def test_what_pandas_writes_is_read_as_it_was(own_table: Data, tmp_path_factory: Any, rows: Any, form: str) -> None:
     frame = pd.DataFrame(rows, columns=["image", "kind", "striped"])
     folder = tmp_path_factory.mktemp("table")
     suffix = {"json": "json", "lines": "jsonl", "parquet": "parquet"}.get(form, "csv")
@@ -231,8 +238,7 @@ def test_what_pandas_writes_is_read_as_it_was(tmp_path_factory: Any, rows: Any, 
         frame.to_parquet(path)
     else:
         frame.to_csv(path, sep=form, index=False)
-    own = {"labels": str(path), "targets": {"kind": "categorical", "striped": "binary"}, "group_column": ""}
-    data: Data = write_params(folder, {f"data.{key}": value for key, value in own.items()}).data
+    data = own_table.model_copy(update={"labels": str(path)})
     assert words(read_table(data, [])) == [[cell.strip() for cell in row] for row in rows]
 
 
