@@ -12,7 +12,10 @@ from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 from lacuna.config.params import Params
+from tests.preloaded import python
 from tests.tiny_project import REPOSITORY, write_params
+
+__all__ = ["python"]
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # before any test imports TensorFlow
 
@@ -22,13 +25,15 @@ settings.register_profile(
 )
 settings.load_profile("lacuna")
 
+LONG_FILES = ("repro", "training_settings", "tune", "hub_preset", "training_stages", "queue")
+LONG = {f"test_{name}.py": order for order, name in enumerate(LONG_FILES)}
+
 TinyProject = Callable[[Mapping[str, Any]], Params]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first: when processes share the work, none is left with one of them at the end."""
-    long = ("test_training_settings.py", "test_training_stages.py")
-    items.sort(key=lambda item: (item.path.name not in long, "slow" not in item.keywords))
+    items.sort(key=lambda item: (LONG.get(item.path.name, len(LONG)), "slow" not in item.keywords))
 
 
 gc.disable()  # what the imports make stays: the garbage collector need not look through it while it grows

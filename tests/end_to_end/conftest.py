@@ -8,10 +8,7 @@ import pytest
 from filelock import FileLock
 
 from tests.dvc_project import run, start_dvc, write_code
-from tests.preloaded import python
 from tests.tiny_project import write_params
-
-__all__ = ["python"]
 
 SMALL = {
     "sample.images": 120,

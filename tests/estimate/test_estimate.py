@@ -16,10 +16,7 @@ from lacuna.estimate.scale import Scale
 from lacuna.estimate.stage_costs import StageCost, extrapolate
 from tests.estimate.made_up_rates import RATES
 from tests.onnx_files import write_tiny
-from tests.preloaded import python
 from tests.tiny_project import REPOSITORY
-
-__all__ = ["python"]
 
 COSTS = [
     StageCost("ingest", seconds=7200, memory=3e9, disk=50e9, read=20e9, law="linear"),

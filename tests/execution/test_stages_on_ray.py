@@ -11,10 +11,9 @@ import pytest
 from PIL import Image
 
 from tests.execution.ray_cluster import ENVIRONMENT, RayCluster, ray_cluster
-from tests.preloaded import python
 from tests.tiny_project import write_params
 
-__all__ = ["python", "ray_cluster"]
+__all__ = ["ray_cluster"]
 
 pytestmark = pytest.mark.slow
 SMALL: dict[str, Any] = {"data.image_size": 32, "data.path": "photos", "augment.views": 2}

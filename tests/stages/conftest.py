@@ -13,9 +13,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.preloaded import python
-
-__all__ = ["python"]
 
 RunStage = Callable[..., subprocess.CompletedProcess[str]]
 
