@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-
 RunStage = Callable[..., subprocess.CompletedProcess[str]]
 
 
