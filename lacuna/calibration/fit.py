@@ -18,7 +18,7 @@ from lacuna.calibration.thresholds import IMAGE_RULES, LABEL_RULES, choose_thres
 from lacuna.config.blocks import Calibrate, Evaluate
 from lacuna.core.predictions import Predictions
 from lacuna.core.relations import Relations
-from lacuna.core.scores import Floats, Labels
+from lacuna.core.scores import Floats, Labels, sum_by
 from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
 from lacuna.stats.bootstrap import interval
@@ -209,7 +209,7 @@ def bias_shift(target: Target, importance: Floats) -> Floats:
 def class_shares(labels: Labels, n_classes: int, weights: Floats) -> Floats:
     """Each class's share (replicates, n_classes) of known labels (n,) with weights (replicates, n), as if there were
     one image more of each class: a class that validation lacks is rare, not impossible."""
-    counts = weights @ np.eye(n_classes)[labels] + 1
+    counts = sum_by(labels.astype(np.intp), weights, n_classes) + 1
     shares: Floats = counts / counts.sum(axis=1, keepdims=True)
     return shares
 

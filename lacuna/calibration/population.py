@@ -54,8 +54,10 @@ class Resample:
 
     def of_known(self, index: int, labels: Labels) -> Floats:
         """The weights (replicates, n_known) of a target's known cells, of its labels (n,)."""
-        known = labels >= 0
-        weights: Floats = self.weights[:, known] * self.importance[index][:, labels[known]]
+        known, importance = np.flatnonzero(labels >= 0), self.importance[index]
+        weights: Floats = np.take(self.weights, known, axis=1)
+        if (importance != 1).any():
+            weights *= importance[:, labels[known]]
         return weights
 
     def first_importance(self) -> list[Floats]:
@@ -242,11 +244,11 @@ class Bootstrap:
         """The replicates of the whole part, or of each bag, a few at a time."""
         importance, first = _importance(self.targets, self.population), 1
         if not self.bags:
-            size = chunk_size(self.targets, len(self.part))
+            size = chunk_size(len(self.part))
             weights = group_weights(self.part.group, self.evaluate.bootstrap, self.evaluate.seed, size)
             yield BootstrapBlock(self.part, None, None, _resamples(importance, first, weights, in_bag=False))
         for bag in self.bags:
-            size = chunk_size(self.targets, len(bag.rows))
+            size = chunk_size(len(bag.rows))
             own = Resample(next(bag.weights(1)), [of_target[:1] for of_target in importance])
             drawn = _resamples(importance, first, bag.weights(size), in_bag=True)
             yield BootstrapBlock(self.part.take(bag.rows), bag.rows, own, drawn)
@@ -270,9 +272,9 @@ def _resamples(importance: Sequence[Floats], first: int, drawn: Iterator[Floats]
         yield Resample(weights, of_targets, numbers)
 
 
-def chunk_size(targets: Targets, n_images: int) -> int:
+def chunk_size(n_images: int) -> int:
     """How many replicates to work at a time."""
-    return max(1, CHUNK_CELLS // max(1, n_images * max(target.n_classes for target in targets)))
+    return max(1, CHUNK_CELLS // max(1, n_images))
 
 
 def _importance(targets: Targets, population: Population | None) -> list[Floats]:

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from lacuna.calibration.cells import MOST_UNDIVIDED, ScoreCells, divide
 from lacuna.calibration.cross_fit import CrossFit
+from lacuna.calibration.model import Fit
 from lacuna.calibration.population import CHUNK_CELLS, Bootstrap, Population, Prevalence, Resample
 from lacuna.config.blocks import Evaluate
 from lacuna.core.predictions import Predictions
 from lacuna.core.scores import Floats, Labels, activate
 from lacuna.core.targets import UNKNOWN, Target, counted_classes
 from lacuna.stats.bags import BAG_GROUPS, without_own
-from lacuna.stats.label_shift import Priors, Start, class_priors
+from lacuna.stats.label_shift import Priors, Start, priors_in_chunks
 from lacuna.stats.mixture_fit import PLACE, SHAPE, gap_errors, gap_p, mixture_gaps, moved_gaps, rank_moments
 from lacuna.stats.multiple_testing import westfall_young
 from lacuna.stats.permutation import permute_groups
@@ -102,15 +103,24 @@ class _Images:
         """The class shares in replicates with weights (replicates, n), each image's probabilities by the fit without
         its fold."""
         counted = weights if self.cells is None else self.cells.sums(weights)
-        found: Floats | None = None
-        for fold, fits in fitted.fits.items():
-            inside = self.folds == fold
-            probabilities = fits[self.index].probabilities(self.logits[inside])
-            if found is None:
-                found = np.empty((len(probabilities), len(self.labels), probabilities.shape[2]))
-            found[:, inside] = probabilities
-        assert found is not None
-        return class_priors(found, self.labels, counted, start=start)
+        n_classes = fitted.targets[self.index].n_classes
+
+        def probabilities(some: slice) -> Floats:
+            found = np.empty((some.stop - some.start, len(self.labels), n_classes))
+            for fold, fits in fitted.fits.items():
+                inside = self.folds == fold
+                found[:, inside] = fits[self.index].rows(some).probabilities(self.logits[inside])
+            return found
+
+        return priors_in_chunks(probabilities, self.labels, counted, n_classes, start)
+
+
+def fitted_priors(fit: Fit, logits: NDArray[np.floating], labels: Labels, weights: Floats, start: Start) -> Priors:
+    """The class shares of a target in replicates with weights (replicates, n), by the probabilities of a calibration
+    that saw none of the images."""
+    return priors_in_chunks(
+        lambda some: fit.rows(some).probabilities(logits), labels, weights, fit.target.n_classes, start
+    )
 
 
 def _scores(target: Target, logits: NDArray[np.floating]) -> Floats:

@@ -112,6 +112,23 @@ def class_priors(
     return Priors(known, unlabelled, every)
 
 
+def priors_in_chunks(
+    probabilities: Callable[[slice], Floats], labels: Labels, weights: Floats, n_classes: int, start: Start
+) -> Priors:
+    """`class_priors` of many replicates of images with many classes, a few at a time; probabilities: of some of them.
+
+    >>> labels, weights = np.array([0, 1, -1, -1]), np.ones((3, 4))
+    >>> priors_in_chunks(lambda some: np.full((some.stop - some.start, 4, 2), 0.5), labels, weights, 2, Start()).every
+    array([[0.5, 0.5],
+           [0.5, 0.5],
+           [0.5, 0.5]])
+    """
+    size = max(1, NUMBERS_AT_ONCE // max(1, len(labels) * n_classes))
+    some = [slice(first, min(first + size, len(weights))) for first in range(0, len(weights), size)]
+    chunks = [class_priors(probabilities(rows), labels, weights[rows], start=start) for rows in some]
+    return Priors.joined(chunks, lambda values, *limits: values)
+
+
 def prior_shift(probabilities: Floats, labels: Labels, prior: Floats) -> Floats:
     """What the logarithm of each class's probability gets added (n_classes,) to hold under another prior (n_classes,).
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.core.scores import Floats, Labels
+from lacuna.core.scores import Floats, Labels, sum_by
 
 
 def trivial_metrics(labels: Labels, weights: Floats, prior: Floats) -> dict[str, Floats]:
@@ -20,7 +20,7 @@ def trivial_metrics(labels: Labels, weights: Floats, prior: Floats) -> dict[str,
     - weighted_f1: as f1, given with more than two classes.
     """
     n_classes = len(prior)
-    counts = weights @ np.eye(n_classes)[labels]
+    counts = sum_by(labels.astype(np.intp), weights, n_classes)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = counts / counts.sum(axis=1, keepdims=True)
         commonest = int(np.argmax(prior))
