@@ -54,11 +54,15 @@ class Resample:
 
     def of_known(self, index: int, labels: Labels) -> Floats:
         """The weights (replicates, n_known) of a target's known cells, of its labels (n,)."""
-        known, importance = np.flatnonzero(labels >= 0), self.importance[index]
-        weights: Floats = np.take(self.weights, known, axis=1)
+        weights, importance = self.drawn(labels), self.importance[index]
         if (importance != 1).any():
-            weights *= importance[:, labels[known]]
+            weights *= importance[:, labels[labels >= 0]]
         return weights
+
+    def drawn(self, labels: Labels) -> Floats:
+        """How often each of the known cells of a target's labels (n,) counts (replicates, n_known)."""
+        drawn: Floats = np.take(self.weights, np.flatnonzero(labels >= 0), axis=1)
+        return drawn
 
     def first_importance(self) -> list[Floats]:
         """Per target what a labelled image of each class stands for in the first replicate, (n_classes,)."""

@@ -106,12 +106,12 @@ def rank(member: NDArray[np.bool_], scores: Floats, weights: Floats) -> dict[str
 
 
 def sum_by(place: NDArray[np.integer], weights: Floats, n_places: int) -> Floats:
-    """The weights (replicates, n) of images summed by the place of each, (n,) or (replicates, n), from 0 to n_places -
-    1: (replicates, n_places)."""
+    """The weights (replicates, n) of images summed by the place of each, (n,) or (1 or replicates, n), from 0 to
+    n_places - 1: (replicates, n_places)."""
     sums = np.empty((len(weights), n_places))
     size = max(1, SUMMED_AT_ONCE // max(1, weights.shape[1]))
-    offsets = n_places * np.arange(min(size, len(weights)))[:, None]
-    shared = place + offsets if place.ndim == 1 else None
+    offsets = n_places * np.arange(min(size, len(weights)), dtype=np.intp)[:, None]
+    shared = place + offsets if place.ndim == 1 or len(place) == 1 else None
     for first in range(0, len(weights), size):
         some = weights[first : first + size]
         places = place[first : first + size] + offsets[: len(some)] if shared is None else shared[: len(some)]

@@ -36,10 +36,12 @@ def class_metrics(labels: Labels, decisions: Labels, weights: Floats, n_classes:
     Decisions (n,) or (replicates, n) are class indices. `actual`, `predicted` and `right` count images; `precision` is
     NaN for a class never predicted, `recall` for one without a member, `f1` where it is neither.
     """
-    places = labels.astype(np.intp)
-    actual = sum_by(places, weights, n_classes)
-    hits = sum_by(places, weights * (decisions == labels), n_classes)
-    predicted = sum_by(decisions, weights, n_classes)
+    if n_classes == 2:
+        cells = sum_by(2 * decisions + labels, weights, 4).reshape(-1, 2, 2)
+        actual, predicted, hits = cells.sum(axis=1), cells.sum(axis=2), cells[:, [0, 1], [0, 1]]
+    else:
+        actual, predicted = sum_by(labels, weights, n_classes), sum_by(decisions, weights, n_classes)
+        hits = sum_by(labels, weights * (decisions == labels), n_classes)
     with np.errstate(invalid="ignore", divide="ignore"):
         return {
             "actual": actual,

@@ -245,7 +245,7 @@ def _metrics(
     labels, weights = part.labels[known, index], decided.resample.of_known(index, part.labels[:, index])
     classes = class_metrics(labels, decided.together[index][:, known], weights, target.n_classes)
     metrics = over_classes(classes)
-    trivial = trivial_metrics(labels, weights, prior)
+    trivial = trivial_metrics(classes["actual"], prior)
     if target.n_classes > top_k:
         name = f"top_{top_k}_accuracy"
         metrics[name] = top_k_accuracy(decided.ranks[index][:, known], weights, top_k)
