@@ -36,11 +36,12 @@ MOST_PERMUTED = 2 * BAG_GROUPS
 """Of more groups, so many drawn at random are asked: differences that these do not show are next to none."""
 
 
-def estimate_population(fitted: CrossFit, evaluate: Evaluate) -> Population:
+def estimate_population(fitted: CrossFit, evaluate: Evaluate, correcting_only: bool = False) -> Population:
     """Estimate and test each target's class shares, with `evaluate.bootstrap` replicates over groups.
 
     fitted: to the labelled images. Without `light` the test of label shift sees only what the scores show. Figures are
-    corrected where labels are shown to be missing by their value, and `evaluate.population` asks.
+    corrected where labels are shown to be missing by their value, and `evaluate.population` asks. correcting_only:
+    shares that could correct nothing, those of targets without selective labelling, are not told and cost nothing.
     """
     targets, part = fitted.targets, fitted.validation
     features = part.light
@@ -48,13 +49,15 @@ def estimate_population(fitted: CrossFit, evaluate: Evaluate) -> Population:
     fitted = replace(fitted, options=fitted.options.model_copy(update={"rule": "cost", "rules": {}}))
     scores = [_scores(target, part.logits[:, columns]) for target, columns in zip(targets, targets.slices, strict=True)]
     place, shape = ([rank_moments(values, degrees) for values in scores] for degrees in (PLACE, SHAPE))
+    selected_p = _selected_p(part, scores, evaluate.seed)
+    asked = [index for index, p in enumerate(selected_p) if not correcting_only or p <= 1 - evaluate.confidence]
     starts = [Start() for _ in targets]
     found: list[list[tuple[Priors, Floats, Floats, Floats | None]]] = [[] for _ in targets]
 
     def estimate(
         images: Sequence[_Images], fitted: CrossFit, resample: Resample, rows: NDArray[np.intp] | slice
     ) -> None:
-        for index in range(len(targets)):
+        for index in asked:
             priors = images[index].priors(fitted, resample.weights, starts[index])
             where = part.labels[rows, index], resample.weights, priors.unlabelled
             gaps, errors = (measure(shape[index][rows], *where) for measure in (mixture_gaps, gap_errors))
@@ -63,14 +66,17 @@ def estimate_population(fitted: CrossFit, evaluate: Evaluate) -> Population:
 
     estimate([_Images.of(fitted, index) for index in range(len(targets))], fitted, fitted.resample, slice(None))
     drawn = Bootstrap.of(targets, part, evaluate, None, evaluate.seed)
-    for block in drawn.blocks():
+    for block in drawn.blocks() if asked else ():
         near = fitted.within(block)
         images = [_Images.of(near, index, in_cells=True) for index in range(len(targets))]
         for resample in block.replicates:
             estimate(images, near.refit(resample), resample, slice(None) if block.rows is None else block.rows)
 
     prevalences = []
-    for p, chunks in zip(_selected_p(part, scores, evaluate.seed), found, strict=True):
+    for target, p, chunks in zip(targets, selected_p, found, strict=True):
+        if not chunks:
+            prevalences.append(Prevalence(Priors.untold(target.n_classes), p, None))
+            continue
         shares, of_scores, of_errors, of_features = zip(*chunks, strict=True)
         errors = without_own(np.concatenate(of_errors), drawn.bags)
         tests = [gap_p(drawn.pool(np.concatenate(of_scores)), errors)]

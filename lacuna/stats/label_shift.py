@@ -67,6 +67,11 @@ class Priors:
         return np.where(np.isfinite(self.every).all(axis=1, keepdims=True), importance, 1.0)
 
     @classmethod
+    def untold(cls, n_classes: int) -> "Priors":
+        """One row that nothing tells."""
+        return cls(*(np.full((1, n_classes), np.nan) for _ in range(3)))
+
+    @classmethod
     def joined(cls, chunks: "Sequence[Priors]", pool: Callable[..., Floats]) -> "Priors":
         """The sample and its replicates, by `Bootstrap.pool` from the replicates of all chunks."""
         names = ("known", "unlabelled", "every")
