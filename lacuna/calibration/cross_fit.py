@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lacuna.calibration.cells import ScoreCells
 from lacuna.calibration.consistency import constraints_of
-from lacuna.calibration.fit import Images, Optimum, divide_many, fit_replicates, fit_sample
+from lacuna.calibration.fit import FittedImages, Optimum, divide_many, fit_replicates, fit_sample
 from lacuna.calibration.model import Fit, decide
 from lacuna.calibration.population import BootstrapBlock, Population, Resample, whole_sample
 from lacuna.config.blocks import Calibrate
@@ -60,7 +60,7 @@ class CrossFit:
     def refit(self, resample: Resample) -> "CrossFit":
         """Fitted anew in each replicate, from the sample's calibrations on."""
         targets, part, place = self.targets, self.validation, np.searchsorted(list(self.optima), self.folds)
-        counted: list[dict[int, Images]] = [{} for _ in self.optima]
+        counted: list[dict[int, FittedImages]] = [{} for _ in self.optima]
         for index, cells in self._divided.items():  # cells are the same in each fold, and are summed once for all
             labels = part.labels[:, index]
             summed = cells.sums_without(place[labels >= 0], len(counted), resample.drawn(labels))

@@ -23,7 +23,7 @@ from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
 from lacuna.stats.bootstrap import interval
 
-Images = tuple[NDArray[np.floating], Labels, Floats]
+FittedImages = tuple[NDArray[np.floating], Labels, Floats]
 """Of images, or of cells of them: logits (n, n_logits), known labels (n,) and weights (replicates, n)."""
 
 
@@ -120,9 +120,14 @@ def is_scarce(target: Target, labels: Labels, options: Calibrate) -> bool:
     return target.kind == "binary" and min(counts) < options.min_positives
 
 
+def scarce_targets(targets: Targets, predictions: Predictions, options: Calibrate) -> list[bool]:
+    """Of each target whether it `is_scarce` in a part."""
+    return [is_scarce(target, predictions.labels[:, index], options) for index, target in enumerate(targets)]
+
+
 def fit_sample(targets: Targets, predictions: Predictions, sample: Resample, options: Calibrate) -> Optimum:
     """Fit to the images as they are weighted in the one row of `sample`."""
-    scarce = [is_scarce(target, predictions.labels[:, index], options) for index, target in enumerate(targets)]
+    scarce = scarce_targets(targets, predictions, options)
     return Optimum(fit_replicates(targets, predictions, sample, options), sample, scarce)
 
 
@@ -159,7 +164,7 @@ def fit_replicates(
     resample: Resample,
     options: Calibrate,
     whole: Optimum | None = None,
-    counted: Mapping[int, Images] | None = None,
+    counted: Mapping[int, FittedImages] | None = None,
 ) -> list[Fit]:
     """Fit every target's calibration in each replicate of `resample`.
 
@@ -205,7 +210,7 @@ def fit_replicates(
     return fits
 
 
-def known_images(predictions: Predictions, resample: Resample, index: int, columns: slice) -> Images:
+def known_images(predictions: Predictions, resample: Resample, index: int, columns: slice) -> FittedImages:
     """Those whose label of a target is known."""
     labels = predictions.labels[:, index]
     known = labels >= 0

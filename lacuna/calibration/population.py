@@ -21,7 +21,7 @@ from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
 from lacuna.io.atomic import load_arrays, save_arrays
 from lacuna.stats.bags import Bag, make_bags, pool
-from lacuna.stats.bootstrap import group_weights, interval
+from lacuna.stats.bootstrap import NUMBERS_AT_ONCE, group_weights, interval
 from lacuna.stats.label_shift import Priors
 from lacuna.stats.mixture_fit import UNLIKE_LEVEL
 from lacuna.stats.numbers import rounded
@@ -29,9 +29,6 @@ from lacuna.stats.numbers import rounded
 PRIORS = ("known", "unlabelled", "every")
 
 MAX_POPULATION_BYTES = 2**30
-
-CHUNK_CELLS = 2_000_000
-"""Replicates are worked in chunks of about this many numbers per array, so that memory stays bounded."""
 
 
 @dataclass(frozen=True)
@@ -278,7 +275,7 @@ def _resamples(importance: Sequence[Floats], first: int, drawn: Iterator[Floats]
 
 def chunk_size(n_images: int) -> int:
     """How many replicates to work at a time."""
-    return max(1, CHUNK_CELLS // max(1, n_images))
+    return max(1, NUMBERS_AT_ONCE // max(1, n_images))
 
 
 def _importance(targets: Targets, population: Population | None) -> list[Floats]:

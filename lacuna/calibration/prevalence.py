@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from lacuna.calibration.cells import MOST_UNDIVIDED, ScoreCells, divide
 from lacuna.calibration.cross_fit import CrossFit
 from lacuna.calibration.model import Fit
-from lacuna.calibration.population import CHUNK_CELLS, Bootstrap, Population, Prevalence, Resample
+from lacuna.calibration.population import Bootstrap, Population, Prevalence, Resample
 from lacuna.config.blocks import Evaluate
 from lacuna.core.predictions import Predictions
 from lacuna.core.scores import Floats, Labels, activate
 from lacuna.core.targets import UNKNOWN, Target, counted_classes
 from lacuna.stats.bags import BAG_GROUPS, without_own
+from lacuna.stats.bootstrap import NUMBERS_AT_ONCE
 from lacuna.stats.label_shift import Priors, Start, priors_in_chunks
 from lacuna.stats.mixture_fit import PLACE, SHAPE, gap_errors, gap_p, mixture_gaps, moved_gaps, rank_moments
 from lacuna.stats.multiple_testing import westfall_young
@@ -149,7 +150,7 @@ def _selected_p(part: Predictions, scores: Sequence[Floats], seed: int) -> list[
         asked = np.isin(group, np.random.default_rng(seed).choice(names, MOST_PERMUTED, replace=False))
         group, labelled, scores = group[asked], labelled[asked], [values[asked] for values in scores]
     images = np.arange(len(labelled))
-    permuted = permute_groups(images, group, RELABELLINGS, seed, max(1, CHUNK_CELLS // max(1, len(images))))
+    permuted = permute_groups(images, group, RELABELLINGS, seed, max(1, NUMBERS_AT_ONCE // max(1, len(images))))
     found = [
         [_differences(labelled[order, index], values) for index, values in enumerate(scores)]
         for order in chain([images[None]], permuted)

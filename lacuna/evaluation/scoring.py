@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lacuna.calibration.consistency import Constraint, connected, constraints_of
 from lacuna.calibration.cross_fit import cross_fit
-from lacuna.calibration.fit import Optimum, fit_all_replicates, is_scarce
+from lacuna.calibration.fit import Optimum, fit_all_replicates, scarce_targets
 from lacuna.calibration.model import Calibration, Fit
 from lacuna.calibration.population import Bootstrap, Population, Resample, whole_sample
 from lacuna.calibration.prevalence import fitted_priors
@@ -111,7 +111,7 @@ def score_test(
     """
     fits, constraints = calibration.fits(targets), calibration.constraints(targets)
     fitted_on = Bootstrap.of(targets, validation, evaluate, population, evaluate.seed)
-    scarce = [is_scarce(target, validation.labels[:, index], options) for index, target in enumerate(targets)]
+    scarce = scarce_targets(targets, validation, options)
     whole = Optimum(fits, whole_sample(targets, validation, population), scarce)
     replicates = fit_all_replicates(fitted_on, options, whole)
     scored_on = Bootstrap.of(targets, test, evaluate, None, evaluate.seed + 1)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lacuna.core.scores import SMALLEST_PROBABILITY, Floats, Labels
 from lacuna.core.targets import UNKNOWN
-from lacuna.stats.bootstrap import group_weights
+from lacuna.stats.bootstrap import NUMBERS_AT_ONCE, group_weights
 from lacuna.stats.replicate_newton import NearbyOptimum, ReplicateDerivatives, minimise_replicates
 
 NO_SHIFT_IMAGES = 1.0
@@ -29,9 +29,6 @@ Scores that say nothing then leave the shares as they are. Simulated with 400 an
 image has no larger error than a tenth of an image anywhere; five pull the shares of classes one standard deviation
 apart half-way back, by .10 at 400 images known .9 / .1, and gain only where 20 classes share 200 labels.
 """
-
-NUMBERS_AT_ONCE = 2_000_000
-"""Replicates are worked in chunks of about this many numbers per array."""
 
 
 @dataclass
