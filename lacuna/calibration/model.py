@@ -74,7 +74,7 @@ class Fit:
             decided[:] = (
                 logits[:, 0] >= self._least_present(logits[:, 0])[:, None]
                 if many
-                else sigmoid(self.scaling(logits)[..., 0]) >= self.thresholds
+                else sigmoid(self.scaling(logits)[..., 0]) >= self.thresholds[:, None]
             )
             return decided
         for of_replicate, adjustment, scaled in zip(decided, self.adjustment, self._scaled(logits), strict=True):
