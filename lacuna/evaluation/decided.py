@@ -65,8 +65,12 @@ def _decide_and_rank(
     """By the replicates of `fits`, all (replicates, n): the decisions of each target, where there are constraints those
     of each target alone, and the ranks of the true class of the targets that are `_ranked`."""
     together, alone = decide(targets, fits, part.logits, constraints)
-    ranks = [
-        fits[index].true_ranks(part.logits[:, targets.slices[index]], np.maximum(part.labels[:, index], 0))
-        for index in _ranked(targets, top_k)
-    ]
+    ranks = []
+    for index in _ranked(targets, top_k):
+        known = np.flatnonzero(part.labels[:, index] >= 0)
+        of_target = np.zeros(together[index].shape, np.int16)
+        of_target[:, known] = fits[index].true_ranks(
+            part.logits[known][:, targets.slices[index]], part.labels[known, index]
+        )
+        ranks.append(of_target)
     return together, alone if constraints else (), ranks
