@@ -67,7 +67,7 @@ def fit_platt(logits: NDArray[np.floating], labels: Labels, weights: Floats, nea
         at = x[:1] if (x == x[:1]).all() else x  # where all replicates start, images have one probability each
 
         def weigh(values: Floats, of_images: Floats) -> Floats:
-            shared = len(values) == 1
+            shared = len(values) < len(drawn)
             weighed: Floats = (
                 drawn @ (values[0][:, None] * of_images)
                 if shared
