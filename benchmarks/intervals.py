@@ -3,11 +3,13 @@
     python -m benchmarks intervals --images 10000
 
 Ten binary targets, 2 to 50 % present, and one target of a hundred classes; two fifths of the labels unknown, some
-images copies; validation and test have so many images each. 500 replicates, one thread of linear algebra, as in stages.
+images copies; validation and test, which are what `evaluate` does, have so many images each. 500 replicates, one thread
+of linear algebra, as in stages.
 """
 
 import resource
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +23,7 @@ from lacuna.calibration.prevalence import estimate_population
 from lacuna.config.load import load_params
 from lacuna.core.predictions import Predictions
 from lacuna.core.targets import Target, Targets
+from lacuna.evaluation.comparison import compare
 from lacuna.evaluation.scoring import score_test, score_validation
 
 BINARY = Targets(tuple(Target(f"t{number}", "binary", ("absent", "present")) for number in range(10)))
@@ -39,7 +42,7 @@ def intervals(images: int) -> None:
 
 
 def measure(targets: Targets, images: int) -> None:
-    """Print what estimating the population, calibrating and evaluating validation and test take."""
+    """Print what estimating the population, calibrating, evaluating validation and test, and comparing take."""
     params = load_params(Path(ROOT / "params.yaml"))
     options, settings = params.calibrate, params.evaluate.model_copy(update={"bootstrap": 500})
     validation, test = simulate(targets, images, 1), simulate(targets, images, 2)
@@ -50,6 +53,9 @@ def measure(targets: Targets, images: int) -> None:
     calibration = timed("calibrate", lambda: fit_calibration(targets, validation, options, settings, (), population))
     timed("validation", lambda: score_validation(targets, validation, priors, options, settings, (), population))
     timed("test", lambda: score_test(targets, validation, test, calibration, priors, options, settings, population))
+    noise = np.random.default_rng(3).normal(scale=0.5, size=validation.logits.shape)
+    other = replace(validation, logits=validation.logits + noise.astype(np.float32))
+    timed("compare with another model", lambda: compare(targets, validation, other, options, options, settings))
 
 
 def simulate(targets: Targets, n: int, seed: int) -> Predictions:

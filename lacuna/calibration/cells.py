@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lacuna.core.scores import Floats, Labels
+from lacuna.core.scores import Floats, Labels, sum_by
 
 BINS = 256
 """A bin of neighbouring logits ends where it holds a share of 1 / BINS of the images of some label."""
@@ -21,18 +21,25 @@ MOST_UNDIVIDED = 2000
 
 @dataclass(frozen=True)
 class ScoreCells:
-    """Rows that stand for images: logits (m, 1), labels (m,), block (m,). Those of a bin have one logit, its mean."""
+    """Rows that stand for images: logits (m, 1), labels (m,), block (m,). Those of a bin have one logit, its mean.
+
+    place (n,): the row of each image.
+    """
 
     logits: Floats
     labels: Labels
     block: NDArray[np.integer]
-    order: NDArray[np.intp]
-    start: NDArray[np.intp]
+    place: NDArray[np.intp]
 
     def sums(self, weights: Floats) -> Floats:
         """The weights (replicates, n) of images, summed in each cell (replicates, m)."""
-        summed: Floats = np.add.reduceat(weights[:, self.order], self.start, axis=1)
-        return summed
+        return sum_by(self.place, weights, len(self.labels))
+
+    def sums_without(self, fold: NDArray[np.intp], n_folds: int, weights: Floats) -> Floats:
+        """`sums` without the images of each fold (n_folds, replicates, m), by the fold (n,) of each image."""
+        apart = sum_by(self.place * n_folds + fold, weights, len(self.labels) * n_folds)
+        without = apart.reshape(len(weights), -1, n_folds) @ (1 - np.eye(n_folds))
+        return np.ascontiguousarray(without.transpose(2, 0, 1))
 
 
 def divide(logits: NDArray[np.floating], labels: Labels, block: NDArray[np.integer], bins: int = BINS) -> ScoreCells:
@@ -56,8 +63,10 @@ def divide(logits: NDArray[np.floating], labels: Labels, block: NDArray[np.integ
     mean = np.bincount(bin_of, scores) / np.bincount(bin_of)
     by_cell = np.lexsort((kept, bin_of))
     bin_of, kept, block = bin_of[by_cell], kept[by_cell], block[by_cell]
-    start = np.flatnonzero(np.concatenate([[True], (bin_of[1:] != bin_of[:-1]) | (kept[1:] != kept[:-1])]))
-    return ScoreCells(mean[bin_of[start]][:, None], kept[start], block[start], order[by_cell], start)
+    begins = np.concatenate([[True], (bin_of[1:] != bin_of[:-1]) | (kept[1:] != kept[:-1])])
+    start, place = np.flatnonzero(begins), np.empty(len(order), np.intp)
+    place[order[by_cell]] = np.cumsum(begins) - 1
+    return ScoreCells(mean[bin_of[start]][:, None], kept[start], block[start], place)
 
 
 def _of_block(upto: NDArray[np.intp], block: NDArray[np.integer]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

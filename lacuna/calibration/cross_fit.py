@@ -6,13 +6,15 @@ comes out, `calibrate` draws it, `explain` and `report` look at it image by imag
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lacuna.calibration.cells import ScoreCells
 from lacuna.calibration.consistency import constraints_of
-from lacuna.calibration.fit import Optimum, fit_replicates, fit_sample
+from lacuna.calibration.fit import FittedImages, Optimum, divide_many, fit_replicates, fit_sample
 from lacuna.calibration.model import Fit, decide
 from lacuna.calibration.population import BootstrapBlock, Population, Resample, whole_sample
 from lacuna.config.blocks import Calibrate
@@ -57,13 +59,22 @@ class CrossFit:
 
     def refit(self, resample: Resample) -> "CrossFit":
         """Fitted anew in each replicate, from the sample's calibrations on."""
+        targets, part, place = self.targets, self.validation, np.searchsorted(list(self.optima), self.folds)
+        counted: list[dict[int, FittedImages]] = [{} for _ in self.optima]
+        for index, cells in self._divided.items():  # cells are the same in each fold, and are summed once for all
+            labels = part.labels[:, index]
+            summed = cells.sums_without(place[labels >= 0], len(counted), resample.drawn(labels))
+            for of_fold, weights in zip(counted, summed, strict=True):
+                of_fold[index] = cells.logits, cells.labels, weights
         fits = {
-            fold: fit_replicates(
-                self.targets, self.validation, resample.without(self.folds == fold), self.options, optimum
-            )
-            for fold, optimum in self.optima.items()
+            fold: fit_replicates(targets, part, resample.without(self.folds == fold), self.options, optimum, of_fold)
+            for (fold, optimum), of_fold in zip(self.optima.items(), counted, strict=True)
         }
         return replace(self, fits=fits, resample=resample)
+
+    @cached_property
+    def _divided(self) -> dict[int, ScoreCells]:
+        return divide_many(self.targets, self.validation)
 
     def apply(self, of_fold: OfFold) -> list[list[NDArray[Any]]]:
         """The quantities of `of_fold`, put together for the images of all folds in their order."""

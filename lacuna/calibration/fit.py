@@ -4,7 +4,7 @@ The intervals of a threshold, and of every metric of decisions, so include that 
 otherwise.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,25 +18,27 @@ from lacuna.calibration.thresholds import IMAGE_RULES, LABEL_RULES, choose_thres
 from lacuna.config.blocks import Calibrate, Evaluate
 from lacuna.core.predictions import Predictions
 from lacuna.core.relations import Relations
-from lacuna.core.scores import Floats, Labels
+from lacuna.core.scores import Floats, Labels, sum_by
 from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
 from lacuna.stats.bootstrap import interval
+
+FittedImages = tuple[NDArray[np.floating], Labels, Floats]
+"""Of images, or of cells of them: logits (n, n_logits), known labels (n,) and weights (replicates, n)."""
 
 
 @dataclass(frozen=True)
 class Optimum:
     """The fits of a whole sample, and that sample: where the fits of its replicates start.
 
-    `steps`: what the steps of categorical targets have in common, by the target's place; `divided`: the cells of binary
-    targets with many images. Both are filled as they are needed. `scarce`: which binary targets are, in the whole part.
+    `steps`: what the steps of categorical targets have in common, by the target's place, filled as it is needed.
+    `scarce`: which binary targets are, in the whole part.
     """
 
     fits: list[Fit]
     sample: Resample
     scarce: Sequence[bool]
     steps: dict[int, TemperatureStep] = field(default_factory=dict, repr=False, compare=False)
-    divided: dict[int, ScoreCells] = field(default_factory=dict, repr=False, compare=False)
 
     def within(self, block: BootstrapBlock) -> "Optimum":
         """What replicates of a block are fitted from."""
@@ -55,12 +57,6 @@ class Optimum:
             weights = self.sample.weights[:, known]
             self.steps[index] = TemperatureStep(logits, labels, self.scaling(index), weights)
         return self.steps[index]
-
-    def cells(self, index: int, logits: NDArray[np.floating], labels: Labels) -> ScoreCells:
-        """The cells of a binary target's known images (n,), the same each time."""
-        if index not in self.divided:
-            self.divided[index] = divide(logits, labels, np.zeros(len(labels), np.intp))
-        return self.divided[index]
 
 
 def fit_calibration(
@@ -124,9 +120,14 @@ def is_scarce(target: Target, labels: Labels, options: Calibrate) -> bool:
     return target.kind == "binary" and min(counts) < options.min_positives
 
 
+def scarce_targets(targets: Targets, predictions: Predictions, options: Calibrate) -> list[bool]:
+    """Of each target whether it `is_scarce` in a part."""
+    return [is_scarce(target, predictions.labels[:, index], options) for index, target in enumerate(targets)]
+
+
 def fit_sample(targets: Targets, predictions: Predictions, sample: Resample, options: Calibrate) -> Optimum:
     """Fit to the images as they are weighted in the one row of `sample`."""
-    scarce = [is_scarce(target, predictions.labels[:, index], options) for index, target in enumerate(targets)]
+    scarce = scarce_targets(targets, predictions, options)
     return Optimum(fit_replicates(targets, predictions, sample, options), sample, scarce)
 
 
@@ -134,13 +135,27 @@ def fit_all_replicates(drawn: Bootstrap, options: Calibrate, whole: Optimum) -> 
     """The calibration of each target in the sample and all replicates of it; whole: the sample's."""
     found: list[list[Fit]] = [[fit] for fit in whole.fits]
     for block in drawn.blocks():
-        near = whole.within(block)
+        near, divided = whole.within(block), divide_many(drawn.targets, block.part)
         for resample in block.replicates:
-            for chunks, fit in zip(
-                found, fit_replicates(drawn.targets, block.part, resample, options, near), strict=True
-            ):
+            counted = {
+                index: (cells.logits, cells.labels, cells.sums(resample.drawn(block.part.labels[:, index])))
+                for index, cells in divided.items()
+            }
+            fits = fit_replicates(drawn.targets, block.part, resample, options, near, counted)
+            for chunks, fit in zip(found, fits, strict=True):
                 chunks.append(fit)
     return [Fit.joined(chunks, drawn.pool) for chunks in found]
+
+
+def divide_many(targets: Targets, predictions: Predictions) -> dict[int, ScoreCells]:
+    """By their places, the binary targets with more than MOST_UNDIVIDED known images: the cells of these."""
+    divided = {}
+    for index, (target, columns) in enumerate(zip(targets, targets.slices, strict=True)):
+        known = np.flatnonzero(predictions.labels[:, index] >= 0)
+        if target.kind == "binary" and len(known) > MOST_UNDIVIDED:
+            logits, labels = predictions.logits[known][:, columns], predictions.labels[known, index]
+            divided[index] = divide(logits, labels, np.zeros(len(labels), np.intp))
+    return divided
 
 
 def fit_replicates(
@@ -149,11 +164,12 @@ def fit_replicates(
     resample: Resample,
     options: Calibrate,
     whole: Optimum | None = None,
+    counted: Mapping[int, FittedImages] | None = None,
 ) -> list[Fit]:
     """Fit every target's calibration in each replicate of `resample`.
 
-    whole: replicates are fitted from there on, those of categorical targets by one step, and to cells of images with
-    almost the same logit where there are more than MOST_UNDIVIDED and no rule looks at each label. Scalings are fitted
+    whole: replicates are fitted from there on, those of categorical targets by one step. counted: the targets that are
+    fitted to cells of images with almost the same logit instead, where no rule looks at each label. Scalings are fitted
     to the labelled images; then their biases are moved by the logarithm of each class's importance, as Bayes' rule has
     it for other priors, so that probabilities, thresholds and adjustments are those of the population.
     Scarce binary targets get the threshold of all binary targets' images pooled. The logits of a categorical target are
@@ -163,23 +179,20 @@ def fit_replicates(
     rules = target_rules(targets, options)
     samples, scalings, adjustments = [], [], []
     for index, (target, columns) in enumerate(zip(targets, targets.slices, strict=True)):
-        known = predictions.labels[:, index] >= 0
-        labels = predictions.labels[known, index]
-        logits: NDArray[np.floating] = predictions.logits[known][:, columns]
-        weights, importance = resample.weights[:, known], resample.importance[index]
+        importance, cells = resample.importance[index], (counted or {}).get(index)
         shift = bias_shift(target, importance)
         if target.kind == "binary":
-            images = logits, labels, weights
-            if whole and len(labels) > MOST_UNDIVIDED:
-                cells = whole.cells(index, logits, labels)
-                logits, labels, weights = cells.logits, cells.labels, cells.sums(weights)
-            scaling = fit_platt(logits, labels, weights, whole.scaling(index) if whole else None).moved(shift)
+            images = cells or known_images(predictions, resample, index, columns)
+            scaling = fit_platt(*images, whole.scaling(index) if whole else None).moved(shift)
+            if cells and rules[index] in LABEL_RULES:
+                images = known_images(predictions, resample, index, columns)
+            logits, labels, weights = images
             adjustments.append(np.zeros((len(weights), 1)))
-            if rules[index] in LABEL_RULES:
-                logits, labels, weights = images
             samples.append((sigmoid(scaling(logits)[..., 0]), labels, weights * importance[:, labels]))
         else:
+            logits, labels, weights = known_images(predictions, resample, index, columns)
             counts = weights * importance[:, labels]
+            known = predictions.labels[:, index] >= 0
             fitted = whole.step(index, logits, labels, known)(weights) if whole else None
             scaling = (fitted or fit_temperature(logits, labels, weights)).moved(shift)
             samples.append((np.empty((len(weights), 0)), labels[:0], weights[:, :0]))
@@ -197,6 +210,13 @@ def fit_replicates(
     return fits
 
 
+def known_images(predictions: Predictions, resample: Resample, index: int, columns: slice) -> FittedImages:
+    """Those whose label of a target is known."""
+    labels = predictions.labels[:, index]
+    known = labels >= 0
+    return predictions.logits[known][:, columns], labels[known], resample.drawn(labels)
+
+
 def bias_shift(target: Target, importance: Floats) -> Floats:
     """What a scaling's biases get added (replicates, n_logits), from the importance (replicates, n_classes).
 
@@ -209,7 +229,7 @@ def bias_shift(target: Target, importance: Floats) -> Floats:
 def class_shares(labels: Labels, n_classes: int, weights: Floats) -> Floats:
     """Each class's share (replicates, n_classes) of known labels (n,) with weights (replicates, n), as if there were
     one image more of each class: a class that validation lacks is rare, not impossible."""
-    counts = weights @ np.eye(n_classes)[labels] + 1
+    counts = sum_by(labels, weights, n_classes) + 1
     shares: Floats = counts / counts.sum(axis=1, keepdims=True)
     return shares
 

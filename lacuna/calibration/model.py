@@ -5,7 +5,7 @@ its most probable class after adjustment for how frequent the classes are, or, w
 that of the best consistent combination. Module `fit` finds scaling, threshold and adjustment.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -56,7 +56,7 @@ class Fit:
         thresholds = pool(np.concatenate(found), 0.0, 1.0) if found else None
         return cls(fits[0].target, Scaling(scale, bias), thresholds, adjustment, np.ones(len(scale), dtype=bool))
 
-    def rows(self, numbers: NDArray[np.intp]) -> "Fit":
+    def rows(self, numbers: NDArray[np.intp] | slice) -> "Fit":
         """Those of some replicates, by their numbers."""
         thresholds = None if self.thresholds is None else self.thresholds[numbers]
         scaling = Scaling(self.scaling.scale[numbers], self.scaling.bias[numbers])
@@ -68,23 +68,57 @@ class Fit:
 
     def decide(self, logits: NDArray[np.floating]) -> Labels:
         """Decided class indices (replicates, n)."""
-        scaled = self.scaling(logits)
-        if self.thresholds is None:
-            scaled -= self.adjustment[:, None, :]
-            decided: Labels = scaled.argmax(axis=2).astype(np.int16)
-        else:
-            decided = (sigmoid(scaled[..., 0]) >= self.thresholds[:, None]).astype(np.int16)
+        decided: Labels = np.empty((len(self.met), len(logits)), np.int16)
+        if self.thresholds is not None:
+            many = len(decided) > 1  # of which each costs a comparison, not an exponential function
+            decided[:] = (
+                logits[:, 0] >= self._least_present(logits[:, 0])[:, None]
+                if many
+                else sigmoid(self.scaling(logits)[..., 0]) >= self.thresholds[:, None]
+            )
+            return decided
+        for of_replicate, adjustment, scaled in zip(decided, self.adjustment, self._scaled(logits), strict=True):
+            scaled -= adjustment
+            of_replicate[:] = scaled.argmax(axis=1)
         return decided
 
     def true_ranks(self, logits: NDArray[np.floating], labels: Labels) -> Labels:
         """How many classes are more probable than the true one (replicates, n), ties in the order of the classes."""
-        scaled = self.scaling(logits)
-        truth = np.take_along_axis(scaled, labels[None, :, None].astype(np.intp), axis=2)
-        ranks: Labels = np.count_nonzero(scaled > truth, axis=2)
-        equal = scaled == truth
-        if np.count_nonzero(equal) > truth.size:
-            ranks += (equal & (np.arange(scaled.shape[2]) < labels[:, None])).sum(axis=2)
-        return ranks.astype(np.int16)
+        ranks: Labels = np.empty((len(self.met), len(logits)), np.int16)
+        true, earlier = labels[:, None].astype(np.intp), np.arange(logits.shape[1]) < labels[:, None]
+        for of_replicate, scaled in zip(ranks, self._scaled(logits), strict=True):
+            truth = np.take_along_axis(scaled, true, axis=1)
+            of_replicate[:] = np.count_nonzero(scaled > truth, axis=1)
+            equal = scaled == truth
+            if np.count_nonzero(equal) > len(labels):
+                of_replicate += np.count_nonzero(equal & earlier, axis=1).astype(np.int16)
+        return ranks
+
+    def _scaled(self, logits: NDArray[np.floating]) -> Iterator[Floats]:
+        """The calibrated logits (n, n_logits) of one replicate after the other, each in the place of the last one: a
+        processor's cache holds no more."""
+        exact = logits.astype(np.float64)
+        scaled = np.empty_like(exact)
+        for scale, bias in zip(self.scaling.scale, self.scaling.bias, strict=True):
+            np.multiply(exact, scale, out=scaled)
+            scaled += bias
+            yield scaled
+
+    def _least_present(self, logits: NDArray[np.floating]) -> Floats:
+        """The lowest of the logits (n,) that each replicate calls present, (replicates,), infinite where none is.
+
+        Probabilities rise with the logits, so that it is found by halving.
+        """
+        assert self.thresholds is not None
+        rising = np.unique(logits).astype(np.float64)
+        low, high = np.zeros(len(self.met), np.intp), np.full(len(self.met), len(rising))
+        while (low < high).any():
+            middle = (low + high) // 2
+            scaled = self.scaling.scale * rising[np.minimum(middle, len(rising) - 1)] + self.scaling.bias[:, 0]
+            present = sigmoid(scaled) >= self.thresholds
+            low, high = np.where(present, low, np.minimum(middle + 1, high)), np.where(present, middle, high)
+        least: Floats = np.append(rising, np.inf)[low]
+        return least
 
 
 def decide(

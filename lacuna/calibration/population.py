@@ -21,7 +21,7 @@ from lacuna.core.targets import Target, Targets
 from lacuna.errors import LacunaError
 from lacuna.io.atomic import load_arrays, save_arrays
 from lacuna.stats.bags import Bag, make_bags, pool
-from lacuna.stats.bootstrap import group_weights, interval
+from lacuna.stats.bootstrap import NUMBERS_AT_ONCE, group_weights, interval
 from lacuna.stats.label_shift import Priors
 from lacuna.stats.mixture_fit import UNLIKE_LEVEL
 from lacuna.stats.numbers import rounded
@@ -29,9 +29,6 @@ from lacuna.stats.numbers import rounded
 PRIORS = ("known", "unlabelled", "every")
 
 MAX_POPULATION_BYTES = 2**30
-
-CHUNK_CELLS = 2_000_000
-"""Replicates are worked in chunks of about this many numbers per array, so that memory stays bounded."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +51,15 @@ class Resample:
 
     def of_known(self, index: int, labels: Labels) -> Floats:
         """The weights (replicates, n_known) of a target's known cells, of its labels (n,)."""
-        known = labels >= 0
-        weights: Floats = self.weights[:, known] * self.importance[index][:, labels[known]]
+        weights, importance = self.drawn(labels), self.importance[index]
+        if (importance != 1).any():
+            weights *= importance[:, labels[labels >= 0]]
         return weights
+
+    def drawn(self, labels: Labels) -> Floats:
+        """How often each of the known cells of a target's labels (n,) counts (replicates, n_known)."""
+        drawn: Floats = np.take(self.weights, np.flatnonzero(labels >= 0), axis=1)
+        return drawn
 
     def first_importance(self) -> list[Floats]:
         """Per target what a labelled image of each class stands for in the first replicate, (n_classes,)."""
@@ -242,11 +245,11 @@ class Bootstrap:
         """The replicates of the whole part, or of each bag, a few at a time."""
         importance, first = _importance(self.targets, self.population), 1
         if not self.bags:
-            size = chunk_size(self.targets, len(self.part))
+            size = chunk_size(len(self.part))
             weights = group_weights(self.part.group, self.evaluate.bootstrap, self.evaluate.seed, size)
             yield BootstrapBlock(self.part, None, None, _resamples(importance, first, weights, in_bag=False))
         for bag in self.bags:
-            size = chunk_size(self.targets, len(bag.rows))
+            size = chunk_size(len(bag.rows))
             own = Resample(next(bag.weights(1)), [of_target[:1] for of_target in importance])
             drawn = _resamples(importance, first, bag.weights(size), in_bag=True)
             yield BootstrapBlock(self.part.take(bag.rows), bag.rows, own, drawn)
@@ -270,9 +273,9 @@ def _resamples(importance: Sequence[Floats], first: int, drawn: Iterator[Floats]
         yield Resample(weights, of_targets, numbers)
 
 
-def chunk_size(targets: Targets, n_images: int) -> int:
+def chunk_size(n_images: int) -> int:
     """How many replicates to work at a time."""
-    return max(1, CHUNK_CELLS // max(1, n_images * max(target.n_classes for target in targets)))
+    return max(1, NUMBERS_AT_ONCE // max(1, n_images))
 
 
 def _importance(targets: Targets, population: Population | None) -> list[Floats]:

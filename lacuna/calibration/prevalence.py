@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 
 from lacuna.calibration.cells import MOST_UNDIVIDED, ScoreCells, divide
 from lacuna.calibration.cross_fit import CrossFit
-from lacuna.calibration.population import CHUNK_CELLS, Bootstrap, Population, Prevalence, Resample
+from lacuna.calibration.model import Fit
+from lacuna.calibration.population import Bootstrap, Population, Prevalence, Resample
 from lacuna.config.blocks import Evaluate
 from lacuna.core.predictions import Predictions
 from lacuna.core.scores import Floats, Labels, activate
 from lacuna.core.targets import UNKNOWN, Target, counted_classes
 from lacuna.stats.bags import BAG_GROUPS, without_own
-from lacuna.stats.label_shift import Priors, Start, class_priors
+from lacuna.stats.bootstrap import NUMBERS_AT_ONCE
+from lacuna.stats.label_shift import Priors, Start, priors_in_chunks
 from lacuna.stats.mixture_fit import PLACE, SHAPE, gap_errors, gap_p, mixture_gaps, moved_gaps, rank_moments
 from lacuna.stats.multiple_testing import westfall_young
 from lacuna.stats.permutation import permute_groups
@@ -35,11 +37,12 @@ MOST_PERMUTED = 2 * BAG_GROUPS
 """Of more groups, so many drawn at random are asked: differences that these do not show are next to none."""
 
 
-def estimate_population(fitted: CrossFit, evaluate: Evaluate) -> Population:
+def estimate_population(fitted: CrossFit, evaluate: Evaluate, correcting_only: bool = False) -> Population:
     """Estimate and test each target's class shares, with `evaluate.bootstrap` replicates over groups.
 
     fitted: to the labelled images. Without `light` the test of label shift sees only what the scores show. Figures are
-    corrected where labels are shown to be missing by their value, and `evaluate.population` asks.
+    corrected where labels are shown to be missing by their value, and `evaluate.population` asks. correcting_only:
+    shares that could correct nothing, those of targets without selective labelling, are not told and cost nothing.
     """
     targets, part = fitted.targets, fitted.validation
     features = part.light
@@ -47,13 +50,15 @@ def estimate_population(fitted: CrossFit, evaluate: Evaluate) -> Population:
     fitted = replace(fitted, options=fitted.options.model_copy(update={"rule": "cost", "rules": {}}))
     scores = [_scores(target, part.logits[:, columns]) for target, columns in zip(targets, targets.slices, strict=True)]
     place, shape = ([rank_moments(values, degrees) for values in scores] for degrees in (PLACE, SHAPE))
+    selected_p = _selected_p(part, scores, evaluate.seed)
+    asked = [index for index, p in enumerate(selected_p) if not correcting_only or p <= 1 - evaluate.confidence]
     starts = [Start() for _ in targets]
     found: list[list[tuple[Priors, Floats, Floats, Floats | None]]] = [[] for _ in targets]
 
     def estimate(
         images: Sequence[_Images], fitted: CrossFit, resample: Resample, rows: NDArray[np.intp] | slice
     ) -> None:
-        for index in range(len(targets)):
+        for index in asked:
             priors = images[index].priors(fitted, resample.weights, starts[index])
             where = part.labels[rows, index], resample.weights, priors.unlabelled
             gaps, errors = (measure(shape[index][rows], *where) for measure in (mixture_gaps, gap_errors))
@@ -62,14 +67,17 @@ def estimate_population(fitted: CrossFit, evaluate: Evaluate) -> Population:
 
     estimate([_Images.of(fitted, index) for index in range(len(targets))], fitted, fitted.resample, slice(None))
     drawn = Bootstrap.of(targets, part, evaluate, None, evaluate.seed)
-    for block in drawn.blocks():
+    for block in drawn.blocks() if asked else ():
         near = fitted.within(block)
         images = [_Images.of(near, index, in_cells=True) for index in range(len(targets))]
         for resample in block.replicates:
             estimate(images, near.refit(resample), resample, slice(None) if block.rows is None else block.rows)
 
     prevalences = []
-    for p, chunks in zip(_selected_p(part, scores, evaluate.seed), found, strict=True):
+    for target, p, chunks in zip(targets, selected_p, found, strict=True):
+        if not chunks:
+            prevalences.append(Prevalence(Priors.untold(target.n_classes), p, None))
+            continue
         shares, of_scores, of_errors, of_features = zip(*chunks, strict=True)
         errors = without_own(np.concatenate(of_errors), drawn.bags)
         tests = [gap_p(drawn.pool(np.concatenate(of_scores)), errors)]
@@ -102,15 +110,24 @@ class _Images:
         """The class shares in replicates with weights (replicates, n), each image's probabilities by the fit without
         its fold."""
         counted = weights if self.cells is None else self.cells.sums(weights)
-        found: Floats | None = None
-        for fold, fits in fitted.fits.items():
-            inside = self.folds == fold
-            probabilities = fits[self.index].probabilities(self.logits[inside])
-            if found is None:
-                found = np.empty((len(probabilities), len(self.labels), probabilities.shape[2]))
-            found[:, inside] = probabilities
-        assert found is not None
-        return class_priors(found, self.labels, counted, start=start)
+        n_classes = fitted.targets[self.index].n_classes
+
+        def probabilities(some: slice) -> Floats:
+            found = np.empty((some.stop - some.start, len(self.labels), n_classes))
+            for fold, fits in fitted.fits.items():
+                inside = self.folds == fold
+                found[:, inside] = fits[self.index].rows(some).probabilities(self.logits[inside])
+            return found
+
+        return priors_in_chunks(probabilities, self.labels, counted, n_classes, start)
+
+
+def fitted_priors(fit: Fit, logits: NDArray[np.floating], labels: Labels, weights: Floats, start: Start) -> Priors:
+    """The class shares of a target in replicates with weights (replicates, n), by the probabilities of a calibration
+    that saw none of the images."""
+    return priors_in_chunks(
+        lambda some: fit.rows(some).probabilities(logits), labels, weights, fit.target.n_classes, start
+    )
 
 
 def _scores(target: Target, logits: NDArray[np.floating]) -> Floats:
@@ -133,7 +150,7 @@ def _selected_p(part: Predictions, scores: Sequence[Floats], seed: int) -> list[
         asked = np.isin(group, np.random.default_rng(seed).choice(names, MOST_PERMUTED, replace=False))
         group, labelled, scores = group[asked], labelled[asked], [values[asked] for values in scores]
     images = np.arange(len(labelled))
-    permuted = permute_groups(images, group, RELABELLINGS, seed, max(1, CHUNK_CELLS // max(1, len(images))))
+    permuted = permute_groups(images, group, RELABELLINGS, seed, max(1, NUMBERS_AT_ONCE // max(1, len(images))))
     found = [
         [_differences(labelled[order, index], values) for index, values in enumerate(scores)]
         for order in chain([images[None]], permuted)

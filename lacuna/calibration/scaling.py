@@ -4,13 +4,13 @@ Both say: probabilities = activate(scale * logits + bias). They are fitted for m
 being a row of weights (replicates, n) that says how often each image counts.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.core.scores import Floats, Labels
+from lacuna.stats.replicate_newton import ReplicateDerivatives, newton
 
 BIAS_DEVIATION = 1.0
 """Prior standard deviation of a class's bias. At 1 an unseen class keeps the network's own odds, a handful of images
@@ -19,13 +19,12 @@ move it, and undoing a class weight of 10 (2.3 on the logit) costs as much as te
 SCALE_DEVIATION = 1.0
 """Prior standard deviation of a categorical target's scale around 1, the network's own. Keeps separable data finite."""
 
-LAST_STEP = 1e-2
-"""A replicate's fit ends with a Newton step, in logits of deviation 1, that is no longer; its square is left."""
+SAMPLE_PROMISE, REPLICATE_PROMISE = 1e-12, 1e-4
+"""A fit ends with the Newton step that promises to add less to the log likelihood; for a replicate a hundredth of
+the standard error, of which the square is left."""
 
 NO_SLOPE = 1e-6
 """A slope below this, per standard deviation of the logits, counts as none."""
-
-Objective = Callable[[Floats], tuple[Floats, Floats, Floats]]
 
 
 @dataclass(frozen=True)
@@ -63,25 +62,39 @@ def fit_platt(logits: NDArray[np.floating], labels: Labels, weights: Floats, nea
     wanted = [weights @ ((labels == label)[:, None] * moments[:, 1:]) * aims[:, [label]] for label in (0, 1)]
     aimed = wanted[0] + wanted[1]
 
-    def objective(x: Floats) -> tuple[Floats, Floats, Floats]:
-        scores = x[:, :1] * standard + x[:, 1:]
+    def objective(x: Floats, rows: NDArray[np.intp], curved: bool) -> ReplicateDerivatives:
+        drawn = weights if len(rows) == len(weights) else weights[rows]
+        at = x[:1] if (x == x[:1]).all() else x  # where all replicates start, images have one probability each
+
+        def weigh(values: Floats, of_images: Floats) -> Floats:
+            shared = len(values) < len(drawn)
+            weighed: Floats = (
+                drawn @ (values[0][:, None] * of_images)
+                if shared
+                else np.multiply(values, drawn, out=values) @ of_images
+            )
+            return weighed
+
+        scores = at[:, :1] * standard + at[:, 1:]
         fading = np.exp(-np.abs(scores))
-        probability = np.where(scores >= 0, 1, fading) / (1 + fading)
-        loss = np.einsum("ri,ri->r", weights, np.broadcast_to(np.log1p(fading) + np.maximum(scores, 0), weights.shape))
-        gradient = (weights * probability) @ moments[:, 1:] - aimed
-        curvature = (weights * (probability * (1 - probability))) @ moments
-        return (
-            loss - (x * aimed).sum(axis=1),
-            gradient,
-            curvature[:, [0, 1, 1, 2]].reshape(-1, 2, 2) + 1e-9 * np.eye(2),
-        )
+        surer = 1 / (1 + fading)
+        loss = np.maximum(scores, 0) - np.log(surer)
+        fading *= surer
+        probability = np.where(scores >= 0, surer, fading)
+        fading *= surer  # the variance of the label
+        value = weigh(loss, moments[:, 2:])[:, 0] - (x * aimed[rows]).sum(axis=1)
+        gradient = weigh(probability, moments[:, 1:]) - aimed[rows]
+        curvature = weigh(fading, moments)[:, [0, 1, 1, 2]].reshape(-1, 2, 2)
+        return value, gradient, curvature + 1e-9 * np.eye(2)
 
     level = np.log((present + 1) / (absent + 1))
     if near is None:
-        solution = minimise(objective, np.stack([np.zeros_like(level), level], axis=1))
+        start, promise = np.stack([np.zeros_like(level), level], axis=1), SAMPLE_PROMISE
     else:
         slope, bias = near.scale * spread, near.bias[:, 0] + near.scale * centre
-        solution = minimise(objective, np.stack([slope, bias], axis=1), LAST_STEP)
+        start, promise = np.stack([slope, bias], axis=1), REPLICATE_PROMISE
+    start = np.repeat(start, len(weights) // len(start), axis=0)
+    solution, _ = newton(objective, start, np.arange(len(weights)), least_promise=promise)
     slope, nothing = solution[:, 0], present + absent == 0
     scale = np.where(slope > NO_SLOPE, slope / spread, 0)
     bias = np.where(slope > NO_SLOPE, solution[:, 1] - slope * centre / spread, level)
@@ -96,15 +109,17 @@ def fit_temperature(logits: NDArray[np.floating], labels: Labels, weights: Float
     """
     loss = _TemperatureLoss(logits, labels)
 
-    def objective(x: Floats) -> tuple[Floats, Floats, Floats]:
-        probability = loss.probability(x)
+    def objective(x: Floats, rows: NDArray[np.intp], curved: bool) -> ReplicateDerivatives:
+        probability, drawn = loss.probability(x), weights[rows]
         return (
-            loss.value(x, probability, weights),
-            loss.gradient(x, probability, weights),
-            loss.curvature(probability, weights),
+            loss.value(x, probability, drawn),
+            loss.gradient(x, probability, drawn),
+            loss.curvature(probability, drawn),
         )
 
-    return loss.scaling(minimise(objective, np.repeat(loss.centre[None], len(weights), axis=0)), weights)
+    start = np.repeat(loss.centre[None], len(weights), axis=0)
+    found, _ = newton(objective, start, np.arange(len(weights)), least_promise=SAMPLE_PROMISE)
+    return loss.scaling(found, weights)
 
 
 class _TemperatureLoss:
@@ -161,7 +176,7 @@ class _TemperatureLoss:
     def scaling(self, x: Floats, weights: Floats) -> Scaling:
         """The scaling that x stands for; constant probabilities where the scale is not positive."""
         flat = x[:, :1] <= 0
-        bias = np.where(flat, np.log(weights @ self.truth + 1), x[:, 1:])
+        bias = np.where(flat, np.log(weights @ self.truth + 1), x[:, 1:]) if flat.any() else x[:, 1:]
         return Scaling(np.where(flat, 0, x[:, :1])[:, 0], bias)
 
 
@@ -192,26 +207,3 @@ def sigmoid(logits: Floats) -> Floats:
     fading = np.exp(-np.abs(logits))
     probability: Floats = np.where(logits >= 0, 1, fading) / (1 + fading)
     return probability
-
-
-def minimise(objective: Objective, start: Floats, tolerance: float = 1e-9) -> Floats:
-    """Newton's method for convex functions of (replicates, k) numbers, each step halved while it does not descend.
-
-    `objective` returns the values (replicates,), gradients (replicates, k) and Hessians (replicates, k, k). start: one
-    row stands for all replicates. tolerance: the last step is no longer, in any number.
-    """
-    x = start
-    value, gradient, curvature = objective(x)
-    for _ in range(50):
-        step = np.linalg.solve(curvature, gradient[..., None])[..., 0]
-        if np.abs(step).max(initial=0) < tolerance:
-            return x - step
-        for _ in range(30):
-            reached = objective(x - step)
-            worse = reached[0] > value + 1e-12 * (1 + np.abs(value))
-            if not worse.any():
-                break
-            step[worse] /= 2
-        x = x - step
-        value, gradient, curvature = reached
-    return x

@@ -1,28 +1,7 @@
-"""Groups of images that belong together: named by their smallest member, and samples with one image of each."""
-
-from typing import TYPE_CHECKING
+"""Groups of images that belong together: samples with one image of each, folds that keep them whole."""
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:  # what predicts imports this module, and SciPy is slow to import
-    from scipy.cluster.hierarchy import DisjointSet
-
-
-def smallest_members(sets: "DisjointSet") -> NDArray[np.int64]:
-    """For each of the numbers 0 to n - 1 that `sets` holds, the smallest one of its set: int64 `(n,)`.
-
-    >>> from scipy.cluster.hierarchy import DisjointSet
-    >>> sets = DisjointSet(range(4))
-    >>> sets.merge(3, 1)
-    True
-    >>> smallest_members(sets)
-    array([0, 1, 2, 1])
-    """
-    smallest = np.arange(len(sets), dtype=np.int64)
-    for members in sets.subsets():
-        smallest[list(members)] = min(members)
-    return smallest
 
 
 def one_of_each(group: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.intp]:

@@ -16,6 +16,9 @@ Floats = NDArray[np.float64]
 SMALLEST_PROBABILITY = 1e-15
 """The log loss takes smaller probabilities for this one, so that it stays finite."""
 
+SUMMED_AT_ONCE = 20_000
+"""So many numbers and their places stay in a processor's cache."""
+
 
 def activate(target: Target, logits: NDArray[np.floating]) -> Floats:
     """The probabilities (…, n_classes) that logits (…, n_logits) stand for: sigmoid if binary, else softmax."""
@@ -78,24 +81,43 @@ def rank(member: NDArray[np.bool_], scores: Floats, weights: Floats) -> dict[str
     """average_precision and roc_auc (replicates,) of one class: its members (n,) against all others, by score (n,).
 
     Images of one score step together: what counts at a member is where its block of them begins and ends. A class has
-    few members, so that only one sum runs over all images.
+    few members, so that images between two such edges are counted together.
     """
     order = np.argsort(-scores, kind="stable")
     firsts = np.flatnonzero(np.diff(scores[order], prepend=np.nan) != 0)
     places = np.flatnonzero(member[order])
     block = np.searchsorted(firsts, places, side="right") - 1
     begin, end = firsts[block], np.append(firsts, len(order))[block + 1]
-    seen, of_members = weights[:, order], weights[:, order[places]]
+    edges = np.unique(np.concatenate([[0], begin, end]))
+    between = np.empty(len(order), np.intp)
+    between[order] = np.searchsorted(edges, np.arange(len(order)), side="right") - 1
+    seen, of_members = _running(sum_by(between, weights, len(edges))), weights[:, order[places]]
     found_before, found = (_running(of_members)[:, np.searchsorted(places, edge)] for edge in (begin, end))
-    seen_before, seen_by = (_running(seen)[:, edge] for edge in (begin, end))
+    seen_before, seen_by = (seen[:, np.searchsorted(edges, edge)] for edge in (begin, end))
     n_members = of_members.sum(axis=1)
-    n_others = seen.sum(axis=1) - n_members
+    n_others = seen[:, -1] - n_members
     wrong = ((seen_before - found_before) + (seen_by - found)) / 2  # halfway through the block: ties count half
+    precision = np.divide(found, seen_by, out=np.zeros_like(found), where=seen_by > 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         pairs = n_members * n_others
-        average = (of_members * np.nan_to_num(found / seen_by)).sum(axis=1) / n_members
+        average = (of_members * precision).sum(axis=1) / n_members
         area = (of_members * (n_others[:, None] - wrong)).sum(axis=1) / pairs
     return {"average_precision": np.where(pairs > 0, average, np.nan), "roc_auc": area}
+
+
+def sum_by(place: NDArray[np.integer], weights: Floats, n_places: int) -> Floats:
+    """The weights (replicates, n) of images summed by the place of each, (n,) or (1 or replicates, n), from 0 to
+    n_places - 1: (replicates, n_places)."""
+    sums = np.empty((len(weights), n_places))
+    size = max(1, SUMMED_AT_ONCE // max(1, weights.shape[1]))
+    offsets = n_places * np.arange(min(size, len(weights)), dtype=np.intp)[:, None]
+    shared = place + offsets if place.ndim == 1 or len(place) == 1 else None
+    for first in range(0, len(weights), size):
+        some = weights[first : first + size]
+        places = place[first : first + size] + offsets[: len(some)] if shared is None else shared[: len(some)]
+        of_some = np.bincount(places.ravel(), some.ravel(), len(some) * n_places)
+        sums[first : first + size] = of_some.reshape(len(some), n_places)
+    return sums
 
 
 def _running(values: Floats) -> Floats:

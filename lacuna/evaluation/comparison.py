@@ -97,7 +97,7 @@ def compare(
     a, b, n_contradictions = align_images(a, b)
     folds = options_b.model_copy(update={"folds": options_a.folds, "seed": options_a.seed})
     fitted = cross_fit(targets, a, options_a), cross_fit(targets, b, folds)
-    population = estimate_population(min(fitted, key=_mean_log_loss), evaluate)
+    population = estimate_population(min(fitted, key=_mean_log_loss), evaluate, correcting_only=True)
     replicates_a, replicates_b = (
         metric_replicates(targets, predictions, options, evaluate, relations, population)
         for predictions, options, relations in ((a, options_a, relations_a), (b, folds, relations_b))
@@ -155,9 +155,9 @@ def _replicates(scored: Sequence[Scored], drawn: Bootstrap) -> Replicates:
     samples = {
         of_target.target.name: {
             **{metric: of_target.metrics[metric] for metric in ("f1", *RANKING)},
-            "log_loss": _log_losses(of_target, index, drawn),
+            "log_loss": log_losses,
         }
-        for index, of_target in enumerate(scored)
+        for of_target, log_losses in zip(scored, _log_losses(scored, drawn), strict=True)
     }
     macro = {}
     with np.errstate(invalid="ignore"):
@@ -248,10 +248,13 @@ def _mean_log_loss(fitted: CrossFit) -> float:
     return float(np.mean(losses)) if losses else 0.0
 
 
-def _log_losses(scored: Scored, index: int, drawn: Bootstrap) -> Floats:
-    """The log loss of a target in each replicate, NaN where no label is known."""
-    true = np.maximum(scored.labels, 0)[:, None].astype(np.intp)
-    losses = -np.log(np.maximum(np.take_along_axis(scored.probabilities, true, axis=1)[:, 0], SMALLEST_PROBABILITY))
+def _log_losses(scored: Sequence[Scored], drawn: Bootstrap) -> list[Floats]:
+    """The log loss of each target in each replicate, NaN where no label is known."""
+    losses = []
+    for of_target in scored:
+        true = np.maximum(of_target.labels, 0)[:, None].astype(np.intp)
+        chances = np.take_along_axis(of_target.probabilities, true, axis=1)[:, 0]
+        losses.append(-np.log(np.maximum(chances, SMALLEST_PROBABILITY)))
     everything: slice | NDArray[np.intp] = slice(None)
     sample = whole_sample(drawn.targets, drawn.part, drawn.population)
     replicates = (  # one chunk at a time: the weights of all would fill the memory
@@ -259,10 +262,11 @@ def _log_losses(scored: Scored, index: int, drawn: Bootstrap) -> Floats:
         for block in drawn.blocks()
         for resample in block.replicates
     )
-    found = []
+    found: list[list[Floats]] = [[] for _ in scored]
     with np.errstate(invalid="ignore"):
         for rows, resample in chain([(everything, sample)], replicates):
-            labels = scored.labels[rows]
-            counted = resample.of_known(index, labels)
-            found.append(counted @ losses[rows][labels >= 0] / counted.sum(axis=1))
-    return drawn.pool(np.concatenate(found), 0.0)
+            for index, (chunks, of_target) in enumerate(zip(found, scored, strict=True)):
+                labels = of_target.labels[rows]
+                counted = resample.of_known(index, labels)
+                chunks.append(counted @ losses[index][rows][labels >= 0] / counted.sum(axis=1))
+    return [drawn.pool(np.concatenate(chunks), 0.0) for chunks in found]

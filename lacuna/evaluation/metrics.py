@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.calibration.reliability import brier, classwise_ece, ece
-from lacuna.core.scores import Floats, Labels, log_loss, rank
+from lacuna.core.scores import Floats, Labels, log_loss, rank, sum_by
 
 ClassMetrics = Mapping[str, Floats]
 """What `class_metrics` gives: by name arrays (replicates, n_classes)."""
@@ -36,12 +36,12 @@ def class_metrics(labels: Labels, decisions: Labels, weights: Floats, n_classes:
     Decisions (n,) or (replicates, n) are class indices. `actual`, `predicted` and `right` count images; `precision` is
     NaN for a class never predicted, `recall` for one without a member, `f1` where it is neither.
     """
-    decisions = np.broadcast_to(decisions, weights.shape)
-    actual = weights @ np.eye(n_classes)[labels]
-    hits = (weights * (decisions == labels)) @ np.eye(n_classes)[labels]
-    cells = decisions + n_classes * np.arange(len(weights))[:, None]
-    predicted = np.bincount(cells.ravel(), weights=weights.ravel(), minlength=weights.shape[0] * n_classes)
-    predicted = predicted.reshape(len(weights), n_classes)
+    if n_classes == 2:
+        cells = sum_by(2 * decisions + labels, weights, 4).reshape(-1, 2, 2)
+        actual, predicted, hits = cells.sum(axis=1), cells.sum(axis=2), cells[:, [0, 1], [0, 1]]
+    else:
+        actual, predicted = sum_by(labels, weights, n_classes), sum_by(decisions, weights, n_classes)
+        hits = sum_by(labels, weights * (decisions == labels), n_classes)
     with np.errstate(invalid="ignore", divide="ignore"):
         return {
             "actual": actual,

@@ -13,20 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.calibration.consistency import Constraint, connected, constraints_of
-from lacuna.calibration.cross_fit import CrossFit, cross_fit
-from lacuna.calibration.fit import Optimum, fit_all_replicates, is_scarce
-from lacuna.calibration.model import Calibration, Fit, decide
+from lacuna.calibration.cross_fit import cross_fit
+from lacuna.calibration.fit import Optimum, fit_all_replicates, scarce_targets
+from lacuna.calibration.model import Calibration, Fit
 from lacuna.calibration.population import Bootstrap, Population, Resample, whole_sample
+from lacuna.calibration.prevalence import fitted_priors
 from lacuna.calibration.selection import Selection
 from lacuna.config.blocks import Calibrate, Evaluate
 from lacuna.core.predictions import Predictions
 from lacuna.core.relations import Relations
-from lacuna.core.scores import Floats, Labels, activate
+from lacuna.core.scores import Floats, Labels, activate, ranking_metrics
 from lacuna.core.targets import UNKNOWN, Target, Targets
 from lacuna.evaluation.baselines.trivial import population_prior, training_prior, trivial_metrics, trivial_ranks
+from lacuna.evaluation.decided import Decided
 from lacuna.evaluation.metrics import class_average_precision, class_metrics, over_classes, top_k_accuracy
-from lacuna.evaluation.ranking_replicates import Rankings, joined
-from lacuna.stats.label_shift import Priors, Start, class_priors
+from lacuna.stats.label_shift import Priors, Start
 
 SIGNED = ("gain", "consistency_gain")
 """Metrics from -1 to 1; all others that replicates have are from 0 to 1."""
@@ -63,18 +64,6 @@ class Scored:
     importance: Floats
 
 
-@dataclass(frozen=True)
-class _Decided:
-    """Some replicates of images, and per target the decisions, those of the target alone, and the rank of the true
-    class, all (replicates, n). Ranks of unknown labels mean nothing; those that no metric asks for are all 0."""
-
-    part: Predictions
-    resample: Resample
-    together: Sequence[Labels]
-    alone: Sequence[Labels]
-    ranks: Sequence[Labels]
-
-
 def score_validation(
     targets: Targets,
     validation: Predictions,
@@ -92,14 +81,11 @@ def score_validation(
     drawn = Bootstrap.of(targets, validation, evaluate, population, evaluate.seed)
     sample = cross_fit(targets, validation, options, population)
 
-    def decide_by(fitted: CrossFit) -> _Decided:
-        quantities = fitted.apply(lambda fits, part: _decide_and_rank(targets, fits, part, constraints, evaluate.top_k))
-        return _Decided(fitted.validation, fitted.resample, *quantities)
-
-    def decided() -> Iterator[_Decided]:
-        yield decide_by(sample)
+    def decided() -> Iterator[Decided]:
+        yield Decided.by_folds(sample, constraints, evaluate.top_k)
         for block in drawn.blocks():
-            yield from map(decide_by, map(sample.within(block).refit, block.replicates))
+            for refitted in map(sample.within(block).refit, block.replicates):
+                yield Decided.by_folds(refitted, constraints, evaluate.top_k)
 
     shares: list[list[Priors]] = [[] for _ in targets]
     if population:
@@ -125,7 +111,7 @@ def score_test(
     """
     fits, constraints = calibration.fits(targets), calibration.constraints(targets)
     fitted_on = Bootstrap.of(targets, validation, evaluate, population, evaluate.seed)
-    scarce = [is_scarce(target, validation.labels[:, index], options) for index, target in enumerate(targets)]
+    scarce = scarce_targets(targets, validation, options)
     whole = Optimum(fits, whole_sample(targets, validation, population), scarce)
     replicates = fit_all_replicates(fitted_on, options, whole)
     scored_on = Bootstrap.of(targets, test, evaluate, None, evaluate.seed + 1)
@@ -134,16 +120,16 @@ def score_test(
     if population:
         by_label = [found.selection(evaluate.confidence) == Selection.BY_LABEL for found in population.prevalences]
 
-    def decide_by(fits: list[Fit], part: Predictions, resample: Resample) -> _Decided:
+    def decide_by(fits: list[Fit], part: Predictions, resample: Resample) -> Decided:
         for index, columns in enumerate(targets.slices):
             if by_label[index]:
-                chances, labels = fits[index].probabilities(part.logits[:, columns]), part.labels[:, index]
-                shares[index].append(class_priors(chances, labels, resample.weights, start=starts[index]))
+                of_target = fits[index], part.logits[:, columns], part.labels[:, index]
+                shares[index].append(fitted_priors(*of_target, resample.weights, starts[index]))
                 if population and population.corrected[index]:
                     resample.importance[index] = shares[index][-1].importance()
-        return _Decided(part, resample, *_decide_and_rank(targets, fits, part, constraints, evaluate.top_k))
+        return Decided.by_fits(targets, fits, part, resample, constraints, evaluate.top_k)
 
-    def decided() -> Iterator[_Decided]:
+    def decided() -> Iterator[Decided]:
         yield decide_by(fits, test, whole_sample(targets, test, None))
         blocks = scored_on.blocks() if len(replicates[0].met) > 1 else []  # none where a part is one group
         for block in blocks:
@@ -162,12 +148,12 @@ def score_finished(targets: Targets, part: Predictions, calibration: Calibration
     fits, constraints = calibration.fits(targets), calibration.constraints(targets)
     drawn = Bootstrap.of(targets, part, evaluate, None, evaluate.seed)
 
-    def decided() -> Iterator[_Decided]:
+    def decided() -> Iterator[Decided]:
         sample = [(part, whole_sample(targets, part, None))]
         for images, resample in chain(
             sample, ((block.part, one) for block in drawn.blocks() for one in block.replicates)
         ):
-            yield _Decided(images, resample, *_decide_and_rank(targets, fits, images, constraints, evaluate.top_k))
+            yield Decided.by_fits(targets, fits, images, resample, constraints, evaluate.top_k)
 
     priors = [training_prior([1] * target.n_classes) for target in targets]  # no baseline is asked for
     probabilities = calibration.apply(targets, part.logits)
@@ -179,25 +165,11 @@ def priors_of(targets: Targets, class_weights: Mapping[str, Mapping[str, list[in
     return [training_prior(class_weights[target.name]["counts"]) for target in targets]
 
 
-def _decide_and_rank(
-    targets: Targets, fits: Sequence[Fit], part: Predictions, constraints: Sequence[Constraint], top_k: int
-) -> tuple[Sequence[Labels], Sequence[Labels], Sequence[Labels]]:
-    """`together`, `alone` and `ranks` of `_Decided`, by the replicates of `fits`."""
-    together, alone = decide(targets, fits, part.logits, constraints)
-    ranks = [
-        np.zeros(decisions.shape, np.int16)
-        if fit.target.n_classes <= top_k
-        else fit.true_ranks(part.logits[:, columns], np.maximum(part.labels[:, index], 0))
-        for index, (fit, columns, decisions) in enumerate(zip(fits, targets.slices, alone, strict=True))
-    ]
-    return together, alone, ranks
-
-
 def _score(
     drawn: Bootstrap,
     probabilities: list[Floats],
     priors: list[Floats],
-    decided: Iterator[_Decided],
+    decided: Iterator[Decided],
     population: Population | None,
     shares: Sequence[Sequence[Priors]],
     constraints: Sequence[Constraint],
@@ -206,16 +178,14 @@ def _score(
     once `decided` is read, and of the replicates in the same order unless one for all."""
     targets, part, evaluate = drawn.targets, drawn.part, drawn.evaluate
     tied = connected(constraints)
-    sample: _Decided | None = None
+    sample: Decided | None = None
     chunks: list[list[tuple[dict[str, Floats], dict[str, Floats]]]] = [[] for _ in targets]
-    rankings = [Rankings(targets, index) for index in range(len(targets))]
     for decisions in decided:
         if sample is None:
             sample = decisions
             priors = [population_prior(*both) for both in zip(priors, sample.resample.first_importance(), strict=True)]
         for index in range(len(targets)):
             chunks[index].append(_metrics(targets, index, decisions, priors[index], evaluate.top_k, index in tied))
-            rankings[index].add(decisions.part, decisions.resample)
     assert sample is not None
 
     scored = []
@@ -243,7 +213,7 @@ def _score(
                 sample.alone[index][0],
                 {
                     name: drawn.pool(values, -1.0 if name in SIGNED else 0.0, 1.0)
-                    for name, values in (joined(metrics) | rankings[index].finish()).items()
+                    for name, values in _joined(metrics).items()
                 },
                 {**of_sample, "f1": drawn.pool(np.concatenate([chunk["f1"] for chunk in classes]), 0.0, 1.0)},
                 told,
@@ -267,7 +237,7 @@ def _selection(
 
 
 def _metrics(
-    targets: Targets, index: int, decided: _Decided, prior: Floats, top_k: int, tied: bool
+    targets: Targets, index: int, decided: Decided, prior: Floats, top_k: int, tied: bool
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """A target's metrics, each (replicates,), and those of its classes, each (replicates, n_classes)."""
     target, part = targets[index], decided.part
@@ -275,7 +245,7 @@ def _metrics(
     labels, weights = part.labels[known, index], decided.resample.of_known(index, part.labels[:, index])
     classes = class_metrics(labels, decided.together[index][:, known], weights, target.n_classes)
     metrics = over_classes(classes)
-    trivial = trivial_metrics(labels, weights, prior)
+    trivial = trivial_metrics(classes["actual"], prior)
     if target.n_classes > top_k:
         name = f"top_{top_k}_accuracy"
         metrics[name] = top_k_accuracy(decided.ranks[index][:, known], weights, top_k)
@@ -285,4 +255,10 @@ def _metrics(
         metrics["independent_accuracy"] = over_classes(alone)["accuracy"]
         metrics["consistency_gain"] = metrics["accuracy"] - metrics["independent_accuracy"]
     metrics["gain"] = metrics["f1"] - trivial["f1"]
+    metrics |= ranking_metrics(labels, activate(target, part.logits[known][:, targets.slices[index]]), weights)
     return metrics | {f"baseline_{name}": values for name, values in trivial.items()}, classes
+
+
+def _joined(chunks: Sequence[Mapping[str, Floats]]) -> dict[str, Floats]:
+    """Each metric in the replicates of all chunks."""
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}

@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from lacuna.core.scores import Floats
 
+NUMBERS_AT_ONCE = 2_000_000
+"""Replicates are worked in chunks of about this many numbers per array, so that memory stays bounded."""
+
 
 def group_weights(group: NDArray[np.int64], replicates: int, seed: int, chunk: int) -> Iterator[Floats]:
     """Yield how often each image counts in bootstrap replicates, (at most `chunk`, n) at a time.

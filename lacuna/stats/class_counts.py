@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.core.scores import SMALLEST_PROBABILITY, Floats, Labels
-from lacuna.stats.bootstrap import group_weights
-from lacuna.stats.label_shift import NUMBERS_AT_ONCE, class_priors, unbiased
+from lacuna.stats.bootstrap import NUMBERS_AT_ONCE, group_weights
+from lacuna.stats.label_shift import class_priors, unbiased
 from lacuna.stats.mixture_fit import SHAPE, gap_errors, gap_p, mixture_gaps, rank_moments
 
 ROUNDS = 60

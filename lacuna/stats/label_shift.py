@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lacuna.core.scores import SMALLEST_PROBABILITY, Floats, Labels
 from lacuna.core.targets import UNKNOWN
-from lacuna.stats.bootstrap import group_weights
+from lacuna.stats.bootstrap import NUMBERS_AT_ONCE, group_weights
 from lacuna.stats.replicate_newton import NearbyOptimum, ReplicateDerivatives, minimise_replicates
 
 NO_SHIFT_IMAGES = 1.0
@@ -29,9 +29,6 @@ Scores that say nothing then leave the shares as they are. Simulated with 400 an
 image has no larger error than a tenth of an image anywhere; five pull the shares of classes one standard deviation
 apart half-way back, by .10 at 400 images known .9 / .1, and gain only where 20 classes share 200 labels.
 """
-
-NUMBERS_AT_ONCE = 2_000_000
-"""Replicates are worked in chunks of about this many numbers per array."""
 
 
 @dataclass
@@ -65,6 +62,11 @@ class Priors:
         """
         importance = np.divide(self.every, self.known, out=np.zeros_like(self.known), where=self.known > 0)
         return np.where(np.isfinite(self.every).all(axis=1, keepdims=True), importance, 1.0)
+
+    @classmethod
+    def untold(cls, n_classes: int) -> "Priors":
+        """One row that nothing tells."""
+        return cls(*(np.full((1, n_classes), np.nan) for _ in range(3)))
 
     @classmethod
     def joined(cls, chunks: "Sequence[Priors]", pool: Callable[..., Floats]) -> "Priors":
@@ -110,6 +112,23 @@ def class_priors(
     with np.errstate(invalid="ignore"):
         every = np.where(n_unlabelled > 0, (counts + n_unlabelled * unlabelled) / (n_known + n_unlabelled), known)
     return Priors(known, unlabelled, every)
+
+
+def priors_in_chunks(
+    probabilities: Callable[[slice], Floats], labels: Labels, weights: Floats, n_classes: int, start: Start
+) -> Priors:
+    """`class_priors` of many replicates of images with many classes, a few at a time; probabilities: of some of them.
+
+    >>> labels, weights = np.array([0, 1, -1, -1]), np.ones((3, 4))
+    >>> priors_in_chunks(lambda some: np.full((some.stop - some.start, 4, 2), 0.5), labels, weights, 2, Start()).every
+    array([[0.5, 0.5],
+           [0.5, 0.5],
+           [0.5, 0.5]])
+    """
+    size = max(1, NUMBERS_AT_ONCE // max(1, len(labels) * n_classes))
+    some = [slice(first, min(first + size, len(weights))) for first in range(0, len(weights), size)]
+    chunks = [class_priors(probabilities(rows), labels, weights[rows], start=start) for rows in some]
+    return Priors.joined(chunks, lambda values, *limits: values)
 
 
 def prior_shift(probabilities: Floats, labels: Labels, prior: Floats) -> Floats:

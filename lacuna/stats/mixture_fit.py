@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lacuna.core.scores import Floats, Labels
+from lacuna.core.scores import Floats, Labels, sum_by
 from lacuna.core.targets import UNKNOWN
 
 UNLIKE_LEVEL = 0.01
@@ -47,7 +47,7 @@ def mixture_gaps(functions: Floats, labels: Labels, weights: Floats, unlabelled:
     (replicates, n_classes): (replicates, m), NaN where the prior is, or no image is unlabelled."""
     is_known, is_unknown = labels >= 0, labels == UNKNOWN
     inside, truth = weights[:, is_known], labels[is_known]
-    counts = inside @ np.eye(unlabelled.shape[1])[truth]
+    counts = sum_by(truth, inside, unlabelled.shape[1])
     each = np.divide(unlabelled, counts, out=np.zeros_like(counts), where=counts > 0)
     outside = weights[:, is_unknown]
     with np.errstate(invalid="ignore"):
@@ -81,12 +81,15 @@ def moved_gaps(functions: Floats, features: Floats, labels: Labels, weights: Flo
     nothing here. Few features, not collinear: their slopes are fitted to the labelled images in each replicate.
     """
     is_known = labels >= 0
-    inside, truth = weights[:, is_known], np.eye(unlabelled.shape[1])[labels[is_known]]
+    inside = weights[:, is_known]
     x = features[is_known] - features.mean(axis=0)
-    n_features, counts = x.shape[1], inside @ truth
+    n_features, counts = x.shape[1], sum_by(labels[is_known], inside, unlabelled.shape[1])
     both = np.concatenate([x, functions[is_known]], axis=1)
     products = inside @ (x[:, :, None] * both[:, None, :]).reshape(len(x), n_features * both.shape[1])
-    sums = (inside[:, None, :] * truth.T) @ both
+    sums = np.empty((len(inside), counts.shape[1], both.shape[1]))
+    for index in range(counts.shape[1]):
+        of_class = np.flatnonzero(labels[is_known] == index)
+        sums[:, index] = inside[:, of_class] @ both[of_class]
     means = np.divide(sums, counts[..., None], out=np.zeros_like(sums), where=counts[..., None] > 0)
     within = (
         products.reshape(len(inside), n_features, both.shape[1]) - sums[..., :n_features].transpose(0, 2, 1) @ means

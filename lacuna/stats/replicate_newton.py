@@ -17,7 +17,8 @@ MOST_STEPS = 100
 MOST_CHORDS = 8
 
 LEAST_PROMISE = 1e-6
-"""A step that promises to descend by less is the last one; what is left is its square."""
+"""A step that promises to descend by less is the last one, of a likelihood one of a thousandth of the standard error;
+what is left is its square."""
 
 LAST_CHORD = 1e-4
 """With another one's Hessian a share of the step is left: a hundredth of the noise that replicates are to show."""
@@ -58,7 +59,7 @@ def minimise_replicates(
     """
     found = np.zeros((0, far.shape[1]))
     if near is None:
-        found, curvature = _newton(objective, far[:1], np.arange(1), positive)
+        found, curvature = newton(objective, far[:1], np.arange(1), positive)
         near = NearbyOptimum(found, np.linalg.inv(curvature[0]), None if mass is None else mass[:1])
     rest = np.arange(len(found), len(far))
     start = np.where(seen[rest] & (near.x != 0), near.x, far[rest])
@@ -67,7 +68,7 @@ def minimise_replicates(
         ratio = np.divide(near.mass, mass[rest], out=np.zeros_like(x), where=seen[rest])
         left = _chords(objective, x, rest, near.inverse, np.sqrt(ratio))
     if len(left):
-        x[left], _ = _newton(objective, start[left], rest[left], positive)
+        x[left], _ = newton(objective, start[left], rest[left], positive)
     return np.concatenate([found, x]), near
 
 
@@ -96,9 +97,15 @@ def _chords(
     return np.sort(np.concatenate([*lost, left]))
 
 
-def _newton(objective: ReplicateObjective, x: Floats, rows: NDArray[np.intp], positive: bool) -> tuple[Floats, Floats]:
-    """Newton's method in all rows, each left alone once it is there; steps that descend too little are halved. Also the
-    last Hessians that were computed for the last rows."""
+def newton(
+    objective: ReplicateObjective,
+    x: Floats,
+    rows: NDArray[np.intp],
+    positive: bool = False,
+    least_promise: float = LEAST_PROMISE,
+) -> tuple[Floats, Floats]:
+    """Newton's method in replicates `rows` (m,) from x (m, k), each left alone once it is there; steps that descend too
+    little are halved. The minima (m, k), and the last Hessians that were computed for the last rows."""
     found, left = x.copy(), np.arange(len(rows))
     value, gradient, curvature = objective(x, rows, True)
     assert curvature is not None
@@ -108,7 +115,7 @@ def _newton(objective: ReplicateObjective, x: Floats, rows: NDArray[np.intp], po
         x = found[left]
         length = _lengths(x, step, positive)
         found[left] = x - length[:, None] * step
-        going = promised >= LEAST_PROMISE
+        going = promised >= least_promise
         if not going.any():
             break
         left, x, step, length, promised, value = (of[going] for of in (left, x, step, length, promised, value))

@@ -2,6 +2,8 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lacuna.calibration.cross_fit import cross_fit
 from lacuna.calibration.fit import class_shares, fit_calibration
@@ -241,3 +243,20 @@ def test_ranks_count_the_classes_that_are_more_probable():
     assert ((ranks == 0) == (kind.decide(validation.logits[:, :3])[0] == labels)).all()
     even = Fit(kind.target, Scaling(np.zeros(1), np.zeros((1, 3))), None, np.zeros((1, 3)), np.ones(1, bool))
     assert even.true_ranks(np.zeros((3, 3)), np.array([0, 1, 2])).tolist() == [[0, 1, 2]]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 10_000), st.integers(0, 12))
+def test_replicates_call_present_what_reaches_their_threshold(seed, n):
+    """Found by one cut in the logits for each replicate: the same as probability by probability, at ties too."""
+    generator = np.random.default_rng(seed)
+    logits = generator.normal(size=(n, 1)).round(1).astype(np.float32)
+    scale, bias = np.array([0, 0, 0.3, 1, 1, 40.0]), generator.normal(size=(6, 1))
+    chances = 1 / (1 + np.exp(-(scale[:, None] * logits[:, 0].astype(np.float64) + bias)))
+    thresholds = chances[:, 0].copy() if n else np.full(6, 0.5)  # an image lies at the threshold of each
+    thresholds[4] = 1
+    fit = Fit(Target("red", "binary", ("absent", "present")), Scaling(scale, bias), thresholds, bias * 0, scale >= 0)
+    one_by_one = np.concatenate([fit.rows(slice(row, row + 1)).decide(logits) for row in range(6)])
+    assert (fit.decide(logits) == one_by_one).all()
+    clear = np.abs(chances - thresholds[:, None]) > 1e-12
+    assert (one_by_one == (chances > thresholds[:, None]))[clear].all()

@@ -65,9 +65,9 @@ def test_replicates_do_not_see_the_fold_either():
 def test_scoring_fits_each_fold_once(monkeypatch):
     whole_samples = []
 
-    def counted(targets, predictions, weights, options, whole=None):
+    def counted(targets, predictions, weights, options, whole=None, cells=None):
         whole_samples.append(whole is None)
-        return fit_replicates(targets, predictions, weights, options, whole)
+        return fit_replicates(targets, predictions, weights, options, whole, cells)
 
     monkeypatch.setattr(module, "fit_replicates", counted)
     monkeypatch.setattr(fitting, "fit_replicates", counted)

@@ -140,3 +140,14 @@ def test_a_target_without_a_known_label_in_validation_is_not_told_and_stops_noth
     assert prevalences[1].selection(0.95) == Selection.NOT_TOLD
     assert prevalences[1].selected_p == 1
     assert prevalences[0].told()
+
+
+def test_shares_that_correct_nothing_are_left_out_where_that_is_asked():
+    validation, _ = withheld(500, 0, 0.8, 0.2)  # the classes of the first target are labelled alike
+    fitted = cross_fit(TARGETS, validation, CALIBRATE)
+    whole, correcting = (estimate_population(fitted, FEW, correcting_only=only) for only in (False, True))
+    assert whole.corrected == correcting.corrected == (False, True, False)
+    assert whole.prevalences[0].told()
+    assert not correcting.prevalences[0].told()
+    one, other = (population.prevalences[1].priors for population in (whole, correcting))
+    np.testing.assert_array_equal(one.importance(), other.importance())

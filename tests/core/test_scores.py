@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lacuna.calibration.reliability import brier, classwise_ece, ece
-from lacuna.core.scores import activate, average_precision, log_loss, ranking_metrics, roc_auc
+from lacuna.core.scores import activate, average_precision, log_loss, ranking_metrics, roc_auc, sum_by
 from lacuna.core.targets import Target
 from lacuna.evaluation.metrics import class_average_precision, class_metrics, decision_metrics, top_k_accuracy
 
@@ -176,3 +176,13 @@ def test_figures_of_classes_agree_with_scikit_learn(n_classes):
     for index in range(n_classes):
         expected = sklearn.metrics.average_precision_score(labels == index, scores[:, index])
         assert averages[index] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("replicates", "n"), [(0, 4), (3, 0), (5, 7), (9, 6_000), (2, 50_000)])
+def test_weights_are_summed_by_place(replicates, n):
+    generator = np.random.default_rng(0)
+    weights = generator.integers(0, 5, (replicates, n)).astype(float)
+    together, apart = generator.integers(0, 4, n), generator.integers(0, 4, weights.shape)
+    for place in (together, apart, together[None]):
+        expected = [(weights * (place == one)).sum(axis=1) for one in range(5)]  # no image is at the last place
+        assert (sum_by(place, weights, 5) == np.transpose(expected)).all()

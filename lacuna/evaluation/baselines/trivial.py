@@ -6,10 +6,11 @@ from numpy.typing import NDArray
 from lacuna.core.scores import Floats, Labels
 
 
-def trivial_metrics(labels: Labels, weights: Floats, prior: Floats) -> dict[str, Floats]:
-    """Metrics of the best trivial predictor on known labels (n,), each (replicates,), NaN where undefined.
+def trivial_metrics(counts: Floats, prior: Floats) -> dict[str, Floats]:
+    """Metrics of the best trivial predictor by how often each class is labelled (replicates, n_classes): each
+    (replicates,), NaN where undefined.
 
-    Weights (replicates, n), prior (n_classes,) the shares of the classes in training. The best trivial predictor is
+    The prior (n_classes,) holds the shares of the classes in training. The best trivial predictor is
     another one for each metric:
 
     - f1: "present" for every image, 2 p / (1 + p) with p their share. With more than two classes the better of the
@@ -20,11 +21,10 @@ def trivial_metrics(labels: Labels, weights: Floats, prior: Floats) -> dict[str,
     - weighted_f1: as f1, given with more than two classes.
     """
     n_classes = len(prior)
-    counts = weights @ np.eye(n_classes)[labels]
     with np.errstate(invalid="ignore", divide="ignore"):
         share = counts / counts.sum(axis=1, keepdims=True)
         commonest = int(np.argmax(prior))
-        metrics = {"accuracy": share[:, commonest], "roc_auc": np.full(len(weights), 0.5)}
+        metrics = {"accuracy": share[:, commonest], "roc_auc": np.full(len(counts), 0.5)}
         if n_classes == 2:
             present = np.where(share[:, 1] > 0, share[:, 1], np.nan)
             return metrics | {
