@@ -39,8 +39,8 @@ OUTPUTS = ("logits", "features")
 
 
 class ExportedNetwork(Protocol):
-    """A function from images uint8 (n, size, size, 3), n ≥ 1, to their Output, with feature maps if asked for, which may
-    be called from any number of threads."""
+    """A function from images uint8 (n, size, size, 3), n ≥ 1, to their Output, with feature maps if asked for; for any
+    number of threads."""
 
     def __call__(self, images: NDArray[np.uint8], maps: bool = False) -> Output: ...
 

@@ -1,5 +1,5 @@
-"""From uploads to answers, within the deadline: each image is decoded and predicted in one thread, from its first byte to
-its last number; what takes long to decode, in a process that can be stopped."""
+"""From uploads to answers, within the deadline: an image is decoded and predicted in one thread, what may take long to
+decode in a process that can be stopped."""
 
 import asyncio
 import logging

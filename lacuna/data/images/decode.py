@@ -63,13 +63,14 @@ def decode(source: Path | bytes, *, size: int, resize: Resize, max_pixels: int) 
     return decode_with_origin(source, size=size, resize=resize, max_pixels=max_pixels).pixels
 
 
-def decode_with_origin(
-    source: Path | bytes, *, size: int, resize: Resize, max_pixels: int, header: ImageHeader | None = None
-) -> Decoded:
-    """The working image that `decode` makes, with what is known of the file it was made from. header: where it was
-    read already."""
+def decode_with_origin(source: Path | bytes, *, size: int, resize: Resize, max_pixels: int) -> Decoded:
+    """The working image that `decode` makes, with what is known of the file it was made from."""
     content = source if isinstance(source, bytes) else read_content(source)
-    header = header or read_image_header(content)
+    return decode_content(content, read_image_header(content), size=size, resize=resize, max_pixels=max_pixels)
+
+
+def decode_content(content: bytes, header: ImageHeader, *, size: int, resize: Resize, max_pixels: int) -> Decoded:
+    """As `decode_with_origin`, of content whose header was read already."""
     check_pixels(header, max_pixels)
     _make_ready(header.format)
     try:

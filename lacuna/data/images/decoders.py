@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lacuna.core.working_image import Resize
-from lacuna.data.images.decode import Decoded, decode_with_origin, read_content
+from lacuna.data.images.decode import Decoded, decode_content, read_content
 from lacuna.data.images.headers import ImageHeader, TooSlowError, UnreadableImageError, check_pixels, read_image_header
 from lacuna.io.killable import KillableProcesses
 
@@ -61,7 +61,7 @@ class Decoders:
     def decode(self, source: Path | bytes, forms: Sequence[tuple[int, Resize, int]]) -> list[Decoded]:
         """The working images of a file, or its content, in each of the forms (size, resize, max_pixels).
 
-        Raises UnreadableImageError as `decode_with_origin` does, and for an image that takes longer than the deadline,
+        Raises UnreadableImageError as `decode_content` does, and for an image that takes longer than the deadline,
         or more memory than its head says.
         """
         content = source if isinstance(source, bytes) else read_content(source)
@@ -141,7 +141,7 @@ def memory_to_decode(header: ImageHeader, n_bytes: int) -> int:
 
 def _decode_all(content: bytes, header: ImageHeader, forms: Sequence[tuple[int, Resize, int]]) -> list[Decoded]:
     return [
-        decode_with_origin(content, size=size, resize=resize, max_pixels=max_pixels, header=header)
+        decode_content(content, header, size=size, resize=resize, max_pixels=max_pixels)
         for size, resize, max_pixels in forms
     ]
 
