@@ -65,21 +65,21 @@ def load(port: int, process: int, n_clients: int) -> Load:
             json.loads(answer.read())
             if answer.status != 200:
                 raise RuntimeError(f"the service answered {answer.status}")
-            if start >= begin:
-                taken.append(time.perf_counter() - start)
+            if begin <= (now := time.perf_counter()) < end:
+                taken.append(now - start)
         connection.close()
 
     clients = [threading.Thread(target=ask) for _ in range(n_clients)]
     for client in clients:
         client.start()
-    time.sleep(WARM_UP_S)
+    time.sleep(begin - time.perf_counter())
     before = _processor_seconds(process)
+    time.sleep(end - time.perf_counter())
+    spent = _processor_seconds(process) - before  # without the requests that are still under way
     for client in clients:
         client.join()
     p50, p99 = np.percentile(taken, [50, 99]) * 1000
-    return Load(
-        len(taken) / SECONDS, float(p50), float(p99), 1000 * (_processor_seconds(process) - before) / len(taken)
-    )
+    return Load(len(taken) / SECONDS, float(p50), float(p99), 1000 * spent / len(taken))
 
 
 def _processor_seconds(process: int) -> float:

@@ -137,7 +137,7 @@ def test_predict_loads_nothing_but_what_predicting_needs(bundle, photos):
         "import sys; from lacuna.cli import main; "
         f"main(['predict', {str(photos / 'red.png')!r}, '--bundle', {bundle!r}]); "
         "print(sorted({m.partition('.')[0] for m in sys.modules} & "
-        "{'dvc', 'keras', 'mlflow', 'pandas', 'ruamel', 'scipy', 'sklearn', 'tensorflow', 'onnxruntime'}))"
+        "{'dvc', 'keras', 'mlflow', 'pandas', 'ruamel', 'scipy', 'sklearn', 'tensorflow', 'onnxruntime', 'absl'}))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

@@ -21,6 +21,7 @@ from lacuna.errors import LacunaError
 from lacuna.features import backend
 from lacuna.inference.runtimes import EXACT_RUNTIMES, HEAD_FILE, LAYOUT_FILE, OUTPUTS, RUNTIMES, load_network
 from lacuna.io.atomic import write_json
+from lacuna.io.openvino_runtime import convert_graph
 from lacuna.training.model import TrainedNetwork, head_weights
 
 MAX_DIFFERENCE = 1e-4
@@ -135,10 +136,8 @@ def _below(node: Any) -> Iterator[str]:
 
 
 def _write_openvino(frozen: Any, names: Sequence[str], path: Path) -> None:
-    import openvino
-
     outputs = sorted(frozen.outputs, key=lambda tensor: tensor.op.name)  # the order of nodes in the file follows it
-    model = openvino.convert_model(frozen.graph, output=[tensor.name for tensor in outputs])
+    model = convert_graph(frozen.graph, [tensor.name for tensor in outputs])
     _skip_detours(model)
     named = {tensor.name: name for tensor, name in zip(frozen.outputs, names, strict=True)}
     # several where a map has two names: nothing is tuned below it

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lacuna.features import backend
 from lacuna.features.backend import keras
-from lacuna.io.openvino_runtime import compile_network, n_cores
+from lacuna.io.openvino_runtime import compile_network, convert_graph, n_cores
 
 NumberedImages = Iterable[tuple[int, NDArray[np.uint8]]]
 
@@ -95,10 +95,8 @@ def _run_openvino(queue: Any, names: Sequence[str], images: NumberedImages, rece
 
 def _convert(network: keras.Model) -> tuple[Any, list[str]]:
     """The network for one image, and the names of its outputs in their order; OpenVINO does not promise to keep it."""
-    import openvino
-
     frozen = backend.freeze(network)
     names = [output.name for output in frozen.outputs]
-    model = openvino.convert_model(frozen.graph, output=names)
+    model = convert_graph(frozen.graph, names)
     model.reshape([1, *network.inputs[0].shape[1:]])
     return model, names

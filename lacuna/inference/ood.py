@@ -145,8 +145,9 @@ class OodDetector:
             shapes = mean.ndim == 1 and axes.shape == (len(mean), len(scales)) and scales.ndim == 1
         except (KeyError, TypeError, ValueError) as error:
             raise LacunaError(f"{path}: damaged, {type(error).__name__}: {error}; {MEND}") from None
-        numbers = [*mean, *axes.ravel(), *scales, detector.rest, detector.threshold] if shapes else [np.nan]
-        if not np.isfinite(numbers).all() or (scales <= 0).any() or detector.rest <= 0:
+        numbers = (mean, axes, scales, np.array([detector.rest, detector.threshold]))
+        finite = shapes and all(np.isfinite(some).all() for some in numbers)
+        if not finite or (scales <= 0).any() or detector.rest <= 0:
             raise LacunaError(f"{path}: damaged, impossible statistics; {MEND}")
         return detector
 

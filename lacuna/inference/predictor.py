@@ -10,10 +10,9 @@ Keras, DVC, the data and params.yaml are not needed.
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -63,7 +62,6 @@ class Predictor:
     head: HeadWeights | None
     detector: OodDetector | None
     promises: "Mapping[str, Promise]"
-    _turn: Lock = field(default_factory=Lock, repr=False)
 
     @classmethod
     def load(
@@ -199,12 +197,10 @@ class Predictor:
         ]
 
     def _run(self, images: Sequence[NetworkInputs], maps: bool = False) -> list[Output]:
-        """Each network's output, one caller at a time: a compiled network has one set of buffers."""
-        with self._turn:
-            return [
-                network(np.stack([inputs[member.input] for inputs in images]), maps)
-                for member, network in zip(self.bundle.members, self.networks, strict=True)
-            ]
+        return [
+            network(np.stack([inputs[member.input] for inputs in images]), maps)
+            for member, network in zip(self.bundle.members, self.networks, strict=True)
+        ]
 
     def _interpret(self, outputs: list[Output]) -> list[UnnamedPrediction]:
         """Calibrate and decide what the networks put out, one Output a network."""

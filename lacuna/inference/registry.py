@@ -11,10 +11,12 @@ import http.client
 import json
 import os
 import sqlite3
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -146,7 +148,7 @@ def _fetch(server: str, registered: Registered, folder: Path) -> None:
             "--artifacts-destination instead of --default-artifact-root"
         )
     root = f"api/2.0/mlflow-artifacts/artifacts/{quote(unquote(place.path).strip('/'))}/{BUNDLE_FOLDER}"
-    deadline = time.monotonic() + FETCH_DEADLINE_S
+    deadline = _Deadline(FETCH_DEADLINE_S)
 
     def download(path: str, most: int) -> int:
         target = folder / path
@@ -179,7 +181,7 @@ def _check_description(folder: Path, registered: Registered) -> None:
 
 
 def _ask(server: str, path: str) -> Mapping[str, Any]:
-    content = b"".join(_pieces(server, path, MAX_ANSWER_BYTES, time.monotonic() + SILENCE_S))
+    content = b"".join(_pieces(server, path, MAX_ANSWER_BYTES, _Deadline(SILENCE_S)))
     try:
         answer = json.loads(content)
     except ValueError:
@@ -189,23 +191,53 @@ def _ask(server: str, path: str) -> Mapping[str, Any]:
     return answer
 
 
-def _pieces(server: str, path: str, most: int, deadline: float) -> Iterator[bytes]:
+class _Deadline:
+    """So many seconds from now on."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._end = seconds, time.monotonic() + seconds
+
+    def left(self) -> float:
+        """The seconds that are left. Raises LacunaError when none are."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise LacunaError(f"too slow, gave up after {self._seconds:g} seconds")
+        return left
+
+
+def _pieces(server: str, path: str, most: int, deadline: _Deadline) -> Iterator[bytes]:
     """What a GET answers, at most so many bytes, until the deadline. Nothing is fetched from anywhere else."""
     request = urllib.request.Request(f"{server}/{path}", headers=_authorization())
     try:
-        with urllib.request.build_opener(_NoRedirect).open(request, timeout=SILENCE_S) as answer:
+        with _open(request, deadline) as answer:
             n_bytes = 0
             while piece := answer.read1(CHUNK_BYTES):  # what is there: a whole one may come byte by byte
                 n_bytes += len(piece)
                 if n_bytes > most:
                     raise LacunaError(f"expected at most {most} bytes of {path[:200]}, received more")
-                if time.monotonic() > deadline:
-                    raise LacunaError(f"too slow, gave up after {FETCH_DEADLINE_S:.0f} seconds")
+                deadline.left()
                 yield piece
     except urllib.error.HTTPError as error:
         raise LacunaError(f"answered {error.code}{_reason(error)}") from None
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise LacunaError(f"does not answer ({getattr(error, 'reason', error)})") from None
+
+
+def _open(request: urllib.request.Request, deadline: _Deadline) -> http.client.HTTPResponse:
+    """The answer, as soon as its headers are there. They may come byte by byte, each of which is in time by itself: so
+    they are waited for in another thread, which keeps nobody waiting and no process from ending."""
+    answer: Future[http.client.HTTPResponse] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(urllib.request.build_opener(_NoRedirect).open(request, timeout=SILENCE_S))
+        except Exception as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=ask, daemon=True, name="registry").start()
+    while not answer.done():
+        wait([answer], deadline.left())
+    return answer.result()
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

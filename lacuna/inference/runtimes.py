@@ -8,7 +8,8 @@ Both OpenVINO and ONNX Runtime report their use over the network unless they are
 imported (`lacuna.io.openvino_runtime` and `onnx_runtime` tell them). So import this module before either of them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib import import_module
@@ -38,7 +39,8 @@ OUTPUTS = ("logits", "features")
 
 
 class ExportedNetwork(Protocol):
-    """A function from images uint8 (n, size, size, 3), n ≥ 1, to their Output, with feature maps if asked for."""
+    """A function from images uint8 (n, size, size, 3), n ≥ 1, to their Output, with feature maps if asked for; for any
+    number of threads."""
 
     def __call__(self, images: NDArray[np.uint8], maps: bool = False) -> Output: ...
 
@@ -90,24 +92,65 @@ def load_layout(folder: Path) -> FeatureLayout:
 
 
 def _load_openvino(path: Path, *, precision: str) -> ExportedNetwork:
-    import openvino
+    return _OpenVino(path, precision)
 
-    whole = openvino.Core().read_model(path)
 
-    @cache
-    def compiled(maps: bool) -> Any:
-        model = whole.clone()  # compiling changes a model
+class _OpenVino:
+    """A network on all cores for one caller, and on a core for each as soon as there are as many callers as cores.
+
+    Threads that share an image wait for each other in every layer. That is repaid where the cores have nothing else to
+    do; where they have, each wait lasts as long as that takes. The numbers are the same.
+    """
+
+    def __init__(self, path: Path, precision: str) -> None:
+        import openvino
+
+        self._whole, self._precision = openvino.Core().read_model(path), precision
+        self._compiled = cache(self._compile)
+        self._turn, self._compiling, self._counting, self._n_callers = Lock(), Lock(), Lock(), 0
+        self._compiled(False, 1)
+
+    def __call__(self, images: NDArray[np.uint8], maps: bool = False) -> Output:
+        with self._called() as n_callers:
+            if maps or n_callers < n_cores() or n_cores() == 1:
+                with self._turn:
+                    return self._infer(images, maps, streams=1)
+            return self._infer(images, maps, streams=n_cores())
+
+    @contextmanager
+    def _called(self) -> Iterator[int]:
+        """Yield how many callers there are, with this one."""
+        with self._counting:
+            self._n_callers += 1
+            n_callers = self._n_callers
+        try:
+            yield n_callers
+        finally:
+            with self._counting:
+                self._n_callers -= 1
+
+    def _infer(self, images: NDArray[np.uint8], maps: bool, streams: int) -> Output:
+        with self._compiling:
+            compiled = self._compiled(maps, streams)
+        outputs = compiled.create_infer_request().infer(np.ascontiguousarray(images), share_inputs=True)
+        return _output({name: values for port, values in outputs.items() for name in port.get_names()})
+
+    def _compile(self, maps: bool, streams: int) -> Any:
+        model = self._whole.clone()  # compiling changes a model
         for output in model.outputs:
             if not maps and output.names.isdisjoint(OUTPUTS):
                 model.remove_result(output.node)  # so that layers can be merged and memory shared across it
-        return compile_network(model, precision)
+        return compile_network(model, self._precision, streams)
+
+
+def _in_turn(network: ExportedNetwork) -> ExportedNetwork:
+    """For one caller at a time: two would take the cores from each other, and some runtimes have one set of buffers."""
+    turn = Lock()
 
     def infer(images: NDArray[np.uint8], maps: bool = False) -> Output:
-        outputs = compiled(maps)(np.ascontiguousarray(images))
-        # copies: the next call overwrites its buffers
-        return _output({name: np.array(values) for port, values in outputs.items() for name in port.get_names()})
+        with turn:
+            return network(images, maps)
 
-    compiled(False)
     return infer
 
 
@@ -120,7 +163,7 @@ def _load_onnx(path: Path) -> ExportedNetwork:
         wanted = every if maps else list(OUTPUTS)
         return _output(dict(zip(wanted, session.run(wanted, {name: images}), strict=True)))
 
-    return infer
+    return _in_turn(infer)
 
 
 def _load_litert(path: Path) -> ExportedNetwork:
@@ -128,14 +171,12 @@ def _load_litert(path: Path) -> ExportedNetwork:
 
     run = Interpreter(str(path), num_threads=n_cores()).get_signature_runner()
     (name,) = run.get_input_details()
-    turn = Lock()  # an interpreter has one set of buffers
 
     def infer(images: NDArray[np.uint8], maps: bool = False) -> Output:
-        with turn:
-            found = _output(run(**{name: images}))
+        found = _output(run(**{name: images}))
         return found if maps else found._replace(maps={})
 
-    return infer
+    return _in_turn(infer)
 
 
 def _output(values: dict[str, NDArray[np.float32]]) -> Output:
@@ -146,7 +187,7 @@ def _output(values: dict[str, NDArray[np.float32]]) -> Output:
 def _load_keras(path: Path) -> ExportedNetwork:
     # Imported by its name: it trains, and nothing here may depend on what trains (import-linter checks that).
     network: ExportedNetwork = import_module("lacuna.export.keras_runtime").load_keras_network(path.parent)
-    return network
+    return _in_turn(network)
 
 
 NO_KERAS = "a backbone from an ONNX file or of KerasHub has none: use openvino or onnx"

@@ -1,15 +1,22 @@
-"""OpenVINO, kept from reporting its use over the network, and how Lacuna compiles networks for it.
+"""OpenVINO, kept from reporting its use over the network and from loading its converter, and how Lacuna compiles
+networks for it.
 
-It reports as soon as it is imported, so import this module before it.
+It does both as soon as it is imported, so import this module before it. The converter is two thirds of what the import
+costs, and predictions need none; `convert_graph` loads it.
 """
 
 import os
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-if "openvino_telemetry" not in sys.modules:
-    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # cannot be imported: OpenVINO does without
+CONVERTER = "openvino.tools.ovc"
+
+for unwanted in ("openvino_telemetry", CONVERTER):
+    if unwanted not in sys.modules:
+        sys.modules[unwanted] = None  # type: ignore[assignment]  # cannot be imported: OpenVINO does without
 
 
 def n_cores() -> int:
@@ -34,3 +41,10 @@ def compile_network(model: Any | Path, precision: str, streams: int | None = Non
     if streams is not None:
         settings["NUM_STREAMS"] = streams
     return openvino.compile_model(model, "CPU", settings)
+
+
+def convert_graph(graph: Any, outputs: Sequence[str]) -> Any:
+    """OpenVINO's model of a TensorFlow graph whose weights are constants; what no output needs is left out."""
+    if sys.modules.get(CONVERTER) is None:
+        del sys.modules[CONVERTER]
+    return import_module(CONVERTER).convert_model(graph, output=list(outputs))

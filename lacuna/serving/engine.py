@@ -1,17 +1,18 @@
-"""From uploads to answers: decoding in processes that can be stopped, networks in one thread, within the deadline."""
+"""From uploads to answers, within the deadline: an image is decoded and predicted in one thread, what may take long to
+decode in a process that can be stopped."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
-from lacuna.core.working_image import Origin, content_box
+from lacuna.core.working_image import content_box
 from lacuna.data.images.decoders import Decoders, is_light, memory_to_decode
 from lacuna.data.images.headers import TooSlowError, UnreadableImageError, read_image_header
 from lacuna.errors import LacunaError
 from lacuna.inference.prediction import HeatMap
-from lacuna.inference.predictor import NetworkInputs
 from lacuna.io.openvino_runtime import n_cores
 from lacuna.presentation import overlay
 from lacuna.serving import refusals
@@ -22,6 +23,8 @@ from lacuna.serving.queue import Queue
 from lacuna.serving.refusals import RefusedError
 from lacuna.serving.rehearsal import load_rehearsed
 from lacuna.serving.settings import MEGABYTE, Limits, Settings
+
+Outcome = TypeVar("Outcome")
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +40,6 @@ class Engine:
         self._decoders = Decoders(settings.limits.decode_s, settings.limits.max_decoding_bytes)
         self._decoders.start(n_cores())
         self._light, self._heavy = (ThreadPoolExecutor(n_cores(), name) for name in ("light", "heavy"))
-        self._network = ThreadPoolExecutor(1, "network")
         self._queue = Queue(settings.limits.max_queue, metrics.queue.set)
         self._models = tuple(models)
         self._reloading = asyncio.Lock()
@@ -66,17 +68,17 @@ class Engine:
         """
         model, target = self._owner(key)
         _check_explainable(model, target, class_name)
+
+        def explained() -> tuple[HeatMap, str]:
+            decoded, origin = model.predictor.decode_with_origin(content, self._decoders)
+            ((wanted, pixels),) = decoded.items()
+            found = model.predictor.explain(pixels, target, class_name)
+            box = content_box(origin.width, origin.height, len(pixels), wanted.resize)
+            return found, overlay.data_url(overlay.overlay(pixels, found.values, box=box))
+
         with self._queue.places(1):
             async with self._deadline():
-                decoded, origin = await self._decode(model, content)
-                ((wanted, pixels),) = decoded.items()
-
-                def explained() -> tuple[HeatMap, str]:
-                    found = model.predictor.explain(pixels, target, class_name)
-                    box = content_box(origin.width, origin.height, len(pixels), wanted.resize)
-                    return found, overlay.data_url(overlay.overlay(pixels, found.values, box=box))
-
-                return await asyncio.get_running_loop().run_in_executor(self._network, explained)
+                return await self._in_lane([model], content, explained)
 
     async def reload(self) -> None:
         """Load the bundles again, have them rehearse, and answer by them from then on; keep the old ones when
@@ -98,36 +100,42 @@ class Engine:
         self._decoders.hurry(LAST_S)
 
     def close(self) -> None:
-        for pool in (self._light, self._heavy, self._network):
+        for pool in (self._light, self._heavy):
             pool.shutdown(wait=False, cancel_futures=True)
         self._decoders.close()
 
     async def _predict(self, models: Sequence[ServedModel], content: bytes) -> Merged | RefusedError:
+        def predicted() -> Merged:
+            found = []
+            for model in models:
+                inputs, _ = model.predictor.decode_with_origin(content, self._decoders)
+                found += model.predictor.predict_decoded([inputs])
+            return merge(models, found)
+
         try:
-            decoded = [(await self._decode(model, content))[0] for model in models]
+            return await self._in_lane(models, content, predicted)
         except RefusedError as refusal:
             return refusal
 
-        def predict() -> Merged:
-            found = [
-                model.predictor.predict_decoded([inputs])[0] for model, inputs in zip(models, decoded, strict=True)
-            ]
-            return merge(models, found)
+    async def _in_lane(self, models: Sequence[ServedModel], content: bytes, work: Callable[[], Outcome]) -> Outcome:
+        """What `work` makes of an image, in a lane that light ones do not share with others: they never wait for those.
 
-        return await asyncio.get_running_loop().run_in_executor(self._network, predict)
+        A light one takes one thread for everything: each further one would cost it a turn of the interpreter's lock.
+        """
 
-    async def _decode(self, model: ServedModel, content: bytes) -> tuple[NetworkInputs, Origin]:
-        """Decode an image, in a lane that light ones do not share with others: they never wait for those."""
-        loop = asyncio.get_running_loop()
+        def admitted() -> Outcome | None:
+            return work() if _admit(content, limits) else None
+
+        loop, limits = asyncio.get_running_loop(), self._settings.limits
         try:
-            light = await loop.run_in_executor(self._light, _admit, content, self._settings.limits)
-            lane = self._light if light else self._heavy
-            return await loop.run_in_executor(lane, model.predictor.decode_with_origin, content, self._decoders)
+            done = await loop.run_in_executor(self._light, admitted)
+            return await loop.run_in_executor(self._heavy, work) if done is None else done
         except UnreadableImageError as error:
             if self._hurried and isinstance(error, TooSlowError):
                 raise refusals.timed_out(LAST_S) from None
             self._metrics.unreadable.inc()
-            raise refusals.unreadable_image(str(error), model.max_pixels, self._settings.limits.formats) from None
+            max_pixels = min(model.max_pixels for model in models)
+            raise refusals.unreadable_image(str(error), max_pixels, limits.formats) from None
 
     @asynccontextmanager
     async def _deadline(self) -> AsyncIterator[None]:

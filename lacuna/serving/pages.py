@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from lacuna.serving import openapi
 from lacuna.serving.answers import Example
@@ -30,8 +31,17 @@ def add_pages(app: FastAPI, settings: Settings) -> None:
     for path, name in PAGES.items():
         page = HTMLResponse((STATIC / name).read_text(encoding="utf-8").replace("<head>", base))
         app.add_api_route(path, lambda page=page: page, include_in_schema=False)
-    app.mount("/static/api", StaticFiles(packages=[(SIDECAR, f"static/{SIDECAR}")]))
-    app.mount("/static", StaticFiles(directory=STATIC))
+    app.mount("/static/api", WholeFiles(packages=[(SIDECAR, f"static/{SIDECAR}")]))
+    app.mount("/static", WholeFiles(directory=STATIC))
+
+
+class WholeFiles(StaticFiles):
+    """Answers a request for a part of a file by all of it, as HTTP allows: they are small, and where Starlette cannot
+    give the part its answer is no JSON."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
+        await super().__call__({**scope, "headers": headers}, receive, send)
 
 
 def add_examples(app: FastAPI, settings: Settings) -> None:

@@ -6,6 +6,7 @@ A whole one, with a real MLflow server, is in tests/end_to_end/test_champion.py.
 import contextlib
 import json
 import shutil
+import socket
 import sqlite3
 import threading
 import time
@@ -184,8 +185,28 @@ def test_a_server_that_answers_byte_by_byte_is_given_up_at_the_deadline(server, 
     sent = []
     server.answers[alias] = (200, {"Content-Length": 10**6}, (sent.append(1) or b"x" for _ in range(300)))
     monkeypatch.setattr(registry, "SILENCE_S", 0.2)
-    assert "too slow" in refusal()
+    assert "too slow, gave up after 0.2 seconds" in refusal()
     assert len(sent) < 200
+
+
+def test_a_server_that_sends_its_headers_byte_by_byte_is_given_up_at_the_deadline(monkeypatch):
+    monkeypatch.setattr(registry, "SILENCE_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip():
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):  # nobody reads on
+                connection.sendall(b"HTTP/1.1 200 OK\r\nX-Header: ")
+                for _ in range(100):
+                    connection.sendall(b"x")
+                    time.sleep(0.02)
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        assert "too slow, gave up after 0.3 seconds" in refusal()
+        assert dripping.is_alive()
+        dripping.join()
 
 
 def test_no_name_in_a_bundle_leads_out_of_its_folder(bundle, tmp_path, monkeypatch):

@@ -86,3 +86,17 @@ def test_a_full_queue_refuses_before_anything_is_decoded(bundle, picture):
         return refused.value.code, len(await waiting)
 
     assert run(scenario, Settings((bundle,), limits=Limits(max_queue=2)), bundle) == ("queue_full", 2)
+
+
+def test_as_many_images_are_predicted_at_a_time_as_there_are_cores(bundle, picture, monkeypatch):
+    monkeypatch.setenv("LACUNA_CORES", "2")
+    together = threading.Barrier(2, timeout=30)
+    plain = HeldPredictor.predict_decoded
+    monkeypatch.setattr(HeldPredictor, "predict_decoded", lambda *given: (together.wait(), plain(*given))[1])
+
+    async def scenario(engine, held):
+        held.let_go.set()
+        return await engine.predict([picture(GREEN), picture((0, 0, 255))])
+
+    answers = run(scenario, Settings((bundle,)), bundle)
+    assert [answer.targets["colour"].decision for answer in answers] == ["green", "blue"]

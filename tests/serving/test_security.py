@@ -161,3 +161,9 @@ def test_the_documented_errors_are_what_the_service_says(client):
         example = ERRORS[status][1]
         expected = re.sub(r"50,000,000", "1,000,000", example.message)
         assert answer.json() == {"error": {"code": example.code, "message": expected}}
+
+
+@pytest.mark.parametrize("part", ["bytes=0-9", "bytes=99999999-", "bytes=9-3", "lines=1-2"])
+def test_a_part_of_a_page_s_file_is_answered_by_all_of_it(client, part):
+    whole, answer = client.get("/static/page.js"), client.get("/static/page.js", headers={"Range": part})
+    assert (answer.status_code, answer.content) == (200, whole.content)

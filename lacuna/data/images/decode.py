@@ -16,7 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lacuna.core.working_image import Origin, Resize
 from lacuna.data.images.formats import CAMERA_RAW
-from lacuna.data.images.headers import UnreadableImageError, check_pixels, read_image_header
+from lacuna.data.images.headers import ImageHeader, UnreadableImageError, check_pixels, read_image_header
 
 # Pillow warns of decompression bombs by a global limit; `decode` checks its own, before any pixel is decoded.
 Image.MAX_IMAGE_PIXELS = None
@@ -66,7 +66,11 @@ def decode(source: Path | bytes, *, size: int, resize: Resize, max_pixels: int) 
 def decode_with_origin(source: Path | bytes, *, size: int, resize: Resize, max_pixels: int) -> Decoded:
     """The working image that `decode` makes, with what is known of the file it was made from."""
     content = source if isinstance(source, bytes) else read_content(source)
-    header = read_image_header(content)
+    return decode_content(content, read_image_header(content), size=size, resize=resize, max_pixels=max_pixels)
+
+
+def decode_content(content: bytes, header: ImageHeader, *, size: int, resize: Resize, max_pixels: int) -> Decoded:
+    """As `decode_with_origin`, of content whose header was read already."""
     check_pixels(header, max_pixels)
     _make_ready(header.format)
     try:
@@ -149,7 +153,11 @@ def _find_rgb(image: Image.Image, layout: str) -> tuple[ToRgb, int]:
         raise UnreadableImageError(
             "colours of 16 bits whose values use 12 at most, of which 16 shades would be left: save it with 8 bits"
         )
-    return _on_white if image.has_transparency_data else partial(Image.Image.convert, mode="RGB"), 0
+    return _on_white if image.has_transparency_data else _to_rgb, 0
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    return image if image.mode == "RGB" else image.convert("RGB")  # which would copy the whole picture
 
 
 def _on_white(image: Image.Image) -> Image.Image:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lacuna.core.working_image import Resize
-from lacuna.data.images.decode import Decoded, decode_with_origin, read_content
+from lacuna.data.images.decode import Decoded, decode_content, read_content
 from lacuna.data.images.headers import ImageHeader, TooSlowError, UnreadableImageError, check_pixels, read_image_header
 from lacuna.io.killable import KillableProcesses
 
@@ -61,7 +61,7 @@ class Decoders:
     def decode(self, source: Path | bytes, forms: Sequence[tuple[int, Resize, int]]) -> list[Decoded]:
         """The working images of a file, or its content, in each of the forms (size, resize, max_pixels).
 
-        Raises UnreadableImageError as `decode_with_origin` does, and for an image that takes longer than the deadline,
+        Raises UnreadableImageError as `decode_content` does, and for an image that takes longer than the deadline,
         or more memory than its head says.
         """
         content = source if isinstance(source, bytes) else read_content(source)
@@ -69,8 +69,8 @@ class Decoders:
         for _, _, max_pixels in forms:
             check_pixels(header, max_pixels)
         if is_light(header, content):
-            return _decode_all(content, forms)
-        return self.run(_decode_all, content, forms, memory=memory_to_decode(header, len(content)))
+            return _decode_all(content, header, forms)
+        return self.run(_decode_all, content, header, forms, memory=memory_to_decode(header, len(content)))
 
     def run(self, function: Callable[..., Said], *arguments: object, memory: int) -> Said:
         """What a function of a module that reads one image returns, in a process that may take `memory` bytes.
@@ -139,9 +139,9 @@ def memory_to_decode(header: ImageHeader, n_bytes: int) -> int:
     return SLACK + 2 * n_bytes + n_pixels * BYTES_PER_PIXEL[header.format] + coefficients + strip
 
 
-def _decode_all(content: bytes, forms: Sequence[tuple[int, Resize, int]]) -> list[Decoded]:
+def _decode_all(content: bytes, header: ImageHeader, forms: Sequence[tuple[int, Resize, int]]) -> list[Decoded]:
     return [
-        decode_with_origin(content, size=size, resize=resize, max_pixels=max_pixels)
+        decode_content(content, header, size=size, resize=resize, max_pixels=max_pixels)
         for size, resize, max_pixels in forms
     ]
 
