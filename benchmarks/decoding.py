@@ -21,7 +21,7 @@ from lacuna.core.working_image import Resize
 from lacuna.data.images.decode import decode_with_origin
 from lacuna.data.images.decoders import decoders
 from lacuna.data.images.headers import UnreadableImageError
-from lacuna.io.openvino_runtime import n_cores
+from lacuna.io.cores import n_cores
 
 FORM: tuple[int, Resize, int] = (224, "stretch", 50_000_000)
 ROUNDS = 3

@@ -14,7 +14,7 @@ from lacuna.estimate.network_rates import NetworkRates
 from lacuna.estimate.rates import CostLine
 from lacuna.estimate.scale import Scale, resampled_images
 from lacuna.features.write_store import plan_store
-from lacuna.io.openvino_runtime import n_cores
+from lacuna.io.cores import n_cores
 from lacuna.stats.bags import BAG_GROUPS
 from lacuna.stats.logistic_regression import LOOSE_AXES
 from lacuna.training.steered_target import sample_rows

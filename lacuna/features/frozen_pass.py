@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from lacuna.features import backend
 from lacuna.features.backend import keras
-from lacuna.io.openvino_runtime import compile_network, convert_graph, n_cores
+from lacuna.io.cores import n_cores
+from lacuna.io.openvino_runtime import compile_network, convert_graph
 
 NumberedImages = Iterable[tuple[int, NDArray[np.uint8]]]
 

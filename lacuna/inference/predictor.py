@@ -32,7 +32,7 @@ from lacuna.inference.ood import OodDetector
 from lacuna.inference.parts import find_promises, load_detector, load_head, load_member
 from lacuna.inference.prediction import HeatMap, Prediction, TargetPrediction, UnnamedPrediction
 from lacuna.inference.runtimes import ExportedNetwork, load_layout
-from lacuna.io.openvino_runtime import n_cores
+from lacuna.io.cores import n_cores
 
 if TYPE_CHECKING:
     from lacuna.calibration.selective import Promise

@@ -25,8 +25,9 @@ from lacuna.core.feature_store import FeatureLayout
 from lacuna.errors import LacunaError
 from lacuna.inference.description import check_layout
 from lacuna.io.atomic import read_json
+from lacuna.io.cores import n_cores
 from lacuna.io.onnx_runtime import open_session
-from lacuna.io.openvino_runtime import compile_network, n_cores
+from lacuna.io.openvino_runtime import compile_network
 
 HEAD_FILE = "head.npz"
 """Beside an exported network whose head is linear: the head, as `lacuna.core.head_weights` reads it."""

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from lacuna.io.openvino_runtime import n_cores
+from lacuna.io.cores import n_cores
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 

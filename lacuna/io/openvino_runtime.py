@@ -5,25 +5,19 @@ It does both as soon as it is imported, so import this module before it. The con
 costs, and predictions need none; `convert_graph` loads it.
 """
 
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from lacuna.io.cores import n_cores
+
 CONVERTER = "openvino.tools.ovc"
 
 for unwanted in ("openvino_telemetry", CONVERTER):
     if unwanted not in sys.modules:
         sys.modules[unwanted] = None  # type: ignore[assignment]  # cannot be imported: OpenVINO does without
-
-
-def n_cores() -> int:
-    """How many cores this process may use: LACUNA_CORES, where a process is one of several that share a machine."""
-    if "LACUNA_CORES" in os.environ:
-        return int(os.environ["LACUNA_CORES"])
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def compile_network(model: Any | Path, precision: str, streams: int | None = None) -> Any:

@@ -19,7 +19,7 @@ from lacuna.data.images.headers import UnreadableImageError
 from lacuna.errors import LacunaError
 from lacuna.inference.drift_reference import COMPARED_AXES, Properties
 from lacuna.inference.predictor import NetworkInputs, Predictor
-from lacuna.io.openvino_runtime import n_cores
+from lacuna.io.cores import n_cores
 
 FEWEST_NEW_IMAGES = 20
 """With fewer new images nothing is compared."""

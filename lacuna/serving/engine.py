@@ -13,7 +13,7 @@ from lacuna.data.images.decoders import Decoders, is_light, memory_to_decode
 from lacuna.data.images.headers import TooSlowError, UnreadableImageError, read_image_header
 from lacuna.errors import LacunaError
 from lacuna.inference.prediction import HeatMap
-from lacuna.io.openvino_runtime import n_cores
+from lacuna.io.cores import n_cores
 from lacuna.presentation import overlay
 from lacuna.serving import refusals
 from lacuna.serving.answers import Merged, merge
@@ -24,7 +24,7 @@ from lacuna.serving.refusals import RefusedError
 from lacuna.serving.rehearsal import load_rehearsed
 from lacuna.serving.settings import MEGABYTE, Limits, Settings
 
-Outcome = TypeVar("Outcome")
+Worked = TypeVar("Worked")
 
 logger = logging.getLogger(__name__)
 
@@ -117,13 +117,13 @@ class Engine:
         except RefusedError as refusal:
             return refusal
 
-    async def _in_lane(self, models: Sequence[ServedModel], content: bytes, work: Callable[[], Outcome]) -> Outcome:
+    async def _in_lane(self, models: Sequence[ServedModel], content: bytes, work: Callable[[], Worked]) -> Worked:
         """What `work` makes of an image, in a lane that light ones do not share with others: they never wait for those.
 
         A light one takes one thread for everything: each further one would cost it a turn of the interpreter's lock.
         """
 
-        def admitted() -> Outcome | None:
+        def admitted() -> Worked | None:
             return work() if _admit(content, limits) else None
 
         loop, limits = asyncio.get_running_loop(), self._settings.limits

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from lacuna.errors import LacunaError
-from lacuna.io.openvino_runtime import n_cores
+from lacuna.io.cores import n_cores
 from lacuna.presentation import overlay
 from lacuna.serving.answers import explain_answer, image_answer, merge, metadata
 from lacuna.serving.models import ServedModel, load_models

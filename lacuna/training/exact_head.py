@@ -18,7 +18,7 @@ from lacuna.config.blocks import Train
 from lacuna.core.head_weights import HeadWeights
 from lacuna.core.targets import Targets
 from lacuna.errors import LacunaError
-from lacuna.io.openvino_runtime import n_cores
+from lacuna.io.cores import n_cores
 from lacuna.stats.logistic_regression import find_axes
 from lacuna.training.exact_path import PathStep, SolvedTarget
 from lacuna.training.exact_target import TargetProblem, solve_target

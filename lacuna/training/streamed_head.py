@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.core.scores import Floats
-from lacuna.io.openvino_runtime import n_cores
+from lacuna.io.cores import n_cores
 from lacuna.io.plurals import number_of
 from lacuna.io.progress import progress
 from lacuna.stats.logistic_regression import find_axes

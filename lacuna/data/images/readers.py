@@ -18,8 +18,8 @@ from lacuna.data.images.formats import CAMERA_RAW
 from lacuna.data.images.headers import UnreadableImageError
 from lacuna.data.images.idx import IdxPart
 from lacuna.errors import LacunaError
+from lacuna.io.cores import n_cores
 from lacuna.io.file_digests import FileDigests, Stamp, stamp_of
-from lacuna.io.openvino_runtime import n_cores
 
 FILES_AT_ONCE = 64
 
