@@ -110,7 +110,7 @@ class Fit:
         Probabilities rise with the logits, so that it is found by halving.
         """
         assert self.thresholds is not None
-        rising = np.unique(logits).astype(np.float64)
+        rising = np.sort(logits).astype(np.float64)
         low, high = np.zeros(len(self.met), np.intp), np.full(len(self.met), len(rising))
         while (low < high).any():
             middle = (low + high) // 2

@@ -17,6 +17,7 @@ from lacuna.calibration.cross_fit import CrossFit
 from lacuna.calibration.model import Fit
 from lacuna.calibration.population import Bootstrap, Population, Prevalence, Resample
 from lacuna.config.blocks import Evaluate
+from lacuna.core.groups import distinct
 from lacuna.core.predictions import Predictions
 from lacuna.core.scores import Floats, Labels, activate
 from lacuna.core.targets import UNKNOWN, Target, counted_classes
@@ -146,7 +147,7 @@ def _selected_p(part: Predictions, scores: Sequence[Floats], seed: int) -> list[
     """
     labelled = part.labels != UNKNOWN  # too rare a class too was a label that somebody gave
     group = part.group
-    if len(names := np.unique(group)) > MOST_PERMUTED:
+    if len(names := distinct(group)) > MOST_PERMUTED:
         asked = np.isin(group, np.random.default_rng(seed).choice(names, MOST_PERMUTED, replace=False))
         group, labelled, scores = group[asked], labelled[asked], [values[asked] for values in scores]
     images = np.arange(len(labelled))

@@ -73,11 +73,11 @@ def sort_candidates(probabilities: Floats, labels: Labels, weights: Floats) -> C
     """The candidates from probabilities of "present" (replicates, n), known labels (n,) and weights (replicates, n)."""
     if len(labels) == 0:  # one image that no replicate holds stands in: no threshold is possible
         probabilities, labels, weights = np.zeros((len(weights), 1)), np.zeros(1, np.intp), np.zeros((len(weights), 1))
-    order = np.argsort(-probabilities[0], kind="stable")
+    order = np.argsort(-probabilities[0])
     scores, counts, present = probabilities[:, order], weights[:, order], labels[order] == 1
     falling = scores[:, :-1] > scores[:, 1:]
     if not (falling | (scores[:, :-1] == scores[:, 1:])).all():  # pooled targets lie differently in each replicate
-        orders = np.argsort(-probabilities, axis=1, kind="stable")
+        orders = np.argsort(-probabilities, axis=1)
         scores, counts = np.take_along_axis(probabilities, orders, axis=1), np.take_along_axis(weights, orders, axis=1)
         falling, present = scores[:, :-1] > scores[:, 1:], labels[orders] == 1
     called = np.cumsum(counts, axis=1)

@@ -83,17 +83,20 @@ def rank(member: NDArray[np.bool_], scores: Floats, weights: Floats) -> dict[str
     Images of one score step together: what counts at a member is where its block of them begins and ends. A class has
     few members, so that images between two such edges are counted together.
     """
-    order = np.argsort(-scores, kind="stable")
+    order = np.argsort(-scores)
     firsts = np.flatnonzero(np.diff(scores[order], prepend=np.nan) != 0)
     places = np.flatnonzero(member[order])
     block = np.searchsorted(firsts, places, side="right") - 1
     begin, end = firsts[block], np.append(firsts, len(order))[block + 1]
-    edges = np.unique(np.concatenate([[0], begin, end]))
+    is_edge = np.zeros(len(order) + 1, dtype=bool)
+    for edges in ([0], begin, end):
+        is_edge[edges] = True
+    edge_of = np.cumsum(is_edge) - 1  # of each place the last edge up to it
     between = np.empty(len(order), np.intp)
-    between[order] = np.searchsorted(edges, np.arange(len(order)), side="right") - 1
-    seen, of_members = _running(sum_by(between, weights, len(edges))), weights[:, order[places]]
+    between[order] = edge_of[:-1]
+    seen, of_members = _running(sum_by(between, weights, edge_of[-1] + 1)), weights[:, order[places]]
     found_before, found = (_running(of_members)[:, np.searchsorted(places, edge)] for edge in (begin, end))
-    seen_before, seen_by = (seen[:, np.searchsorted(edges, edge)] for edge in (begin, end))
+    seen_before, seen_by = seen[:, edge_of[begin]], seen[:, edge_of[end]]
     n_members = of_members.sum(axis=1)
     n_others = seen[:, -1] - n_members
     wrong = ((seen_before - found_before) + (seen_by - found)) / 2  # halfway through the block: ties count half

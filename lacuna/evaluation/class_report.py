@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from lacuna.core.groups import distinct
 from lacuna.evaluation.intervals import exact_interval
 from lacuna.evaluation.scoring import Scored
 from lacuna.io.atomic import atomic_file
@@ -70,7 +71,7 @@ def _rows(scored: Scored, confidence: float) -> Iterator[dict[str, Any]]:
         metrics = {key: scored.classes[key][index] for key in ("precision", "recall", "average_precision")}
         f1 = scored.classes["f1"][:, index]
         if support:
-            groups = len(np.unique(scored.group[scored.labels == index]))
+            groups = len(distinct(scored.group[scored.labels == index]))
             ends = exact_interval("f1", f1[0], confidence, [groups]) or interval(f1[1:], confidence)
             metrics |= {"f1": f1[0]} | (dict(zip(("f1_low", "f1_high"), ends, strict=True)) if ends else {})
         if scored.shares is not None:

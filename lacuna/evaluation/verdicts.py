@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lacuna.calibration.population import prevalence_metrics
 from lacuna.calibration.selection import describe_selection
+from lacuna.core.groups import distinct
 from lacuna.core.scores import Floats, Labels
 from lacuna.core.targets import UNKNOWN
 from lacuna.evaluation.baselines.trivial import trivial_probabilities
@@ -189,4 +190,4 @@ def _trials(scored: Scored) -> dict[str, list[int]]:
 
 
 def _n_groups(scored: Scored, chosen: NDArray[np.bool_]) -> int:
-    return len(np.unique(scored.group[chosen]))
+    return len(distinct(scored.group[chosen]))

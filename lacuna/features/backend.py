@@ -152,9 +152,9 @@ def _config(layer: Any) -> dict[str, Any]:
 def freeze(model: keras.Model) -> Any:
     """Return a TensorFlow function of the model's inference, its weights constants of its graph.
 
-    The converters to OpenVINO and ONNX read that graph. Traced with constants in the place of variables it takes a
-    third of the time that TensorFlow's own conversion of variables takes, and the converters less after it; operations
-    that no output needs, such as those of gradients, stay in it. Raises LacunaError on another backend.
+    The converters to OpenVINO and ONNX read that graph. Tracing with constants in the place of variables is faster than
+    TensorFlow's own conversion of variables, and so are the converters after it; operations that no output needs, such
+    as those of gradients, stay in it. Raises LacunaError on another backend.
     """
     if keras.backend.backend() != "tensorflow":
         raise LacunaError(f"export needs KERAS_BACKEND=tensorflow, received {keras.backend.backend()}")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lacuna.core.groups import distinct
 from lacuna.core.scores import Floats, Labels
 
 BAG_GROUPS = 20_000
@@ -59,7 +60,7 @@ def make_bags(group: NDArray[np.int64], labels: Labels, replicates: int, seed: i
     chance = np.full(len(names), BAG_GROUPS / len(names))
     for column in labels.T:
         known = column >= 0
-        pairs = np.unique(member[known] * (int(column.max(initial=0)) + 1) + column[known])
+        pairs = distinct(member[known] * (int(column.max(initial=0)) + 1) + column[known])
         of_group, label = np.divmod(pairs, int(column.max(initial=0)) + 1)
         members = np.bincount(label)
         np.maximum.at(chance, of_group, np.minimum(1, FEWEST_MEMBERS / members[label]))

@@ -43,6 +43,15 @@ def test_replicates_are_fitted_as_if_alone():
         assert together.bias[row] == pytest.approx(alone.bias[0])
 
 
+def test_many_images_are_fitted_as_few_that_count_so_often():
+    random = np.random.default_rng(5)
+    logits = random.normal(size=(1500, 1))
+    labels = (random.random(1500) < 1 / (1 + np.exp(-2 * logits[:, 0] - 1))).astype(np.int16)
+    few = fit_platt(logits, labels, np.full((1, 1500), 100.0))
+    many = fit_platt(np.repeat(logits, 100, axis=0), np.repeat(labels, 100), np.ones((1, 150_000)))
+    np.testing.assert_allclose([*many.scale, *many.bias[0]], [*few.scale, *few.bias[0]], rtol=1e-7)
+
+
 @pytest.mark.parametrize("labels", [[0] * 6 + [1] * 6, [0] * 12, [1] * 12, [1, 0] * 6])
 @pytest.mark.parametrize("spread", [0.0, 1.0, 1e4])
 def test_platt_stays_finite_and_monotone_on_degenerate_data(labels, spread):

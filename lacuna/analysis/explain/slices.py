@@ -16,6 +16,7 @@ from scipy.stats import hypergeom
 from lacuna.calibration.cross_fit import Judgement
 from lacuna.config.blocks import Evaluate
 from lacuna.core.files_table import FileInfo
+from lacuna.core.groups import distinct
 from lacuna.core.pixels import brightness
 from lacuna.core.scores import Floats, Labels
 from lacuna.core.targets import Targets
@@ -137,7 +138,7 @@ def examine_slices(
             by=partition.by,
             name=partition.names[index],
             images=int(inside.sum()),
-            groups=len(np.unique(group[inside])),
+            groups=len(distinct(group[inside])),
             accuracy=float(judgement.right[inside].mean()),
             rest=float(judgement.right[outside].mean()),
             low=low,
@@ -160,7 +161,7 @@ def _slices(
     for index in np.unique(partition.member[known]).tolist():
         inside = known & (partition.member == index)
         outside = known & ~inside
-        if min(len(np.unique(group[part])) for part in (inside, outside)) >= FEWEST_IN_SLICE:
+        if min(len(distinct(group[part])) for part in (inside, outside)) >= FEWEST_IN_SLICE:
             yield index, inside, outside
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lacuna.core.groups import distinct
 from lacuna.core.scores import Floats, Labels
 from lacuna.core.targets import UNKNOWN, Targets
 from lacuna.io.plurals import number_of
@@ -213,7 +214,7 @@ def _pool(missing: Labels, classes: Labels, group: NDArray[np.int64]) -> tuple[N
     It looks at the margins of the table alone, so the test stays valid.
     """
     n_classes = int(classes.max()) + 1
-    occupied = np.unique(group * n_classes + classes)  # a group and a class that have images in common
+    occupied = distinct(group * n_classes + classes)  # a group and a class that have images in common
     rarer = min(missing.mean(), 1 - missing.mean())
     expected = np.bincount(occupied % n_classes, minlength=n_classes) * rarer
     large = expected >= SMALLEST_EXPECTED

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacuna.config.data import Data
+from lacuna.core.groups import distinct
 from lacuna.core.manifest import PARTS
 from lacuna.core.targets import UNKNOWN, Target, Targets
 from lacuna.data.labels.encode import OTHER, Encoded
@@ -75,7 +76,7 @@ def count_conflicts(labels: NDArray[np.int16], duplicate_group: NDArray[np.int64
     group, labels = group[shared], labels[shared]
     for column, target in enumerate(targets):
         known = labels[:, column] >= 0
-        pairs = np.unique(group[known] * target.n_classes + labels[known, column])
+        pairs = distinct(group[known] * target.n_classes + labels[known, column])
         conflicts[target.name] = int((np.unique(pairs // target.n_classes, return_counts=True)[1] > 1).sum())
     return conflicts
 
@@ -85,7 +86,7 @@ def count_crossing(group: NDArray[np.int64], part: NDArray[np.int8]) -> int:
     _, place = np.unique(group, return_inverse=True)
     first = np.full(len(group), len(PARTS), dtype=np.int8)
     np.minimum.at(first, place, part)
-    return len(np.unique(place[part > first[place]]))
+    return len(distinct(place[part > first[place]]))
 
 
 def check_trainable(group: NDArray[np.int64], part: NDArray[np.int8], counts: Mapping[str, TargetCounts]) -> None:
