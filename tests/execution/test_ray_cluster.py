@@ -147,7 +147,8 @@ with open_executor("ray", "", 0) as executor:
 """
     environment = {**os.environ, **ENVIRONMENT, "RAY_ADDRESS": ray_cluster.address}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
-    assert (done.returncode, done.stdout) == (0, "integer division or modulo by zero\n"), done.stderr
+    assert done.returncode == 0, done.stderr
+    assert "integer division or modulo by zero" in done.stdout.splitlines()  # Ray also tells of nodes killed before
 
 
 @pytest.mark.parametrize("token", ["f" * 32, ""])
