@@ -154,3 +154,19 @@ def test_arrays_have_the_same_bytes_in_every_python(tmp_path: Path) -> None:
         assert list(read.files) == ["logits", "image"]
         assert (read["logits"] == arrays["logits"]).all()
         assert (read["image"] == arrays["image"]).all()
+
+
+def test_a_folder_that_is_not_to_be_replaced_stays(tmp_path: Path) -> None:
+    """Also one that came while the other was written: someone may be linking from it."""
+    target = tmp_path / "target"
+
+    def write() -> None:
+        with atomic_folder(target, replace=False) as folder:
+            (folder / "mine").touch()
+            target.mkdir()
+            (target / "theirs").touch()
+
+    with pytest.raises(OSError, match="target"):
+        write()
+    assert [path.name for path in tmp_path.iterdir()] == ["target"]
+    assert [path.name for path in target.iterdir()] == ["theirs"]
